@@ -1,0 +1,33 @@
+using System.Runtime.InteropServices;
+
+namespace Ebpf.Cni.Abi;
+
+/// <summary><c>enum ebc_ct_dir</c>.</summary>
+public enum CtDir : byte
+{
+    Forward = 0,
+    Reply = 1,
+}
+
+/// <summary><c>enum ebc_ct_flags</c>.</summary>
+[Flags]
+public enum CtFlags : ushort
+{
+    None = 0,
+    SeenReply = 1 << 0,
+    FinForward = 1 << 1,
+    FinReply = 1 << 2,
+    Rst = 1 << 3,
+}
+
+/// <summary><c>struct ebc_ct_key</c>: a packet's tuple as it arrives, before translation.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct CtKey(Addr Src, Addr Dst, U16Be Sport, U16Be Dport, IpProtocol Proto, CtDir Dir)
+{
+    private readonly ushort _pad0 = 0;
+}
+
+/// <summary><c>struct ebc_ct</c>. Times are CLOCK_MONOTONIC nanoseconds.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Ct(
+    Addr XlateAddr, U16Be XlatePort, CtFlags Flags, uint ServiceId, ulong CreatedNs, ulong LastSeenNs, ulong Packets, ulong Bytes);

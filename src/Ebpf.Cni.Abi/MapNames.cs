@@ -1,0 +1,16 @@
+namespace Ebpf.Cni.Abi;
+
+/// <summary>Names of the maps as they are pinned; the layout's version is part of the name (15 characters at most).</summary>
+public static class MapNames
+{
+    public const string Service = "ebc_svc_v1";
+    public const string Backend = "ebc_backend_v1";
+    public const string SockRev = "ebc_sock_rev_v1";
+    public const string Conntrack = "ebc_ct_v1";
+    public const string Endpoint = "ebc_ep_v1";
+    public const string Metric = "ebc_metric_v1";
+    public const string Events = "ebc_events_v1";
+
+    /// <summary>The read-only global that carries <see cref="Abi.Config"/>.</summary>
+    public const string Config = "ebc_config";
+}

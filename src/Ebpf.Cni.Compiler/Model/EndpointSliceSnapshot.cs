@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+
+namespace Ebpf.Cni.Compiler.Model;
+
+/// <summary>What the compiler reads of a discovery.k8s.io/v1 EndpointSlice.</summary>
+public sealed record EndpointSliceSnapshot
+{
+    public required ObjectName Name { get; init; }
+    public string Uid { get; init; } = "";
+
+    /// <summary>The label kubernetes.io/service-name: the service it belongs to, in its own namespace; null when missing.</summary>
+    public string? ServiceName { get; init; }
+
+    /// <summary>IPv4, IPv6 or FQDN.</summary>
+    public string AddressType { get; init; } = "IPv4";
+
+    public ImmutableArray<EndpointPortSnapshot> Ports { get; init; } = [];
+    public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
+}
+
+/// <summary>One element of ports. A null port means "all ports" in the API and is not usable for a service.</summary>
+public sealed record EndpointPortSnapshot(string Name, string Protocol, int? Port);
+
+/// <summary>One element of endpoints, its conditions resolved as the API documents them: absent ready is true, absent serving is ready.</summary>
+public sealed record EndpointSnapshot(ImmutableArray<string> Addresses, bool Ready, bool Serving, bool Terminating, string? NodeName);

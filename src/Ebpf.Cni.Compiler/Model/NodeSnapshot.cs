@@ -1,0 +1,16 @@
+using System.Collections.Immutable;
+
+namespace Ebpf.Cni.Compiler.Model;
+
+/// <summary>What the compiler reads of a v1 Node.</summary>
+public sealed record NodeSnapshot
+{
+    public required string Name { get; init; }
+    public string Uid { get; init; } = "";
+
+    /// <summary>spec.podCIDRs, else [spec.podCIDR].</summary>
+    public ImmutableArray<string> PodCidrs { get; init; } = [];
+
+    /// <summary>status.addresses of type InternalIP, in the API's order.</summary>
+    public ImmutableArray<string> InternalIPs { get; init; } = [];
+}

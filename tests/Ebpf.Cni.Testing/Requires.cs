@@ -1,0 +1,28 @@
+using System.Globalization;
+using Xunit;
+
+namespace Ebpf.Cni.Testing;
+
+/// <summary>Skips a test, with a reason, where the machine cannot run it. CI treats a skip as a failure.</summary>
+public static class Requires
+{
+    /// <summary>Loading BPF programs, network namespaces and mounts.</summary>
+    public static void Root() => Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root (BPF, network namespaces)");
+
+    /// <summary>A program on PATH.</summary>
+    public static void Tool(string name) => Assert.SkipUnless(
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, name))),
+        $"needs the program '{name}' on PATH");
+}
+
+/// <summary>Seeds of property tests: random unless EBPF_CNI_SEED names one; always printed, so a failure can be repeated.</summary>
+public static class Seed
+{
+    public static int Next()
+    {
+        var fixedSeed = Environment.GetEnvironmentVariable("EBPF_CNI_SEED");
+        var seed = fixedSeed is null ? Random.Shared.Next() : int.Parse(fixedSeed, CultureInfo.InvariantCulture);
+        Console.WriteLine($"seed {seed} (repeat with EBPF_CNI_SEED={seed})");
+        return seed;
+    }
+}
