@@ -1,0 +1,48 @@
+# One command each; `make help` lists them. Everything that is needed is installed by `make deps`, which the others call.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CONFIGURATION ?= Release
+ARCH := $(shell uname -m)
+RID := $(if $(filter aarch64,$(ARCH)),linux-arm64,linux-x64)
+export DOTNET_CLI_TELEMETRY_OPTOUT = 1
+export DOTNET_NOLOGO = 1
+export MSBUILDDISABLENODEREUSE = 1
+
+.PHONY: help deps bpf build publish demo test bench format check clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
+
+deps: ## install what is missing (apt), or name it
+	@scripts/deps.sh
+
+bpf: deps ## compile the kernel half into build/bpf
+	@$(MAKE) --no-print-directory -C bpf
+
+build: bpf ## build everything (no tests run)
+	@dotnet build Ebpf.Cni.sln -c $(CONFIGURATION) -v quiet --nologo
+
+publish: bpf ## artifacts/: agent and plugin as native binaries, the BPF objects, the sandbox
+	@RID=$(RID) scripts/publish.sh
+
+demo: publish ## a cluster in a box: a Service answered by eBPF, end to end; KEEP=1 leaves it running
+	@scripts/demo.sh $(if $(KEEP),--keep)
+
+test: build publish ## every test; what needs root is skipped without it, and under CI=true a skip fails
+	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh
+
+bench: publish ## measure against direct connections; writes docs/benchmarks.md
+	@dotnet run --project tests/Ebpf.Cni.Benchmarks -c Release -- $(BENCH_ARGS)
+
+check: build ## quick: formatting and the tests that need neither root nor published binaries
+	@$(MAKE) --no-print-directory -C bpf format-check
+	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh Abi Architecture Compiler Kubernetes
+
+format: ## format C and C#
+	@$(MAKE) --no-print-directory -C bpf format
+	@dotnet format Ebpf.Cni.sln
+
+clean: ## remove what was built
+	@rm -rf build artifacts
+	@find src tests -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs what building, testing and the demo need and this machine lacks. Debian and its relatives: by apt-get, as root.
+# Elsewhere: names what is missing, and stops.
+set -euo pipefail
+
+packages=()
+lines=()
+need() { # need <package> <what it is for> <test command...>
+	local package=$1 purpose=$2
+	shift 2
+	"$@" >/dev/null 2>&1 && return
+	packages+=("$package")
+	lines+=("  $package: $purpose")
+}
+has() { command -v "$1"; }
+has_library() { ldconfig -p | grep -q "$1"; }
+has_clang() { has clang || has clang-14; }
+has_strip() { has llvm-strip || has llvm-strip-14; }
+
+need clang "compiles the BPF programs" has_clang
+need llvm "strips debug information from the BPF programs" has_strip
+need libbpf-dev "the BPF programs' helper headers" test -e /usr/include/bpf/bpf_helpers.h
+need libbpf1 "loads BPF programs" has_library 'libbpf\.so\.1'
+need linux-libc-dev "kernel headers" test -e /usr/include/linux/bpf.h
+need zlib1g-dev "links the native binaries" test -e /usr/include/zlib.h
+need gcc "links the native binaries" has gcc
+need iproute2 "shows namespaces and links" has ip
+need bpftool "shows programs and maps" has bpftool
+need procps "finds processes left behind" has pgrep
+need python3 "the web pods of the demo" has python3
+need kubernetes-client "kubectl, for the demo and the end-to-end tests" has kubectl
+
+if ! command -v dotnet >/dev/null; then
+	echo "the .NET 10 SDK is missing (dotnet is not on PATH): https://dotnet.microsoft.com/download" >&2
+	exit 1
+fi
+[ ${#packages[@]} -eq 0 ] && exit 0
+
+echo "missing here:"
+printf '%s\n' "${lines[@]}"
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+	echo "installing them with apt-get"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+else
+	echo "install them (these are Debian's names), or run this as root on Debian, and try again" >&2
+	exit 1
+fi
