@@ -1,1 +1,5 @@
-return 0;
+using Ebpf.Cni.Plugin;
+
+using var input = Console.OpenStandardInput();
+using var output = Console.OpenStandardOutput();
+return PluginRun.Execute(Environment.GetEnvironmentVariable, input, output);

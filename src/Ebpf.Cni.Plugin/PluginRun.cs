@@ -1,0 +1,120 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Ebpf.Cni.Plugin.Protocol;
+
+namespace Ebpf.Cni.Plugin;
+
+/// <summary>
+/// One run of the plugin: environment and standard input in, exactly one JSON document out (a result, {} for a command without one,
+/// or an error), exit code 0 or 1. Nothing else is ever written to standard output.
+/// </summary>
+public static class PluginRun
+{
+    /// <summary>A network configuration is a few hundred bytes, with a prevResult a few thousand.</summary>
+    public const int InputMax = 1 << 20;
+
+    /// <summary>Longer than the agent's own limit, shorter than a runtime's.</summary>
+    public static readonly TimeSpan AgentLimit = TimeSpan.FromSeconds(60);
+
+    public static int Execute(Func<string, string?> variable, Stream input, Stream output)
+    {
+        var version = CniVersion.Newest;
+        byte[] document;
+        int exitCode;
+        try
+        {
+            var environment = PluginEnvironment.Read(variable);
+            var text = ReadAll(input);
+            if (text.AsSpan().Trim(" \t\r\n"u8).IsEmpty && environment.Command == "VERSION")
+                text = "{}"u8.ToArray();
+            var config = NetworkConfig.Parse(text);
+            if (CniVersion.IsSupported(config.CniVersion))
+                version = config.CniVersion;
+            document = environment.Command == "VERSION" ? VersionDocument(version) : Forward(environment, config, text);
+            exitCode = 0;
+        }
+        catch (Exception e)
+        {
+            document = ErrorDocument(version, e as CniException ?? Unforeseen(e));
+            exitCode = 1;
+        }
+
+        output.Write(document);
+        output.Write("\n"u8);
+        output.Flush();
+        return exitCode;
+    }
+
+    private static byte[] Forward(PluginEnvironment environment, NetworkConfig config, byte[] text)
+    {
+        if (!CniVersion.IsSupported(config.CniVersion))
+        {
+            throw new CniException(
+                CniErrorCode.IncompatibleVersion,
+                config.CniVersion.Length == 0 ? "the network configuration has no cniVersion" : $"cniVersion '{config.CniVersion}' is not supported",
+                "supported: " + string.Join(", ", CniVersion.Supported));
+        }
+
+        if (!CniVersion.Knows(config.CniVersion, environment.Command))
+            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {config.CniVersion} does not know {environment.Command}");
+        if (config.Name.Length == 0)
+            throw new CniException(CniErrorCode.InvalidNetworkConfig, "the network configuration has no name");
+        if (!CniNames.IsAbsolutePath(config.AgentSocket))
+        {
+            throw new CniException(CniErrorCode.InvalidNetworkConfig,
+                "'agentSocket' in the network configuration must be the absolute path of the agent's socket");
+        }
+
+        return AgentAnswer.Result(new AgentClient(config.AgentSocket, AgentLimit).Exchange(environment, text));
+    }
+
+    private static byte[] ReadAll(Stream input)
+    {
+        using var buffer = new MemoryStream();
+        var chunk = new byte[8192];
+        int read;
+        while ((read = input.Read(chunk)) > 0)
+        {
+            buffer.Write(chunk, 0, read);
+            if (buffer.Length > InputMax)
+                throw new CniException(CniErrorCode.DecodingFailure, $"standard input is longer than {InputMax} bytes");
+        }
+
+        return buffer.ToArray();
+    }
+
+    private static CniException Unforeseen(Exception e) => e is IOException
+        ? new CniException(CniErrorCode.IoFailure, "standard input cannot be read", e.Message, e)
+        : new CniException(CniErrorCode.Internal, "the plugin failed", e.GetType().Name + ": " + e.Message, e);
+
+    private static byte[] VersionDocument(string version) => Document(writer =>
+    {
+        writer.WriteString("cniVersion"u8, version);
+        writer.WriteStartArray("supportedVersions"u8);
+        foreach (var supported in CniVersion.Supported)
+            writer.WriteStringValue(supported);
+        writer.WriteEndArray();
+    });
+
+    private static byte[] ErrorDocument(string version, CniException error) => Document(writer =>
+    {
+        writer.WriteString("cniVersion"u8, version);
+        writer.WriteNumber("code"u8, error.Code);
+        writer.WriteString("msg"u8, error.Message);
+        if (error.Details.Length > 0)
+            writer.WriteString("details"u8, error.Details);
+    });
+
+    private static byte[] Document(Action<Utf8JsonWriter> members)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            writer.WriteStartObject();
+            members(writer);
+            writer.WriteEndObject();
+        }
+
+        return buffer.ToArray();
+    }
+}
