@@ -26,6 +26,7 @@ public enum Reason : byte
     ConntrackFull = 10,
     Rewrite = 11,
     LinkLocal = 12,
+    Protocol = 13,
 }
 
 /// <summary><c>struct ebc_metric</c>: one CPU's share of a counter. The index is reason * <see cref="HookCount"/> + hook.</summary>
@@ -33,7 +34,7 @@ public enum Reason : byte
 public readonly record struct Metric(ulong Packets, ulong Bytes)
 {
     public const int HookCount = 3;
-    public const int ReasonCount = 13;
+    public const int ReasonCount = 14;
     public const Reason FirstDrop = Reason.SourceAddress;
 
     public static uint Index(Reason reason, Hook hook) => (uint)reason * HookCount + (uint)hook;

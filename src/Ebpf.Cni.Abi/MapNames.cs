@@ -7,6 +7,9 @@ public static class MapNames
     public const string Backend = "ebc_backend_v1";
     public const string SockRev = "ebc_sock_rev_v1";
     public const string Conntrack = "ebc_ct_v1";
+    /// <summary>Needs no pin: it bridges the microseconds between the fragments of one datagram.</summary>
+    public const string Fragment = "ebc_frag_v1";
+
     public const string Endpoint = "ebc_ep_v1";
     public const string Metric = "ebc_metric_v1";
     public const string Events = "ebc_events_v1";

@@ -26,9 +26,12 @@ enum ebc_ct_flags {
 	EBC_CT_FIN_FORWARD = 1 << 1,
 	EBC_CT_FIN_REPLY = 1 << 2,
 	EBC_CT_RST = 1 << 3,
+	EBC_CT_HAIRPIN =
+	    1 << 4, /* the backend is the client itself: its source is hidden behind the gateway's address */
 };
 
-/* Times are CLOCK_MONOTONIC nanoseconds. flags and last_seen of the forward entry speak for the connection. */
+/* Times are CLOCK_MONOTONIC nanoseconds. flags and last_seen (exact to a second) of the forward
+ * entry speak for the connection; packets and bytes count the entry's own direction. */
 struct ebc_ct {
 	struct ebc_addr xlate_addr;
 	__be16 xlate_port;
@@ -38,7 +41,26 @@ struct ebc_ct {
 	__u64 last_seen_ns;
 	__u64 packets;
 	__u64 bytes;
+	__u32 backend_index; /* where in ebc_backend_v1 the backend was found */
+	__u32 pad0;
 };
-_Static_assert(sizeof(struct ebc_ct) == 56, "ebc_ct");
+_Static_assert(sizeof(struct ebc_ct) == 64, "ebc_ct");
+
+/* Key of ebc_frag_v1: the fragments of one datagram. id is in network order (16 bits for IPv4). */
+struct ebc_frag_key {
+	struct ebc_addr src;
+	struct ebc_addr dst;
+	__be32 id;
+	__u8 proto;
+	__u8 pad0[3];
+};
+_Static_assert(sizeof(struct ebc_frag_key) == 40, "ebc_frag_key");
+
+/* The ports of its first fragment; the later ones carry none. */
+struct ebc_frag {
+	__be16 sport;
+	__be16 dport;
+};
+_Static_assert(sizeof(struct ebc_frag) == 4, "ebc_frag");
 
 #endif

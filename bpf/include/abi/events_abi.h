@@ -8,37 +8,41 @@
 enum ebc_hook {
 	EBC_HOOK_POD_EGRESS = 0,  /* sent by a pod: tc ingress of the veth's host side */
 	EBC_HOOK_POD_INGRESS = 1, /* going to a pod: tc egress of the veth's host side */
-	EBC_HOOK_SOCKET = 2,      /* cgroup socket hooks */
+	EBC_HOOK_SOCKET = 2,	  /* cgroup socket hooks */
 	EBC_HOOK_MAX = 3,
 };
 
-/* What became of it. Everything from EBC_DROP_FIRST on is a drop. Numbers are stable: append before EBC_REASON_MAX. */
+/* What became of it. Everything from EBC_DROP_FIRST on is a drop. Numbers are stable: append before
+ * EBC_REASON_MAX. */
 enum ebc_reason {
-	EBC_REASON_FORWARDED = 0,        /* to the host's stack, untouched by a service */
-	EBC_REASON_DELIVERED = 1,        /* to a pod on this node */
-	EBC_REASON_SERVICE = 2,          /* translated to a backend */
-	EBC_REASON_REPLY = 3,            /* translated back from a backend */
+	EBC_REASON_FORWARDED = 0, /* to the host's stack, untouched by a service */
+	EBC_REASON_DELIVERED = 1, /* to a pod on this node */
+	EBC_REASON_SERVICE = 2,	  /* translated to a backend */
+	EBC_REASON_REPLY = 3,	  /* translated back from a backend */
 	EBC_DROP_FIRST = 4,
-	EBC_DROP_SOURCE_ADDRESS = 4,     /* the sender does not own the source address */
-	EBC_DROP_SOURCE_MAC = 5,         /* the sender does not own the source MAC address */
-	EBC_DROP_MALFORMED = 6,          /* headers truncated or contradictory */
-	EBC_DROP_NO_BACKEND = 7,         /* the service has no endpoint anywhere: refused */
-	EBC_DROP_NO_LOCAL_BACKEND = 8,   /* endpoints exist, none may be used from here */
-	EBC_DROP_FRAGMENT = 9,           /* a later fragment to a service address */
-	EBC_DROP_CONNTRACK_FULL = 10,    /* no room for the connection */
-	EBC_DROP_REWRITE = 11,           /* the packet could not be edited */
-	EBC_DROP_LINK_LOCAL = 12,        /* link-local traffic that must not leave the pod's own link */
-	EBC_REASON_MAX = 13,
+	EBC_DROP_SOURCE_ADDRESS = 4,   /* the sender does not own the source address */
+	EBC_DROP_SOURCE_MAC = 5,       /* the sender does not own the source MAC address */
+	EBC_DROP_MALFORMED = 6,	       /* headers truncated or contradictory */
+	EBC_DROP_NO_BACKEND = 7,       /* the service has no endpoint anywhere: refused */
+	EBC_DROP_NO_LOCAL_BACKEND = 8, /* endpoints exist, none may be used from here */
+	EBC_DROP_FRAGMENT = 9,	       /* a later fragment to a service address */
+	EBC_DROP_CONNTRACK_FULL = 10,  /* no room for the connection */
+	EBC_DROP_REWRITE = 11,	       /* the packet could not be edited */
+	EBC_DROP_LINK_LOCAL = 12,      /* link-local traffic that must not leave the pod's own link */
+	EBC_DROP_PROTOCOL = 13,	       /* neither IP nor ARP, or a VLAN tag */
+	EBC_REASON_MAX = 14,
 };
 
-/* Value of the per-CPU array ebc_metric_v1; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket calls. */
+/* Value of the per-CPU array ebc_metric_v1; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
+ * calls. */
 struct ebc_metric {
 	__u64 packets;
 	__u64 bytes;
 };
 _Static_assert(sizeof(struct ebc_metric) == 16, "ebc_metric");
 
-/* Record of the ring buffer ebc_events_v1. time is CLOCK_MONOTONIC. The tuple is the packet's as it arrived. */
+/* Record of the ring buffer ebc_events_v1. time is CLOCK_MONOTONIC. The tuple is the packet's as it arrived.
+ */
 struct ebc_event {
 	__u64 time_ns;
 	struct ebc_addr src;

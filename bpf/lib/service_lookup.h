@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Frontend to backend: one hash lookup, one array read. Reads maps, touches no packet. */
+#ifndef EBC_SERVICE_LOOKUP_H
+#define EBC_SERVICE_LOOKUP_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "abi/service_abi.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct ebc_svc_key);
+	__type(value, struct ebc_svc);
+} ebc_svc_v1 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1048576);
+	__type(key, __u32);
+	__type(value, struct ebc_backend);
+} ebc_backend_v1 SEC(".maps");
+
+#define EBC_SVC_TRIES 4
+
+static __always_inline bool ebc_addr_eq(const struct ebc_addr *a, const struct ebc_addr *b)
+{
+	return a->w[3] == b->w[3] && a->w[2] == b->w[2] && a->w[1] == b->w[1] && a->w[0] == b->w[0];
+}
+
+static __always_inline bool ebc_addr_is_v4(const struct ebc_addr *a)
+{
+	return !a->w[0] && !a->w[1] && a->w[2] == bpf_htonl(0xffff);
+}
+
+/*
+ * Copies a frontend, whole. Updating a hash element links a new one and frees the old one, and the kernel may
+ * hand the freed memory to the next insertion of any key at once, without waiting for readers: preallocated
+ * elements go back to a free list, others since Linux 6.1 to a per-CPU cache (kernel/bpf/hashtab.c,
+ * free_htab_elem). A pointer from a lookup may thus change under our eyes into another service. So: copy,
+ * look up again, and believe the copy only if the key still leads to the same element and that still reads
+ * the same. offset and count, the words that must belong together, are besides one aligned 64-bit load.
+ */
+static __always_inline bool ebc_svc_find(const struct ebc_svc_key *key, struct ebc_svc *to)
+{
+	const volatile __u64 *again;
+	const volatile __u64 *p;
+	int try;
+
+	_Pragma("unroll") for (try = 0; try < EBC_SVC_TRIES; try++)
+	{
+		__u64 a, b;
+
+		p = bpf_map_lookup_elem(&ebc_svc_v1, key);
+		if (!p)
+			return false;
+		a = p[0];
+		b = p[1];
+		again = bpf_map_lookup_elem(&ebc_svc_v1, key);
+		if (again != p || !again || again[0] != a || again[1] != b)
+			continue;
+		__builtin_memcpy(&to->offset, &a, sizeof(a));
+		__builtin_memcpy(&to->service_id, &b, sizeof(b));
+		return true;
+	}
+	/* Switched four times within a microsecond: nobody does. As if it were not there. */
+	return false;
+}
+
+/* The backend that a pick chooses. NULL if the table is inconsistent (never by our agent). */
+static __always_inline struct ebc_backend *ebc_backend_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&ebc_backend_v1, &index);
+}
+
+/* Which element of the segment; count must not be 0. */
+static __always_inline __u32 ebc_backend_index(const struct ebc_svc *svc, __u32 pick)
+{
+	return svc->offset + pick % svc->count;
+}
+
+#endif

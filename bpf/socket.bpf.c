@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Services for every process below a cgroup: the destination is replaced when the socket is connected or
+ * sends. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "socket_service.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int ebc_forward4(struct bpf_sock_addr *ctx, bool per_datagram)
+{
+	struct ebc_sockaddr a;
+	int verdict;
+
+	ebc_sockaddr_get4(ctx, &a);
+	verdict = ebc_sock_forward(ctx, &a, per_datagram);
+	if (verdict == EBC_SOCK_REPLACE)
+		ebc_sockaddr_set4(ctx, &a.addr, a.port);
+	return ebc_sock_return(verdict);
+}
+
+static __always_inline int ebc_forward6(struct bpf_sock_addr *ctx, bool per_datagram)
+{
+	struct ebc_sockaddr a;
+	int verdict;
+
+	ebc_sockaddr_get6(ctx, &a);
+	verdict = ebc_sock_forward(ctx, &a, per_datagram);
+	if (verdict == EBC_SOCK_REPLACE)
+		ebc_sockaddr_set6(ctx, &a.addr, a.port);
+	return ebc_sock_return(verdict);
+}
+
+static __always_inline int ebc_reverse4(struct bpf_sock_addr *ctx)
+{
+	struct ebc_sockaddr a;
+
+	ebc_sockaddr_get4(ctx, &a);
+	if (ebc_sock_reverse(ctx, &a) == EBC_SOCK_REPLACE)
+		ebc_sockaddr_set4(ctx, &a.addr, a.port);
+	return 1;
+}
+
+static __always_inline int ebc_reverse6(struct bpf_sock_addr *ctx)
+{
+	struct ebc_sockaddr a;
+
+	ebc_sockaddr_get6(ctx, &a);
+	if (ebc_sock_reverse(ctx, &a) == EBC_SOCK_REPLACE)
+		ebc_sockaddr_set6(ctx, &a.addr, a.port);
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int ebc_connect4(struct bpf_sock_addr *ctx)
+{
+	return ebc_forward4(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int ebc_connect6(struct bpf_sock_addr *ctx)
+{
+	return ebc_forward6(ctx, false);
+}
+
+SEC("cgroup/sendmsg4")
+int ebc_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return ebc_forward4(ctx, true);
+}
+
+SEC("cgroup/sendmsg6")
+int ebc_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return ebc_forward6(ctx, true);
+}
+
+SEC("cgroup/recvmsg4")
+int ebc_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return ebc_reverse4(ctx);
+}
+
+SEC("cgroup/recvmsg6")
+int ebc_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return ebc_reverse6(ctx);
+}
+
+SEC("cgroup/getpeername4")
+int ebc_getpeer4(struct bpf_sock_addr *ctx)
+{
+	return ebc_reverse4(ctx);
+}
+
+SEC("cgroup/getpeername6")
+int ebc_getpeer6(struct bpf_sock_addr *ctx)
+{
+	return ebc_reverse6(ctx);
+}
