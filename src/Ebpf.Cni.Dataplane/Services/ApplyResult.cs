@@ -1,0 +1,53 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Compiler.Model;
+
+namespace Ebpf.Cni.Dataplane.Services;
+
+/// <summary>A write that failed; it is tried again by the next apply.</summary>
+/// <param name="What">The operation and its key.</param>
+/// <param name="Cause">Why.</param>
+public sealed record ApplyError(string What, Exception Cause)
+{
+    public override string ToString() => $"{What}: {Cause.Message}";
+}
+
+/// <summary>What an apply did, and what it still owes.</summary>
+public sealed record ApplyResult
+{
+    public int SegmentsWritten { get; init; }
+
+    public int BackendsWritten { get; init; }
+
+    public int FrontendsAdded { get; init; }
+
+    public int FrontendsSwitched { get; init; }
+
+    public int FrontendsDeleted { get; init; }
+
+    /// <summary>Services that do not fit, each with the option to raise.</summary>
+    public ImmutableArray<TableFull> Refusals { get; init; } = [];
+
+    /// <summary>Services that fit once released space has rested; see <see cref="RetryAfter"/>.</summary>
+    public ImmutableArray<ObjectName> Waiting { get; init; } = [];
+
+    public ImmutableArray<ApplyError> Errors { get; init; } = [];
+
+    /// <summary>When something is owed and released space will help: the time to wait before the next apply.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Writes to kernel memory: a segment through the mapping, or one entry of the frontend table.</summary>
+    public int KernelWrites => SegmentsWritten + FrontendsAdded + FrontendsSwitched + FrontendsDeleted;
+
+    /// <summary>The kernel holds exactly what was desired.</summary>
+    public bool Complete => Refusals.IsEmpty && Waiting.IsEmpty && Errors.IsEmpty;
+
+    /// <summary>The sum of two passes; what is owed is what the second one owes.</summary>
+    internal ApplyResult Then(ApplyResult second) => second with
+    {
+        SegmentsWritten = SegmentsWritten + second.SegmentsWritten,
+        BackendsWritten = BackendsWritten + second.BackendsWritten,
+        FrontendsAdded = FrontendsAdded + second.FrontendsAdded,
+        FrontendsSwitched = FrontendsSwitched + second.FrontendsSwitched,
+        FrontendsDeleted = FrontendsDeleted + second.FrontendsDeleted,
+    };
+}

@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Dataplane.Services;
+
+/// <summary>
+/// The service tables: restored from what the kernel holds, brought to a desired state by plans. Until the first <see cref="Apply"/>, which the
+/// caller makes with complete lists only, nothing is changed. Thread-safe.
+/// </summary>
+public sealed class ServiceDataplane
+{
+    private readonly Lock _lock = new();
+    private readonly IFrontendTable _frontends;
+    private readonly IBackendArray _backends;
+    private readonly ServiceMirror _mirror;
+    private readonly SegmentAllocator _allocator;
+
+    /// <summary>Reads the tables; writes nothing.</summary>
+    /// <param name="frontends">The frontend table.</param>
+    /// <param name="backends">The backend array.</param>
+    /// <param name="rest">How long the space of a released segment rests.</param>
+    /// <param name="time">The clock that measures the rest.</param>
+    public ServiceDataplane(IFrontendTable frontends, IBackendArray backends, TimeSpan rest, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(frontends);
+        ArgumentNullException.ThrowIfNull(backends);
+        _frontends = frontends;
+        _backends = backends;
+        _allocator = new SegmentAllocator(backends.Length, rest, time);
+        (_mirror, Restored) = new ServiceRestorer(frontends, backends).Restore(_allocator);
+        RestoredIds = ReadIds(_mirror);
+    }
+
+    /// <summary>What was found at start.</summary>
+    public RestoreReport Restored { get; }
+
+    /// <summary>The ids found at start: the first compile's input.</summary>
+    public IdTable RestoredIds { get; }
+
+    /// <summary>Brings the tables to the desired state; what fails or does not fit is told in the result and owed to the next call.</summary>
+    /// <exception cref="ArgumentException">The desired state contradicts itself; nothing was written.</exception>
+    public ApplyResult Apply(DesiredState desired)
+    {
+        ArgumentNullException.ThrowIfNull(desired);
+        lock (_lock)
+        {
+            var plan = ServicePlanner.Plan(_mirror, desired, _allocator);
+            var result = Execute(plan);
+            // What this pass deleted or released may be the room that it lacked (or will be, after its rest).
+            if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || !plan.Releases.IsEmpty))
+                result = result.Then(Execute(ServicePlanner.Plan(_mirror, desired, _allocator)));
+            return result.Complete ? result : result with { RetryAfter = _allocator.NextRelease };
+        }
+    }
+
+    /// <summary>What an apply would do now; for display. Changes nothing.</summary>
+    public ApplyPlan Preview(DesiredState desired)
+    {
+        lock (_lock)
+        {
+            var plan = ServicePlanner.Plan(_mirror, desired, _allocator);
+            ServicePlanner.Abandon(plan, _allocator);
+            return plan;
+        }
+    }
+
+    /// <summary>Reads everything back; what differs from our knowledge is counted, and repaired by the next apply.</summary>
+    public DriftReport Verify()
+    {
+        lock (_lock)
+        {
+            var drift = ServiceVerifier.Verify(_frontends, _backends, _mirror);
+            foreach (var segment in _mirror.CollectUnreferenced())
+                _allocator.Release(segment.Extent);
+            return drift;
+        }
+    }
+
+    /// <summary>Entries and sizes of both tables. What rests counts as used.</summary>
+    public (TableUsage Frontends, TableUsage Backends) Usage()
+    {
+        lock (_lock)
+        {
+            return (new TableUsage(MapNames.Service, (uint)_mirror.Frontends.Count, _mirror.FrontendCapacity),
+                new TableUsage(MapNames.Backend, _allocator.Used + _allocator.Resting, _allocator.Capacity));
+        }
+    }
+
+    /// <summary>Frontends joined with their backends, read from the tables and sorted by key; for people and tests.</summary>
+    public ImmutableArray<ServiceView> ReadServices()
+    {
+        lock (_lock)
+            return ServiceView.Read(_frontends, _backends);
+    }
+
+    private ApplyResult Execute(ApplyPlan plan) => new PlanExecutor(_frontends, _backends, _mirror, _allocator).Execute(plan);
+
+    private static IdTable ReadIds(ServiceMirror mirror)
+    {
+        // The id of a broken entry proves nothing.
+        var ids = mirror.Frontends.Where(f => f.Value.Certain).ToImmutableDictionary(f => f.Key, f => f.Value.Value.ServiceId);
+        var highest = ids.Values.DefaultIfEmpty().Max();
+        return IdTable.Empty with { Restored = ids, Next = highest == uint.MaxValue ? 1 : highest + 1 };
+    }
+}
