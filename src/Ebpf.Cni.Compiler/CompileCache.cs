@@ -1,0 +1,2 @@
+namespace Ebpf.Cni.Compiler;
+public sealed class CompileCache { }
