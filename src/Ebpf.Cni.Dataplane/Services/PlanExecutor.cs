@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
 
@@ -12,7 +11,6 @@ internal sealed class PlanExecutor(IFrontendTable frontends, IBackendArray backe
 {
     private readonly ImmutableArray<ApplyError>.Builder _errors = ImmutableArray.CreateBuilder<ApplyError>();
     private readonly List<TableFull> _refusals = [];
-    private readonly HashSet<LiveSegment> _unwritten = [];
     private Backend[] _buffer = [];
     private int _backendsWritten;
 
@@ -25,7 +23,7 @@ internal sealed class PlanExecutor(IFrontendTable frontends, IBackendArray backe
         Release(plan);
         return new ApplyResult
         {
-            SegmentsWritten = plan.Writes.Length - _unwritten.Count,
+            SegmentsWritten = plan.Writes.Length,
             BackendsWritten = _backendsWritten,
             FrontendsAdded = added,
             FrontendsSwitched = switched,
@@ -43,16 +41,8 @@ internal sealed class PlanExecutor(IFrontendTable frontends, IBackendArray backe
             _buffer = new Backend[Math.Max(count, 64)];
         var content = _buffer.AsSpan(0, count);
         Render(segment.Backends, segment.ServiceId, content);
-        try
-        {
-            backends.Write(segment.Extent.Offset, content);
-            _backendsWritten += count;
-        }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            _unwritten.Add(segment);
-            _errors.Add(new ApplyError($"write segment {segment.Extent} of service id {segment.ServiceId}", e));
-        }
+        backends.Write(segment.Extent.Offset, content);
+        _backendsWritten += count;
     }
 
     internal static void Render(ImmutableArray<DesiredBackend> from, uint serviceId, Span<Backend> into)
@@ -61,13 +51,10 @@ internal sealed class PlanExecutor(IFrontendTable frontends, IBackendArray backe
             into[i] = new Backend(from[i].Addr, from[i].Port, from[i].Flags, serviceId);
     }
 
-    private (int Added, int Switched) Update(ImmutableArray<FrontendUpdate> all)
+    private (int Added, int Switched) Update(ImmutableArray<FrontendUpdate> updates)
     {
-        var updates = _unwritten.Count == 0
-            ? ImmutableCollectionsMarshal.AsArray(all)!
-            : [.. all.Where(u => u.Segment is null || !_unwritten.Contains(u.Segment))];
-        var keys = Array.ConvertAll(updates, u => u.Key);
-        var values = Array.ConvertAll(updates, u => u.Value);
+        var keys = updates.Select(u => u.Key).ToArray();
+        var values = updates.Select(u => u.Value).ToArray();
         int added = 0, switched = 0;
         for (var next = 0; next < updates.Length;)
         {
@@ -111,7 +98,7 @@ internal sealed class PlanExecutor(IFrontendTable frontends, IBackendArray backe
 
     private void Release(ApplyPlan plan)
     {
-        // Segments that were written (perhaps in part) and that no frontend took up: nobody ever saw them.
+        // Segments that no frontend took up: nobody ever saw them.
         foreach (var write in plan.Writes)
             if (write.Segment.References == 0)
                 allocator.Cancel(write.Segment.Extent);

@@ -8,7 +8,10 @@ namespace Ebpf.Cni.Dataplane.Services;
 /// <param name="Full">It stopped because the table has no room.</param>
 public readonly record struct BatchOutcome(int Completed, Exception? Error = null, bool Full = false);
 
-/// <summary>The frontends (<c>ebc_svc_v1</c>): each update of one entry is atomic for readers, a batch is not.</summary>
+/// <summary>
+/// The frontends (<c>ebc_svc_v1</c>): each update of one entry is atomic for readers, a batch is not. A batch that stops tells
+/// so in its outcome; only <see cref="ReadAll"/> throws.
+/// </summary>
 public interface IFrontendTable
 {
     /// <summary>Entries it can hold.</summary>
@@ -23,7 +26,7 @@ public interface IFrontendTable
     BatchOutcome Delete(ReadOnlySpan<SvcKey> keys);
 }
 
-/// <summary>The backends (<c>ebc_backend_v1</c>): one array of segments in memory shared with the kernel. Writes are not atomic.</summary>
+/// <summary>The backends (<c>ebc_backend_v1</c>): one array of segments in memory shared with the kernel. It is memory: writes do not fail, and are not atomic.</summary>
 public interface IBackendArray
 {
     /// <summary>Elements.</summary>
