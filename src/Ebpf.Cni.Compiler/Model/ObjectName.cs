@@ -14,5 +14,5 @@ public readonly record struct ObjectName(string Namespace, string Name) : ICompa
     public static bool operator <=(ObjectName a, ObjectName b) => a.CompareTo(b) <= 0;
     public static bool operator >=(ObjectName a, ObjectName b) => a.CompareTo(b) >= 0;
 
-    public override string ToString() => Namespace.Length == 0 ? Name : $"{Namespace}/{Name}";
+    public override string ToString() => string.IsNullOrEmpty(Namespace) ? Name ?? "" : $"{Namespace}/{Name}";
 }

@@ -19,6 +19,7 @@ public sealed record DesiredState
     /// <summary>Routes to the pods of other nodes, sorted by destination.</summary>
     public ImmutableArray<DesiredRoute> Routes { get; init; } = [];
 
+    /// <summary>Sorted by kind, name, reason; an object has at most one of a reason.</summary>
     public ImmutableArray<CompileIssue> Issues { get; init; } = [];
 
     /// <summary>The ids after this compile: the input of the next one.</summary>
@@ -39,8 +40,15 @@ public readonly record struct SegmentKey(uint ServiceId, SegmentVariant Variant)
 /// <summary>A backend as compiled: sorted by address, then port; no duplicates inside a segment.</summary>
 public readonly record struct DesiredBackend(Addr Addr, U16Be Port, BackendFlags Flags);
 
-/// <summary>The backends of a segment; may be empty.</summary>
-public sealed record DesiredSegment(SegmentKey Key, ServicePortName Owner, ImmutableArray<DesiredBackend> Backends);
+/// <summary>The backends of a segment; may be empty: then nobody serves its frontends. Equal by content.</summary>
+public sealed record DesiredSegment(SegmentKey Key, ServicePortName Owner, ImmutableArray<DesiredBackend> Backends)
+{
+    public bool Equals(DesiredSegment? other) =>
+        ReferenceEquals(this, other)
+        || (other is not null && Key == other.Key && Owner == other.Owner && Backends.AsSpan().SequenceEqual(other.Backends.AsSpan()));
+
+    public override int GetHashCode() => HashCode.Combine(Key, Owner, Backends.Length);
+}
 
 /// <summary>A frontend and the segment that serves it.</summary>
 public sealed record DesiredFrontend(SvcKey Key, SegmentKey Segment, ServicePortName Owner, SvcFlags Flags, uint AffinitySec);

@@ -19,5 +19,5 @@ public readonly record struct ServicePortName(ObjectName Service, string Port, I
     public static bool operator <=(ServicePortName a, ServicePortName b) => a.CompareTo(b) <= 0;
     public static bool operator >=(ServicePortName a, ServicePortName b) => a.CompareTo(b) >= 0;
 
-    public override string ToString() => Port.Length == 0 ? $"{Service}/{Protocol}" : $"{Service}:{Port}/{Protocol}";
+    public override string ToString() => string.IsNullOrEmpty(Port) ? $"{Service}/{Protocol}" : $"{Service}:{Port}/{Protocol}";
 }

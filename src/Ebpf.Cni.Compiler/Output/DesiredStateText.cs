@@ -1,0 +1,64 @@
+using System.Globalization;
+using Ebpf.Cni.Abi;
+
+namespace Ebpf.Cni.Compiler.Output;
+
+/// <summary>A desired state as text for people, golden files and diffs: equal states give equal text, a change moves few lines.</summary>
+public static class DesiredStateText
+{
+    public static string Write(DesiredState state)
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture) { NewLine = "\n" };
+        Write(text, state);
+        return text.ToString();
+    }
+
+    public static void Write(TextWriter to, DesiredState state)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        ArgumentNullException.ThrowIfNull(state);
+        to.WriteLine("frontends");
+        foreach (var frontend in state.Frontends)
+            WriteFrontend(to, frontend);
+        to.WriteLine("segments");
+        foreach (var segment in state.Segments)
+            WriteSegment(to, segment);
+        to.WriteLine("routes");
+        foreach (var route in state.Routes)
+            to.WriteLine($"  {route.Destination} via {route.Gateway} ({route.Node})");
+        to.WriteLine("issues");
+        foreach (var issue in state.Issues)
+            to.WriteLine($"  {issue.Kind} {issue.Name} {issue.Reason}: {issue.Message}");
+        WriteIds(to, state.Ids);
+    }
+
+    private static void WriteFrontend(TextWriter to, DesiredFrontend frontend)
+    {
+        to.Write($"  {frontend.Key} -> {frontend.Segment.ServiceId} {frontend.Segment.Variant} ({frontend.Owner})");
+        if (frontend.Flags != SvcFlags.None)
+            to.Write($" flags={frontend.Flags}");
+        if (frontend.AffinitySec != 0)
+            to.Write(string.Create(CultureInfo.InvariantCulture, $" affinity={frontend.AffinitySec}s"));
+        to.WriteLine();
+    }
+
+    private static void WriteSegment(TextWriter to, DesiredSegment segment)
+    {
+        to.WriteLine($"  {segment.Key.ServiceId} {segment.Key.Variant} ({segment.Owner}){(segment.Backends.IsEmpty ? " nobody: refused" : "")}");
+        foreach (var backend in segment.Backends)
+        {
+            var address = backend.Addr.IsIPv4 ? $"{backend.Addr}:{backend.Port}" : $"[{backend.Addr}]:{backend.Port}";
+            to.WriteLine(backend.Flags == BackendFlags.None ? $"    {address}" : $"    {address} {backend.Flags}");
+        }
+    }
+
+    private static void WriteIds(TextWriter to, IdTable ids)
+    {
+        to.WriteLine("ids");
+        foreach (var (name, id) in ids.ByName.OrderBy(e => e.Key))
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {id} {name}"));
+        foreach (var (key, id) in ids.Restored.OrderBy(e => e.Key))
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {id} restored {key}"));
+        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  next {ids.Next}"));
+    }
+}

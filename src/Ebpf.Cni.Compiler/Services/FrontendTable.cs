@@ -1,0 +1,91 @@
+using Ebpf.Cni.Compiler.Issues;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Compiler.Services;
+
+/// <summary>A frontend that wants to be served: one of a port's, with its key as numbers that compare quickly.</summary>
+internal readonly record struct FrontendClaim(ulong High, ulong Low, uint Rest, int Index, CompiledPort Port) : IComparable<FrontendClaim>
+{
+    public static FrontendClaim Of(CompiledPort port, int index)
+    {
+        var key = port.Frontends[index].Key;
+        var (a, rest) = (key.Addr, (uint)key.Port.Host << 16 | (uint)key.Proto << 8 | (uint)key.Scope);
+        return new FrontendClaim((ulong)a.W0.Host << 32 | a.W1.Host, (ulong)a.W2.Host << 32 | a.W3.Host, rest, index, port);
+    }
+
+    public bool SameKey(in FrontendClaim other) => High == other.High && Low == other.Low && Rest == other.Rest;
+
+    /// <summary>By key; of equal keys the winner's first: the order of names.</summary>
+    public int CompareTo(FrontendClaim other)
+    {
+        if (Low != other.Low || High != other.High)
+            return High != other.High ? High.CompareTo(other.High) : Low.CompareTo(other.Low);
+        if (Rest != other.Rest)
+            return Rest.CompareTo(other.Rest);
+        var c = Port.Name.CompareTo(other.Port.Name);
+        return c != 0 ? c : Index.CompareTo(other.Index);
+    }
+}
+
+/// <summary>
+/// Stage 3: who is served under which key. Of several claims to one key the first by namespace, name and port name wins, on every node
+/// alike; the others become issues. The API server hands out addresses and ports uniquely, so a conflict means that somebody bypassed it.
+/// </summary>
+internal static class FrontendTable
+{
+    /// <summary>All claims in order: those of <paramref name="before"/> whose port is not <paramref name="gone"/>, and those of <paramref name="fresh"/>.</summary>
+    public static FrontendClaim[] Sort(FrontendClaim[] before, HashSet<CompiledPort> gone, List<CompiledPort> fresh)
+    {
+        if (gone.Count == 0 && fresh.Count == 0)
+            return before;
+        var added = new List<FrontendClaim>();
+        foreach (var port in fresh)
+            for (var i = 0; i < port.Frontends.Length; i++)
+                added.Add(FrontendClaim.Of(port, i));
+        added.Sort();
+
+        var merged = new List<FrontendClaim>(before.Length + added.Count);
+        var next = 0;
+        foreach (ref readonly var claim in before.AsSpan())
+        {
+            if (gone.Contains(claim.Port))
+                continue;
+            while (next < added.Count && added[next].CompareTo(claim) < 0)
+                merged.Add(added[next++]);
+            merged.Add(claim);
+        }
+        while (next < added.Count)
+            merged.Add(added[next++]);
+        return [.. merged];
+    }
+
+    /// <summary>The claims that hold, in order; <paramref name="claims"/> itself when all do.</summary>
+    public static FrontendClaim[] Resolve(FrontendClaim[] claims, List<CompileIssue> issues)
+    {
+        List<FrontendClaim>? held = null;
+        var conflicts = new Dictionary<ObjectName, IssueCollector>();
+        for (var i = 1; i < claims.Length; i++)
+        {
+            if (!claims[i].SameKey(claims[i - 1]))
+            {
+                held?.Add(claims[i]);
+                continue;
+            }
+            held ??= [.. claims.AsSpan(0, i)];
+            Report(conflicts, claims[i], held[^1]);
+        }
+        foreach (var conflict in conflicts.Values)
+            conflict.MoveTo(issues);
+        return held?.ToArray() ?? claims;
+    }
+
+    private static void Report(Dictionary<ObjectName, IssueCollector> conflicts, in FrontendClaim loser, in FrontendClaim winner)
+    {
+        var service = loser.Port.Name.Service;
+        if (!conflicts.TryGetValue(service, out var found))
+            conflicts[service] = found = new IssueCollector("Service", service, loser.Port.Uid);
+        found.Add(IssueReason.FrontendConflict,
+            $"port {loser.Port.Name} wants {loser.Port.Frontends[loser.Index].Key}, which {winner.Port.Name} has; it is not served there");
+    }
+}

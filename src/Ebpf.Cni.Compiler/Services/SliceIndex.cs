@@ -1,0 +1,84 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Compiler.Issues;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Compiler.Services;
+
+/// <summary>
+/// Stage 1: the slices of each service, in the slices' order. Chains through flat arrays: one dictionary entry for each service
+/// and nothing else, since this is rebuilt whenever any slice changes.
+/// </summary>
+internal sealed class SliceIndex
+{
+    private const int End = -1;
+
+    private readonly Dictionary<ObjectName, int> _first;
+    private readonly KeyValuePair<ObjectName, EndpointSliceSnapshot>[] _slices;
+    private readonly int[] _next;
+
+    public SliceIndex(ImmutableSortedDictionary<ObjectName, EndpointSliceSnapshot> slices)
+    {
+        Source = slices;
+        _slices = [.. slices];
+        _next = new int[_slices.Length];
+        _first = new Dictionary<ObjectName, int>(_slices.Length);
+        var orphans = new List<CompileIssue>();
+        for (var i = _slices.Length - 1; i >= 0; i--)
+        {
+            var (name, slice) = _slices[i];
+            if (string.IsNullOrEmpty(slice.ServiceName))
+            {
+                orphans.Add(Orphan(name, slice));
+                continue;
+            }
+            var service = new ObjectName(name.Namespace, slice.ServiceName);
+            _next[i] = _first.TryGetValue(service, out var head) ? head : End;
+            _first[service] = i;
+        }
+        Issues = [.. orphans];
+    }
+
+    /// <summary>What was indexed.</summary>
+    public ImmutableSortedDictionary<ObjectName, EndpointSliceSnapshot> Source { get; }
+
+    /// <summary>Slices that belong to no service.</summary>
+    public ImmutableArray<CompileIssue> Issues { get; }
+
+    public ServiceSlices Of(ObjectName service)
+    {
+        var count = 0;
+        var head = _first.TryGetValue(service, out var first) ? first : End;
+        for (var i = head; i != End; i = _next[i])
+            count++;
+        if (count == 0)
+            return ServiceSlices.None;
+        var result = new KeyValuePair<ObjectName, EndpointSliceSnapshot>[count];
+        for (var i = head; i != End; i = _next[i])
+            result[^count--] = _slices[i];
+        return new ServiceSlices(result);
+    }
+
+    /// <summary>Whether the service still has exactly these slices: the same objects.</summary>
+    public bool Has(ObjectName service, ServiceSlices slices)
+    {
+        var i = _first.TryGetValue(service, out var head) ? head : End;
+        foreach (var (_, slice) in slices.Items)
+        {
+            if (i == End || !ReferenceEquals(_slices[i].Value, slice))
+                return false;
+            i = _next[i];
+        }
+        return i == End;
+    }
+
+    private static CompileIssue Orphan(ObjectName name, EndpointSliceSnapshot slice) => new(
+        "EndpointSlice", name, slice.Uid ?? "", IssueReason.SliceWithoutService,
+        "the label kubernetes.io/service-name is missing; the slice is ignored");
+}
+
+/// <summary>The slices of one service with their names.</summary>
+internal readonly record struct ServiceSlices(KeyValuePair<ObjectName, EndpointSliceSnapshot>[] Items)
+{
+    public static readonly ServiceSlices None = new([]);
+}
