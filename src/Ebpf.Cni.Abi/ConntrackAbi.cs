@@ -21,6 +21,9 @@ public enum CtFlags : ushort
 
     /// <summary>The backend is the client itself: its source is hidden behind the gateway's address.</summary>
     Hairpin = 1 << 4,
+
+    /// <summary>TCP: the client spoke again after the reply.</summary>
+    Established = 1 << 5,
 }
 
 /// <summary><c>struct ebc_ct_key</c>: a packet's tuple as it arrives, before translation.</summary>

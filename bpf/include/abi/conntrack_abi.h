@@ -28,6 +28,7 @@ enum ebc_ct_flags {
 	EBC_CT_RST = 1 << 3,
 	EBC_CT_HAIRPIN =
 	    1 << 4, /* the backend is the client itself: its source is hidden behind the gateway's address */
+	EBC_CT_ESTABLISHED = 1 << 5, /* TCP: the client spoke again after the reply */
 };
 
 /* Times are CLOCK_MONOTONIC nanoseconds. flags and last_seen (exact to a second) of the forward
@@ -41,7 +42,7 @@ struct ebc_ct {
 	__u64 last_seen_ns;
 	__u64 packets;
 	__u64 bytes;
-	__u32 backend_index; /* where in ebc_backend_v1 the backend was found */
+	__u32 backend_index; /* the backend's position in the service's segment */
 	__u32 pad0;
 };
 _Static_assert(sizeof(struct ebc_ct) == 64, "ebc_ct");

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Translated connections: making an entry, keeping it alive. */
+#ifndef EBC_CONNTRACK_H
+#define EBC_CONNTRACK_H
+
+#include "conntrack_lookup.h"
+#include "parse.h"
+
+#define EBC_PICK_TRIES 4
+
+/*
+ * A pod that reaches itself through a service must not see its own address as the peer: its kernel would take
+ * the packet for a martian. The client's address is replaced by one that routes back to the gateway and can
+ * belong to nobody: the pod's gateway itself, and for IPv6, where that one is link-local and needs a scope,
+ * an address of the discard prefix 100::/64 (RFC 6666). The port stays.
+ */
+static __always_inline void ebc_hairpin_address(struct ebc_addr *a, bool v6)
+{
+	if (v6) {
+		a->w[0] = bpf_htonl(0x01000000);
+		a->w[1] = 0;
+		a->w[2] = 0;
+		a->w[3] = bpf_htonl(0x0ecc0001);
+	} else {
+		a->w[0] = 0;
+		a->w[1] = 0;
+		a->w[2] = bpf_htonl(0xffff);
+		a->w[3] = bpf_htonl(0xa9fe0101);
+	}
+}
+
+static __always_inline bool ebc_is_hairpin_address(const struct ebc_addr *a)
+{
+	return a->w[3] == bpf_htonl(0xa9fe0101) ? ebc_addr_is_v4(a)
+						: a->w[3] == bpf_htonl(0x0ecc0001) && !a->w[2] && !a->w[1] &&
+						      a->w[0] == bpf_htonl(0x01000000);
+}
+
+/* Client to frontend, as the packet goes on towards the backend. */
+static __always_inline void ebc_ct_forward_flow(const struct ebc_flow *in, const struct ebc_ct *ct,
+						struct ebc_flow *out)
+{
+	*out = *in;
+	out->dst = ct->xlate_addr;
+	out->dport = ct->xlate_port;
+	if (ct->flags & EBC_CT_HAIRPIN)
+		ebc_hairpin_address(&out->src, !ebc_addr_is_v4(&in->src));
+}
+
+/* Backend to client, as the packet goes on towards the client. */
+static __always_inline void ebc_ct_reply_flow(const struct ebc_flow *in, const struct ebc_ct *ct,
+					      struct ebc_flow *out)
+{
+	*out = *in;
+	out->src = ct->xlate_addr;
+	out->sport = ct->xlate_port;
+	if (ct->flags & EBC_CT_HAIRPIN)
+		out->dst = in->src;
+}
+
+static __always_inline void ebc_flow_reverse(const struct ebc_flow *f, struct ebc_flow *r)
+{
+	r->src = f->dst;
+	r->dst = f->src;
+	r->sport = f->dport;
+	r->dport = f->sport;
+}
+
+/* The other direction is met as the mirror image of how this one left. */
+static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key *twin_key, __u64 now,
+				     __u16 flags)
+{
+	struct ebc_ct *twin = bpf_map_lookup_elem(&ebc_ct_v1, twin_key);
+
+	/*
+	 * Not atomic: the floor has no atomic OR. If the two directions meet here in the same instant a bit
+	 * may be lost and comes with the next packet, or the entry lives on to a longer time-out.
+	 */
+	ct->flags |= flags;
+	ct->last_seen_ns = now;
+	if (!twin)
+		return;
+	twin->flags |= flags;
+	twin->last_seen_ns = now;
+}
+
+/*
+ * Counts a packet of an entry. The state of the connection is written to both entries, and only when it
+ * changes or a second has passed, so that the two directions do not fight over a cache line with every
+ * packet.
+ */
+static __always_inline void ebc_ct_seen(struct ebc_ct *ct, const struct ebc_packet *p,
+					const struct ebc_flow *out, __u8 dir, __u64 now)
+{
+	__u16 flags = dir == EBC_CT_REPLY ? EBC_CT_SEEN_REPLY : 0;
+	struct ebc_ct_key twin;
+	struct ebc_flow back;
+
+	if (p->about.proto == IPPROTO_TCP) {
+		if (p->tcp_flags & EBC_TCP_FIN)
+			flags |= dir == EBC_CT_REPLY ? EBC_CT_FIN_REPLY : EBC_CT_FIN_FORWARD;
+		if (p->tcp_flags & EBC_TCP_RST)
+			flags |= EBC_CT_RST;
+		if (dir == EBC_CT_FORWARD && (ct->flags & EBC_CT_SEEN_REPLY) && !(p->tcp_flags & EBC_TCP_SYN))
+			flags |= EBC_CT_ESTABLISHED;
+	}
+	__sync_fetch_and_add(&ct->packets, 1);
+	__sync_fetch_and_add(&ct->bytes, p->about.len);
+	if (!(flags & ~ct->flags) && now - ct->last_seen_ns < EBC_SECOND)
+		return;
+	ebc_flow_reverse(out, &back);
+	twin = ebc_ct_key(&back, p->about.proto, dir == EBC_CT_REPLY ? EBC_CT_FORWARD : EBC_CT_REPLY);
+	ebc_ct_update(ct, &twin, now, flags);
+}
+
+/*
+ * Does another connection of this client already get its answers from this backend and port? Then the answers
+ * could not be told apart (two frontends, one backend, one client port), and another backend must be taken.
+ */
+static __always_inline bool ebc_ct_ambiguous(const struct ebc_ct_key *reply, const struct ebc_flow *in,
+					     __u64 now)
+{
+	const struct ebc_ct *other = ebc_ct_find(reply, now);
+
+	return other && !(other->flags & (EBC_CT_RST | EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY)) &&
+	       !(ebc_addr_eq(&other->xlate_addr, &in->dst) && other->xlate_port == in->dport);
+}
+
+/* Both entries, the reply's first: whoever can send through the forward one must be able to hear the answer.
+ */
+static __always_inline int ebc_ct_insert(const struct ebc_packet *p, struct ebc_ct *ct,
+					 const struct ebc_ct_key *reply)
+{
+	struct ebc_ct_key forward = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_FORWARD);
+	struct ebc_addr backend = ct->xlate_addr;
+	__be16 port = ct->xlate_port;
+
+	ct->xlate_addr = p->about.flow.dst;
+	ct->xlate_port = p->about.flow.dport;
+	if (bpf_map_update_elem(&ebc_ct_v1, reply, ct, BPF_ANY))
+		return EBC_DROP_CONNTRACK_FULL;
+	ct->xlate_addr = backend;
+	ct->xlate_port = port;
+	ct->packets = 1;
+	ct->bytes = p->about.len;
+	if (bpf_map_update_elem(&ebc_ct_v1, &forward, ct, BPF_ANY)) {
+		bpf_map_delete_elem(&ebc_ct_v1, reply);
+		return EBC_DROP_CONNTRACK_FULL;
+	}
+	return EBC_REASON_SERVICE;
+}
+
+/* First packet of a connection: chooses a backend and writes down the choice. *out is the flow towards it. */
+static __noinline int ebc_ct_create(const struct ebc_packet *p, const struct ebc_svc *svc,
+				    struct ebc_flow *out)
+{
+	__u32 pick = bpf_get_prandom_u32();
+	__u64 now = bpf_ktime_get_ns();
+	struct ebc_ct_key reply;
+	struct ebc_ct ct = {};
+	int i;
+
+	ct.service_id = svc->service_id;
+	ct.created_ns = now;
+	ct.last_seen_ns = now;
+	for (i = 0; i < EBC_PICK_TRIES; i++) {
+		const struct ebc_backend *b;
+		struct ebc_flow back;
+
+		ct.backend_index = (pick + i) % svc->count;
+		b = ebc_backend_at(svc->offset + ct.backend_index);
+		/* Cannot happen with our agent; a wrong table must not turn into a wrong packet. */
+		if (!b || ebc_addr_is_v4(&b->addr) != ebc_addr_is_v4(&p->about.flow.dst))
+			return EBC_DROP_REWRITE;
+		ct.xlate_addr = b->addr;
+		ct.xlate_port = b->port;
+		ct.flags = ebc_addr_eq(&b->addr, &p->about.flow.src) ? EBC_CT_HAIRPIN : 0;
+		ebc_ct_forward_flow(&p->about.flow, &ct, out);
+		ebc_flow_reverse(out, &back);
+		reply = ebc_ct_key(&back, p->about.proto, EBC_CT_REPLY);
+		if (!ebc_ct_ambiguous(&reply, &p->about.flow, now))
+			return ebc_ct_insert(p, &ct, &reply);
+	}
+	return EBC_DROP_CONNTRACK_FULL;
+}
+
+#endif

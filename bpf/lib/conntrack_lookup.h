@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Translated connections: keys, and when an entry is dead. Reads maps only. */
+#ifndef EBC_CONNTRACK_LOOKUP_H
+#define EBC_CONNTRACK_LOOKUP_H
+
+#include <linux/in.h>
+
+#include "abi/conntrack_abi.h"
+#include "count.h"
+#include "service_lookup.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct ebc_ct_key);
+	__type(value, struct ebc_ct);
+} ebc_ct_v1 SEC(".maps");
+
+#define EBC_SECOND 1000000000ULL
+
+static __always_inline struct ebc_ct_key ebc_ct_key(const struct ebc_flow *f, __u8 proto, __u8 dir)
+{
+	struct ebc_ct_key key = {
+	    .src = f->src, .dst = f->dst, .sport = f->sport, .dport = f->dport, .proto = proto, .dir = dir};
+
+	return key;
+}
+
+/* nf_conntrack's defaults (Documentation/networking/nf_conntrack-sysctl.rst): what users of kube-proxy have
+ * today. */
+static __always_inline __u64 ebc_ct_timeout(__u16 flags, __u8 proto)
+{
+	if (proto == IPPROTO_UDP)
+		return flags & EBC_CT_SEEN_REPLY ? 120 : 30;
+	if (flags & EBC_CT_RST)
+		return 10;
+	if (flags & (EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY))
+		return 120;
+	if (flags & EBC_CT_ESTABLISHED)
+		return 432000;
+	return flags & EBC_CT_SEEN_REPLY ? 60 : 120;
+}
+
+/*
+ * Death is judged when somebody asks, so nothing needs to run for an entry to be gone. The pointer is into a
+ * live element; the LRU reuses only what nobody has looked up lately, and the agent deletes only the dead.
+ */
+static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, __u64 now)
+{
+	struct ebc_ct *ct = bpf_map_lookup_elem(&ebc_ct_v1, key);
+
+	/* Another CPU may have written last_seen after we read the clock. */
+	if (ct && now > ct->last_seen_ns &&
+	    now - ct->last_seen_ns > ebc_ct_timeout(ct->flags, key->proto) * EBC_SECOND)
+		return NULL;
+	return ct;
+}
+
+#define EBC_SEGMENT_WINDOW 64
+
+/*
+ * Is the entry's backend still one of the service's? Its position changes a little when the set does
+ * (segments are sorted), so a large segment is searched around the old position, a small one completely.
+ */
+static __noinline bool ebc_ct_backend_serves(struct ebc_ct *ct, const struct ebc_svc *svc)
+{
+	__u32 first = 0, count = svc->count, index = ct->backend_index, i;
+	const struct ebc_backend *b;
+
+	if (index < count) {
+		b = ebc_backend_at(svc->offset + index);
+		if (b && ebc_addr_eq(&b->addr, &ct->xlate_addr) && b->port == ct->xlate_port)
+			return true;
+	}
+	if (count > EBC_SEGMENT_WINDOW && index > EBC_SEGMENT_WINDOW / 2)
+		first = index - EBC_SEGMENT_WINDOW / 2;
+	for (i = 0; i < EBC_SEGMENT_WINDOW; i++) {
+		if (first + i >= count)
+			break;
+		b = ebc_backend_at(svc->offset + first + i);
+		if (b && ebc_addr_eq(&b->addr, &ct->xlate_addr) && b->port == ct->xlate_port) {
+			ct->backend_index = first + i;
+			return true;
+		}
+	}
+	return false;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Refusing at once: the packet is turned into an ICMP port unreachable and goes back to the pod that sent it.
+ */
+#ifndef EBC_REJECT_H
+#define EBC_REJECT_H
+
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+
+#include "deliver.h"
+#include "parse.h"
+
+/* Quoted bytes of the refused packet: enough for the longest IPv4 header or an IPv6 one with extensions, and
+ * ports. */
+#define EBC_QUOTE_MAX 96
+#define EBC_REJECT_TTL 64
+
+struct ebc_icmp_error {
+	__u8 type;
+	__u8 code;
+	__sum16 check;
+	__be32 unused;
+	__u8 quote[EBC_QUOTE_MAX];
+};
+
+static __always_inline __sum16 ebc_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline int ebc_reject_v4(struct __sk_buff *skb, const struct ebc_packet *p, __u32 icmp_len)
+{
+	struct iphdr ip = {
+	    .version = 4,
+	    .ihl = 5,
+	    .tot_len = bpf_htons(sizeof(ip) + icmp_len),
+	    .frag_off = bpf_htons(0x4000), /* never to be fragmented */
+	    .ttl = EBC_REJECT_TTL,
+	    .protocol = IPPROTO_ICMP,
+	    .saddr = p->about.flow.dst.w[3],
+	    .daddr = p->about.flow.src.w[3],
+	};
+
+	ip.check = ebc_fold(bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
+	return bpf_skb_store_bytes(skb, EBC_IP_OFFSET, &ip, sizeof(ip), 0);
+}
+
+static __always_inline int ebc_reject_v6(struct __sk_buff *skb, const struct ebc_packet *p, __u32 icmp_len)
+{
+	struct ipv6hdr ip = {.version = 6,
+			     .payload_len = bpf_htons(icmp_len),
+			     .nexthdr = IPPROTO_ICMPV6,
+			     .hop_limit = EBC_REJECT_TTL};
+
+	__builtin_memcpy(&ip.saddr, &p->about.flow.dst, 16);
+	__builtin_memcpy(&ip.daddr, &p->about.flow.src, 16);
+	return bpf_skb_store_bytes(skb, EBC_IP_OFFSET, &ip, sizeof(ip), 0);
+}
+
+/* ICMPv6 sums the pseudo header too: addresses (in either order), length, next header. */
+static __always_inline __u32 ebc_reject_seed(const struct ebc_packet *p, __u32 icmp_len)
+{
+	__be32 rest[2] = {bpf_htonl(icmp_len), bpf_htonl(IPPROTO_ICMPV6)};
+
+	if (!(p->flags & EBC_PKT_V6))
+		return 0;
+	return bpf_csum_diff(NULL, 0, (__be32 *)&p->about.flow.src, 32,
+			     bpf_csum_diff(NULL, 0, rest, sizeof(rest), 0));
+}
+
+/*
+ * TC_ACT_REDIRECT, or TC_ACT_SHOT where no answer is due or possible. The answer comes from the frontend's
+ * own address, as from a host without a listener; connect() fails with ECONNREFUSED.
+ */
+static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	__u32 header = p->flags & EBC_PKT_V6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	struct ebc_icmp_error icmp = {};
+	__u32 quote = p->ip_len;
+	struct ethhdr eth;
+
+	/* A refused reset or a later fragment has nobody who waits for an answer (RFC 1122, 3.2.2). */
+	if ((p->flags & EBC_PKT_LATER) || (p->tcp_flags & EBC_TCP_RST))
+		return TC_ACT_SHOT;
+	if (quote > EBC_QUOTE_MAX)
+		quote = EBC_QUOTE_MAX;
+	quote &= 0x7c; /* whole words, which is what bpf_csum_diff takes */
+	if (quote < sizeof(struct iphdr) || quote > EBC_QUOTE_MAX ||
+	    bpf_skb_load_bytes(skb, EBC_IP_OFFSET, icmp.quote, quote))
+		return TC_ACT_SHOT;
+	icmp.type = p->flags & EBC_PKT_V6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH;
+	icmp.code = p->flags & EBC_PKT_V6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH;
+	icmp.check =
+	    ebc_fold(bpf_csum_diff(NULL, 0, (__be32 *)&icmp, sizeof(icmp), ebc_reject_seed(p, 8 + quote)));
+	__builtin_memcpy(eth.h_dest, p->eth.h_source, ETH_ALEN);
+	__builtin_memcpy(eth.h_source, p->eth.h_dest, ETH_ALEN);
+	eth.h_proto = p->eth.h_proto;
+	if (bpf_skb_change_tail(skb, EBC_IP_OFFSET + header + 8 + quote, 0) ||
+	    bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0) ||
+	    (p->flags & EBC_PKT_V6 ? ebc_reject_v6(skb, p, 8 + quote) : ebc_reject_v4(skb, p, 8 + quote)) ||
+	    bpf_skb_store_bytes(skb, EBC_IP_OFFSET + header, &icmp, 8 + quote, 0))
+		return TC_ACT_SHOT;
+	return ebc_into_pod(p->about.ifindex);
+}
+
+#endif

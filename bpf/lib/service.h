@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What a packet's flow becomes through services, in both directions. Decides; edits nothing. */
+#ifndef EBC_SERVICE_H
+#define EBC_SERVICE_H
+
+#include "conntrack.h"
+#include "fragment.h"
+#include "parse.h"
+#include "service_lookup.h"
+
+static __always_inline bool ebc_opens(const struct ebc_packet *p)
+{
+	return (p->tcp_flags & (EBC_TCP_SYN | EBC_TCP_ACK | EBC_TCP_RST)) == EBC_TCP_SYN;
+}
+
+/*
+ * An entry that may still be used for a packet whose frontend exists. A SYN after the handshake is a new
+ * connection of a reused port, not a repeated one. A backend that left is left by what can move: datagrams,
+ * and handshakes that were not answered. (kube-proxy needs a pass over conntrack for that, and datagrams are
+ * lost until it comes.)
+ */
+static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const struct ebc_packet *p,
+						      const struct ebc_svc *svc)
+{
+	const __u16 over = EBC_CT_ESTABLISHED | EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY | EBC_CT_RST;
+
+	if (!ct || (p->about.proto == IPPROTO_TCP && (ct->flags & over)))
+		return NULL;
+	return ebc_ct_backend_serves(ct, svc) ? ct : NULL;
+}
+
+/*
+ * Client to frontend. EBC_REASON_FORWARDED: no service. EBC_REASON_SERVICE: *out is the flow towards the
+ * backend. Else a drop reason. An open TCP connection needs its entry only: it keeps its backend although the
+ * set changes or the service is deleted. What begins, and datagrams, ask the frontend first.
+ */
+static __always_inline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow *out)
+{
+	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_FORWARD);
+	struct ebc_svc_key front = {.addr = p->about.flow.dst,
+				    .port = p->about.flow.dport,
+				    .proto = p->about.proto,
+				    .scope = EBC_SCOPE_INTERNAL};
+	bool open = p->about.proto == IPPROTO_TCP && !ebc_opens(p);
+	__u64 now = bpf_ktime_get_ns();
+	struct ebc_ct *ct = NULL;
+	struct ebc_svc svc = {};
+
+	if (open)
+		ct = ebc_ct_find(&key, now);
+	if (!ct) {
+		if (!ebc_svc_find(&front, &svc))
+			return EBC_REASON_FORWARDED;
+		p->about.service_id = svc.service_id;
+		if (!svc.count)
+			return svc.flags & EBC_SVC_DROP_EMPTY ? EBC_DROP_NO_LOCAL_BACKEND
+							      : EBC_DROP_NO_BACKEND;
+		if (!open)
+			ct = ebc_ct_reusable(ebc_ct_find(&key, now), p, &svc);
+		if (!ct)
+			return ebc_ct_create(p, &svc, out);
+	}
+	p->about.service_id = ct->service_id;
+	ebc_ct_forward_flow(&p->about.flow, ct, out);
+	ebc_ct_seen(ct, p, out, EBC_CT_FORWARD, now);
+	return EBC_REASON_SERVICE;
+}
+
+/* Backend to client. EBC_REASON_FORWARDED: not a translated connection. EBC_REASON_REPLY: *out is as the
+ * client knows it. */
+static __always_inline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *out)
+{
+	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_REPLY);
+	__u64 now = bpf_ktime_get_ns();
+	struct ebc_ct *ct = ebc_ct_find(&key, now);
+
+	if (!ct)
+		return EBC_REASON_FORWARDED;
+	p->about.service_id = ct->service_id;
+	ebc_ct_reply_flow(&p->about.flow, ct, out);
+	ebc_ct_seen(ct, p, out, EBC_CT_REPLY, now);
+	return EBC_REASON_REPLY;
+}
+
+#endif
