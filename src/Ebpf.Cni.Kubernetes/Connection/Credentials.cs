@@ -1,0 +1,90 @@
+using System.Net.Http.Headers;
+
+namespace Ebpf.Cni.Kubernetes.Connection;
+
+/// <summary>What goes into the Authorization header.</summary>
+internal abstract class Credentials
+{
+    public abstract ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken ct);
+
+    /// <summary>The server said 401: whatever is cached is stale.</summary>
+    public virtual void Rejected() { }
+}
+
+internal sealed class FixedCredentials(AuthenticationHeaderValue? header) : Credentials
+{
+    public override ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken ct) => new(header);
+}
+
+/// <summary>An exec plugin's token; the provider refreshes it by its own expiry.</summary>
+internal sealed class ProvidedCredentials(Func<CancellationToken, Task<AuthenticationHeaderValue>> provider) : Credentials
+{
+    public override async ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await provider(ct).ConfigureAwait(false);
+        }
+        catch (k8s.Exceptions.KubeConfigException e)
+        {
+            throw new HttpRequestException($"the kubeconfig's credential plugin failed: {e.Message}", e);
+        }
+    }
+}
+
+/// <summary>
+/// A bound service account token. The kubelet rotates the file at 80 % of its life (10 minutes at least), so reading it again each minute,
+/// and at once after a 401, always presents a live one. A file that cannot be read for a moment leaves the last token in use.
+/// </summary>
+internal sealed class TokenFile(string path, TimeProvider time) : Credentials
+{
+    private static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(1);
+    private readonly Lock _gate = new();
+    private AuthenticationHeaderValue? _header;
+    private long _readAt;
+
+    public override ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken ct)
+    {
+        lock (_gate)
+        {
+            if (_header is null || time.GetElapsedTime(_readAt) >= MaxAge)
+            {
+                try
+                {
+                    Read();
+                }
+                catch (KubernetesConnectionException) when (_header is not null)
+                {
+                    _readAt = time.GetTimestamp();
+                }
+            }
+
+            return new ValueTask<AuthenticationHeaderValue?>(_header);
+        }
+    }
+
+    public override void Rejected()
+    {
+        lock (_gate)
+            _readAt = time.GetTimestamp() - (long)(MaxAge.TotalSeconds * time.TimestampFrequency);
+    }
+
+    /// <exception cref="KubernetesConnectionException">The file is missing, unreadable or empty.</exception>
+    public void Read()
+    {
+        string token;
+        try
+        {
+            token = File.ReadAllText(path).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KubernetesConnectionException($"the service account's token {path} cannot be read: {e.Message}", e);
+        }
+
+        if (token.Length == 0)
+            throw new KubernetesConnectionException($"the service account's token {path} is empty");
+        _header = new AuthenticationHeaderValue("Bearer", token);
+        _readAt = time.GetTimestamp();
+    }
+}

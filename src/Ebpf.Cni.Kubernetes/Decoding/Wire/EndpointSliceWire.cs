@@ -1,0 +1,41 @@
+using System.Text.Json.Serialization;
+
+namespace Ebpf.Cni.Kubernetes.Decoding.Wire;
+
+internal sealed class EndpointSliceWire : IObjectWire
+{
+    public MetaWire? Metadata { get; set; }
+
+    [JsonConverter(typeof(PooledString))]
+    public string? AddressType { get; set; }
+
+    public EndpointWire?[]? Endpoints { get; set; }
+    public EndpointPortWire?[]? Ports { get; set; }
+}
+
+internal sealed class EndpointWire
+{
+    public string?[]? Addresses { get; set; }
+    public ConditionsWire? Conditions { get; set; }
+
+    [JsonConverter(typeof(PooledString))]
+    public string? NodeName { get; set; }
+}
+
+internal sealed class ConditionsWire
+{
+    public bool? Ready { get; set; }
+    public bool? Serving { get; set; }
+    public bool? Terminating { get; set; }
+}
+
+internal sealed class EndpointPortWire
+{
+    [JsonConverter(typeof(PooledString))]
+    public string? Name { get; set; }
+
+    [JsonConverter(typeof(PooledString))]
+    public string? Protocol { get; set; }
+
+    public int? Port { get; set; }
+}

@@ -1,0 +1,29 @@
+using System.Text.Json.Serialization;
+
+namespace Ebpf.Cni.Kubernetes.Decoding.Wire;
+
+internal sealed class NodeWire : IObjectWire
+{
+    public MetaWire? Metadata { get; set; }
+    public NodeSpecWire? Spec { get; set; }
+    public NodeStatusWire? Status { get; set; }
+}
+
+internal sealed class NodeSpecWire
+{
+    public string? PodCIDR { get; set; }
+    public string?[]? PodCIDRs { get; set; }
+}
+
+internal sealed class NodeStatusWire
+{
+    public NodeAddressWire?[]? Addresses { get; set; }
+}
+
+internal sealed class NodeAddressWire
+{
+    [JsonConverter(typeof(PooledString))]
+    public string? Type { get; set; }
+
+    public string? Address { get; set; }
+}

@@ -1,0 +1,82 @@
+using System.Threading.Channels;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Kubernetes.Store;
+
+namespace Ebpf.Cni.Kubernetes;
+
+/// <summary>
+/// The one mutable holder between the watches and the compiler. Until the first complete lists of <em>all</em> kinds are in,
+/// <see cref="Current"/> is empty, <see cref="Synced"/> is false and no change is signalled, so that half a cluster is never compiled.
+/// The reflectors write; there is one reader of changes.
+/// </summary>
+public sealed class SnapshotStore
+{
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly TaskCompletionSource _whenSynced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ObjectSet<ObjectName, ServiceSnapshot> _services;
+    private readonly ObjectSet<ObjectName, EndpointSliceSnapshot> _slices;
+    private readonly ObjectSet<string, NodeSnapshot> _nodes;
+    private volatile ClusterSnapshot _current = ClusterSnapshot.Empty;
+    private volatile IReadOnlyList<CompileIssue> _undecodable = [];
+    private long? _arrived;
+
+    public SnapshotStore(TimeProvider? time = null)
+    {
+        _time = time ?? TimeProvider.System;
+        _services = new("Service", n => n, SnapshotContent.Same, ClusterSnapshot.Empty.Services, Changed, _gate);
+        _slices = new("EndpointSlice", n => n, SnapshotContent.Same, ClusterSnapshot.Empty.EndpointSlices, Changed, _gate);
+        _nodes = new("Node", n => n.Name, SnapshotContent.Same, ClusterSnapshot.Empty.Nodes, Changed, _gate);
+    }
+
+    /// <summary>The cluster as last heard of. Losing the API changes nothing here. Objects that did not change keep their instance.</summary>
+    public ClusterSnapshot Current => _current;
+
+    /// <summary>All kinds were listed completely at least once.</summary>
+    public bool Synced => WhenSynced.IsCompleted;
+
+    /// <summary>Completes once <see cref="Synced"/>.</summary>
+    public Task WhenSynced => _whenSynced.Task;
+
+    /// <summary>Objects that could not be decoded, in the form of the compiler's own issues: reason "Undecodable".</summary>
+    public IReadOnlyList<CompileIssue> Undecodable => _undecodable;
+
+    internal IObjectSink<ServiceSnapshot> Services => _services;
+    internal IObjectSink<EndpointSliceSnapshot> EndpointSlices => _slices;
+    internal IObjectSink<NodeSnapshot> Nodes => _nodes;
+
+    /// <summary>
+    /// Waits until something changed since the last call; any number of changes in between are one. The first call returns when the store is synced.
+    /// </summary>
+    public async ValueTask<SnapshotChange> WaitForChangeAsync(CancellationToken ct)
+    {
+        while (true)
+        {
+            await _signal.Reader.ReadAsync(ct).ConfigureAwait(false);
+            lock (_gate)
+            {
+                // A change that came between signal and lock was handed out with its predecessor.
+                if (_arrived is not { } arrived)
+                    continue;
+                _arrived = null;
+                return new SnapshotChange(_current, arrived);
+            }
+        }
+    }
+
+    /// <summary>Called by the sets, inside the gate.</summary>
+    private void Changed()
+    {
+        _arrived ??= _time.GetTimestamp();
+        if (!(_services.Listed && _slices.Listed && _nodes.Listed))
+            return;
+        _current = new ClusterSnapshot { Services = _services.Items, EndpointSlices = _slices.Items, Nodes = _nodes.Items };
+        if (_services.Undecodable.Count + _slices.Undecodable.Count + _nodes.Undecodable.Count + _undecodable.Count > 0)
+            _undecodable = [.. _services.Undecodable, .. _slices.Undecodable, .. _nodes.Undecodable];
+        _whenSynced.TrySetResult();
+        _signal.Writer.TryWrite(true);
+    }
+}
