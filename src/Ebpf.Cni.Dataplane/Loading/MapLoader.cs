@@ -1,0 +1,94 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Kernel.Bpf;
+
+namespace Ebpf.Cni.Dataplane.Loading;
+
+/// <summary>
+/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A pinned map keeps its
+/// size, since running programs and their connections use it; one whose layout is not the object's is refused, never reinterpreted.
+/// </summary>
+internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, ICollection<string> notices)
+{
+    private readonly HashSet<string> _noticed = [];
+
+    /// <summary>
+    /// Frontends without their backends are useless. Backends are pinned first, so only an outside hand can have caused this.
+    /// </summary>
+    public void DropWidowedFrontends()
+    {
+        if (!File.Exists(pins.Map(MapNames.Service)) || File.Exists(pins.Map(MapNames.Backend)))
+            return;
+        File.Delete(pins.Map(MapNames.Service));
+        notices.Add($"{pins.Map(MapNames.Service)} was pinned without {MapNames.Backend}: both tables start empty and are filled by the first apply");
+    }
+
+    /// <summary>Prepares an opened object: sizes, and the maps that exist.</summary>
+    /// <exception cref="DataplaneException">A pinned map has another layout.</exception>
+    public void Prepare(BpfObject unloaded)
+    {
+        foreach (var declared in Shared(unloaded))
+        {
+            var spec = Sized(unloaded, declared);
+            if (!BpfMap.TryOpenPinned(pins.Map(spec.Name), out var pinned))
+                continue;
+            using (pinned)
+            {
+                if (!pinned.Info.SameLayout(spec))
+                    throw Mismatch(spec, pinned.Info);
+                if (pinned.Info.MaxEntries != spec.MaxEntries)
+                    NoticeSize(spec, pinned.Info);
+                unloaded.SetMaxEntries(spec.Name, pinned.Info.MaxEntries);
+                unloaded.ReuseMap(spec.Name, pinned);
+            }
+        }
+    }
+
+    /// <summary>Pins what the load has created: everything before the frontends.</summary>
+    public void PinNew(BpfObject loaded)
+    {
+        foreach (var spec in Shared(loaded).OrderBy(s => s.Name == MapNames.Service))
+        {
+            if (File.Exists(pins.Map(spec.Name)))
+                continue;
+            using var map = loaded.GetMap(spec.Name);
+            map.Pin(pins.Map(spec.Name));
+        }
+    }
+
+    private static List<BpfMapSpec> Shared(BpfObject o) => [.. o.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal))];
+
+    private BpfMapSpec Sized(BpfObject unloaded, BpfMapSpec declared)
+    {
+        if (SizeOf(declared.Name) is not { } sized)
+            return declared;
+        unloaded.SetMaxEntries(declared.Name, sized.Entries);
+        return declared with { MaxEntries = sized.Entries };
+    }
+
+    private (uint Entries, string Option)? SizeOf(string map) => map switch
+    {
+        MapNames.Service => (options.ServiceTableSize, TableLimits.ServiceOption),
+        MapNames.Backend => (options.BackendTableSize, TableLimits.BackendOption),
+        MapNames.Conntrack or MapNames.SockRev => (options.ConntrackTableSize, TableLimits.ConntrackOption),
+        MapNames.Endpoint => (options.EndpointTableSize, TableLimits.EndpointOption),
+        _ => null,
+    };
+
+    private void NoticeSize(BpfMapSpec spec, BpfMapInfo pinned)
+    {
+        if (!_noticed.Add(spec.Name))
+            return;
+        var option = SizeOf(spec.Name)?.Option ?? "the size declared in the BPF object";
+        notices.Add(
+            $"{spec.Name} keeps its {pinned.MaxEntries} entries because running programs use it: {option} ({spec.MaxEntries}) takes effect after a reboot, " +
+            $"or when {pins.Map(spec.Name)} is deleted while the agent is stopped (new connections fail until the agent has filled the new table)");
+    }
+
+    private DataplaneException Mismatch(BpfMapSpec spec, BpfMapInfo pinned) => new(
+        $"{pins.Map(spec.Name)} has another layout than this version's programs: pinned is {Describe(pinned.Type, pinned.KeySize, pinned.ValueSize, pinned.Flags)}, " +
+        $"needed is {Describe(spec.Type, spec.KeySize, spec.ValueSize, spec.Flags)}. It was not touched; it was not written by a released version of ebpf-cni, delete the file to start with an empty table.");
+
+    private static string Describe(BpfMapType type, int keySize, int valueSize, BpfMapFlags flags) =>
+        $"{type}, key {keySize} bytes, value {valueSize} bytes, flags {flags}";
+}

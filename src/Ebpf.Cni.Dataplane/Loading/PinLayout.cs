@@ -1,0 +1,47 @@
+using Ebpf.Cni.Kernel.Bpf;
+
+namespace Ebpf.Cni.Dataplane.Loading;
+
+/// <summary>
+/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction).
+/// A bpffs refuses names with dots.
+/// </summary>
+public sealed class PinLayout(string root)
+{
+    public string Maps { get; } = Path.Combine(root, "maps");
+
+    public string SocketLinks { get; } = Path.Combine(root, "links", "socket");
+
+    public string PodLinks { get; } = Path.Combine(root, "links", "pod");
+
+    public string Map(string name) => Path.Combine(Maps, name);
+
+    public string SocketLink(CgroupAttach hook) => Path.Combine(SocketLinks, hook.ToString().ToLowerInvariant());
+
+    /// <exception cref="ArgumentException">The name cannot be pinned.</exception>
+    public string PodLink(string pod, TcDirection direction)
+    {
+        if (string.IsNullOrEmpty(pod) || pod.AsSpan().IndexOfAny("./_") >= 0)
+            throw new ArgumentException($"'{pod}' cannot be the name of a pin: it must be without '.', '/' and '_'", nameof(pod));
+        return Path.Combine(PodLinks, pod + Suffix(direction));
+    }
+
+    /// <summary>The pod's name and the direction of a pin below <see cref="PodLinks"/>; null when it is none of ours.</summary>
+    public static (string Pod, TcDirection Direction)? ParsePodLink(string path)
+    {
+        var file = Path.GetFileName(path);
+        foreach (var direction in Enum.GetValues<TcDirection>())
+            if (file.EndsWith(Suffix(direction), StringComparison.Ordinal) && file.Length > Suffix(direction).Length)
+                return (file[..^Suffix(direction).Length], direction);
+        return null;
+    }
+
+    public void Create()
+    {
+        Directory.CreateDirectory(Maps);
+        Directory.CreateDirectory(SocketLinks);
+        Directory.CreateDirectory(PodLinks);
+    }
+
+    private static string Suffix(TcDirection direction) => direction == TcDirection.Ingress ? "_ingress" : "_egress";
+}

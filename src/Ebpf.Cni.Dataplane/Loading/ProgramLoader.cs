@@ -1,0 +1,34 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Kernel.Bpf;
+
+namespace Ebpf.Cni.Dataplane.Loading;
+
+/// <summary>Loads an object of the dataplane: configuration, maps, programs.</summary>
+internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Config config)
+{
+    public const string Socket = "socket.bpf.o";
+    public const string Pod = "pod.bpf.o";
+
+    /// <exception cref="DataplaneException">The file is missing, or a pinned map has another layout.</exception>
+    /// <exception cref="BpfLoadException">The verifier refuses a program.</exception>
+    public BpfObject Load(string file)
+    {
+        var path = Path.Combine(options.ObjectDirectory, file);
+        if (!File.Exists(path))
+            throw new DataplaneException($"there is no BPF object {path}: --bpf-objects must name the directory of {Socket} and {Pod}");
+        var bpf = BpfObject.Open(path);
+        try
+        {
+            bpf.SetReadOnlyGlobal(MapNames.Config, config);
+            maps.Prepare(bpf);
+            bpf.Load();
+            maps.PinNew(bpf);
+            return bpf;
+        }
+        catch
+        {
+            bpf.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
+
+namespace Ebpf.Cni.Dataplane.Pods;
+
+/// <summary>A pod's interface on this node, as the programs know it.</summary>
+/// <param name="Id">Unique on this node; 0 is reserved.</param>
+/// <param name="Ifindex">The host's side of its veth, in the node's network namespace.</param>
+/// <param name="PodMac">The pod's side.</param>
+/// <param name="HostMac">The host's side: the pod's gateway.</param>
+/// <param name="Addresses">What it may send from: one, or one of each family.</param>
+public sealed record PodEndpoint(uint Id, int Ifindex, MacAddr PodMac, MacAddr HostMac, ImmutableArray<Addr> Addresses)
+{
+    internal Ep ToEntry() => new((uint)Ifindex, Id, PodMac, HostMac, Flags: 0);
+}

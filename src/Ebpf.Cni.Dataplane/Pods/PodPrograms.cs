@@ -1,0 +1,92 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Dataplane.Loading;
+using Ebpf.Cni.Kernel.Bpf;
+
+namespace Ebpf.Cni.Dataplane.Pods;
+
+/// <summary>What adoption found.</summary>
+/// <param name="Adopted">Pods whose links run this agent's programs now.</param>
+/// <param name="Gone">Pods whose interface does not exist any more; their pins were removed.</param>
+public sealed record AdoptionReport(ImmutableArray<string> Adopted, ImmutableArray<string> Gone);
+
+/// <summary>
+/// The tc programs on the host's side of the pods' veths, in the network namespace of the calling thread: what the pod sends arrives
+/// there (ingress), what goes to it leaves there (egress). Links are tcx and pinned by the pod's name; where the kernel has no tcx, clsact
+/// filters with a fixed priority and handle, which the kernel keeps without pins. Everything is idempotent.
+/// </summary>
+public sealed class PodPrograms : IDisposable
+{
+    /// <summary>Of clsact filters: our mark in `tc filter show`, and what makes replacing them idempotent.</summary>
+    public const uint FilterPriority = 0xecc, FilterHandle = 1;
+
+    private readonly PinLayout _pins;
+    private readonly bool _tcx;
+    private readonly ImmutableArray<(TcDirection Direction, BpfProgram Program)> _programs;
+
+    internal PodPrograms(PinLayout pins, BpfObject loaded, bool tcx)
+    {
+        _pins = pins;
+        _tcx = tcx;
+        // The check of what the pod sends comes last: with it the pod can speak, and then the way to it is complete.
+        _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_pod_ingress")), (TcDirection.Ingress, loaded.GetProgram("ebc_pod_egress"))];
+    }
+
+    /// <summary>Attaches both programs, or updates them in place.</summary>
+    /// <param name="ifindex">The host's side of the veth.</param>
+    /// <param name="name">Names the pins: unique for each pod interface of the node; no '.', '/', '_'.</param>
+    /// <exception cref="Kernel.KernelException">ENODEV without that interface.</exception>
+    public void Attach(int ifindex, string name)
+    {
+        foreach (var (direction, program) in _programs)
+        {
+            if (!_tcx)
+                throw new DataplaneException("this kernel has no tcx links (Linux 6.6)");
+            PinnedLink.Ensure(_pins.PodLink(name, direction), program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction));
+        }
+    }
+
+    /// <summary>Detaches by name, before or after the interface is gone. Filters go with the interface.</summary>
+    public void Detach(string name)
+    {
+        foreach (var (direction, _) in _programs)
+            PinnedLink.Remove(_pins.PodLink(name, direction));
+    }
+
+    /// <summary>
+    /// Puts this agent's programs under every pinned link and removes pins of interfaces that are gone. Filters cannot be found this way:
+    /// where there is no tcx the caller attaches its known pods again, which replaces the programs.
+    /// </summary>
+    public AdoptionReport Adopt()
+    {
+        var adopted = new SortedSet<string>(StringComparer.Ordinal);
+        var gone = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (var path in Directory.GetFiles(_pins.PodLinks).Order(StringComparer.Ordinal))
+        {
+            if (PinLayout.ParsePodLink(path) is not var (pod, direction) || !BpfLink.TryOpenPinned(path, out var link))
+                continue;
+            using (link)
+            {
+                var program = _programs.First(p => p.Direction == direction).Program;
+                if (link.Info.Ifindex != 0 && PinnedLink.TryUpdate(link, program))
+                {
+                    adopted.Add(pod);
+                    continue;
+                }
+            }
+            File.Delete(path);
+            gone.Add(pod);
+        }
+        return new AdoptionReport([.. adopted], [.. gone]);
+    }
+
+    /// <summary>Pods that have pins.</summary>
+    public ImmutableArray<string> List() =>
+        [.. Directory.GetFiles(_pins.PodLinks).Select(PinLayout.ParsePodLink).OfType<(string Pod, TcDirection)>().Select(l => l.Pod).Distinct().Order(StringComparer.Ordinal)];
+
+    /// <summary>Closes descriptors; what is attached stays so.</summary>
+    public void Dispose()
+    {
+        foreach (var (_, program) in _programs)
+            program.Dispose();
+    }
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using System.Net;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Services;
+
+namespace Ebpf.Cni.Dataplane.Routes;
+
+/// <summary>A route that carries our protocol number. Without a gateway it leads straight to a device: a pod's, which belongs to the CNI path.</summary>
+internal readonly record struct OwnedRoute(IPNetwork Destination, IPAddress? Gateway, int Ifindex);
+
+/// <summary>The kernel's routes with our protocol number.</summary>
+internal interface IRouteKernel
+{
+    IReadOnlyList<OwnedRoute> Read();
+
+    /// <summary>Adds or replaces; the kernel finds the device by the gateway.</summary>
+    void Replace(DesiredRoute route);
+
+    /// <summary>Deletes; an absent one is no error.</summary>
+    void Delete(OwnedRoute route);
+}
+
+/// <summary>What an apply of routes did; failures are tried again by the next one.</summary>
+public sealed record RouteResult(int Replaced, int Deleted, ImmutableArray<ApplyError> Errors);
+
+/// <summary>
+/// The routes to other nodes' pods, in the main table of the network namespace of the calling thread. Ours are those with protocol
+/// <see cref="Protocol"/> and a gateway; no other route is touched. Nothing is remembered: every apply compares with what the kernel holds.
+/// </summary>
+public sealed class RouteTable
+{
+    /// <summary>The routing protocol number that marks every route of the agent.</summary>
+    public const byte Protocol = 0x65;
+
+    private readonly IRouteKernel _kernel;
+
+    internal RouteTable(IRouteKernel kernel) => _kernel = kernel;
+
+    /// <summary>Makes our routes exactly these: missing and different ones first, then what is not desired any more.</summary>
+    /// <exception cref="Kernel.KernelException">The routes cannot be read.</exception>
+    public RouteResult Apply(ImmutableArray<DesiredRoute> desired)
+    {
+        var wanted = desired.ToDictionary(r => r.Destination);
+        var served = new HashSet<IPNetwork>();
+        var obsolete = new List<OwnedRoute>();
+        foreach (var route in _kernel.Read().Where(r => r.Gateway is not null))
+        {
+            if (!wanted.TryGetValue(route.Destination, out var want))
+                obsolete.Add(route);
+            else if (want.Gateway.Equals(route.Gateway))
+                served.Add(route.Destination);
+        }
+
+        var errors = ImmutableArray.CreateBuilder<ApplyError>();
+        var missing = desired.Where(r => !served.Contains(r.Destination)).ToList();
+        var replaced = missing.Count(r => Try(errors, $"route to {r.Destination} through {r.Gateway} ({r.Node})", () => _kernel.Replace(r)));
+        var deleted = obsolete.Count(r => Try(errors, $"delete the route to {r.Destination} through {r.Gateway}", () => _kernel.Delete(r)));
+        return new RouteResult(replaced, deleted, errors.DrainToImmutable());
+    }
+
+    private static bool Try(ImmutableArray<ApplyError>.Builder errors, string what, Action write)
+    {
+        try
+        {
+            write();
+            return true;
+        }
+        catch (Kernel.KernelException e)
+        {
+            errors.Add(new ApplyError(what, e));
+            return false;
+        }
+    }
+}
