@@ -1,0 +1,223 @@
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Plugin.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>
+/// The CNI commands. One at a time for each container's interface; different ones in parallel. Whatever is in the kernel has a record on
+/// disk: the record is written first and removed last.
+/// </summary>
+public sealed partial class CniHandler(
+    IAddressStore store, IPodNetwork network, IEndpointPrograms programs, CniLimits limits, ILogger<CniHandler> log) : IDisposable
+{
+    private readonly KeyedLock<EndpointKey> _keys = new();
+    private readonly SemaphoreSlim _parallel = new(limits.Parallel, limits.Parallel);
+
+    /// <summary>Does what the request says and returns the answer for the plugin.</summary>
+    /// <exception cref="CniException">The operation failed; an ADD that failed has left nothing behind.</exception>
+    public async Task<byte[]> HandleAsync(CniRequest request, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        switch (request.Command)
+        {
+            case "STATUS":
+                return Status();
+            case "GC":
+                await CollectAsync(request, cancel);
+                return CniAnswer.Empty;
+            case "ADD":
+                await store.WaitForRangesAsync(limits.RangesLimit, cancel);
+                break;
+        }
+
+        // The kernel work blocks: it runs on a thread of its own kind, never on the one that serves the socket.
+        return await ExclusivelyAsync(request.Key, () => request.Command switch
+        {
+            "ADD" => CniAnswer.Added(Add(request), request),
+            "DEL" => Delete(request.Key),
+            "CHECK" => Check(request),
+            _ => throw new CniException(CniErrorCode.InvalidEnvironment, $"'{request.Command}' is not a command of this agent"),
+        }, cancel);
+    }
+
+    public void Dispose() => _parallel.Dispose();
+
+    private async Task<T> ExclusivelyAsync<T>(EndpointKey key, Func<T> work, CancellationToken cancel)
+    {
+        using (await _keys.EnterAsync(key, cancel))
+        {
+            await _parallel.WaitAsync(cancel);
+            try
+            {
+                return await Task.Run(work, CancellationToken.None);
+            }
+            finally
+            {
+                _parallel.Release();
+            }
+        }
+    }
+
+    private EndpointRecord Add(CniRequest request)
+    {
+        if (!network.NamespaceExists(request.Netns))
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {request.Netns}");
+        var existing = store.Find(request.Key);
+        if (existing is { Ready: true } && existing.Netns == request.Netns
+            && network.FindHostLink(existing) is { } link && network.HasPodSide(existing))
+            return Reassert(existing, link);
+
+        var undo = new UndoStack(log, $"ADD {request.Key}");
+        try
+        {
+            return Wire(request, existing, undo);
+        }
+        catch (Exception e)
+        {
+            var complete = undo.Run();
+            if (e is CniException)
+                throw;
+            Log.AddFailed(log, request.Key, request.Pod, e);
+            throw new CniException(
+                CniErrorCode.Internal, $"the pod's network cannot be made: {e.Message}", complete ? "everything was undone" : "some of it remains until DEL", e);
+        }
+    }
+
+    /// <summary>The steps of an ADD. Programs and endpoint entry are there before the first packet can pass.</summary>
+    private EndpointRecord Wire(CniRequest request, EndpointRecord? existing, UndoStack undo)
+    {
+        var record = existing ?? store.Reserve(request.Key, request.Netns, request.Pod);
+        undo.Push("release the addresses", () => store.Release(record));
+        record = record with { Netns = request.Netns, Pod = request.Pod, Mtu = network.Mtu(), Ready = false };
+        if (existing is not null)
+            store.Save(record);
+        undo.Push("detach the programs", () => programs.Detach(record.Key));
+        undo.Push("withdraw the endpoint", () => programs.Withdraw(record));
+        undo.Push("delete the interface", () => network.DeleteLink(record.Key));
+
+        var link = network.CreateLink(record);
+        programs.Attach(link);
+        programs.Publish(record, link);
+        network.ConfigurePod(record);
+        network.ConnectHost(record, link);
+
+        record = record with { Ready = true };
+        store.Save(record);
+        Log.Added(log, record.Key, record.Pod, string.Join(", ", record.Addresses));
+        return record;
+    }
+
+    private EndpointRecord Reassert(EndpointRecord record, HostLink link)
+    {
+        try
+        {
+            programs.Attach(link);
+            programs.Publish(record, link);
+            network.ConfigurePod(record);
+            network.ConnectHost(record, link);
+            return record;
+        }
+        catch (Exception e) when (e is not CniException)
+        {
+            // The pod may be running: it is not torn down because a repetition failed.
+            throw new CniException(CniErrorCode.Internal, $"the pod's network is there, but cannot be confirmed: {e.Message}", "", e);
+        }
+    }
+
+    private byte[] Delete(EndpointKey key)
+    {
+        try
+        {
+            network.DeleteLink(key);
+            var record = store.Find(key);
+            if (record is not null)
+                programs.Withdraw(record);
+            programs.Detach(key);
+            if (record is not null)
+            {
+                store.Release(record);
+                Log.Deleted(log, key, record.Pod);
+            }
+
+            return CniAnswer.Empty;
+        }
+        catch (Exception e) when (e is not CniException)
+        {
+            Log.DeleteFailed(log, key, e);
+            throw new CniException(CniErrorCode.Internal, $"the pod's network cannot be removed: {e.Message}", "the runtime should repeat the DEL", e);
+        }
+    }
+
+    private byte[] Check(CniRequest request)
+    {
+        if (request.PrevResult is not { } previous)
+            throw new CniException(CniErrorCode.InvalidNetworkConfig, "CHECK needs prevResult in the network configuration");
+        var record = store.Find(request.Key)
+            ?? throw new CniException(CniErrorCode.UnknownContainer, $"{request.Key} is not known here");
+        var differences = PreviousResult.Differences(previous, record).ToList();
+        if (record.Netns != request.Netns)
+            differences.Add($"the namespace is {record.Netns}, not {request.Netns}");
+        try
+        {
+            differences.AddRange(network.Differences(record));
+            if (network.FindHostLink(record) is { } link)
+                differences.AddRange(programs.Differences(record, link));
+        }
+        catch (Exception e) when (e is not CniException)
+        {
+            differences.Add(e.Message);
+        }
+
+        return differences.Count == 0
+            ? CniAnswer.Empty
+            : throw new CniException(CniErrorCode.CheckFailed, $"{request.Key} is not as it was made: {differences[0]}", string.Join("; ", differences));
+    }
+
+    private byte[] Status() => store.HasRanges
+        ? CniAnswer.Empty
+        : throw new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet");
+
+    private async Task CollectAsync(CniRequest request, CancellationToken cancel)
+    {
+        var valid = request.Attachments
+            ?? throw new CniException(CniErrorCode.InvalidNetworkConfig, "GC needs cni.dev/valid-attachments in the network configuration");
+        var failures = new List<string>();
+        foreach (var record in store.All)
+        {
+            if (valid.Contains(record.Key))
+                continue;
+            try
+            {
+                await ExclusivelyAsync(record.Key, () => Delete(record.Key), cancel);
+            }
+            catch (CniException e)
+            {
+                failures.Add($"{record.Key}: {e.Message}");
+            }
+        }
+
+        if (failures.Count > 0)
+            throw new CniException(CniErrorCode.Internal, $"{failures.Count} attachments cannot be removed", string.Join("; ", failures));
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3121, LogLevel.Information, "ADD {Key} (pod {Pod}): {Addresses}")]
+        public static partial void Added(ILogger log, EndpointKey key, string pod, string addresses);
+
+        [LoggerMessage(3122, LogLevel.Information, "DEL {Key} (pod {Pod})")]
+        public static partial void Deleted(ILogger log, EndpointKey key, string pod);
+
+        [LoggerMessage(3123, LogLevel.Warning, "ADD {Key} (pod {Pod}) failed")]
+        public static partial void AddFailed(ILogger log, EndpointKey key, string pod, Exception e);
+
+        [LoggerMessage(3124, LogLevel.Warning, "DEL {Key} failed")]
+        public static partial void DeleteFailed(ILogger log, EndpointKey key, Exception e);
+    }
+}
+
+/// <summary>Bounds on CNI requests.</summary>
+/// <param name="Parallel">Most requests worked on at once.</param>
+/// <param name="RangesLimit">How long an ADD waits for the node's podCIDRs.</param>
+public sealed record CniLimits(int Parallel, TimeSpan RangesLimit);

@@ -1,0 +1,65 @@
+using System.Buffers;
+using System.Text.Json;
+using Ebpf.Cni.Agent.Options;
+using Microsoft.Extensions.Logging;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>Puts the plugin and the network configuration where the container runtime looks, each in one step and only where different.</summary>
+public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstaller> log)
+{
+    public const string PluginName = "ebpf-cni";
+
+    /// <summary>Sorts before other plugins' files: runtimes take the first.</summary>
+    public const string ConfigurationName = "05-ebpf-cni.conflist";
+
+    /// <summary>The newest that every supported runtime reads; our plugin also answers older and newer ones.</summary>
+    public const string ConfigurationVersion = "1.0.0";
+
+    private const UnixFileMode Executable = ReadableByAll | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    /// <summary>A runtime that finds the configuration takes the node for ready: call this when it is.</summary>
+    /// <exception cref="IOException">A directory cannot be written.</exception>
+    public void Install()
+    {
+        Directory.CreateDirectory(options.CniBinDir);
+        Directory.CreateDirectory(options.CniConfDir);
+        Put(Path.Combine(options.CniBinDir, PluginName), File.ReadAllBytes(options.CniPlugin), Executable);
+        Put(Path.Combine(options.CniConfDir, ConfigurationName), Configuration(), ReadableByAll);
+    }
+
+    private void Put(string path, byte[] content, UnixFileMode mode)
+    {
+        if (File.Exists(path) && File.ReadAllBytes(path).AsSpan().SequenceEqual(content) && File.GetUnixFileMode(path) == mode)
+            return;
+        AtomicFile.Write(path, content, mode);
+        Log.Installed(log, path);
+    }
+
+    private byte[] Configuration()
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("cniVersion", ConfigurationVersion);
+            writer.WriteString("name", "ebpf-cni");
+            writer.WriteStartArray("plugins");
+            writer.WriteStartObject();
+            writer.WriteString("type", PluginName);
+            writer.WriteString("agentSocket", options.CniSocket);
+            writer.WriteEndObject();
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3151, LogLevel.Information, "installed {Path}")]
+        public static partial void Installed(ILogger log, string path);
+    }
+}

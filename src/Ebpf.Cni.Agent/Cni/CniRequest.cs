@@ -1,0 +1,130 @@
+using System.Text.Json;
+using Ebpf.Cni.Plugin.Protocol;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>A request as the plugin hands it over, checked again: the socket is root's, but nothing that comes in is trusted.</summary>
+public sealed record CniRequest
+{
+    public required string Command { get; init; }
+    public EndpointKey Key { get; init; }
+    public string Netns { get; init; } = "";
+
+    /// <summary>namespace/name, from CNI_ARGS; "" when the runtime does not tell.</summary>
+    public string Pod { get; init; } = "";
+
+    /// <summary>One of <see cref="CniVersion.Supported"/>.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>prevResult of a CHECK.</summary>
+    public JsonElement? PrevResult { get; init; }
+
+    /// <summary>dns of the network configuration, handed on in the result.</summary>
+    public JsonElement? Dns { get; init; }
+
+    /// <summary>cni.dev/valid-attachments of a GC; null when missing.</summary>
+    public IReadOnlySet<EndpointKey>? Attachments { get; init; }
+
+    /// <exception cref="CniException">Code 4, 6 or 7: what is wrong with it.</exception>
+    public static CniRequest Parse(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return Read(document.RootElement);
+        }
+        catch (JsonException e)
+        {
+            throw new CniException(CniErrorCode.DecodingFailure, "the request is not well-formed JSON", e.Message, e);
+        }
+    }
+
+    private static CniRequest Read(JsonElement request)
+    {
+        if (request.ValueKind != JsonValueKind.Object)
+            throw new CniException(CniErrorCode.DecodingFailure, "the request is not a JSON object");
+        var command = Text(request, "command");
+        if (command is not ("ADD" or "DEL" or "CHECK" or "STATUS" or "GC"))
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{command}' is not a command of this agent");
+        if (!request.TryGetProperty("config", out var config) || config.ValueKind != JsonValueKind.Object)
+            throw new CniException(CniErrorCode.InvalidNetworkConfig, "the request has no network configuration");
+        var version = Text(config, "cniVersion");
+        if (!CniVersion.IsSupported(version) || !CniVersion.Knows(version, command))
+            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion '{version}' is not supported, or does not know {command}");
+        var read = new CniRequest
+        {
+            Command = command,
+            Version = version,
+            Key = new EndpointKey(Text(request, "containerId"), Text(request, "ifname")),
+            Netns = Text(request, "netns"),
+            Pod = PodOf(Text(request, "args")),
+            PrevResult = Member(config, "prevResult", JsonValueKind.Object),
+            Dns = Member(config, "dns", JsonValueKind.Object),
+            Attachments = Member(config, "cni.dev/valid-attachments", JsonValueKind.Array) is { } list ? ReadAttachments(list) : null,
+        };
+        read.CheckNames();
+        return read;
+    }
+
+    private void CheckNames()
+    {
+        if (Command is "STATUS" or "GC")
+            return;
+        if (!CniNames.IsContainerId(Key.ContainerId))
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{Key.ContainerId}' is not a container id");
+        if (!CniNames.IsInterfaceName(Key.Ifname))
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{Key.Ifname}' is not an interface name");
+        if (Netns.Length == 0 ? Command != "DEL" : !CniNames.IsAbsolutePath(Netns))
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{Netns}' is not the path of a network namespace");
+    }
+
+    private static HashSet<EndpointKey> ReadAttachments(JsonElement list)
+    {
+        var keys = new HashSet<EndpointKey>();
+        foreach (var item in list.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Object)
+                throw new CniException(CniErrorCode.InvalidNetworkConfig, "an element of cni.dev/valid-attachments is not an object");
+            keys.Add(new EndpointKey(Text(item, "containerID"), Text(item, "ifname")));
+        }
+
+        return keys;
+    }
+
+    private static JsonElement? Member(JsonElement owner, string name, JsonValueKind kind)
+    {
+        if (!owner.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
+            return null;
+        return value.ValueKind == kind
+            ? value.Clone()
+            : throw new CniException(CniErrorCode.InvalidNetworkConfig, $"'{name}' is not of the type {kind}");
+    }
+
+    private static string Text(JsonElement owner, string name)
+    {
+        if (!owner.TryGetProperty(name, out var value))
+            return "";
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new InvalidOperationException("it has another type");
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new CniException(CniErrorCode.DecodingFailure, $"'{name}' is not a string", e.Message, e);
+        }
+    }
+
+    private static string PodOf(string args)
+    {
+        string space = "", name = "";
+        foreach (var pair in args.Split(';'))
+        {
+            if (pair.StartsWith("K8S_POD_NAMESPACE=", StringComparison.Ordinal))
+                space = pair[(pair.IndexOf('=', StringComparison.Ordinal) + 1)..];
+            else if (pair.StartsWith("K8S_POD_NAME=", StringComparison.Ordinal))
+                name = pair[(pair.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        }
+
+        return name.Length == 0 ? "" : $"{space}/{name}";
+    }
+}

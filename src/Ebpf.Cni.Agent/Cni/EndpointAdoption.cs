@@ -1,0 +1,64 @@
+using Ebpf.Cni.Agent.Ipam;
+using Microsoft.Extensions.Logging;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>
+/// What a starting agent does about the pods of its predecessor, before it serves: living ones keep their network and get the current
+/// programs; dead ones, and ADDs that were interrupted, are removed.
+/// </summary>
+public sealed partial class EndpointAdoption(
+    IAddressStore store, IPodNetwork network, IEndpointPrograms programs, ILogger<EndpointAdoption> log)
+{
+    public void Run()
+    {
+        var (adopted, removed) = (0, 0);
+        foreach (var record in store.All)
+        {
+            try
+            {
+                if (record.Ready && network.FindHostLink(record) is { } link)
+                {
+                    programs.Attach(link);
+                    programs.Publish(record, link);
+                    network.ConnectHost(record, link);
+                    adopted++;
+                }
+                else
+                {
+                    Remove(record);
+                    removed++;
+                }
+            }
+            catch (Exception e)
+            {
+                // One broken pod must not keep the others, and the node, from working.
+                Log.Failed(log, record.Key, e);
+            }
+        }
+
+        programs.RemoveAllBut(store.All);
+        Log.Done(log, adopted, removed);
+    }
+
+    private void Remove(EndpointRecord record)
+    {
+        Log.Removing(log, record.Key, record.Ready ? "its interface is gone" : "its ADD was interrupted");
+        network.DeleteLink(record.Key);
+        programs.Withdraw(record);
+        programs.Detach(record.Key);
+        store.Release(record);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3131, LogLevel.Information, "endpoints: {Adopted} adopted, {Removed} removed")]
+        public static partial void Done(ILogger log, int adopted, int removed);
+
+        [LoggerMessage(3132, LogLevel.Information, "removing endpoint {Key}: {Why}")]
+        public static partial void Removing(ILogger log, EndpointKey key, string why);
+
+        [LoggerMessage(3133, LogLevel.Error, "endpoint {Key} can neither be adopted nor removed; it is tried again at the next start")]
+        public static partial void Failed(ILogger log, EndpointKey key, Exception e);
+    }
+}

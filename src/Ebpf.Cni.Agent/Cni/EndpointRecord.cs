@@ -1,0 +1,79 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>
+/// A pod's interface as it is kept on disk. Written before anything it names is used: whatever exists in the kernel has a record, so
+/// a restart finds it.
+/// </summary>
+public sealed record EndpointRecord
+{
+    public required string ContainerId { get; init; }
+    public required string Ifname { get; init; }
+
+    /// <summary>Path of the pod's network namespace.</summary>
+    public required string Netns { get; init; }
+
+    /// <summary>The endpoint's number in the kernel's tables; unique on this node, never 0.</summary>
+    public required uint Number { get; init; }
+
+    /// <summary>The pod's addresses, at most one a family, IPv4 first.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
+
+    /// <summary>The ADD was completed. A record without it is what an interrupted ADD left.</summary>
+    public bool Ready { get; init; }
+
+    public int Mtu { get; init; }
+
+    /// <summary>namespace/name of the pod, when the runtime told; for people.</summary>
+    public string Pod { get; init; } = "";
+
+    [JsonIgnore]
+    public EndpointKey Key => new(ContainerId, Ifname);
+}
+
+/// <summary>Addresses that must not be given out yet.</summary>
+public sealed record RestingRecord(string Address, DateTimeOffset Until);
+
+/// <summary>What the address store knows beyond the endpoints.</summary>
+public sealed record PoolRecord
+{
+    /// <summary>The node's podCIDRs as last seen: pods can be started before the API server answers.</summary>
+    public IReadOnlyList<string> PodCidrs { get; init; } = [];
+
+    public IReadOnlyList<RestingRecord> Resting { get; init; } = [];
+
+    /// <summary>The addresses given out last, at most one a family.</summary>
+    public IReadOnlyList<string> Last { get; init; } = [];
+}
+
+[JsonSourceGenerationOptions(
+    WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(EndpointRecord))]
+[JsonSerializable(typeof(PoolRecord))]
+internal sealed partial class StateJson : JsonSerializerContext;
+
+/// <summary>Reading and writing one state file.</summary>
+internal static class StateFile
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    public static void Write<T>(string path, T value, JsonTypeInfo<T> type) =>
+        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(value, type), OwnerOnly);
+
+    /// <summary>Null when the file does not hold what it should.</summary>
+    public static T? Read<T>(string path, JsonTypeInfo<T> type) where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), type);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

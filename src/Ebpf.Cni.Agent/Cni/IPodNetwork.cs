@@ -1,0 +1,57 @@
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>The host side of a pod's veth.</summary>
+public readonly record struct HostLink(int Ifindex, string Name);
+
+/// <summary>Links, addresses, routes and neighbours of pods. Errors are exceptions of any type; a failed call may have done a part.</summary>
+public interface IPodNetwork
+{
+    /// <summary>The namespace exists: nothing is begun otherwise.</summary>
+    bool NamespaceExists(string netns);
+
+    /// <summary>MTU for a new pod.</summary>
+    int Mtu();
+
+    /// <summary>Makes the veth, both sides down, the pod's side in its namespace under its final name. A leftover of the same host name is replaced.</summary>
+    HostLink CreateLink(EndpointRecord endpoint);
+
+    /// <summary>The host side, when it is there.</summary>
+    HostLink? FindHostLink(EndpointRecord endpoint);
+
+    /// <summary>The pod's side is in the record's namespace, under its name, with its MAC.</summary>
+    bool HasPodSide(EndpointRecord endpoint);
+
+    /// <summary>Pod's side: settings, addresses, up, routes, neighbours. Converges.</summary>
+    void ConfigurePod(EndpointRecord endpoint);
+
+    /// <summary>Host side: up, routes to the pod, neighbours. Converges.</summary>
+    void ConnectHost(EndpointRecord endpoint, HostLink link);
+
+    /// <summary>Removes the veth by its host name; nothing happens where it is gone. Routes and neighbours go with it.</summary>
+    void DeleteLink(EndpointKey key);
+
+    /// <summary>What differs from what ADD made, a sentence each.</summary>
+    IReadOnlyList<string> Differences(EndpointRecord endpoint);
+}
+
+/// <summary>A pod's share of the dataplane.</summary>
+public interface IEndpointPrograms
+{
+    /// <summary>Attaches the pod programs to the host side, or replaces them where they are. Converges.</summary>
+    void Attach(HostLink link);
+
+    /// <summary>Takes the programs off; nothing happens where there are none.</summary>
+    void Detach(EndpointKey key);
+
+    /// <summary>Enters the pod's addresses into the endpoint table. Converges.</summary>
+    void Publish(EndpointRecord endpoint, HostLink link);
+
+    /// <summary>Takes the addresses out; nothing happens where they are not in.</summary>
+    void Withdraw(EndpointRecord endpoint);
+
+    /// <summary>Removes entries and programs that belong to no endpoint of the list.</summary>
+    void RemoveAllBut(IReadOnlyCollection<EndpointRecord> endpoints);
+
+    /// <summary>What differs from what ADD made, a sentence each.</summary>
+    IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link);
+}

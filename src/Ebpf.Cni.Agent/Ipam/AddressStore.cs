@@ -1,0 +1,237 @@
+using System.Net.Sockets;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Plugin.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace Ebpf.Cni.Agent.Ipam;
+
+/// <summary>
+/// Addresses and endpoints, held in memory and on disk. An address is written to its endpoint's file before anybody sees it, and
+/// written down as resting before that file goes: killed anywhere, the next start neither gives an address out twice nor loses one.
+/// </summary>
+public sealed partial class AddressStore : IAddressStore
+{
+    private readonly Lock _lock = new();
+    private readonly EndpointFiles _files;
+    private readonly TimeSpan _rest;
+    private readonly TimeProvider _time;
+    private readonly Dictionary<EndpointKey, EndpointRecord> _records = [];
+    private readonly HashSet<uint> _numbers = [];
+    private readonly Dictionary<AddressFamily, Addr> _last = [];
+    private AddressPool[] _pools = [];
+    private IReadOnlyList<PodCidr> _ranges = [];
+    private uint _lastNumber;
+    private readonly TaskCompletionSource _rangesKnown = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public AddressStore(EndpointFiles files, TimeSpan rest, TimeProvider time, ILogger<AddressStore> log)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(time);
+        (_files, _rest, _time) = (files, rest, time);
+        foreach (var record in files.ReadAll(out var bad))
+            Remember(record);
+        foreach (var file in bad)
+            Log.BadFile(log, file);
+        _lastNumber = _numbers.DefaultIfEmpty().Max();
+        var pool = files.ReadPool();
+        foreach (var address in Parse(pool.Last))
+            _last[address.Family] = address;
+        Rebuild(
+            [.. pool.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse)],
+            [.. pool.Resting.SelectMany(r => Parse([r.Address]).Select(a => new RestingAddress(a, r.Until)))]);
+    }
+
+    public IReadOnlyCollection<EndpointRecord> All
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _records.Values];
+        }
+    }
+
+    public bool HasRanges
+    {
+        get
+        {
+            lock (_lock)
+                return _ranges.Count > 0;
+        }
+    }
+
+    /// <summary>Addresses in use and the number that the ranges can give, by family; for metrics.</summary>
+    public IReadOnlyList<(AddressFamily Family, int InUse, double Capacity)> Usage
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _pools.Select(p => (p.Family, p.InUse.Count, (double)p.Capacity))];
+        }
+    }
+
+    public EndpointRecord? Find(EndpointKey key)
+    {
+        lock (_lock)
+            return _records.GetValueOrDefault(key);
+    }
+
+    /// <summary>
+    /// The node's podCIDRs as the API tells them. What is in use stays in use, in a range or not. An empty list is taken for "not known":
+    /// the last known ranges stay.
+    /// </summary>
+    public void SetRanges(IReadOnlyList<PodCidr> ranges)
+    {
+        ArgumentNullException.ThrowIfNull(ranges);
+        lock (_lock)
+        {
+            if (ranges.Count == 0 || ranges.SequenceEqual(_ranges))
+                return;
+            Rebuild(ranges, Resting());
+            SavePool();
+        }
+    }
+
+    public async Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel)
+    {
+        Task known;
+        lock (_lock)
+            known = _rangesKnown.Task;
+        try
+        {
+            await known.WaitAsync(limit, _time, cancel);
+        }
+        catch (TimeoutException e)
+        {
+            throw new CniException(
+                CniErrorCode.TryAgainLater, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known", e);
+        }
+    }
+
+    public EndpointRecord Reserve(EndpointKey key, string netns, string pod)
+    {
+        lock (_lock)
+        {
+            if (_records.Values.FirstOrDefault(r => r.Key.Hash == key.Hash) is { } other)
+                throw new CniException(CniErrorCode.Internal, $"{key} and {other.Key} have the same hash, or the first is here already");
+            var addresses = new List<Addr>();
+            try
+            {
+                foreach (var pool in _pools)
+                    addresses.Add(Allocate(pool));
+                var record = new EndpointRecord
+                {
+                    ContainerId = key.ContainerId, Ifname = key.Ifname, Netns = netns, Pod = pod,
+                    Number = NextNumber(), Addresses = [.. addresses.Select(a => a.ToString())],
+                };
+                _files.Write(record);
+                Remember(record);
+                return record;
+            }
+            catch (Exception e)
+            {
+                foreach (var address in addresses)
+                    PoolOf(address)?.Release(address, _time.GetUtcNow());
+                throw e is IOException or UnauthorizedAccessException
+                    ? new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e)
+                    : e;
+            }
+        }
+    }
+
+    public void Save(EndpointRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        lock (_lock)
+        {
+            _files.Write(record);
+            _records[record.Key] = record;
+        }
+    }
+
+    public void Release(EndpointRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        lock (_lock)
+        {
+            if (!_records.TryGetValue(record.Key, out var known))
+                return;
+            var now = _time.GetUtcNow();
+            foreach (var address in Parse(known.Addresses))
+                PoolOf(address)?.Release(address, now);
+            SavePool();
+            _files.Delete(known);
+            _records.Remove(known.Key);
+            _numbers.Remove(known.Number);
+        }
+    }
+
+    private Addr Allocate(AddressPool pool)
+    {
+        var allocation = pool.Allocate(_time.GetUtcNow());
+        if (allocation.Status == AllocationStatus.Allocated)
+            return _last[pool.Family] = allocation.Address;
+        var ranges = string.Join(", ", pool.Ranges);
+        throw new CniException(
+            CniErrorCode.AddressesExhausted,
+            $"no free address in {ranges}: {pool.InUse.Count} of {pool.Capacity} are in use",
+            allocation.FreeAt is { } at ? $"the next resting address is free at {at:O}" : "");
+    }
+
+    private uint NextNumber()
+    {
+        do
+            _lastNumber++;
+        while (_lastNumber == 0 || _numbers.Contains(_lastNumber));
+        return _lastNumber;
+    }
+
+    private void Remember(EndpointRecord record)
+    {
+        _records[record.Key] = record;
+        _numbers.Add(record.Number);
+    }
+
+    private void Rebuild(IReadOnlyList<PodCidr> ranges, IReadOnlyList<RestingAddress> resting)
+    {
+        _ranges = ranges;
+        var inUse = _records.Values.SelectMany(r => Parse(r.Addresses)).ToList();
+        _pools =
+        [
+            .. ranges.Select(r => r.Family).Distinct().Order().Select(family => AddressPool.Restore(
+                family, _rest, ranges.Where(r => r.Family == family), inUse, resting,
+                _last.TryGetValue(family, out var last) ? last : null)),
+        ];
+        if (ranges.Count > 0)
+            _rangesKnown.TrySetResult();
+    }
+
+    private void SavePool() => _files.WritePool(new PoolRecord
+    {
+        PodCidrs = [.. _ranges.Select(r => r.ToString())],
+        Resting = [.. Resting().Select(r => new RestingRecord(r.Address.ToString(), r.Until))],
+        Last = [.. _last.Values.Select(a => a.ToString())],
+    });
+
+    private List<RestingAddress> Resting()
+    {
+        var now = _time.GetUtcNow();
+        return [.. _pools.SelectMany(p => p.Resting(now))];
+    }
+
+    private AddressPool? PoolOf(Addr address) => Array.Find(_pools, p => p.Family == address.Family);
+
+    private static IEnumerable<Addr> Parse(IEnumerable<string> addresses)
+    {
+        foreach (var text in addresses)
+            if (System.Net.IPAddress.TryParse(text, out var address))
+                yield return Addr.From(address);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3101, LogLevel.Error, "{File} is not an endpoint record; it was set aside as {File}.bad and is not used")]
+        public static partial void BadFile(ILogger log, string file);
+    }
+}

@@ -1,0 +1,29 @@
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Plugin.Protocol;
+
+namespace Ebpf.Cni.Agent.Ipam;
+
+/// <summary>The endpoints of this node and their addresses. Every change is on disk before the call returns. Thread-safe.</summary>
+public interface IAddressStore
+{
+    IReadOnlyCollection<EndpointRecord> All { get; }
+
+    EndpointRecord? Find(EndpointKey key);
+
+    /// <summary>The node has podCIDRs: addresses can be given out.</summary>
+    bool HasRanges { get; }
+
+    /// <summary>Waits until the node's podCIDRs are known.</summary>
+    /// <exception cref="CniException">Code 11: they are not known in time.</exception>
+    Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel);
+
+    /// <summary>A new record with an address of each family that the node has.</summary>
+    /// <exception cref="CniException">Code 102: no free address. Code 101: the disk. Nothing is reserved then.</exception>
+    EndpointRecord Reserve(EndpointKey key, string netns, string pod);
+
+    /// <summary>Replaces the record of the same key; its addresses and number stay.</summary>
+    void Save(EndpointRecord record);
+
+    /// <summary>Removes the record; its addresses rest. Nothing happens where it is gone.</summary>
+    void Release(EndpointRecord record);
+}

@@ -1,0 +1,54 @@
+using System.Net;
+using Ebpf.Cni.Dataplane;
+using Microsoft.Extensions.Logging;
+
+namespace Ebpf.Cni.Agent.Options;
+
+/// <summary>How log lines look.</summary>
+public enum LogFormat
+{
+    /// <summary>For people: time, level, message.</summary>
+    Human,
+
+    /// <summary>One JSON object a line (compact log event format).</summary>
+    Json,
+}
+
+/// <summary>What the agent was told, once; <see cref="OptionTable"/> says where each value comes from and what it means.</summary>
+public sealed record AgentOptions
+{
+    public string NodeName { get; init; } = "";
+
+    /// <summary>"" means the pod's own service account.</summary>
+    public string Kubeconfig { get; init; } = "";
+
+    public string BpffsRoot { get; init; } = "";
+    public string CgroupRoot { get; init; } = "";
+    public string BpfObjects { get; init; } = "";
+    public string StateDir { get; init; } = "";
+    public string RunDir { get; init; } = "";
+    public string CniConfDir { get; init; } = "";
+    public string CniBinDir { get; init; } = "";
+    public string CniPlugin { get; init; } = "";
+    public IPEndPoint MetricsAddress { get; init; } = new(IPAddress.Loopback, 0);
+    public IPEndPoint HealthzAddress { get; init; } = new(IPAddress.Loopback, 0);
+    public SocketLbMode SocketLb { get; init; }
+    public LogFormat LogFormat { get; init; }
+    public LogLevel LogLevel { get; init; }
+    public uint ServiceTableSize { get; init; }
+    public uint BackendTableSize { get; init; }
+    public uint ConntrackTableSize { get; init; }
+    public uint EndpointTableSize { get; init; }
+
+    /// <summary>0 means the uplink's.</summary>
+    public int Mtu { get; init; }
+
+    public TimeSpan AddressRest { get; init; }
+    public int CniParallel { get; init; }
+    public TimeSpan VerifyPeriod { get; init; }
+    public TimeSpan HealthzTimeout { get; init; }
+    public bool DropLog { get; init; }
+
+    /// <summary>The unix socket on which the plugin finds the agent.</summary>
+    public string CniSocket => Path.Combine(RunDir, "cni.sock");
+}

@@ -1,0 +1,32 @@
+using System.Text;
+
+namespace Ebpf.Cni.Agent.Options;
+
+/// <summary>One option: its names in all three sources derive from one.</summary>
+/// <param name="Name">As on the command line, without the dashes: node-name.</param>
+/// <param name="Value">What stands for the value in the help: NAME.</param>
+/// <param name="Default">In text, as a user would write it; "" for none.</param>
+/// <param name="Help">One sentence.</param>
+/// <param name="Apply">Sets the value from text; throws FormatException with what is expected.</param>
+public sealed record OptionDefinition(
+    string Name, string Value, string Default, string Help, Func<AgentOptions, string, AgentOptions> Apply)
+{
+    public const string EnvironmentPrefix = "EBPF_CNI_";
+
+    public string Switch => "--" + Name;
+
+    /// <summary>EBPF_CNI_NODE_NAME.</summary>
+    public string EnvironmentVariable => EnvironmentPrefix + Name.ToUpperInvariant().Replace('-', '_');
+
+    /// <summary>nodeName.</summary>
+    public string JsonName
+    {
+        get
+        {
+            var text = new StringBuilder(Name.Length);
+            foreach (var word in Name.Split('-'))
+                text.Append(text.Length == 0 ? word[0] : char.ToUpperInvariant(word[0])).Append(word.AsSpan(1));
+            return text.ToString();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+using System.Net;
+
+namespace Ebpf.Cni.Agent.Options;
+
+/// <summary>Texts to values; a FormatException says what is expected.</summary>
+internal static class OptionValues
+{
+    public static int Number(string text, int min, int max) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= min && n <= max
+            ? n
+            : throw new FormatException($"a number from {min} to {max} is expected");
+
+    public static uint Size(string text) => (uint)Number(text, 1, 1 << 30);
+
+    public static TimeSpan Seconds(string text, int min, int max) => TimeSpan.FromSeconds(Number(text, min, max));
+
+    public static bool Boolean(string text) => text switch
+    {
+        "true" => true,
+        "false" => false,
+        _ => throw new FormatException("true or false is expected"),
+    };
+
+    public static T OneOf<T>(string text) where T : struct, Enum =>
+        !text.Any(c => char.IsAsciiDigit(c) || c == ',') && Enum.TryParse<T>(text, ignoreCase: true, out var value)
+            ? value
+            : throw new FormatException("one of " + string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant())) + " is expected");
+
+    public static IPEndPoint EndPoint(string text) =>
+        IPEndPoint.TryParse(text, out var end) && end.Port > 0 && text.EndsWith(":" + end.Port, StringComparison.Ordinal)
+            ? end
+            : throw new FormatException("ADDRESS:PORT or [ADDRESS]:PORT is expected");
+}

@@ -1,0 +1,66 @@
+using Ebpf.Cni.Kubernetes.Connection;
+
+namespace Ebpf.Cni.Agent.Options;
+
+/// <summary>What only all options together, or the machine, can tell. Looks, and touches nothing.</summary>
+public static class OptionsCheck
+{
+    public static IEnumerable<string> Errors(AgentOptions o)
+    {
+        ArgumentNullException.ThrowIfNull(o);
+        return Names(o).Concat(Paths(o)).Concat(Files(o)).Concat(Machine(o));
+    }
+
+    private static IEnumerable<string> Names(AgentOptions o)
+    {
+        if (o.NodeName.Length == 0)
+            yield return "--node-name: is required (in a pod: the downward API's spec.nodeName)";
+        else if (o.NodeName.Length > 253 || !o.NodeName.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.'))
+            yield return $"--node-name: '{o.NodeName}' is not the name of a node";
+        if (o.MetricsAddress.Equals(o.HealthzAddress))
+            yield return $"--metrics-address, --healthz-address: both are {o.MetricsAddress}";
+        if (o.Mtu is not 0 and < 1280)
+            yield return $"--mtu: {o.Mtu} is below IPv6's minimum, 1280";
+    }
+
+    private static IEnumerable<string> Paths(AgentOptions o)
+    {
+        foreach (var (name, path) in new[]
+        {
+            ("--bpffs-root", o.BpffsRoot), ("--cgroup-root", o.CgroupRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir),
+            ("--run-dir", o.RunDir), ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin),
+        })
+        {
+            if (!Path.IsPathRooted(path))
+                yield return $"{name}: '{path}' is not an absolute path";
+        }
+
+        // sockaddr_un.sun_path has 108 bytes with the terminator.
+        if (System.Text.Encoding.UTF8.GetByteCount(o.CniSocket) > 107)
+            yield return $"--run-dir: '{o.RunDir}' is too long for a socket's path (107 bytes with /cni.sock)";
+    }
+
+    private static IEnumerable<string> Files(AgentOptions o)
+    {
+        foreach (var name in new[] { "socket.bpf.o", "pod.bpf.o" })
+            if (!File.Exists(Path.Combine(o.BpfObjects, name)))
+                yield return $"--bpf-objects: {Path.Combine(o.BpfObjects, name)} does not exist";
+        if (!File.Exists(o.CniPlugin))
+            yield return $"--cni-plugin: {o.CniPlugin} does not exist";
+        if (!File.Exists(Path.Combine(o.CgroupRoot, "cgroup.procs")))
+            yield return $"--cgroup-root: {o.CgroupRoot} is not a cgroup v2 directory";
+        if (o.Kubeconfig.Length > 0 && !File.Exists(o.Kubeconfig))
+            yield return $"--kubeconfig: {o.Kubeconfig} does not exist";
+        if (o.Kubeconfig.Length == 0 && !Directory.Exists(KubernetesConnection.ServiceAccountDirectory))
+            yield return "--kubeconfig: is required outside a pod";
+    }
+
+    private static IEnumerable<string> Machine(AgentOptions o)
+    {
+        _ = o;
+        if (!OperatingSystem.IsLinux())
+            yield return "this program runs on Linux only";
+        else if (!Environment.IsPrivilegedProcess)
+            yield return "root is required (BPF, network namespaces)";
+    }
+}

@@ -1,0 +1,33 @@
+using System.Text;
+
+namespace Ebpf.Cni.Agent.Options;
+
+/// <summary>The text of --help.</summary>
+public static class OptionsHelp
+{
+    public static string Text
+    {
+        get
+        {
+            var text = new StringBuilder("""
+                ebpf-cni-agent: pod networking and services in eBPF, one agent a node.
+
+                Options, also as environment variables (--node-name is EBPF_CNI_NODE_NAME) and as members of the JSON file
+                named by --config (nodeName). The command line wins over the environment, the environment over the file.
+
+                  --config FILE
+                      A JSON file of options.
+
+                """);
+            foreach (var option in OptionTable.All)
+            {
+                text.Append("  ").Append(option.Switch).Append(' ').Append(option.Value);
+                if (option.Default.Length > 0)
+                    text.Append("   (").Append(option.Default).Append(')');
+                text.Append("\n      ").Append(option.Help).Append('\n');
+            }
+
+            return text.Append("  --help, --version\n").ToString();
+        }
+    }
+}
