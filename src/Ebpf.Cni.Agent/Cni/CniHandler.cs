@@ -1,6 +1,5 @@
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Plugin.Protocol;
-using Microsoft.Extensions.Logging;
 
 namespace Ebpf.Cni.Agent.Cni;
 

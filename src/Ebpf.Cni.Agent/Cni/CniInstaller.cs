@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
 using Ebpf.Cni.Agent.Options;
-using Microsoft.Extensions.Logging;
 
 namespace Ebpf.Cni.Agent.Cni;
 

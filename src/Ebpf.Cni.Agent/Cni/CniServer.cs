@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Plugin.Protocol;
-using Microsoft.Extensions.Logging;
 
 namespace Ebpf.Cni.Agent.Cni;
 

@@ -1,5 +1,4 @@
 using Ebpf.Cni.Agent.Ipam;
-using Microsoft.Extensions.Logging;
 
 namespace Ebpf.Cni.Agent.Cni;
 

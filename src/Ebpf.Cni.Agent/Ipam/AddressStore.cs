@@ -3,7 +3,6 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Plugin.Protocol;
-using Microsoft.Extensions.Logging;
 
 namespace Ebpf.Cni.Agent.Ipam;
 
@@ -30,7 +29,8 @@ public sealed partial class AddressStore : IAddressStore
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(time);
         (_files, _rest, _time) = (files, rest, time);
-        foreach (var record in files.ReadAll(out var bad))
+        var records = files.ReadAll(out var bad);
+        foreach (var record in records)
             Remember(record);
         foreach (var file in bad)
             Log.BadFile(log, file);

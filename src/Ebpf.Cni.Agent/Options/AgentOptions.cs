@@ -1,6 +1,5 @@
 using System.Net;
 using Ebpf.Cni.Dataplane;
-using Microsoft.Extensions.Logging;
 
 namespace Ebpf.Cni.Agent.Options;
 

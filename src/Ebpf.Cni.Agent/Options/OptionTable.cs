@@ -1,5 +1,4 @@
 using Ebpf.Cni.Dataplane;
-using Microsoft.Extensions.Logging;
 using static Ebpf.Cni.Agent.Options.OptionValues;
 
 namespace Ebpf.Cni.Agent.Options;

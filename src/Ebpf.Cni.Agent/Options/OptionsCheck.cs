@@ -1,4 +1,4 @@
-using Ebpf.Cni.Kubernetes.Connection;
+using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Options;
 
