@@ -1,0 +1,198 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Compiler.Tests;
+
+public sealed class CompileProperties
+{
+    private static readonly NodeContext Node = new("node-0");
+
+    [Theory, InlineData(0), InlineData(0.05), InlineData(0.5), InlineData(1)]
+    public void Whatever_the_objects_hold_the_result_is_sound(double garbage)
+    {
+        var random = new Random(Seed.Next());
+        for (var round = 0; round < 60; round++)
+        {
+            var cluster = new RandomCluster(random, garbage);
+            cluster.Grow(60);
+            var node = random.Next(4) == 0 ? new NodeContext("", random.Next(2) == 0, random.Next(2) == 0) : Node;
+            var state = ClusterCompiler.Compile(cluster.Cluster, node, IdTable.Empty);
+            StateRules.Check(state);
+            Assert.NotEmpty(DesiredStateText.Write(state));
+        }
+    }
+
+    [Fact]
+    public void Default_structs_and_nulls_are_survived()
+    {
+        var nothing = new ObjectName(null!, null!);
+        var cluster = new ClusterSnapshot
+        {
+            Services = ClusterSnapshot.Empty.Services.Add(nothing, new ServiceSnapshot
+            {
+                Name = nothing, Uid = null!, Type = null!, ClusterIPs = ["10.96.0.1"], Ports = [new ServicePortSnapshot(null!, null!, 80)],
+            }),
+            EndpointSlices = ClusterSnapshot.Empty.EndpointSlices.Add(nothing, new EndpointSliceSnapshot
+            {
+                Name = nothing, Uid = null!, AddressType = null!, Ports = default, Endpoints = default,
+            }),
+            Nodes = ClusterSnapshot.Empty.Nodes.Add("", new NodeSnapshot { Name = null!, Uid = null!, PodCidrs = [null!], InternalIPs = [null!] }),
+        };
+        var state = ClusterCompiler.Compile(cluster, Node, IdTable.Empty);
+        StateRules.Check(state);
+        Assert.Single(state.Frontends);
+        Assert.NotEmpty(DesiredStateText.Write(state));
+    }
+
+    [Theory, InlineData(0), InlineData(0.1)]
+    public void A_cache_changes_nothing(double garbage)
+    {
+        var random = new Random(Seed.Next());
+        var cluster = new RandomCluster(random, garbage);
+        var cache = new CompileCache();
+        var (ids, node) = (IdTable.Empty, Node);
+        for (var step = 0; step < 400; step++)
+        {
+            cluster.Step();
+            if (random.Next(40) == 0)
+                node = node with { NodeName = $"node-{random.Next(3)}" };
+            var fresh = ClusterCompiler.Compile(cluster.Cluster, node, ids);
+            var cached = ClusterCompiler.Compile(cluster.Cluster, node, ids, cache);
+            Assert.Equal(DesiredStateText.Write(fresh), DesiredStateText.Write(cached));
+            StateRules.Check(cached);
+            // now and then an apply fails and the ids of an earlier state are handed in again
+            if (random.Next(10) != 0)
+                ids = cached.Ids;
+        }
+    }
+
+    [Fact]
+    public void Ids_stay_with_their_names_and_freed_ones_rest_for_a_compile()
+    {
+        var random = new Random(Seed.Next());
+        var cluster = new RandomCluster(random);
+        var ids = IdTable.Empty with { Next = uint.MaxValue - 20 };
+        var cache = new CompileCache();
+        for (var step = 0; step < 400; step++)
+        {
+            cluster.Step();
+            var after = ClusterCompiler.Compile(cluster.Cluster, Node, ids, cache).Ids;
+            foreach (var (name, id) in after.ByName)
+                if (ids.ByName.TryGetValue(name, out var before))
+                    Assert.Equal(before, id);
+                else
+                    Assert.DoesNotContain(id, ids.ByName.Values);
+            ids = after;
+        }
+    }
+
+    [Fact]
+    public void After_a_start_every_frontend_finds_its_id_again()
+    {
+        var random = new Random(Seed.Next());
+        for (var round = 0; round < 50; round++)
+        {
+            var cluster = new RandomCluster(random);
+            cluster.Grow(60);
+            var before = ClusterCompiler.Compile(cluster.Cluster, Node, IdTable.Empty with { Next = (uint)random.Next(1, 1000) });
+            var restored = new IdTable
+            {
+                Restored = before.Frontends.ToImmutableDictionary(f => f.Key, f => f.Segment.ServiceId),
+                Next = (uint)random.Next(1, 1000),
+            };
+            var after = ClusterCompiler.Compile(cluster.Cluster, Node, restored);
+            Assert.Equal(before.Frontends, after.Frontends);
+            Assert.Equal(before.Segments, after.Segments);
+        }
+    }
+
+    [Fact]
+    public void The_order_of_parts_and_the_names_of_slices_do_not_matter()
+    {
+        var random = new Random(Seed.Next());
+        for (var round = 0; round < 50; round++)
+        {
+            var cluster = new RandomCluster(random);
+            cluster.Grow(60);
+            var a = ClusterCompiler.Compile(cluster.Cluster, Node, IdTable.Empty);
+            var b = ClusterCompiler.Compile(Shuffled(cluster.Cluster, random), Node, IdTable.Empty);
+            Assert.Equal(a.Frontends, b.Frontends);
+            Assert.Equal(a.Segments, b.Segments);
+            Assert.Equal(a.Routes, b.Routes);
+        }
+    }
+
+    [Fact]
+    public void A_changed_endpoint_changes_one_segment_and_nothing_else()
+    {
+        var cluster = Synthetic.Cluster(300, 4);
+        var cache = new CompileCache();
+        var before = ClusterCompiler.Compile(cluster, Node, IdTable.Empty, cache);
+        var slice = Synthetic.Slice(42, 3);
+        var after = ClusterCompiler.Compile(
+            cluster with { EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) }, Node, before.Ids, cache);
+        var changed = Assert.Single(Enumerable.Range(0, 300), i => !before.Segments[i].Equals(after.Segments[i]));
+        Assert.Equal("service-42", after.Segments[changed].Owner.Service.Name);
+        Assert.Equal(299, before.Segments.Intersect(after.Segments, ReferenceEqualityComparer.Instance).Count());
+        Assert.Equal(before.Frontends, after.Frontends);
+        Assert.Same(before.Ids, after.Ids);
+    }
+
+    [Fact]
+    public void The_same_snapshot_is_the_same_state()
+    {
+        var cluster = Synthetic.Cluster(10, 2);
+        var cache = new CompileCache();
+        var state = ClusterCompiler.Compile(cluster, Node, IdTable.Empty, cache);
+        Assert.Same(state, ClusterCompiler.Compile(cluster, Node, state.Ids, cache));
+    }
+
+    [Fact]
+    public void Bad_objects_do_not_hurt_the_good_ones()
+    {
+        var random = new Random(Seed.Next());
+        var good = Synthetic.Cluster(50, 4);
+        var before = ClusterCompiler.Compile(good, Node, IdTable.Empty);
+        for (var round = 0; round < 50; round++)
+        {
+            var bad = new RandomCluster(random, garbage: 0.4);
+            bad.Grow(80);
+            // the good names come first, so they win every conflict ("ns-10..49" < "zz-…")
+            var mixed = new ClusterSnapshot
+            {
+                Services = good.Services.AddRange(bad.Cluster.Services.Select(s => KeyValuePair.Create(Later(s.Key), s.Value))),
+                EndpointSlices = good.EndpointSlices.AddRange(bad.Cluster.EndpointSlices.Select(s => KeyValuePair.Create(Later(s.Key), s.Value))),
+                Nodes = bad.Cluster.Nodes,
+            };
+            var after = ClusterCompiler.Compile(mixed, Node, before.Ids);
+            Assert.Equal(before.Frontends, after.Frontends.Where(f => !f.Owner.Service.Namespace.StartsWith("zz", StringComparison.Ordinal)));
+            Assert.Equal(before.Segments, after.Segments.Where(s => !s.Owner.Service.Namespace.StartsWith("zz", StringComparison.Ordinal)));
+        }
+    }
+
+    private static ObjectName Later(ObjectName name) => name with { Namespace = "zz-" + name.Namespace };
+
+    private static ClusterSnapshot Shuffled(ClusterSnapshot cluster, Random random)
+    {
+        var slices = cluster.EndpointSlices.Values.ToArray();
+        random.Shuffle(slices);
+        return cluster with
+        {
+            EndpointSlices = slices.Select((s, i) => s with
+            {
+                Name = s.Name with { Name = $"renamed-{i}" },
+                Ports = Shuffled(s.Ports, random),
+                Endpoints = Shuffled(s.Endpoints, random),
+            }).ToImmutableSortedDictionary(s => s.Name, s => s),
+        };
+    }
+
+    private static ImmutableArray<T> Shuffled<T>(ImmutableArray<T> items, Random random)
+    {
+        var array = items.ToArray();
+        random.Shuffle(array);
+        return [.. array];
+    }
+}

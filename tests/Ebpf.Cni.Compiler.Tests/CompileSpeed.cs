@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Compiler.Tests;
+
+/// <summary>How long a compile takes, printed and never asserted. What is asserted is that it did the work.</summary>
+public sealed class CompileSpeed(ITestOutputHelper output)
+{
+    [Fact]
+    public void Ten_thousand_services_of_four_endpoints()
+    {
+        var node = new NodeContext("node-0");
+        var cluster = Synthetic.Cluster(10_000, 4);
+        var fresh = Measure(10, () => ClusterCompiler.Compile(cluster, node, IdTable.Empty));
+
+        var cache = new CompileCache();
+        var state = ClusterCompiler.Compile(cluster, node, IdTable.Empty, cache);
+        var round = 0;
+        var recompiled = Measure(50, () =>
+        {
+            var slice = Synthetic.Slice(5_000, 4, ready: round++ % 2 == 0);
+            cluster = cluster with { EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
+            state = ClusterCompiler.Compile(cluster, node, state.Ids, cache);
+        });
+        var added = Measure(50, () =>
+        {
+            var service = Synthetic.Service(20_000 + round++);
+            cluster = cluster with { Services = cluster.Services.SetItem(service.Name, service) };
+            state = ClusterCompiler.Compile(cluster, node, state.Ids, cache);
+        });
+        output.WriteLine($"fresh: {fresh}; one endpoint slice changed: {recompiled}; one service added: {added}");
+        Assert.Equal(10_050, state.Frontends.Length);
+    }
+
+    private static string Measure(int times, Action work)
+    {
+        var samples = new List<double>();
+        for (var i = 0; i < times; i++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            work();
+            samples.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        }
+        samples.Sort();
+        return $"median {samples[samples.Count / 2]:0.0} ms, p90 {samples[samples.Count * 9 / 10]:0.0} ms, max {samples[^1]:0.0} ms";
+    }
+}
