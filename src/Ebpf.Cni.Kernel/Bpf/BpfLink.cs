@@ -27,7 +27,7 @@ public sealed class BpfLink : IDisposable
     }
 
     /// <summary>Appends to the interface's tcx programs; the next one runs if this returns TCX_NEXT (-1).</summary>
-    /// <exception cref="KernelException">EINVAL before Linux 6.6: use <c>ClsactFilter</c>; ENODEV without that interface.</exception>
+    /// <exception cref="KernelException">EINVAL before Linux 6.6: use <see cref="ClsactFilter"/>; ENODEV without that interface.</exception>
     public static BpfLink AttachTcx(BpfProgram program, int ifindex, TcDirection direction)
     {
         var type = direction == TcDirection.Ingress ? BpfAttachType.TcxIngress : BpfAttachType.TcxEgress;

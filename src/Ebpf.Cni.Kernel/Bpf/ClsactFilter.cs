@@ -1,0 +1,78 @@
+using Ebpf.Cni.Kernel.Netlink;
+
+namespace Ebpf.Cni.Kernel.Bpf;
+
+/// <summary>
+/// A traffic-control program attached the way kernels before 6.6 know: a cls_bpf filter in direct-action mode on the
+/// interface's clsact qdisc. Priority and handle are the owner's mark: attaching again replaces exactly that filter in
+/// place, and others' stay. Works in the calling thread's network namespace.
+/// </summary>
+public static class ClsactFilter
+{
+    private const string QueueKind = "clsact", FilterKind = "bpf";
+    private const uint ClsactParent = 0xffff_fff1, ClsactHandle = 0xffff_0000;
+    private const uint IngressParent = 0xffff_fff2, EgressParent = 0xffff_fff3;
+    private const ushort AllProtocols = 0x0300; // ETH_P_ALL, network order
+
+    /// <param name="priority">1 to 65535; lower runs first.</param>
+    /// <param name="handle">Not 0.</param>
+    /// <exception cref="KernelException">ENODEV without that interface.</exception>
+    public static void Attach(BpfProgram program, int ifindex, TcDirection direction, uint priority, uint handle)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        using var socket = NetlinkSocket.Open();
+        EnsureQueue(socket, ifindex);
+        using var lease = program.Handle.Lease();
+        var request = NetlinkRequest.Create(
+            MessageType.NewFilter, MessageFlags.Acknowledge | MessageFlags.Create, Filter(ifindex, direction, priority, handle));
+        request.Put(FilterAttribute.Kind, FilterKind);
+        using (request.Nest(FilterAttribute.Options))
+        {
+            request.Put(FilterAttribute.BpfFd, lease.Fd);
+            request.Put(FilterAttribute.BpfName, program.Name);
+            request.Put(FilterAttribute.BpfFlags, FilterAttribute.BpfFlagDirectAction);
+        }
+        socket.Execute(request, $"attach {program.Name} to clsact {direction} of interface {ifindex}");
+    }
+
+    /// <summary>Removes the filter; one that is gone, or whose interface is, is no error. The qdisc stays: others may use it.</summary>
+    public static void Detach(int ifindex, TcDirection direction, uint priority, uint handle)
+    {
+        using var socket = NetlinkSocket.Open();
+        var request = NetlinkRequest.Create(
+            MessageType.DeleteFilter, MessageFlags.Acknowledge, Filter(ifindex, direction, priority, handle));
+        request.Put(FilterAttribute.Kind, FilterKind);
+        try
+        {
+            socket.Execute(request, $"detach the filter {handle} from clsact {direction} of interface {ifindex}");
+        }
+        catch (KernelException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.EINVAL)
+        {
+            // EINVAL: there is no qdisc that could hold it
+        }
+    }
+
+    private static void EnsureQueue(NetlinkSocket socket, int ifindex)
+    {
+        const MessageFlags flags = MessageFlags.Acknowledge | MessageFlags.Create | MessageFlags.Exclusive;
+        var request = NetlinkRequest.Create(
+            MessageType.NewQueue, flags, new QueueHeader { Ifindex = ifindex, Parent = ClsactParent, Handle = ClsactHandle });
+        request.Put(FilterAttribute.Kind, QueueKind);
+        try
+        {
+            socket.Execute(request, $"make the clsact qdisc of interface {ifindex}");
+        }
+        catch (KernelException e) when (e.Errno == Errno.EEXIST)
+        {
+            // ours or another's, it is the same
+        }
+    }
+
+    private static QueueHeader Filter(int ifindex, TcDirection direction, uint priority, uint handle) => new()
+    {
+        Ifindex = ifindex,
+        Parent = direction == TcDirection.Ingress ? IngressParent : EgressParent,
+        Handle = handle,
+        Info = (priority << 16) | AllProtocols,
+    };
+}

@@ -1,0 +1,61 @@
+namespace Ebpf.Cni.Kernel.Host;
+
+/// <summary>
+/// Kernel settings below /proc/sys. Those below net/ are the calling thread's network namespace's: inside
+/// <see cref="Namespaces.NetworkNamespace.Run(Action)"/> they are that namespace's.
+/// </summary>
+public static class Sysctl
+{
+    private const string Root = "/proc/sys/";
+
+    /// <param name="name">"net.ipv4.ip_forward"; with slashes where an interface's name has dots: "net/ipv4/conf/eth0.5/forwarding".</param>
+    /// <exception cref="KernelException">ENOENT without such a setting.</exception>
+    public static string Read(string name) => Guard($"read the setting {name}", () => File.ReadAllText(PathOf(name)).TrimEnd('\n'));
+
+    /// <exception cref="KernelException">ENOENT without such a setting; EINVAL for a value it does not take.</exception>
+    public static void Write(string name, string value) => Guard($"set {name} to {value}", () =>
+    {
+        File.WriteAllText(PathOf(name), value);
+        return value;
+    });
+
+    /// <summary>Writes only what differs: some settings act when written, and /proc/sys may be read-only where all is well already.</summary>
+    /// <returns>Whether it was written.</returns>
+    public static bool Ensure(string name, string value)
+    {
+        if (Read(name) == value)
+            return false;
+        Write(name, value);
+        return true;
+    }
+
+    internal static string PathOf(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        var relative = name.Contains('/', StringComparison.Ordinal) ? name : name.Replace('.', '/');
+        return relative.Split('/').Any(part => part is "" or "." or "..")
+            ? throw new ArgumentException($"'{name}' names no kernel setting")
+            : Root + relative;
+    }
+
+    private static string Guard(string operation, Func<string> access)
+    {
+        try
+        {
+            return access();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new KernelException(operation, Errno.ENOENT);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new KernelException(operation, Errno.EACCES);
+        }
+        catch (IOException e)
+        {
+            // for what has no exception of its own .NET puts the error number here
+            throw new KernelException(operation, e.HResult is > 0 and < 4096 ? e.HResult : Errno.EINVAL, e.Message);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+namespace Ebpf.Cni.Kernel.Netlink;
+
+// Attribute numbers, by message: uapi/linux/{netlink,if_link,if_addr,rtnetlink,neighbour,pkt_cls}.h
+
+internal static class AckAttribute
+{
+    public const ushort Message = 1;
+}
+
+internal static class LinkAttribute
+{
+    public const ushort Mac = 1, Name = 3, Mtu = 4, Peer = 5, Master = 10, Info = 18, Alias = 20, NamespaceFd = 28, PeerNamespaceId = 37;
+    public const ushort InfoKind = 1, InfoData = 2;
+    public const ushort VethPeer = 1;
+}
+
+internal static class AddressAttribute
+{
+    public const ushort Address = 1, Local = 2, Flags = 8;
+    public const uint FlagNoDad = 0x02, FlagTentative = 0x40, FlagPermanent = 0x80, FlagNoPrefixRoute = 0x200;
+}
+
+internal static class RouteAttribute
+{
+    public const ushort Destination = 1, Interface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, Table = 15, Via = 18;
+    public const ushort MetricMtu = 2;
+}
+
+internal static class NeighbourAttribute
+{
+    public const ushort Address = 1, Mac = 2;
+}
+
+internal static class FilterAttribute
+{
+    public const ushort Kind = 1, Options = 2;
+    public const ushort BpfFd = 6, BpfName = 7, BpfFlags = 8;
+    public const uint BpfFlagDirectAction = 1;
+}

@@ -1,0 +1,65 @@
+namespace Ebpf.Cni.Kernel.Netlink;
+
+/// <summary>A network interface.</summary>
+public sealed record LinkInfo(int Index, string Name)
+{
+    /// <summary>6 bytes for Ethernet; empty or another length for others.</summary>
+    public byte[] Mac { get; init; } = [];
+
+    public int Mtu { get; init; }
+
+    /// <summary>Switched on (IFF_UP).</summary>
+    public bool Up { get; init; }
+
+    /// <summary>Can carry traffic (IFF_RUNNING): on, and for a veth the peer too.</summary>
+    public bool Running { get; init; }
+
+    /// <summary>"veth", "bridge", "vxlan"; empty for hardware and loopback.</summary>
+    public string Kind { get; init; } = "";
+
+    /// <summary>The bridge or bond it belongs to; 0 for none.</summary>
+    public int Master { get; init; }
+
+    /// <summary>A veth's other end, or the device below; 0 for none. If <see cref="PeerNamespaceId"/> is set it counts in that namespace.</summary>
+    public int PeerIndex { get; init; }
+
+    /// <summary>This namespace's number for the one the peer is in; null if it is this one.</summary>
+    public int? PeerNamespaceId { get; init; }
+
+    public string Alias { get; init; } = "";
+
+    internal static LinkInfo Read(ReadOnlySpan<byte> payload)
+    {
+        var attributes = AttributeReader.AfterHeader<LinkHeader>(payload, out var header);
+        var link = new LinkInfo(header.Ifindex, "")
+        {
+            Up = (header.Flags & LinkHeader.FlagUp) != 0,
+            Running = (header.Flags & LinkHeader.FlagRunning) != 0,
+        };
+        while (attributes.Next(out var type, out var value))
+        {
+            link = type switch
+            {
+                LinkAttribute.Mac => link with { Mac = value.ToArray() },
+                LinkAttribute.Name => link with { Name = AttributeReader.Text(value) },
+                LinkAttribute.Mtu => link with { Mtu = AttributeReader.Int32(value) },
+                LinkAttribute.Peer => link with { PeerIndex = AttributeReader.Int32(value) },
+                LinkAttribute.Master => link with { Master = AttributeReader.Int32(value) },
+                LinkAttribute.Alias => link with { Alias = AttributeReader.Text(value) },
+                LinkAttribute.PeerNamespaceId => link with { PeerNamespaceId = AttributeReader.Int32(value) },
+                LinkAttribute.Info => link with { Kind = ReadKind(value) },
+                _ => link,
+            };
+        }
+        return link;
+    }
+
+    private static string ReadKind(ReadOnlySpan<byte> info)
+    {
+        var attributes = new AttributeReader(info);
+        while (attributes.Next(out var type, out var value))
+            if (type == LinkAttribute.InfoKind)
+                return AttributeReader.Text(value);
+        return "";
+    }
+}

@@ -1,0 +1,143 @@
+using System.Runtime.InteropServices;
+
+namespace Ebpf.Cni.Kernel.Netlink;
+
+/// <summary>nlmsg_type: control messages, and rtnetlink's.</summary>
+internal enum MessageType : ushort
+{
+    Error = 2,
+    Done = 3,
+    Overrun = 4,
+    NewLink = 16,
+    DeleteLink = 17,
+    GetLink = 18,
+    NewAddress = 20,
+    DeleteAddress = 21,
+    GetAddress = 22,
+    NewRoute = 24,
+    DeleteRoute = 25,
+    GetRoute = 26,
+    NewNeighbour = 28,
+    DeleteNeighbour = 29,
+    GetNeighbour = 30,
+    NewQueue = 36,
+    NewFilter = 44,
+    DeleteFilter = 45,
+}
+
+/// <summary>nlmsg_flags of requests. Bits from 0x100 mean one thing in requests to make, another in requests to get.</summary>
+[Flags]
+internal enum MessageFlags : ushort
+{
+    None = 0,
+    Request = 0x1,
+    Acknowledge = 0x4,
+
+    /// <summary>Making: replace what exists.</summary>
+    Replace = 0x100,
+
+    /// <summary>Making: fail if it exists.</summary>
+    Exclusive = 0x200,
+
+    /// <summary>Making: only then may it be new.</summary>
+    Create = 0x400,
+
+    /// <summary>Getting: all there are.</summary>
+    Dump = Replace | Exclusive,
+}
+
+/// <summary>nlmsg_flags of answers.</summary>
+[Flags]
+internal enum AnswerFlags : ushort
+{
+    None = 0,
+
+    /// <summary>The table changed while it was dumped.</summary>
+    DumpInterrupted = 0x10,
+
+    /// <summary>An acknowledgement repeats only the request's header.</summary>
+    Capped = 0x100,
+
+    /// <summary>Attributes follow a verdict.</summary>
+    HasAttributes = 0x200,
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct MessageHeader
+{
+    public uint Length;
+    public MessageType Type;
+
+    /// <summary><see cref="MessageFlags"/> or <see cref="AnswerFlags"/>.</summary>
+    public ushort Flags;
+    public uint Sequence;
+    public uint Port;
+}
+
+/// <summary>struct ifinfomsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct LinkHeader
+{
+    public const uint FlagUp = 1, FlagRunning = 0x40;
+
+    public byte Family;
+    public byte Pad;
+    public ushort DeviceType;
+    public int Ifindex;
+    public uint Flags;
+    public uint Change;
+}
+
+/// <summary>struct ifaddrmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct AddressHeader
+{
+    public byte Family;
+    public byte PrefixLength;
+    public byte Flags;
+    public byte Scope;
+    public int Ifindex;
+}
+
+/// <summary>struct rtmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct RouteHeader
+{
+    public const uint FlagOnLink = 4, FlagCloned = 0x200;
+
+    public byte Family;
+    public byte DestinationLength;
+    public byte SourceLength;
+    public byte TypeOfService;
+    public byte Table;
+    public byte Protocol;
+    public byte Scope;
+    public byte Type;
+    public uint Flags;
+}
+
+/// <summary>struct ndmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NeighbourHeader
+{
+    public byte Family;
+    public byte Pad1;
+    public ushort Pad2;
+    public int Ifindex;
+    public ushort State;
+    public byte Flags;
+    public byte Type;
+}
+
+/// <summary>struct tcmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct QueueHeader
+{
+    public byte Family;
+    public byte Pad1;
+    public ushort Pad2;
+    public int Ifindex;
+    public uint Handle;
+    public uint Parent;
+    public uint Info;
+}
