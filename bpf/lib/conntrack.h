@@ -58,15 +58,7 @@ static __always_inline void ebc_ct_reply_flow(const struct ebc_flow *in, const s
 		out->dst = in->src;
 }
 
-static __always_inline void ebc_flow_reverse(const struct ebc_flow *f, struct ebc_flow *r)
-{
-	r->src = f->dst;
-	r->dst = f->src;
-	r->sport = f->dport;
-	r->dport = f->sport;
-}
-
-/* The other direction is met as the mirror image of how this one left. */
+/* Writes a change of the connection's state to both entries. */
 static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key *twin_key, __u64 now,
 				     __u16 flags)
 {
@@ -94,7 +86,6 @@ static __always_inline void ebc_ct_seen(struct ebc_ct *ct, const struct ebc_pack
 {
 	__u16 flags = dir == EBC_CT_REPLY ? EBC_CT_SEEN_REPLY : 0;
 	struct ebc_ct_key twin;
-	struct ebc_flow back;
 
 	if (p->about.proto == IPPROTO_TCP) {
 		if (p->tcp_flags & EBC_TCP_FIN)
@@ -108,8 +99,7 @@ static __always_inline void ebc_ct_seen(struct ebc_ct *ct, const struct ebc_pack
 	__sync_fetch_and_add(&ct->bytes, p->about.len);
 	if (!(flags & ~ct->flags) && now - ct->last_seen_ns < EBC_SECOND)
 		return;
-	ebc_flow_reverse(out, &back);
-	twin = ebc_ct_key(&back, p->about.proto, dir == EBC_CT_REPLY ? EBC_CT_FORWARD : EBC_CT_REPLY);
+	ebc_ct_twin(out, p->about.proto, dir == EBC_CT_REPLY ? EBC_CT_FORWARD : EBC_CT_REPLY, &twin);
 	ebc_ct_update(ct, &twin, now, flags);
 }
 
@@ -129,9 +119,8 @@ static __always_inline bool ebc_ct_ambiguous(const struct ebc_ct_key *reply, con
 /* Both entries, the reply's first: whoever can send through the forward one must be able to hear the answer.
  */
 static __always_inline int ebc_ct_insert(const struct ebc_packet *p, struct ebc_ct *ct,
-					 const struct ebc_ct_key *reply)
+					 const struct ebc_ct_key *forward, const struct ebc_ct_key *reply)
 {
-	struct ebc_ct_key forward = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_FORWARD);
 	struct ebc_addr backend = ct->xlate_addr;
 	__be16 port = ct->xlate_port;
 
@@ -143,7 +132,7 @@ static __always_inline int ebc_ct_insert(const struct ebc_packet *p, struct ebc_
 	ct->xlate_port = port;
 	ct->packets = 1;
 	ct->bytes = p->about.len;
-	if (bpf_map_update_elem(&ebc_ct_v1, &forward, ct, BPF_ANY)) {
+	if (bpf_map_update_elem(&ebc_ct_v1, forward, ct, BPF_ANY)) {
 		bpf_map_delete_elem(&ebc_ct_v1, reply);
 		return EBC_DROP_CONNTRACK_FULL;
 	}
@@ -152,7 +141,7 @@ static __always_inline int ebc_ct_insert(const struct ebc_packet *p, struct ebc_
 
 /* First packet of a connection: chooses a backend and writes down the choice. *out is the flow towards it. */
 static __noinline int ebc_ct_create(const struct ebc_packet *p, const struct ebc_svc *svc,
-				    struct ebc_flow *out)
+				    const struct ebc_ct_key *forward, struct ebc_flow *out)
 {
 	__u32 pick = bpf_get_prandom_u32();
 	__u64 now = bpf_ktime_get_ns();
@@ -165,7 +154,6 @@ static __noinline int ebc_ct_create(const struct ebc_packet *p, const struct ebc
 	ct.last_seen_ns = now;
 	for (i = 0; i < EBC_PICK_TRIES; i++) {
 		const struct ebc_backend *b;
-		struct ebc_flow back;
 
 		ct.backend_index = (pick + i) % svc->count;
 		b = ebc_backend_at(svc->offset + ct.backend_index);
@@ -176,10 +164,9 @@ static __noinline int ebc_ct_create(const struct ebc_packet *p, const struct ebc
 		ct.xlate_port = b->port;
 		ct.flags = ebc_addr_eq(&b->addr, &p->about.flow.src) ? EBC_CT_HAIRPIN : 0;
 		ebc_ct_forward_flow(&p->about.flow, &ct, out);
-		ebc_flow_reverse(out, &back);
-		reply = ebc_ct_key(&back, p->about.proto, EBC_CT_REPLY);
+		ebc_ct_twin(out, p->about.proto, EBC_CT_REPLY, &reply);
 		if (!ebc_ct_ambiguous(&reply, &p->about.flow, now))
-			return ebc_ct_insert(p, &ct, &reply);
+			return ebc_ct_insert(p, &ct, forward, &reply);
 	}
 	return EBC_DROP_CONNTRACK_FULL;
 }

@@ -26,6 +26,19 @@ static __always_inline struct ebc_ct_key ebc_ct_key(const struct ebc_flow *f, __
 	return key;
 }
 
+/* The key of the other direction: it is met as the mirror image of how this one leaves. */
+static __always_inline void ebc_ct_twin(const struct ebc_flow *out, __u8 proto, __u8 dir,
+					struct ebc_ct_key *twin)
+{
+	twin->src = out->dst;
+	twin->dst = out->src;
+	twin->sport = out->dport;
+	twin->dport = out->sport;
+	twin->proto = proto;
+	twin->dir = dir;
+	twin->pad0 = 0;
+}
+
 /* nf_conntrack's defaults (Documentation/networking/nf_conntrack-sysctl.rst): what users of kube-proxy have
  * today. */
 static __always_inline __u64 ebc_ct_timeout(__u16 flags, __u8 proto)

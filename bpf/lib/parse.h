@@ -205,7 +205,7 @@ static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packe
 }
 
 /* 0, or the reason for which the packet cannot be understood. *p must be zero. */
-static __always_inline int ebc_parse(struct __sk_buff *skb, struct ebc_packet *p, __u8 hook)
+static __noinline int ebc_parse(struct __sk_buff *skb, struct ebc_packet *p, __u8 hook)
 {
 	p->about.hook = hook;
 	p->about.ifindex = skb->ifindex;

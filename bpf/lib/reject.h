@@ -86,7 +86,10 @@ static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet 
 		return TC_ACT_SHOT;
 	if (quote > EBC_QUOTE_MAX)
 		quote = EBC_QUOTE_MAX;
-	quote &= 0x7c; /* whole words, which is what bpf_csum_diff takes */
+	quote &= ~3u; /* whole words, which is what bpf_csum_diff takes */
+	/* The bounds again, and hidden from the optimizer, which knows them but does not tell the verifier.
+	 */
+	asm volatile("" : "+r"(quote));
 	if (quote < sizeof(struct iphdr) || quote > EBC_QUOTE_MAX ||
 	    bpf_skb_load_bytes(skb, EBC_IP_OFFSET, icmp.quote, quote))
 		return TC_ACT_SHOT;

@@ -34,7 +34,7 @@ static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const s
  * backend. Else a drop reason. An open TCP connection needs its entry only: it keeps its backend although the
  * set changes or the service is deleted. What begins, and datagrams, ask the frontend first.
  */
-static __always_inline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow *out)
+static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow *out)
 {
 	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_FORWARD);
 	struct ebc_svc_key front = {.addr = p->about.flow.dst,
@@ -58,7 +58,7 @@ static __always_inline int ebc_service_forward(struct ebc_packet *p, struct ebc_
 		if (!open)
 			ct = ebc_ct_reusable(ebc_ct_find(&key, now), p, &svc);
 		if (!ct)
-			return ebc_ct_create(p, &svc, out);
+			return ebc_ct_create(p, &svc, &key, out);
 	}
 	p->about.service_id = ct->service_id;
 	ebc_ct_forward_flow(&p->about.flow, ct, out);
@@ -68,7 +68,7 @@ static __always_inline int ebc_service_forward(struct ebc_packet *p, struct ebc_
 
 /* Backend to client. EBC_REASON_FORWARDED: not a translated connection. EBC_REASON_REPLY: *out is as the
  * client knows it. */
-static __always_inline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *out)
+static __noinline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *out)
 {
 	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_REPLY);
 	__u64 now = bpf_ktime_get_ns();
