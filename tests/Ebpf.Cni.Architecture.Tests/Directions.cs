@@ -1,0 +1,46 @@
+namespace Ebpf.Cni.Architecture.Tests;
+
+/// <summary>Who may know whom. A project of src that is not here fails the tests: decide its place first.</summary>
+internal static class Directions
+{
+    /// <summary>Project → projects it may reference.</summary>
+    public static readonly IReadOnlyDictionary<string, string[]> Allowed = new Dictionary<string, string[]>
+    {
+        ["Ebpf.Cni.Abi"] = [],
+        ["Ebpf.Cni.Kernel"] = [],
+        ["Ebpf.Cni.Plugin"] = [],
+        ["Ebpf.Cni.Compiler"] = ["Ebpf.Cni.Abi"],
+        ["Ebpf.Cni.Dataplane"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Kernel"],
+        ["Ebpf.Cni.Kubernetes"] = ["Ebpf.Cni.Compiler"],
+        ["Ebpf.Cni.Agent"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Kubernetes"],
+        // plays the cluster: it starts the shipped binaries and must not know what is in them
+        ["Ebpf.Cni.Sandbox"] = ["Ebpf.Cni.Kernel"],
+    };
+
+    /// <summary>Projects that use the base class library alone.</summary>
+    public static readonly IReadOnlySet<string> WithoutPackages =
+        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Plugin", "Ebpf.Cni.Compiler" };
+
+    /// <summary>The only project that sees the Kubernetes client.</summary>
+    public const string OwnerOfKubernetesClient = "Ebpf.Cni.Kubernetes";
+
+    /// <summary>The only project with native calls and pointers.</summary>
+    public const string OwnerOfNativeCode = "Ebpf.Cni.Kernel";
+
+    /// <summary>Files longer than <see cref="LongestFile"/> lines, each with the reason why it is better whole.</summary>
+    public static readonly IReadOnlyDictionary<string, string> LongFiles = new Dictionary<string, string>();
+
+    public const int LongestFile = 400;
+
+    /// <summary>What a project's compiled code may use: what it may reference, and what those may.</summary>
+    public static HashSet<string> Reachable(string project)
+    {
+        var reached = new HashSet<string>();
+        var open = new Stack<string>(Allowed[project]);
+        while (open.TryPop(out var next))
+            if (reached.Add(next))
+                foreach (var further in Allowed[next])
+                    open.Push(further);
+        return reached;
+    }
+}

@@ -1,0 +1,51 @@
+namespace Ebpf.Cni.Architecture.Tests;
+
+public sealed class SourceTests(ITestOutputHelper output)
+{
+    private static IEnumerable<SourceFile> Src => SourceFile.All.Where(f => f.IsIn("src") && f.IsCSharp);
+
+    /// <summary>This project's files name what they look for.</summary>
+    private static IEnumerable<SourceFile> Others => SourceFile.All.Where(f => f.Project != "Ebpf.Cni.Architecture.Tests");
+
+    [Fact]
+    public void Native_code_is_in_one_project() =>
+        Assert.Empty(Src.Where(f => f.Project != Directions.OwnerOfNativeCode).SelectMany(Detectors.NativeCode));
+
+    [Fact]
+    public void The_Kubernetes_client_is_seen_by_one_project() =>
+        Assert.Empty(Src.Where(f => f.Project != Directions.OwnerOfKubernetesClient).SelectMany(Detectors.KubernetesClient));
+
+    [Fact]
+    public void Nobody_waits_for_a_fixed_time() => Assert.Empty(Others.Where(f => f.IsCSharp).SelectMany(Detectors.FixedWaits));
+
+    [Fact]
+    public void Nobody_reads_the_wall_clock() => Assert.Empty(Src.SelectMany(Detectors.WallClock));
+
+    [Fact]
+    public void Nothing_is_left_undone() => Assert.Empty(Others.SelectMany(Detectors.Unfinished));
+
+    [Fact]
+    public void File_names_say_what_is_inside() =>
+        Assert.Empty(SourceFile.All.Where(f => Detectors.HasEmptyName(f.Path)).Select(f => f.Path));
+
+    [Fact]
+    public void Event_ids_are_unique_and_each_block_of_a_thousand_belongs_to_one_project()
+    {
+        var events = Src.SelectMany(f => Detectors.EventIds(f).Select(id => (File: f, Id: id))).ToList();
+        Assert.Empty(events.Where(e => e.Id is null).Select(e => e.File.Path));
+        Assert.Empty(events.GroupBy(e => e.Id).Where(g => g.Count() > 1).Select(g => $"{g.Key}: {string.Join(", ", g.Select(e => e.File.Path))}"));
+        Assert.Empty(events.GroupBy(e => e.Id / 1000).Where(g => g.DistinctBy(e => e.File.Project).Count() > 1)
+            .Select(g => $"{g.Key}xxx: {string.Join(", ", g.Select(e => e.File.Project).Distinct())}"));
+    }
+
+    [Fact]
+    public void Long_files_have_a_reason()
+    {
+        var files = SourceFile.All.Where(f => f.Lines > 300).OrderByDescending(f => f.Lines).ToList();
+        foreach (var file in files)
+            output.WriteLine($"{file.Lines,5} {file.Path} {Directions.LongFiles.GetValueOrDefault(file.Path)}");
+        var tooLong = files.Where(f => f.Lines > Directions.LongestFile).Select(f => f.Path).ToList();
+        Assert.Empty(tooLong.Except(Directions.LongFiles.Keys));
+        Assert.Empty(Directions.LongFiles.Keys.Except(tooLong));
+    }
+}
