@@ -86,6 +86,7 @@ internal static class FrontendTable
         if (!conflicts.TryGetValue(service, out var found))
             conflicts[service] = found = new IssueCollector("Service", service, loser.Port.Uid);
         found.Add(IssueReason.FrontendConflict,
-            $"port {loser.Port.Name} wants {loser.Port.Frontends[loser.Index].Key}, which {winner.Port.Name} has; it is not served there");
+            $"port {IssueCollector.Quote(loser.Port.Name.Port)} wants {loser.Port.Frontends[loser.Index].Key}, "
+            + $"which {IssueCollector.Quote(winner.Port.Name.ToString())} has; it is not served there");
     }
 }
