@@ -66,7 +66,7 @@ public sealed class PodPrograms : IDisposable
                 continue;
             using (link)
             {
-                var program = _programs.First(p => p.Direction == direction).Program;
+                var program = Program(direction);
                 if (link.Info.Ifindex != 0 && PinnedLink.TryUpdate(link, program))
                 {
                     adopted.Add(pod);
@@ -82,6 +82,8 @@ public sealed class PodPrograms : IDisposable
     /// <summary>Pods that have pins.</summary>
     public ImmutableArray<string> List() =>
         [.. Directory.GetFiles(_pins.PodLinks).Select(PinLayout.ParsePodLink).OfType<(string Pod, TcDirection)>().Select(l => l.Pod).Distinct().Order(StringComparer.Ordinal)];
+
+    internal BpfProgram Program(TcDirection direction) => _programs.First(p => p.Direction == direction).Program;
 
     /// <summary>Closes descriptors; what is attached stays so.</summary>
     public void Dispose()

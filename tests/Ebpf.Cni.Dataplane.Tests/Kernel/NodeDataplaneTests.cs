@@ -1,0 +1,186 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Dataplane.Tests.Services;
+using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Testing;
+using static Ebpf.Cni.Dataplane.Tests.Services.DesiredStates;
+
+namespace Ebpf.Cni.Dataplane.Tests.Kernel;
+
+public sealed class NodeDataplaneTests : IDisposable
+{
+    private readonly Playground _ground = new();
+
+    public void Dispose() => _ground.Dispose();
+
+    [Fact]
+    public void A_restart_keeps_content_ids_and_links_and_puts_its_programs_in_place()
+    {
+        var desired = Together(
+            Single("a", 7, "10.96.0.1", "10.244.0.1", "10.244.0.2"), Single("b", 9, "fd00::1", "fd00:244::1"), Single("none", 3, "10.96.0.3"));
+        Dictionary<string, BpfLinkInfo> before;
+        using (var first = NodeDataplane.Open(_ground.Options))
+        {
+            Assert.Equal(new RestoreReport(0, 0, 0), first.Services.Restored);
+            Assert.Empty(first.Notices);
+            Assert.True(first.Services.Apply(desired).Complete);
+            before = SocketLinks();
+            Assert.Equal(8, before.Count);
+        }
+        using var second = NodeDataplane.Open(_ground.Options);
+        Assert.Equal(new RestoreReport(3, 2, 0), second.Services.Restored);
+        Assert.Equal(desired.Frontends.ToDictionary(f => f.Key, f => f.Segment.ServiceId), second.Services.RestoredIds.Restored.ToDictionary());
+        Assert.Equal(10u, second.Services.RestoredIds.Next);
+        Assert.Equal(0, second.Services.Apply(desired).KernelWrites);
+        Assert.Equal(default, second.Services.Verify());
+        var after = SocketLinks();
+        Assert.Equal(before.Keys.Order(), after.Keys.Order());
+        Assert.All(before, link => Assert.Equal(link.Value.Id, after[link.Key].Id));
+        Assert.All(before, link => Assert.NotEqual(link.Value.ProgramId, after[link.Key].ProgramId));
+    }
+
+    [Fact]
+    public void One_endpoint_costs_two_writes_in_a_real_table_too()
+    {
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        dataplane.Services.Apply(Single("a", 1, "10.96.0.1", "10.244.0.1"));
+        Assert.Equal(2, dataplane.Services.Apply(Single("a", 1, "10.96.0.1", "10.244.0.1", "10.244.0.2")).KernelWrites);
+        var view = Assert.Single(dataplane.Services.ReadServices());
+        Assert.True(view.Sound);
+        Assert.Equal(["10.244.0.1", "10.244.0.2"], view.Backends.Select(b => b.Addr.ToString()));
+        Assert.Equal(1, dataplane.Services.Apply(DesiredState.Empty).FrontendsDeleted);
+        Assert.Empty(dataplane.Services.ReadServices());
+    }
+
+    [Fact]
+    public void Hooks_follow_the_cgroup_and_go_when_switched_off()
+    {
+        NodeDataplane.Open(_ground.Options).Dispose();
+        var other = _ground.AddCgroup("b");
+        NodeDataplane.Open(_ground.Options with { CgroupRoot = other }).Dispose();
+        var id = CgroupDirectory.Open(other).Id;
+        Assert.All(SocketLinks().Values, link => Assert.Equal(id, link.CgroupId));
+        NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off }).Dispose();
+        Assert.Empty(SocketLinks());
+    }
+
+    [Fact]
+    public void Hooks_of_a_cgroup_that_is_gone_are_attached_again()
+    {
+        NodeDataplane.Open(_ground.Options).Dispose();
+        CgroupDirectory.Open(_ground.Options.CgroupRoot).Remove();
+        CgroupDirectory.Create(_ground.Options.CgroupRoot);
+        NodeDataplane.Open(_ground.Options).Dispose();
+        var id = CgroupDirectory.Open(_ground.Options.CgroupRoot).Id;
+        Assert.Equal(8, SocketLinks().Count);
+        Assert.All(SocketLinks().Values, link => Assert.Equal(id, link.CgroupId));
+    }
+
+    [Fact]
+    public void A_changed_size_is_reported_and_the_living_table_stays()
+    {
+        using (var first = NodeDataplane.Open(_ground.Options))
+            first.Services.Apply(Single("a", 1, "10.96.0.1", "10.244.0.1"));
+        using var second = NodeDataplane.Open(_ground.Options with { BackendTableSize = 8192 });
+        var notice = Assert.Single(second.Notices);
+        Assert.Contains("--backend-table-size (8192)", notice, StringComparison.Ordinal);
+        Assert.Equal(4096u, second.Usage().Single(u => u.Table == MapNames.Backend).Size);
+        Assert.Equal(1, second.Services.Restored.Segments);
+    }
+
+    [Fact]
+    public void A_pin_of_another_layout_is_refused_and_left_alone()
+    {
+        BpfFileSystem.Ensure(_ground.Options.BpffsRoot);
+        var path = Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Endpoint);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        using (var alien = BpfMap.Create(new BpfMapSpec("alien", BpfMapType.Hash, 16, 32, 8)))
+            alien.Pin(path);
+        var e = Assert.Throws<DataplaneException>(() => NodeDataplane.Open(_ground.Options));
+        Assert.Contains("value 32 bytes", e.Message, StringComparison.Ordinal);
+        using var still = BpfMap.OpenPinned(path);
+        Assert.Equal(32, still.Info.ValueSize);
+    }
+
+    [Fact]
+    public void Frontends_that_lost_their_backends_start_anew()
+    {
+        using (var first = NodeDataplane.Open(_ground.Options))
+            first.Services.Apply(Single("a", 1, "10.96.0.1", "10.244.0.1"));
+        File.Delete(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Backend));
+        using var second = NodeDataplane.Open(_ground.Options);
+        Assert.Single(second.Notices);
+        Assert.Equal(0, second.Services.Restored.Frontends);
+    }
+
+    [Fact]
+    public void A_missing_object_directory_names_the_option()
+    {
+        var e = Assert.Throws<DataplaneException>(() => NodeDataplane.Open(_ground.Options with { ObjectDirectory = "/nowhere" }));
+        Assert.Contains("--bpf-objects", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_full_table_refuses_the_service_and_serves_the_others()
+    {
+        using var dataplane = NodeDataplane.Open(_ground.Options with { BackendTableSize = 8, ServiceTableSize = 4 });
+        var state = Together(Enumerable.Range(1, 6).Select(i => Single($"s{i}", (uint)i, $"10.96.0.{i}", $"10.244.0.{i}")).ToArray());
+        var result = dataplane.Services.Apply(state);
+        Assert.Equal(2, result.Refusals.Length);
+        Assert.All(result.Refusals, r => Assert.Equal("--service-table-size", r.Option));
+        Assert.Equal(4, dataplane.Services.ReadServices().Length);
+        var wide = Single("s1", 1, "10.96.0.1", [.. Enumerable.Range(1, 9).Select(i => $"10.244.1.{i}")]);
+        result = dataplane.Services.Apply(wide);
+        Assert.Equal("--backend-table-size", Assert.Single(result.Refusals).Option);
+        Assert.Equal("10.244.0.1", Assert.Single(dataplane.Services.ReadServices()).Backends.Single().Addr.ToString());
+    }
+
+    [Fact]
+    public void The_kernels_own_refusal_is_reported_with_the_option()
+    {
+        using var dataplane = NodeDataplane.Open(_ground.Options with { ServiceTableSize = 2 });
+        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Service));
+        map.Update(Key("192.0.2.1"), new Svc(0, 0, 99, SvcFlags.None, 0)); // a foreign hand, which the mirror does not know
+        var state = Together(Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2"));
+        var result = dataplane.Services.Apply(state);
+        Assert.Equal("--service-table-size", Assert.Single(result.Refusals).Option);
+        Assert.Equal(1, dataplane.Services.Verify().Unexpected);
+        dataplane.Services.Apply(state);
+        Assert.True(dataplane.Services.Apply(state).Complete);
+        Assert.Equal(["10.96.0.1", "10.96.0.2"], dataplane.Services.ReadServices().Select(v => v.Key.Addr.ToString()));
+    }
+
+    [Fact]
+    public void Random_histories_end_as_desired_in_the_kernel()
+    {
+        var random = new Random(Seed.Next());
+        var options = _ground.Options with { SegmentRest = TimeSpan.Zero };
+        for (var restart = 0; restart < 3; restart++)
+        {
+            using var dataplane = NodeDataplane.Open(options);
+            for (var i = 0; i < 20; i++)
+            {
+                var desired = DesiredStates.Random(random);
+                Assert.True(dataplane.Services.Apply(desired).Complete);
+                var promise = LookupModel.Promise(desired);
+                var views = dataplane.Services.ReadServices();
+                Assert.Equal(promise.Keys.Order(), views.Select(v => v.Key));
+                Assert.All(views, v => Assert.True(v.Sound));
+                Assert.Equal(default, dataplane.Services.Verify());
+            }
+        }
+    }
+
+    private Dictionary<string, BpfLinkInfo> SocketLinks()
+    {
+        var links = new Dictionary<string, BpfLinkInfo>();
+        foreach (var path in Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "links", "socket")))
+        {
+            using var link = BpfLink.OpenPinned(path);
+            links.Add(Path.GetFileName(path), link.Info);
+        }
+        return links;
+    }
+}
