@@ -3,6 +3,7 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Dataplane.Pods;
+using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Sockets;
 using Ebpf.Cni.Kernel.Bpf;
@@ -50,6 +51,8 @@ public sealed class NodeDataplane : IDisposable
             Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
             _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
 
+            Routes = new RouteTable(Own(new KernelRoutes()));
+
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
             Adoption = Pods.Adopt();
             if (options.SocketLb == SocketLbMode.Full)
@@ -73,6 +76,9 @@ public sealed class NodeDataplane : IDisposable
     public PodPrograms Pods { get; }
 
     public SocketPrograms Sockets { get; }
+
+    /// <summary>Of the network namespace in which this object was opened.</summary>
+    public RouteTable Routes { get; }
 
     public DropCounters Counters { get; }
 

@@ -27,7 +27,7 @@ public sealed class PodPrograms : IDisposable
     {
         _pins = pins;
         _tcx = tcx;
-        // The check of what the pod sends comes last: with it the pod can speak, and then the way to it is complete.
+        // The way to the pod first: what the other one translates is translated back there.
         _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_pod_ingress")), (TcDirection.Ingress, loaded.GetProgram("ebc_pod_egress"))];
     }
 
@@ -39,9 +39,10 @@ public sealed class PodPrograms : IDisposable
     {
         foreach (var (direction, program) in _programs)
         {
-            if (!_tcx)
-                throw new DataplaneException("this kernel has no tcx links (Linux 6.6)");
-            PinnedLink.Ensure(_pins.PodLink(name, direction), program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction));
+            if (_tcx)
+                PinnedLink.Ensure(_pins.PodLink(name, direction), program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction));
+            else
+                ClsactFilter.Attach(program, ifindex, direction, FilterPriority, FilterHandle);
         }
     }
 

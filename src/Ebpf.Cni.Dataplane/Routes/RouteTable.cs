@@ -42,14 +42,16 @@ public sealed class RouteTable
     {
         var wanted = desired.ToDictionary(r => r.Destination);
         var served = new HashSet<IPNetwork>();
-        var obsolete = new List<OwnedRoute>();
+        var others = new List<OwnedRoute>();
         foreach (var route in _kernel.Read().Where(r => r.Gateway is not null))
         {
-            if (!wanted.TryGetValue(route.Destination, out var want))
-                obsolete.Add(route);
-            else if (want.Gateway.Equals(route.Gateway))
+            if (wanted.TryGetValue(route.Destination, out var want) && want.Gateway.Equals(route.Gateway))
                 served.Add(route.Destination);
+            else
+                others.Add(route);
         }
+        // One with a wanted destination and another gateway is replaced, unless the right one is there beside it.
+        var obsolete = others.Where(r => !wanted.ContainsKey(r.Destination) || served.Contains(r.Destination)).ToList();
 
         var errors = ImmutableArray.CreateBuilder<ApplyError>();
         var missing = desired.Where(r => !served.Contains(r.Destination)).ToList();
