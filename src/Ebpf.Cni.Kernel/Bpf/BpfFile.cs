@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Kernel.Bpf;
 internal static unsafe class BpfFile
 {
     /// <summary>The kernel's name of each kind of BPF descriptor, as /proc/self/fd shows it.</summary>
-    public const string Map = "bpf-map", Program = "bpf-prog", Link = "bpf_link";
+    public const string Map = "bpf-map", Program = "bpf-prog", Link = "bpf-link";
 
     public static void Pin(FdHandle fd, string path)
     {
@@ -59,7 +59,8 @@ internal static unsafe class BpfFile
         const string anonymous = "anon_inode:";
         var target = new FileInfo($"/proc/self/fd/{fd}").LinkTarget ?? "";
         var name = target.StartsWith(anonymous, StringComparison.Ordinal) ? target[anonymous.Length..] : target;
-        return name.Trim('[', ']');
+        // the kernel calls a link bpf_link when it is made and bpf-link when it is opened again
+        return name.Trim('[', ']').Replace('_', '-');
     }
 
     private static byte[] NativePath(string path)
