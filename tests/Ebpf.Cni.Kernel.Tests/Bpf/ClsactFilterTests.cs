@@ -1,0 +1,69 @@
+using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Kernel.Tests.Fixtures;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Kernel.Tests.Bpf;
+
+public sealed class ClsactFilterTests : PrivilegedTest
+{
+    private const uint Priority = 1, Handle = 0xebc;
+
+    private readonly HooksObject _hooks;
+    private readonly VethPair _veth;
+
+    public ClsactFilterTests()
+    {
+        _hooks = Own(new HooksObject());
+        _veth = Own(new VethPair());
+    }
+
+    [Theory]
+    [InlineData(TcDirection.Ingress)]
+    [InlineData(TcDirection.Egress)]
+    public async Task A_filter_sees_packets_is_replaced_in_place_and_detached(TcDirection direction)
+    {
+        var ifindex = direction == TcDirection.Ingress ? _veth.FarIndex : _veth.NearIndex;
+        Attach("tc_first", ifindex, direction);
+        _veth.Send();
+        await Eventually.True(() => _hooks.Count(0) > 0, "the first program runs");
+
+        Attach("tc_second", ifindex, direction);
+        var first = _hooks.Count(0);
+        _veth.Send();
+        await Eventually.True(() => _hooks.Count(1) > 0, "the second program runs");
+        Assert.Equal(first, _hooks.Count(0));
+
+        Detach(ifindex, direction);
+        var second = _hooks.Count(1);
+        // a filter that is still there sees what leaves before a filter on another interface does
+        Attach("tc_first", direction == TcDirection.Ingress ? _veth.NearIndex : _veth.FarIndex, direction == TcDirection.Ingress ? TcDirection.Egress : TcDirection.Ingress);
+        _veth.Send();
+        await Eventually.True(() => _hooks.Count(0) > first, "the control program runs");
+        Assert.Equal(second, _hooks.Count(1));
+    }
+
+    [Fact]
+    public void Detaching_what_is_not_there_is_no_error()
+    {
+        Detach(_veth.FarIndex, TcDirection.Ingress);
+        Attach("tc_first", _veth.FarIndex, TcDirection.Ingress);
+        Detach(_veth.FarIndex, TcDirection.Egress);
+        Detach(_veth.FarIndex, TcDirection.Ingress);
+        Detach(_veth.FarIndex, TcDirection.Ingress);
+        Detach(int.MaxValue, TcDirection.Ingress);
+    }
+
+    [Fact]
+    public void An_interface_that_is_not_there_is_named()
+    {
+        var error = Assert.Throws<KernelException>(() => Attach("tc_first", 4711, TcDirection.Ingress));
+        Assert.Equal(Errno.ENODEV, error.Errno);
+        Assert.Contains("4711", error.Message, StringComparison.Ordinal);
+    }
+
+    private void Attach(string program, int ifindex, TcDirection direction) =>
+        _veth.Namespace.Run(() => ClsactFilter.Attach(Own(_hooks.Program(program)), ifindex, direction, Priority, Handle));
+
+    private void Detach(int ifindex, TcDirection direction) =>
+        _veth.Namespace.Run(() => ClsactFilter.Detach(ifindex, direction, Priority, Handle));
+}
