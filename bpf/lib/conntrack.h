@@ -70,7 +70,8 @@ static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key 
 	 */
 	ct->flags |= flags;
 	ct->last_seen_ns = now;
-	if (!twin)
+	/* The other entry may meanwhile belong to a later connection of the same client port. */
+	if (!twin || twin->created_ns != ct->created_ns)
 		return;
 	twin->flags |= flags;
 	twin->last_seen_ns = now;

@@ -44,6 +44,7 @@ internal sealed record Packet
     public byte[] Options { get; init; } = [];
     public Extension[] Extensions { get; init; } = [];
     public Piece? Piece { get; init; }
+    public ushort Id { get; init; } = 0x1234;
     public byte IcmpType { get; init; } = 8;
     public byte IcmpCode { get; init; }
 
@@ -66,7 +67,7 @@ internal sealed record Packet
         var header = new byte[20 + Options.Length];
         header[0] = (byte)(0x40 | header.Length / 4);
         BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(2), (ushort)(header.Length + transport.Length));
-        BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(4), (ushort)(Piece?.Id ?? 0x1234));
+        BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(4), (ushort)(Piece?.Id ?? Id));
         var fragment = Piece is null ? 0x4000 : Piece.Offset / 8 | (Piece.More ? 0x2000 : 0);
         BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(6), (ushort)fragment);
         header[8] = Ttl;

@@ -1,0 +1,187 @@
+using System.Net;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Bpf.Tests.Fixtures;
+using Ebpf.Cni.Bpf.Tests.Packets;
+
+namespace Ebpf.Cni.Bpf.Tests;
+
+/// <summary>What is decided for a connection stays decided, and for how long.</summary>
+public sealed class ConntrackTests
+{
+    private static readonly string[] Many = [.. Enumerable.Range(1, 40).Select(i => $"10.2.1.{i}:8080")];
+
+    private static string BackendOf(byte[] packet) => new IPAddress(packet.AsSpan(30, 4)).ToString();
+
+    private static Packet Request(ushort sport, TcpFlags flags = TcpFlags.Syn, IpProtocol protocol = IpProtocol.Tcp) =>
+        new() { Src = Address.Client4, Dst = Address.Vip4, Sport = sport, Flags = flags, Protocol = protocol };
+
+    private static Packet AnswerFrom(string backend, ushort port, TcpFlags flags, IpProtocol protocol = IpProtocol.Tcp) =>
+        new() { Src = backend, Dst = Address.Client4, Sport = 8080, Dport = port, Flags = flags, Protocol = protocol };
+
+    /// <summary>Opens a connection completely; returns its backend.</summary>
+    private static string Open(PodPrograms pod, ushort port)
+    {
+        var backend = BackendOf(pod.Send(Request(port)).Packet);
+        pod.Receive(AnswerFrom(backend, port, TcpFlags.SynAck));
+        Assert.Equal(backend, BackendOf(pod.Send(Request(port, TcpFlags.Ack)).Packet));
+        return backend;
+    }
+
+    [Fact]
+    public void A_connection_keeps_its_backend_when_the_set_is_switched_or_the_service_deleted()
+    {
+        using var pod = new PodPrograms().WithPods();
+        var service = pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..2]);
+        var backend = Open(pod, 1000);
+
+        pod.SetService(service, SvcFlags.None, Many[2..4]);
+        Assert.Equal(backend, BackendOf(pod.Send(Request(1000, TcpFlags.Data)).Packet));
+        Assert.Contains(BackendOf(pod.Send(Request(1001)).Packet), new[] { "10.2.1.3", "10.2.1.4" });
+
+        pod.SetService(service, SvcFlags.None);
+        Assert.Equal(backend, BackendOf(pod.Send(Request(1000, TcpFlags.Data)).Packet));
+
+        pod.Services.Delete(service);
+        Assert.Equal(backend, BackendOf(pod.Send(Request(1000, TcpFlags.Data)).Packet));
+        Assert.Equal(Address.Vip4, BackendOf(pod.Send(Request(1002)).Packet));
+        SamePacket.Equal(Request(1000).Answer(TcpFlags.Data), pod.Receive(AnswerFrom(backend, 1000, TcpFlags.Data)).Packet);
+    }
+
+    [Fact]
+    public void A_repeated_SYN_meets_the_same_backend()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many);
+        var backend = BackendOf(pod.Send(Request(1000)).Packet);
+        for (var i = 0; i < 50; i++)
+            Assert.Equal(backend, BackendOf(pod.Send(Request(1000)).Packet));
+    }
+
+    [Fact]
+    public void A_handshake_to_a_backend_that_left_is_tried_elsewhere()
+    {
+        using var pod = new PodPrograms().WithPods();
+        var service = pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        pod.Send(Request(1000));
+        pod.SetService(service, SvcFlags.None, Many[1..2]);
+        Assert.Equal("10.2.1.2", BackendOf(pod.Send(Request(1000)).Packet));
+    }
+
+    [Fact]
+    public void A_SYN_on_an_open_connection_is_a_new_one()
+    {
+        using var pod = new PodPrograms().WithPods();
+        var service = pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        Open(pod, 1000);
+        pod.SetService(service, SvcFlags.None, Many[1..2]);
+        Assert.Equal("10.2.1.2", BackendOf(pod.Send(Request(1000)).Packet));
+        // and the last packets of the old backend do not touch its state
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Rst));
+        Assert.Equal(CtFlags.None, Entry(pod, Request(1000)).Flags);
+    }
+
+    [Fact]
+    public void Datagrams_stay_with_a_backend_that_serves_and_leave_one_that_does_not()
+    {
+        using var pod = new PodPrograms().WithPods();
+        var service = pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Udp, Many[..3]);
+        var request = Request(1000, protocol: IpProtocol.Udp);
+        var backend = BackendOf(pod.Send(request).Packet);
+        for (var i = 0; i < 20; i++)
+            Assert.Equal(backend, BackendOf(pod.Send(request).Packet));
+
+        // others come and go around it
+        for (var i = 0; i < 10; i++)
+        {
+            pod.SetService(service, SvcFlags.None, [.. Many[(10 + i)..(13 + i)], $"{backend}:8080", .. Many[(20 + i)..(22 + i)]]);
+            Assert.Equal(backend, BackendOf(pod.Send(request).Packet));
+        }
+        pod.SetService(service, SvcFlags.None, Many[30..33]);
+        Assert.Contains(BackendOf(pod.Send(request).Packet), new[] { "10.2.1.31", "10.2.1.32", "10.2.1.33" });
+
+        pod.Services.Delete(service);
+        Assert.Equal(Address.Vip4, BackendOf(pod.Send(request).Packet));
+    }
+
+    [Theory]
+    [InlineData(IpProtocol.Udp, CtFlags.None, 30)]
+    [InlineData(IpProtocol.Udp, CtFlags.SeenReply, 120)]
+    [InlineData(IpProtocol.Tcp, CtFlags.None, 120)]
+    [InlineData(IpProtocol.Tcp, CtFlags.SeenReply, 60)]
+    [InlineData(IpProtocol.Tcp, CtFlags.SeenReply | CtFlags.Established | CtFlags.FinForward, 120)]
+    [InlineData(IpProtocol.Tcp, CtFlags.SeenReply | CtFlags.Established | CtFlags.Rst, 10)]
+    public void An_entry_dies_after_its_silence(IpProtocol protocol, CtFlags flags, int seconds)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), protocol, Many[..1]);
+        var request = Request(1000, protocol: protocol);
+        var answer = AnswerFrom("10.2.1.1", 1000, TcpFlags.SynAck, protocol);
+        foreach (var (silence, alive) in new[] { (seconds - 3, true), (seconds + 3, false) })
+        {
+            pod.Send(request);
+            foreach (var (key, entry) in pod.Conntrack.ReadAll<CtKey, Ct>())
+                pod.Conntrack.Update(key, entry with { Flags = flags, LastSeenNs = entry.CreatedNs - ((ulong)silence * 1_000_000_000) });
+            var received = pod.Receive(answer).Packet;
+            SamePacket.Equal(alive ? request.Answer(TcpFlags.SynAck) : answer, received);
+            foreach (var (key, _) in pod.Conntrack.ReadAll<CtKey, Ct>())
+                pod.Conntrack.Delete(key);
+        }
+    }
+
+    [Fact]
+    public void An_open_connection_lives_for_days()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        Open(pod, 1000);
+        foreach (var (key, entry) in pod.Conntrack.ReadAll<CtKey, Ct>())
+            pod.Conntrack.Update(key, entry with { LastSeenNs = 1 }); // when the machine started
+        SamePacket.Equal(Request(1000).Answer(TcpFlags.Data), pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Data)).Packet);
+    }
+
+    [Fact]
+    public void State_and_traffic_are_written_down()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        var request = Request(1000);
+        var size = (ulong)request.Bytes().Length;
+        pod.Send(request);
+        Assert.Equal(CtFlags.None, Entry(pod, request).Flags);
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.SynAck));
+        Assert.Equal(CtFlags.SeenReply, Entry(pod, request).Flags);
+        pod.Send(request with { Flags = TcpFlags.Ack });
+        Assert.Equal(CtFlags.SeenReply | CtFlags.Established, Entry(pod, request).Flags);
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.FinAck));
+        Assert.Equal(CtFlags.SeenReply | CtFlags.Established | CtFlags.FinReply, Entry(pod, request).Flags);
+        pod.Send(request with { Flags = TcpFlags.FinAck });
+        var forward = Entry(pod, request);
+        Assert.Equal(CtFlags.SeenReply | CtFlags.Established | CtFlags.FinReply | CtFlags.FinForward, forward.Flags);
+        Assert.Equal((3UL, 3 * size), (forward.Packets, forward.Bytes));
+        var reply = pod.Conntrack.ReadAll<CtKey, Ct>().Single(e => e.Key.Dir == CtDir.Reply).Value;
+        Assert.Equal((2UL, 2 * size, forward.Flags), (reply.Packets, reply.Bytes, reply.Flags));
+        Assert.Equal((Addr.Parse(Address.Vip4), 80), (reply.XlateAddr, reply.XlatePort.Host));
+    }
+
+    [Fact]
+    public void Two_services_on_one_backend_are_never_confused()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        var other = pod.AddService(Address.At("10.96.0.2", 80), IpProtocol.Tcp, Many[..1]);
+        pod.Send(Request(1000));
+        // the same client port: the answers could not be told apart
+        var second = Request(1000) with { Dst = "10.96.0.2" };
+        Assert.Equal(PodPrograms.Shot, pod.Send(second).ReturnValue);
+        Assert.Equal(1UL, pod.Count(Reason.ConntrackFull));
+        pod.SetService(other, SvcFlags.None, Many[..4]);
+        Assert.NotEqual("10.2.1.1", BackendOf(pod.Send(second).Packet));
+    }
+
+    private static Ct Entry(PodPrograms pod, Packet request)
+    {
+        var key = new CtKey(Addr.Parse(request.Src), Addr.Parse(request.Dst), U16Be.FromHost(request.Sport), U16Be.FromHost(request.Dport), request.Protocol, CtDir.Forward);
+        Assert.True(pod.Conntrack.TryLookup(key, out Ct entry));
+        return entry;
+    }
+}
