@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using Ebpf.Cni.Abi;
@@ -8,8 +9,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
-/// pod.bpf.o, loaded with tables of its own. Test runs happen on the loopback interface, so the pod that sends is the one
-/// whose veth has ifindex 1.
+/// pod.bpf.o with empty tables. Loading takes longer than most tests, so what one test is done with is emptied and lent to the
+/// next. Test runs happen on the loopback interface, so the pod that sends is the one whose veth has ifindex 1.
 /// </summary>
 internal sealed class PodPrograms : IDisposable
 {
@@ -18,36 +19,25 @@ internal sealed class PodPrograms : IDisposable
     public const uint Ok = 0, Shot = 2, Redirect = 7;
     public const ConfigFlags Usual = ConfigFlags.RedirectPeer | ConfigFlags.SetRetval | ConfigFlags.TcServices;
 
-    private readonly List<IDisposable> _owned = [];
-    private readonly BpfProgram _egress;
-    private readonly BpfProgram _ingress;
-    private readonly BpfMap _metrics;
+    private static readonly ConcurrentDictionary<ConfigFlags, ConcurrentBag<LoadedPod>> Idle = new();
+
+    private readonly LoadedPod _loaded;
+    private readonly ConfigFlags _flags;
     private uint _nextSegment;
     private uint _nextService = 1;
 
-    public PodPrograms(ConfigFlags flags = Usual, uint conntrackEntries = 65536)
+    public PodPrograms(ConfigFlags flags = Usual)
     {
         Requires.Root();
-        using var pod = BpfObject.Open(Repository.BpfObject("pod"));
-        pod.SetReadOnlyGlobal(MapNames.Config, new Config(flags));
-        pod.SetMaxEntries(MapNames.Conntrack, conntrackEntries);
-        pod.SetMaxEntries(MapNames.Backend, 65536);
-        pod.Load();
-        _egress = Own(pod.GetProgram("ebc_pod_egress"));
-        _ingress = Own(pod.GetProgram("ebc_pod_ingress"));
-        _metrics = Own(pod.GetMap(MapNames.Metric));
-        Services = Own(pod.GetMap(MapNames.Service));
-        Backends = Own(pod.GetMap(MapNames.Backend));
-        Conntrack = Own(pod.GetMap(MapNames.Conntrack));
-        Endpoints = Own(pod.GetMap(MapNames.Endpoint));
-        Events = Own(pod.GetMap(MapNames.Events));
+        _flags = flags;
+        _loaded = Idle.GetOrAdd(flags, _ => []).TryTake(out var idle) ? idle : new LoadedPod(flags);
     }
 
-    public BpfMap Services { get; }
-    public BpfMap Backends { get; }
-    public BpfMap Conntrack { get; }
-    public BpfMap Endpoints { get; }
-    public BpfMap Events { get; }
+    public BpfMap Services => _loaded.Services;
+    public BpfMap Backends => _loaded.Backends;
+    public BpfMap Conntrack => _loaded.Conntrack;
+    public BpfMap Endpoints => _loaded.Endpoints;
+    public BpfMap Events => _loaded.Events;
 
     /// <summary>The pod that sends, and one that is somewhere else on the node.</summary>
     public PodPrograms WithPods()
@@ -89,17 +79,17 @@ internal sealed class PodPrograms : IDisposable
     /// <summary>Sent by the client pod.</summary>
     public BpfTestRunResult Send(Packet packet) => Send(packet.Bytes());
 
-    public BpfTestRunResult Send(byte[] packet, int repeat = 1) => _egress.TestRun(packet, repeat: repeat);
+    public BpfTestRunResult Send(byte[] packet, int repeat = 1) => _loaded.Egress.TestRun(packet, repeat: repeat);
 
     /// <summary>From the host's stack to the client pod.</summary>
     public BpfTestRunResult Receive(Packet packet) => Receive(packet.Bytes());
 
-    public BpfTestRunResult Receive(byte[] packet) => _ingress.TestRun(packet);
+    public BpfTestRunResult Receive(byte[] packet) => _loaded.Ingress.TestRun(packet);
 
     public ulong Count(Reason reason, Hook hook = Hook.PodEgress)
     {
         var cpus = new Metric[BpfMap.PossibleCpus];
-        _metrics.LookupPerCpu(Metric.Index(reason, hook), cpus.AsSpan());
+        _loaded.Metrics.LookupPerCpu(Metric.Index(reason, hook), cpus.AsSpan());
         return cpus.Aggregate(0UL, (sum, m) => sum + m.Packets);
     }
 
@@ -112,31 +102,7 @@ internal sealed class PodPrograms : IDisposable
 
     public void Dispose()
     {
-        foreach (var owned in _owned)
-            owned.Dispose();
+        _loaded.Empty();
+        Idle[_flags].Add(_loaded);
     }
-
-    private T Own<T>(T resource) where T : IDisposable
-    {
-        _owned.Add(resource);
-        return resource;
-    }
-}
-
-/// <summary>The addresses of the tests, a family each.</summary>
-internal static class Address
-{
-    public const string Client4 = "10.1.0.10", Client6 = "fd00:1::10";
-    public const string Server4 = "10.1.0.20", Server6 = "fd00:1::20";
-    public const string Remote4 = "10.2.0.30", Remote6 = "fd00:2::30";
-    public const string Vip4 = "10.96.0.1", Vip6 = "fd00:96::1";
-    public const string Gateway4 = "169.254.1.1", Gateway6 = "fe80::ecc:1";
-    public const string Hairpin4 = "169.254.1.1", Hairpin6 = "100::ecc:1";
-
-    public static string Client(bool v6) => v6 ? Client6 : Client4;
-    public static string Server(bool v6) => v6 ? Server6 : Server4;
-    public static string Remote(bool v6) => v6 ? Remote6 : Remote4;
-    public static string Vip(bool v6) => v6 ? Vip6 : Vip4;
-    public static string Hairpin(bool v6) => v6 ? Hairpin6 : Hairpin4;
-    public static string At(string address, int port) => address.Contains(':', StringComparison.Ordinal) ? $"[{address}]:{port}" : $"{address}:{port}";
 }
