@@ -6,12 +6,13 @@ namespace Ebpf.Cni.Kernel.Bpf;
 /// </content>
 public sealed partial class BpfMap
 {
-    private const int FirstReadChunk = 4096;
-
     private volatile bool _noBatch;
 
     /// <summary>Whether no batch was refused yet.</summary>
     internal bool BatchesWork => !_noBatch;
+
+    /// <summary>Elements asked for at first; a crowded bucket doubles it. Tests make it small.</summary>
+    internal int ReadChunk { get; set; } = 4096;
 
     /// <summary>For tests of the fallback: as if the kernel had no batch operations.</summary>
     internal void ForgoBatches() => _noBatch = true;
@@ -107,7 +108,7 @@ public sealed partial class BpfMap
         where TKey : unmanaged where TValue : unmanaged
     {
         pairs = [];
-        var chunk = (int)Math.Min(FirstReadChunk, Info.MaxEntries);
+        var chunk = (int)Math.Min(ReadChunk, Info.MaxEntries);
         var (keys, values) = (new TKey[chunk], new TValue[chunk]);
         // the kernel's position: a bucket number or a key, whichever is longer
         var position = stackalloc byte[Math.Max(sizeof(TKey), sizeof(ulong))];

@@ -29,7 +29,7 @@ internal sealed class FdHandle : SafeHandleMinusOneIsInvalid
 /// <summary>A use of a descriptor; it cannot be closed, and its number not given to another file, before the lease ends.</summary>
 internal readonly ref struct FdLease
 {
-    private readonly SafeHandle _owner;
+    private readonly SafeHandle? _owner;
 
     public FdLease(SafeHandle owner)
     {
@@ -41,5 +41,6 @@ internal readonly ref struct FdLease
 
     public int Fd { get; }
 
-    public void Dispose() => _owner.DangerousRelease();
+    /// <summary>A default lease holds nothing.</summary>
+    public void Dispose() => _owner?.DangerousRelease();
 }

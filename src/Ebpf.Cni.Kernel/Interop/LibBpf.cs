@@ -25,16 +25,15 @@ internal static unsafe partial class LibBpf
         {
             if (_ready)
                 return;
-            var handle = Find();
+            var handle = Find(Environment.GetEnvironmentVariable(PathVariable));
             NativeLibrary.SetDllImportResolver(typeof(LibBpf).Assembly, (name, _, _) => name == Library ? handle : 0);
             SetPrint(0);
             _ready = true;
         }
     }
 
-    private static nint Find()
+    internal static nint Find(string? configured)
     {
-        var configured = Environment.GetEnvironmentVariable(PathVariable);
         if (NativeLibrary.TryLoad(string.IsNullOrEmpty(configured) ? Library : configured, out var handle))
             return handle;
         throw new DllNotFoundException(string.IsNullOrEmpty(configured)

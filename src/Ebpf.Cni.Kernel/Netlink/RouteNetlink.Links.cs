@@ -44,30 +44,20 @@ public sealed partial class RouteNetlink
         var request = NetlinkRequest.Create(MessageType.NewLink, Make, default(LinkHeader));
         PutEnd(request, name, mac, mtu);
         // the descriptor's number is in the message: hold it until the kernel has answered
-        var peerHandle = (FdHandle?)peerNamespace?.Handle;
-        var held = false;
-        try
+        using var peerFd = peerNamespace is null ? default : ((FdHandle)peerNamespace.Handle).Lease();
+        using (request.Nest(LinkAttribute.Info))
         {
-            peerHandle?.DangerousAddRef(ref held);
-            using (request.Nest(LinkAttribute.Info))
+            request.Put(LinkAttribute.InfoKind, "veth");
+            using (request.Nest(LinkAttribute.InfoData))
+            using (request.Nest(LinkAttribute.VethPeer))
             {
-                request.Put(LinkAttribute.InfoKind, "veth");
-                using (request.Nest(LinkAttribute.InfoData))
-                using (request.Nest(LinkAttribute.VethPeer))
-                {
-                    request.PutHeader(default(LinkHeader));
-                    PutEnd(request, peer, peerMac, mtu);
-                    if (peerHandle is not null)
-                        request.Put(LinkAttribute.NamespaceFd, (int)peerHandle.DangerousGetHandle());
-                }
+                request.PutHeader(default(LinkHeader));
+                PutEnd(request, peer, peerMac, mtu);
+                if (peerNamespace is not null)
+                    request.Put(LinkAttribute.NamespaceFd, peerFd.Fd);
             }
-            Execute(request, $"make the veth pair {name} and {peer}");
         }
-        finally
-        {
-            if (held)
-                peerHandle!.DangerousRelease();
-        }
+        Execute(request, $"make the veth pair {name} and {peer}");
         return FindLink(name) ?? throw new KernelException($"look up the new interface {name}", Errno.ENODEV);
     }
 

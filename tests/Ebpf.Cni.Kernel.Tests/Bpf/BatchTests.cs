@@ -75,10 +75,12 @@ public sealed class BatchTests : PrivilegedTest
     [Fact]
     public void Crowded_buckets_are_read()
     {
-        // few buckets and many elements: the first chunk is too small for one of them
-        var map = Create(BpfMapType.Hash, 3, batches: true);
-        map.UpdateBatch<uint, ulong>([1, 2, 3], [1, 2, 3]);
-        Assert.Equal(3, map.ReadAll<uint, ulong>().Count);
+        var map = Create(BpfMapType.Hash, 256, batches: true);
+        map.ReadChunk = 1; // of 256 keys in as many buckets some certainly share one
+        var keys = Enumerable.Range(0, 256).Select(i => (uint)i).ToArray();
+        map.UpdateBatch<uint, ulong>(keys, new ulong[256]);
+        Assert.Equal(keys, map.ReadAll<uint, ulong>().Select(pair => pair.Key).Order());
+        Assert.True(map.BatchesWork);
     }
 
     private static IEnumerable<(TKey, ulong)> Sorted<TKey>(List<KeyValuePair<TKey, ulong>> pairs) where TKey : IComparable<TKey> =>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Kernel.Host;
@@ -91,6 +92,18 @@ public sealed class NetworkNamespaceTests : PrivilegedTest
         });
         using var outside = new TcpClient();
         Assert.Throws<SocketException>(() => outside.Connect(endpoint));
+    }
+
+    [Fact]
+    public void A_process_started_inside_is_inside()
+    {
+        using var there = NetworkNamespace.CreateAnonymous();
+        using var process = there.Run(() => Process.Start(new ProcessStartInfo("readlink", ["/proc/self/ns/net"])
+        {
+            RedirectStandardOutput = true,
+        })!);
+        Assert.Equal($"net:[{there.Inode}]", process.StandardOutput.ReadToEnd().Trim());
+        process.WaitForExit();
     }
 
     [Fact]
