@@ -64,14 +64,21 @@ internal sealed class ListPageReader<T>(ResourceKind<T> kind)
     private SequencePosition Consume(in ReadOnlySequence<byte> buffer, bool last)
     {
         var reader = new Utf8JsonReader(buffer, last, _state);
-        while (true)
+        try
         {
-            var safe = reader;
-            if (!Step(ref reader, buffer))
+            while (true)
             {
-                _state = safe.CurrentState;
-                return safe.Position;
+                var safe = reader;
+                if (!Step(ref reader, buffer))
+                {
+                    _state = safe.CurrentState;
+                    return safe.Position;
+                }
             }
+        }
+        catch (InvalidOperationException e)
+        {
+            throw WireReader.NotText(e);
         }
     }
 

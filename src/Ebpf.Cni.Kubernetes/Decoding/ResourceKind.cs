@@ -65,21 +65,3 @@ internal sealed class ResourceKind<TWire, T>(string kind, string path, JsonTypeI
             : Named(null, null, null);
     }
 }
-
-internal static class WireReader
-{
-    /// <exception cref="JsonException">Not JSON, or not of this shape.</exception>
-    public static TWire? Read<TWire>(in ReadOnlySequence<byte> json, JsonTypeInfo<TWire> type)
-    {
-        var reader = new Utf8JsonReader(json);
-        try
-        {
-            return JsonSerializer.Deserialize(ref reader, type);
-        }
-        catch (InvalidOperationException e)
-        {
-            // Strings that are not valid UTF-8 or hold lone surrogates surface like this.
-            throw new JsonException(e.Message, e);
-        }
-    }
-}

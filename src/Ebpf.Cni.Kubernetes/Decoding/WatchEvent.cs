@@ -18,6 +18,18 @@ internal readonly record struct WatchEvent(WatchEventType Type, ReadOnlySequence
     /// <exception cref="JsonException">Not JSON, or not an event.</exception>
     public static WatchEvent Parse(in ReadOnlySequence<byte> line)
     {
+        try
+        {
+            return ParseText(line);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw WireReader.NotText(e);
+        }
+    }
+
+    private static WatchEvent ParseText(in ReadOnlySequence<byte> line)
+    {
         WatchEventType? type = null;
         ReadOnlySequence<byte>? value = null;
         var reader = new Utf8JsonReader(line);

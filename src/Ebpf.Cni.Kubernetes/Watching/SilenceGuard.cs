@@ -5,16 +5,27 @@ internal sealed class SilenceGuard : IDisposable
 {
     private readonly CancellationTokenSource _silence;
     private readonly CancellationTokenSource _linked;
+    private TimeSpan _limit;
 
     public SilenceGuard(TimeSpan limit, TimeProvider time, CancellationToken ct)
     {
-        Limit = limit;
+        _limit = limit;
         _silence = new CancellationTokenSource(limit, time);
         _linked = CancellationTokenSource.CreateLinkedTokenSource(ct, _silence.Token);
     }
 
-    /// <summary>How long silence may last; a change counts from the next byte.</summary>
-    public TimeSpan Limit { get; set; }
+    /// <summary>How long silence may last; a change counts from now.</summary>
+    public TimeSpan Limit
+    {
+        get => _limit;
+        set
+        {
+            if (value == _limit)
+                return;
+            _limit = value;
+            Heard();
+        }
+    }
 
     /// <summary>Cancelled by silence or by the caller.</summary>
     public CancellationToken Token => _linked.Token;
@@ -22,7 +33,7 @@ internal sealed class SilenceGuard : IDisposable
     public bool Tripped => _silence.IsCancellationRequested;
 
     /// <summary>Bytes came.</summary>
-    public void Heard() => _silence.CancelAfter(Limit);
+    public void Heard() => _silence.CancelAfter(_limit);
 
     public void Dispose()
     {
