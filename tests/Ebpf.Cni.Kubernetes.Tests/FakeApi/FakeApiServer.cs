@@ -18,6 +18,7 @@ public sealed class FakeApiServer : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private int _bookmarks;
     private int _watches;
+    private bool _disposed;
 
     private FakeApiServer(WebApplication app) => _app = app;
 
@@ -55,6 +56,9 @@ public sealed class FakeApiServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+            return;
+        _disposed = true;
         await _stop.CancelAsync();
         await _app.DisposeAsync();
         _stop.Dispose();

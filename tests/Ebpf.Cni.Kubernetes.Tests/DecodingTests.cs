@@ -1,0 +1,108 @@
+using System.Buffers;
+using System.Text;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Kubernetes.Decoding;
+
+namespace Ebpf.Cni.Kubernetes.Tests;
+
+/// <summary>Objects as kubectl get -o json shows them, to snapshots.</summary>
+public class DecodingTests
+{
+    [Fact]
+    public void A_service()
+    {
+        var service = Decode(Kinds.Services, Samples.DualStackService);
+        Assert.Equal(("shop", "cart", "6f2a", "48211"), (service.Name.Namespace, service.Name.Name, service.Uid, service.Version));
+        var value = service.Value!;
+        Assert.Equal("NodePort", value.Type);
+        Assert.Equal(["10.96.12.7", "fd00:10:96::c07"], value.ClusterIPs);
+        Assert.Equal([new ServicePortSnapshot("grpc", "TCP", 9000), new ServicePortSnapshot("", "UDP", 53)], value.Ports);
+        Assert.Null(value.ProxyName);
+        Assert.False(value.HeadlessLabel);
+    }
+
+    [Fact]
+    public void An_old_service_has_one_address_and_another_proxys_is_marked()
+    {
+        var value = Decode(
+            Kinds.Services,
+            """
+            {"metadata":{"name":"a","namespace":"n","labels":{"service.kubernetes.io/service-proxy-name":"cilium","service.kubernetes.io/headless":""}},
+             "spec":{"clusterIP":"10.0.0.1"}}
+            """).Value!;
+        Assert.Equal(["10.0.0.1"], value.ClusterIPs);
+        Assert.Equal(("cilium", true, "ClusterIP"), (value.ProxyName, value.HeadlessLabel, value.Type));
+        Assert.Empty(value.Ports);
+    }
+
+    [Fact]
+    public void A_slice_with_every_combination_of_conditions()
+    {
+        var value = Decode(Kinds.EndpointSlices, Samples.Slice).Value!;
+        Assert.Equal("cart", value.ServiceName);
+        Assert.Equal("IPv4", value.AddressType);
+        Assert.Equal([new EndpointPortSnapshot("grpc", "TCP", 9000), new EndpointPortSnapshot("", "TCP", null)], value.Ports);
+        Assert.Equal(
+            [
+                (true, true, false, "node-a"), // all given
+                (true, true, false, null), // no conditions at all: ready, hence serving
+                (false, false, false, null), // serving follows ready
+                (false, true, true, "node-b"), // leaving, still serving
+                (true, true, false, null), // null is absent
+            ],
+            value.Endpoints.Select(e => (e.Ready, e.Serving, e.Terminating, e.NodeName)));
+        Assert.Equal(["10.244.1.5"], value.Endpoints[0].Addresses);
+        Assert.Equal("IPv4", value.AddressType);
+    }
+
+    [Fact]
+    public void A_node()
+    {
+        var node = Decode(Kinds.Nodes, Samples.Node);
+        Assert.Equal(new ObjectName("", "node-a"), node.Name);
+        Assert.Equal(["10.244.1.0/24", "fd00:244:1::/64"], node.Value!.PodCidrs);
+        Assert.Equal(["192.168.64.3", "fd00::3"], node.Value.InternalIPs);
+    }
+
+    [Theory]
+    [InlineData("""{"metadata":{"name":"a","namespace":"n"},"spec":{"ports":[{"port":"x"}]}}""", "n/a")]
+    [InlineData("""{"metadata":{"name":"a","namespace":"n"},"spec":[]}""", "n/a")]
+    [InlineData("""{"metadata":{"name":"a","namespace":"n","labels":{"x":5}},"spec":{}}""", "")]
+    [InlineData("""{"metadata":{"namespace":"n"},"spec":{}}""", "")]
+    [InlineData("""{"spec":{}}""", "")]
+    [InlineData("null", "")]
+    [InlineData("17", "")]
+    [InlineData("""{"metadata":{"name":"\ud800","namespace":"n"},"spec":{}}""", "")]
+    public void What_cannot_be_decoded_says_so_with_its_name_if_it_has_one(string json, string name)
+    {
+        var decoded = Decode(Kinds.Services, json);
+        Assert.Null(decoded.Value);
+        Assert.NotNull(decoded.Error);
+        Assert.Equal(name, decoded.HasName ? decoded.Name.ToString() : "");
+    }
+
+    [Fact]
+    public void Nulls_are_left_out()
+    {
+        var value = Decode(
+            Kinds.Services, """{"metadata":{"name":"a","labels":null},"spec":{"clusterIPs":[null,"10.0.0.1"],"ports":[null,{"port":1,"protocol":null}]}}""").Value!;
+        Assert.Equal(["10.0.0.1"], value.ClusterIPs);
+        Assert.Equal([new ServicePortSnapshot("", "TCP", 1)], value.Ports);
+        Assert.Empty(Decode(Kinds.Services, """{"metadata":{"name":"a"},"spec":null}""").Value!.Ports);
+        Assert.Empty(Decode(Kinds.Nodes, """{"metadata":{"name":"a"},"status":{"addresses":[null,{"type":"InternalIP"}]}}""").Value!.InternalIPs);
+        Assert.Single(Decode(Kinds.EndpointSlices, """{"metadata":{"name":"a"},"endpoints":[{"addresses":null}]}""").Value!.Endpoints);
+    }
+
+    [Fact]
+    public void Recurring_strings_are_shared()
+    {
+        var one = Decode(Kinds.EndpointSlices, Samples.Slice).Value!;
+        var two = Decode(Kinds.EndpointSlices, Samples.Slice).Value!;
+        Assert.Same(one.Endpoints[0].NodeName, two.Endpoints[0].NodeName);
+        Assert.Same(one.Ports[0].Protocol, two.Ports[0].Protocol);
+        Assert.Same(one.Name.Namespace, two.Name.Namespace);
+    }
+
+    private static Decoded<T> Decode<T>(ResourceKind<T> kind, string json)
+        where T : class => kind.Decode(new ReadOnlySequence<byte>(Encoding.UTF8.GetBytes(json)));
+}

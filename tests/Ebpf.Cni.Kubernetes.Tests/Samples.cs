@@ -1,0 +1,84 @@
+namespace Ebpf.Cni.Kubernetes.Tests;
+
+internal static class Samples
+{
+    public const string DualStackService = """
+        {
+          "apiVersion": "v1",
+          "kind": "Service",
+          "metadata": {
+            "annotations": { "kubectl.kubernetes.io/last-applied-configuration": "{\"apiVersion\":\"v1\",\"kind\":\"Service\"}\n" },
+            "creationTimestamp": "2026-03-04T10:11:12Z",
+            "labels": { "app": "cart", "team": "shöp" },
+            "managedFields": [{ "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": { "f:ports": { "k:{\"port\":9000}": {} } } }, "manager": "kubectl" }],
+            "name": "cart",
+            "namespace": "shop",
+            "resourceVersion": "48211",
+            "uid": "6f2a"
+          },
+          "spec": {
+            "clusterIP": "10.96.12.7",
+            "clusterIPs": ["10.96.12.7", "fd00:10:96::c07"],
+            "externalTrafficPolicy": "Cluster",
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4", "IPv6"],
+            "ipFamilyPolicy": "RequireDualStack",
+            "ports": [
+              { "name": "grpc", "nodePort": 31234, "port": 9000, "protocol": "TCP", "targetPort": "grpc" },
+              { "port": 53, "protocol": "UDP", "targetPort": 5353 }
+            ],
+            "selector": { "app": "cart" },
+            "sessionAffinity": "None",
+            "type": "NodePort"
+          },
+          "status": { "loadBalancer": {} }
+        }
+        """;
+
+    public const string Slice = """
+        {
+          "addressType": "IPv4",
+          "apiVersion": "discovery.k8s.io/v1",
+          "endpoints": [
+            { "addresses": ["10.244.1.5"], "conditions": { "ready": true, "serving": true, "terminating": false }, "nodeName": "node-a",
+              "targetRef": { "kind": "Pod", "name": "cart-1", "namespace": "shop", "uid": "1" }, "zone": "z1", "hints": { "forZones": [{ "name": "z1" }] } },
+            { "addresses": ["10.244.1.6"] },
+            { "addresses": ["10.244.1.7"], "conditions": { "ready": false } },
+            { "addresses": ["10.244.2.8"], "conditions": { "ready": false, "serving": true, "terminating": true }, "nodeName": "node-b" },
+            { "addresses": ["10.244.2.9"], "conditions": { "ready": null, "serving": null, "terminating": null } }
+          ],
+          "kind": "EndpointSlice",
+          "metadata": {
+            "generateName": "cart-",
+            "labels": { "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": "cart" },
+            "name": "cart-x7k2p",
+            "namespace": "shop",
+            "ownerReferences": [{ "apiVersion": "v1", "kind": "Service", "name": "cart", "uid": "6f2a" }],
+            "resourceVersion": "48300",
+            "uid": "77aa"
+          },
+          "ports": [{ "name": "grpc", "port": 9000, "protocol": "TCP", "appProtocol": "grpc" }, { "name": "", "protocol": "TCP" }]
+        }
+        """;
+
+    public const string Node = """
+        {
+          "apiVersion": "v1",
+          "kind": "Node",
+          "metadata": { "name": "node-a", "resourceVersion": "99", "uid": "n-1", "labels": { "kubernetes.io/hostname": "node-a" } },
+          "spec": { "podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:244:1::/64"], "taints": [{ "effect": "NoSchedule", "key": "x" }] },
+          "status": {
+            "addresses": [
+              { "address": "192.168.64.3", "type": "InternalIP" },
+              { "address": "fd00::3", "type": "InternalIP" },
+              { "address": "203.0.113.5", "type": "ExternalIP" },
+              { "address": "node-a", "type": "Hostname" }
+            ],
+            "capacity": { "cpu": "8" },
+            "conditions": [{ "lastHeartbeatTime": "2026-03-04T10:11:12Z", "status": "True", "type": "Ready" }],
+            "images": [{ "names": ["registry.example/pause:3.9"], "sizeBytes": 743952 }],
+            "nodeInfo": { "kernelVersion": "6.1.0" }
+          }
+        }
+        """;
+}
