@@ -18,7 +18,7 @@ namespace Ebpf.Cni.Dataplane;
 /// <remarks>
 /// Dying at any instruction of <see cref="Open"/> is harmless: maps are pinned (backends before frontends, all empty) before a program that uses them is
 /// attached; a link is pinned after it is attached, and without a pin it dies with the agent; programs are replaced in place, each by one that uses the same
-/// maps, so any mixture of old and new programs works. One agent at a time may use a bpffs root: the caller sees to that.
+/// maps (or grown copies of the same content), so any mixture of old and new programs works. One agent at a time may use a bpffs root: the caller sees to that.
 /// </remarks>
 public sealed class NodeDataplane : IDisposable
 {
@@ -36,22 +36,13 @@ public sealed class NodeDataplane : IDisposable
             BpfFileSystem.Ensure(options.BpffsRoot);
             var pins = new PinLayout(options.BpffsRoot);
             pins.Create();
-            var maps = new MapLoader(pins, options, _notices);
-            maps.DropWidowedFrontends();
+            using var maps = new MapLoader(pins, options, _notices);
+            maps.Tidy();
             var loader = new ProgramLoader(options, maps, new Config(FlagsFor(options)));
             using (var pod = loader.Load(ProgramLoader.Pod))
                 Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
             using (var socket = loader.Load(ProgramLoader.Socket))
                 Sockets = Own(new SocketPrograms(pins, socket));
-
-            var backends = Own(OpenMap(pins, MapNames.Backend).MapArray<Backend>());
-            Services = new ServiceDataplane(
-                new KernelFrontendTable(OpenMap(pins, MapNames.Service)), new KernelBackendArray(backends), options.SegmentRest, time);
-            Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint));
-            Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
-            _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
-
-            Routes = new RouteTable(Own(new KernelRoutes()));
 
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
             Adoption = Pods.Adopt();
@@ -59,6 +50,15 @@ public sealed class NodeDataplane : IDisposable
                 Sockets.Attach(options.CgroupRoot);
             else
                 SocketPrograms.Detach(pins);
+            maps.Commit();
+
+            var backends = Own(OpenMap(pins, MapNames.Backend).MapArray<Backend>());
+            Services = new ServiceDataplane(
+                new KernelFrontendTable(OpenMap(pins, MapNames.Service)), new KernelBackendArray(backends), options.SegmentRest, time);
+            Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint));
+            Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
+            _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
+            Routes = new RouteTable(Own(new KernelRoutes()));
         }
         catch
         {

@@ -5,18 +5,23 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A pinned map keeps its
-/// size, since running programs and their connections use it; one whose layout is not the object's is refused, never reinterpreted.
+/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A table that only the agent writes
+/// grows when its option says so; any other pinned map keeps its size, since running programs and their connections use
+/// it. One whose layout is not the object's is refused, never reinterpreted.
 /// </summary>
-internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, ICollection<string> notices)
+internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, ICollection<string> notices) : IDisposable
 {
     private readonly HashSet<string> _noticed = [];
+    private readonly HashSet<string> _growing = [];
+    private readonly MapGrowth _growth = new(pins);
 
     /// <summary>
-    /// Frontends without their backends are useless. Backends are pinned first, so only an outside hand can have caused this.
+    /// Removes what an earlier start left halfway, and frontends without their backends, which are useless: as backends are pinned first, only
+    /// an outside hand can have caused that.
     /// </summary>
-    public void DropWidowedFrontends()
+    public void Tidy()
     {
+        _growth.DropUnfinished();
         if (!File.Exists(pins.Map(MapNames.Service)) || File.Exists(pins.Map(MapNames.Backend)))
             return;
         File.Delete(pins.Map(MapNames.Service));
@@ -30,12 +35,22 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         foreach (var declared in Shared(unloaded))
         {
             var spec = Sized(unloaded, declared);
+            if (_growth.Find(spec.Name) is { } grown)
+            {
+                unloaded.ReuseMap(spec.Name, grown);
+                continue;
+            }
             if (!BpfMap.TryOpenPinned(pins.Map(spec.Name), out var pinned))
                 continue;
             using (pinned)
             {
                 if (!pinned.Info.SameLayout(spec))
                     throw Mismatch(spec, pinned.Info);
+                if (spec.MaxEntries > pinned.Info.MaxEntries && MapGrowth.CanGrow(spec.Name))
+                {
+                    _growing.Add(spec.Name);
+                    continue;
+                }
                 if (pinned.Info.MaxEntries != spec.MaxEntries)
                     NoticeSize(spec, pinned.Info);
                 unloaded.SetMaxEntries(spec.Name, pinned.Info.MaxEntries);
@@ -44,9 +59,12 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         }
     }
 
-    /// <summary>Pins what the load has created: everything before the frontends.</summary>
+    /// <summary>Fills what grows, and pins what else the load has created: everything before the frontends.</summary>
     public void PinNew(BpfObject loaded)
     {
+        foreach (var name in _growing)
+            _growth.Fill(name, loaded);
+        _growing.Clear();
         foreach (var spec in Shared(loaded).OrderBy(s => s.Name == MapNames.Service))
         {
             if (File.Exists(pins.Map(spec.Name)))
@@ -55,6 +73,11 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
             map.Pin(pins.Map(spec.Name));
         }
     }
+
+    /// <summary>To be called when every link runs the programs that were loaded: from now on the pins name their maps.</summary>
+    public void Commit() => _growth.Commit();
+
+    public void Dispose() => _growth.Dispose();
 
     private static List<BpfMapSpec> Shared(BpfObject o) => [.. o.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal))];
 

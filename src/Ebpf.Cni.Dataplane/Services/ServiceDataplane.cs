@@ -6,7 +6,8 @@ namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
 /// The service tables: restored from what the kernel holds, brought to a desired state by plans. Until the first <see cref="Apply"/>, which the
-/// caller makes with complete lists only, nothing is changed. Thread-safe.
+/// caller makes with complete lists only, nothing is changed. What rested when a former agent ended counts as free: starting takes longer than any
+/// program runs. Thread-safe.
 /// </summary>
 public sealed class ServiceDataplane
 {
