@@ -72,17 +72,6 @@ public sealed class PodProgramsTests : IDisposable
     });
 
     [Fact]
-    public void Detach_succeeds_for_an_interface_that_is_gone() => OnNode(netlink =>
-    {
-        using var dataplane = Open();
-        var veth = netlink.AddVeth("ecni0", "pod0");
-        dataplane.Pods.Attach(veth.Index, "ecni0");
-        netlink.DeleteLink(veth.Index);
-        dataplane.Pods.Detach("ecni0");
-        Assert.Empty(Links());
-    });
-
-    [Fact]
     public void Without_tcx_the_programs_are_filters() => OnNode(netlink =>
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
