@@ -1,0 +1,93 @@
+using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Sandbox.Api;
+using Ebpf.Cni.Sandbox.Fabric;
+
+namespace Ebpf.Cni.Sandbox.Cluster;
+
+/// <summary>A cluster in this process: the API with its controllers, nodes as namespaces, the shipped agents. Needs root.</summary>
+public sealed class SandboxCluster : SandboxView, IAsyncDisposable
+{
+    /// <summary>Where nodes find the API, on their own loopback.</summary>
+    public const int NodeApiPort = 6443;
+
+    private readonly ClusterParts _parts;
+
+    private SandboxCluster(SandboxPaths paths, ClusterParts parts)
+        : base(paths, parts.Api!.Address, [.. parts.Nodes.Keys])
+    {
+        _parts = parts;
+    }
+
+    public IReadOnlyDictionary<string, SandboxNode> Nodes => _parts.Nodes;
+
+    /// <summary>Makes the API misbehave.</summary>
+    public Misbehaviour Misbehaviour => _parts.Api!.Misbehaviour;
+
+    /// <summary>The API from inside.</summary>
+    public ApiServer Api => _parts.Api!;
+
+    /// <summary>Makes a cluster and waits until its agents are ready. Nothing is left behind on failure.</summary>
+    /// <exception cref="InvalidOperationException">A sandbox of this name is running, or an agent does not start; carries the end of its log.</exception>
+    public static async Task<SandboxCluster> StartAsync(SandboxOptions options, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var paths = new SandboxPaths(options.Name);
+        if (SandboxRecord.Read(paths) is { } record && record.Owner.IsAlive)
+            throw new InvalidOperationException($"a sandbox '{options.Name}' is running (process {record.Owner.Id}): end it with `ebpf-cni-sandbox down --name {options.Name}`");
+        await SandboxCleanup.RemoveAsync(paths, keepOwnerLog: true);
+        var parts = new ClusterParts(paths);
+        try
+        {
+            return await BuildAsync(options, paths, parts, ct);
+        }
+        catch
+        {
+            await parts.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Removes a sandbox by name, also one whose process was killed. True if there was anything to remove.</summary>
+    public static Task<bool> CleanUpAsync(string name) => SandboxCleanup.RunAsync(new SandboxPaths(name));
+
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        await _parts.DisposeAsync();
+    }
+
+    private static async Task<SandboxCluster> BuildAsync(SandboxOptions options, SandboxPaths paths, ClusterParts parts, CancellationToken ct)
+    {
+        var progress = options.Progress ?? (_ => { });
+        Directory.CreateDirectory(paths.WorkDirectory);
+        var record = new SandboxRecord(ProcessIdentity.OfThisProcess(), null, [], false);
+        record.Write(paths);
+        var nodes = Enumerable.Range(1, options.Nodes).Select(NodeAddresses.Of).ToList();
+        progress($"{nodes.Count} nodes as network namespaces: {string.Join(", ", nodes.Select(n => $"{n.Node} ({n.V4}, {n.V6})"))}");
+        parts.Network = NodeNetwork.Create(paths);
+        foreach (var node in nodes)
+            AddNode(options, paths, parts, node);
+        await parts.StartApiAsync(options, ct);
+        progress($"Kubernetes API at {parts.Api!.Address}");
+        var cluster = new SandboxCluster(paths, parts);
+        await parts.StartKubeletsAsync(cluster.Client, options.Time, ct);
+        if (options.Artifacts is not null && options.StartAgents)
+        {
+            progress("agents: loading programs, filling tables");
+            foreach (var node in parts.Nodes.Values)
+                await node.StartAgentAsync();
+            await Task.WhenAll(parts.Nodes.Values.Select(node => node.WaitAgentReadyAsync(ct)));
+        }
+        (record with { Api = parts.Api.Address, Nodes = cluster.NodeNames, Ready = true }).Write(paths);
+        return cluster;
+    }
+
+    private static void AddNode(SandboxOptions options, SandboxPaths paths, ClusterParts parts, NodeAddresses node)
+    {
+        paths.NodeDirectories(node.Node).Create();
+        BpfFileSystem.Ensure(paths.NodeBpffs(node.Node));
+        CgroupDirectory.Create(paths.NodeCgroup(node.Node));
+        var network = parts.Network!.AddNode(node);
+        parts.Add(new SandboxNode(paths, node, network, new AgentProcess(paths, node.Node, network, options)));
+    }
+}

@@ -1,0 +1,70 @@
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Fabric;
+
+namespace Ebpf.Cni.Sandbox.Cluster;
+
+/// <summary>A node of a sandbox of this process.</summary>
+public sealed class SandboxNode
+{
+    private static readonly TimeSpan ReadyPatience = TimeSpan.FromSeconds(30);
+    private readonly SandboxPaths _paths;
+
+    internal SandboxNode(SandboxPaths paths, NodeAddresses addresses, NetworkNamespace network, AgentProcess agent)
+    {
+        _paths = paths;
+        Addresses = addresses;
+        Namespace = network;
+        Agent = agent;
+    }
+
+    public string Name => Addresses.Node;
+
+    public NodeAddresses Addresses { get; }
+
+    public NetworkNamespace Namespace { get; }
+
+    public string NamespacePath => _paths.NodeNamespace(Name);
+
+    /// <summary>Where the agent pins.</summary>
+    public string BpffsRoot => _paths.NodeBpffs(Name);
+
+    /// <summary>Above everything that runs on the node: its agent, its pods, what is executed in them.</summary>
+    public string CgroupPath => _paths.NodeCgroup(Name);
+
+    public NodeDirectories Directories => _paths.NodeDirectories(Name);
+
+    /// <summary>The agent's log file.</summary>
+    public string AgentLog => Directories.AgentLog;
+
+    /// <summary>Null while no agent runs.</summary>
+    public int? AgentPid => Agent.Id;
+
+    internal AgentProcess Agent { get; }
+
+    /// <summary>SIGKILL, and waits until it is gone.</summary>
+    public Task KillAgentAsync() => Agent.KillAsync();
+
+    /// <inheritdoc cref="AgentProcess.StopAsync"/>
+    public Task<int?> StopAgentAsync() => Agent.StopAsync();
+
+    /// <summary>Starts the agent; does not wait for it to be ready.</summary>
+    public Task StartAgentAsync() => Task.Run(Agent.Start);
+
+    /// <exception cref="InvalidOperationException">The agent ended, or was not ready within 30 s; carries the end of its log.</exception>
+    public async Task WaitAgentReadyAsync(CancellationToken ct = default)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        over.CancelAfter(ReadyPatience);
+        try
+        {
+            await Agent.WaitReadyAsync(over.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new InvalidOperationException($"the agent of {Name} was not ready within {ReadyPatience.TotalSeconds:0} s:\n{Agent.LogTail()}");
+        }
+    }
+
+    /// <summary>The agent's metrics, in Prometheus' text format.</summary>
+    public Task<string> MetricsAsync(CancellationToken ct = default) => Agent.MetricsAsync(ct);
+}

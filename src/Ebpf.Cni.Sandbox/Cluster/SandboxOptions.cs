@@ -1,0 +1,31 @@
+namespace Ebpf.Cni.Sandbox.Cluster;
+
+/// <summary>What sandbox to make.</summary>
+public sealed record SandboxOptions
+{
+    /// <summary>Distinguishes sandboxes on one machine; part of every name it makes.</summary>
+    public string Name { get; init; } = "demo";
+
+    /// <summary>1 to 26.</summary>
+    public int Nodes { get; init; } = 2;
+
+    /// <summary>
+    /// The directory with ebpf-cni-agent, ebpf-cni and bpf/, as published; null: nodes without agents, whose CNI
+    /// configuration is the caller's business.
+    /// </summary>
+    public string? Artifacts { get; init; }
+
+    /// <summary>Added to every agent's command line.</summary>
+    public IReadOnlyList<string> AgentArguments { get; init; } = [];
+
+    /// <summary>Start the agents and wait until they are ready; otherwise that is left to <see cref="SandboxNode.StartAgentAsync"/>.</summary>
+    public bool StartAgents { get; init; } = true;
+
+    /// <summary>The API's port on this machine's loopback; 0: a free one.</summary>
+    public int ApiPort { get; init; }
+
+    /// <summary>Told what happens, a line at a time.</summary>
+    public Action<string>? Progress { get; init; }
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}

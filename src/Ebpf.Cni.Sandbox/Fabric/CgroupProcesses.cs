@@ -1,0 +1,90 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using Ebpf.Cni.Kernel.Host;
+
+namespace Ebpf.Cni.Sandbox.Fabric;
+
+/// <summary>Every process of a sandbox is in a cgroup of it: that is how they are found and ended, children and strays included.</summary>
+internal static class CgroupProcesses
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Kills what runs in the cgroup and below, and removes it. One that is gone is no error.</summary>
+    /// <exception cref="TimeoutException">A process does not die: it waits in the kernel for something.</exception>
+    public static async Task EndAsync(string cgroup)
+    {
+        var clock = Stopwatch.StartNew();
+        while (Directory.Exists(cgroup))
+        {
+            Kill(cgroup);
+            if (TryRemove(cgroup))
+                return;
+            if (clock.Elapsed > Patience)
+                throw new TimeoutException($"processes in {cgroup} do not end: {string.Join(' ', All(cgroup))}");
+            // the kernel reports emptiness only to a poll of each file; dying takes it a millisecond
+            await Task.Delay(2);
+        }
+    }
+
+    public static void Kill(string cgroup)
+    {
+        var all = Path.Combine(cgroup, "cgroup.kill");
+        try
+        {
+            if (File.Exists(all)) // Linux 5.14
+                File.WriteAllText(all, "1");
+            else
+                foreach (var id in All(cgroup))
+                    KillOne(id);
+        }
+        catch (IOException) when (!Directory.Exists(cgroup))
+        {
+            // it went meanwhile: that is what was wanted
+        }
+    }
+
+    public static IReadOnlyList<int> All(string cgroup)
+    {
+        if (!Directory.Exists(cgroup))
+            return [];
+        try
+        {
+            var below = Directory.GetDirectories(cgroup, "*", SearchOption.AllDirectories);
+            return [.. below.Append(cgroup).SelectMany(directory => CgroupDirectory.Open(directory).ProcessIds)];
+        }
+        catch (IOException) when (!Directory.Exists(cgroup))
+        {
+            return [];
+        }
+    }
+
+    private static bool TryRemove(string cgroup)
+    {
+        try
+        {
+            CgroupDirectory.Open(cgroup).Remove();
+            return true;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return !Directory.Exists(cgroup);
+        }
+        catch (IOException)
+        {
+            return false; // busy: somebody still dies there
+        }
+    }
+
+    private static void KillOne(int id)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(id);
+            process.Kill();
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or Win32Exception)
+        {
+            // it ended by itself
+        }
+    }
+}

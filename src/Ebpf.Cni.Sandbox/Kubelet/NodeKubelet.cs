@@ -1,0 +1,87 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Store;
+
+namespace Ebpf.Cni.Sandbox.Kubelet;
+
+/// <summary>
+/// What runs pods on a node: registers the node, watches the pods bound to it, and gives each a <see cref="PodWorker"/>. A
+/// client of the API like any other. Images are not read: commands are programs of this machine; volumes are not mounted.
+/// </summary>
+internal sealed class NodeKubelet : IAsyncDisposable
+{
+    private readonly NodeContext _node;
+    private readonly NodeRegistration _registration;
+    private readonly CancellationTokenSource _shutdown = new();
+    private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
+    private readonly Task _loops;
+
+    private NodeKubelet(NodeContext node)
+    {
+        _node = node;
+        _registration = new NodeRegistration(node);
+        _loops = Task.WhenAll(_registration.RunAsync(_shutdown.Token), FollowAsync(_shutdown.Token));
+    }
+
+    public static NodeKubelet Start(SandboxPaths paths, NodeAddresses addresses, Kernel.Namespaces.NetworkNamespace network, ApiClient api, TimeProvider time) =>
+        new(new NodeContext(paths, addresses, network, api, time));
+
+    public string NodeName => _node.Name;
+
+    /// <summary>The directory of a container's logs, and whether more will come.</summary>
+    public (string Directory, Func<bool> Finished) LogsOf(JsonObject pod, string container) =>
+        (_node.LogDirectory(pod.Uid(), container), () => !_pods.TryGetValue(pod.Uid(), out var worker) || worker.IsFinished(container));
+
+    /// <summary>Ends every pod at once; the API is not told.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _shutdown.CancelAsync();
+        try
+        {
+            await _loops;
+        }
+        catch (OperationCanceledException)
+        {
+            // as asked
+        }
+        await Task.WhenAll(_pods.Values.Select(worker => worker.Completion));
+        foreach (var worker in _pods.Values)
+            worker.Dispose();
+        _registration.Dispose();
+        _shutdown.Dispose();
+    }
+
+    private Task FollowAsync(CancellationToken ct)
+    {
+        var follower = new ObjectFollower(_node.Api, ResourceTypes.Pods, fields: "spec.nodeName=" + _node.Name);
+        return follower.RunAsync(Present, Gone, ct);
+    }
+
+    private void Present(JsonObject pod)
+    {
+        if (_pods.TryGetValue(pod.Uid(), out var known))
+        {
+            known.Update(pod);
+            return;
+        }
+        var worker = new PodWorker(_node, pod, _registration.NetworkAsync, _shutdown.Token);
+        _pods[pod.Uid()] = worker;
+        worker.Update(pod);
+        _ = ForgetAsync(pod.Uid(), worker);
+    }
+
+    private void Gone(JsonObject pod)
+    {
+        if (_pods.TryGetValue(pod.Uid(), out var known))
+            known.Gone();
+    }
+
+    private async Task ForgetAsync(string uid, PodWorker worker)
+    {
+        await worker.Completion.ContinueWith(_ => { }, TaskScheduler.Default);
+        if (worker.Completion.IsCompletedSuccessfully && !_shutdown.IsCancellationRequested && _pods.TryRemove(uid, out _))
+            worker.Dispose();
+    }
+}

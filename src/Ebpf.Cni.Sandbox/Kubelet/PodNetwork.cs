@@ -1,0 +1,91 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Store;
+
+namespace Ebpf.Cni.Sandbox.Kubelet;
+
+/// <summary>A pod's network namespace, wired by the node's CNI plugins; or the node's own, for a pod that shares it.</summary>
+internal sealed class PodNetwork : IDisposable
+{
+    private readonly NodeContext _node;
+    private readonly CniConfiguration? _list;
+    private readonly CniAttachment? _attachment;
+    private readonly JsonObject? _result;
+
+    private PodNetwork(NodeContext node, IReadOnlyList<IPAddress> addresses)
+    {
+        _node = node;
+        Namespace = node.Namespace;
+        Addresses = new PodAddresses(addresses, node.HostAddresses);
+    }
+
+    private PodNetwork(NodeContext node, NetworkNamespace made, CniConfiguration list, CniAttachment attachment, JsonObject result)
+        : this(node, CniRuntime.AddressesOf(result))
+    {
+        Namespace = made;
+        _list = list;
+        _attachment = attachment;
+        _result = result;
+    }
+
+    public NetworkNamespace Namespace { get; }
+
+    public PodAddresses Addresses { get; }
+
+    /// <summary>The network of a pod with hostNetwork.</summary>
+    public static PodNetwork OfNode(NodeContext node) => new(node, node.HostAddresses);
+
+    /// <summary>Makes the namespace and adds it. On failure everything is undone, by DEL too, as runtimes do.</summary>
+    /// <exception cref="CniPluginException">A plugin refused, or gave the pod no address.</exception>
+    public static async Task<PodNetwork> CreateAsync(NodeContext node, CniConfiguration list, JsonObject pod, CancellationToken ct)
+    {
+        var path = node.Paths.PodNamespace(pod.Uid());
+        var attachment = new CniAttachment(Guid.NewGuid().ToString("N"), path, pod.Namespace(), pod.Name(), pod.Uid());
+        var made = NetworkNamespace.Create(path);
+        try
+        {
+            var result = await node.Cni.AddAsync(list, attachment, ct);
+            var network = new PodNetwork(node, made, list, attachment, result);
+            return network.Addresses.Pod.Count > 0 ? network : throw new CniPluginException(list.Name, "gave the pod no address");
+        }
+        catch
+        {
+            await TryDeleteAsync(node, list, attachment, null);
+            made.Dispose();
+            NetworkNamespace.Remove(path);
+            throw;
+        }
+    }
+
+    /// <summary>DEL, and the namespace goes. What the plugins say then is only told, never in the way.</summary>
+    /// <returns>The plugins' complaint, or null.</returns>
+    public async Task<string?> RemoveAsync()
+    {
+        if (_attachment is null)
+            return null;
+        var complaint = await TryDeleteAsync(_node, _list!, _attachment, _result);
+        Namespace.Dispose();
+        NetworkNamespace.Remove(_attachment.NamespacePath);
+        return complaint;
+    }
+
+    public void Dispose()
+    {
+        if (_attachment is not null)
+            Namespace.Dispose();
+    }
+
+    private static async Task<string?> TryDeleteAsync(NodeContext node, CniConfiguration list, CniAttachment attachment, JsonObject? result)
+    {
+        try
+        {
+            await node.Cni.DeleteAsync(list, attachment, result, CancellationToken.None);
+            return null;
+        }
+        catch (CniPluginException e)
+        {
+            return e.Message;
+        }
+    }
+}
