@@ -1,1 +1,39 @@
-return 0;
+using Ebpf.Cni.Agent;
+using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Kubernetes;
+
+// Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong, and nothing was touched.
+var read = OptionsReader.Read(args, Environment.GetEnvironmentVariable, File.ReadAllText);
+if (read.HelpWanted || read.VersionWanted)
+{
+    Console.Write(read.HelpWanted ? OptionsHelp.Text : AgentHost.Version + "\n");
+    return 0;
+}
+
+var errors = read.Errors.Concat(OptionsCheck.Errors(read.Options)).ToList();
+if (errors.Count > 0)
+{
+    foreach (var error in errors)
+        Console.Error.WriteLine(error);
+    Console.Error.WriteLine("ebpf-cni-agent --help lists the options");
+    return 2;
+}
+
+// A pod's worth of blocking kernel calls at once must not wait for the pool to grow.
+ThreadPool.SetMinThreads(read.Options.CniParallel + Environment.ProcessorCount + 4, 4);
+try
+{
+    using var only = AgentLock.Take(read.Options);
+    using var connection = read.Options.Kubeconfig.Length > 0
+        ? KubernetesConnection.FromKubeconfig(read.Options.Kubeconfig)
+        : KubernetesConnection.InCluster();
+    await using var app = AgentHost.Build(read.Options, connection);
+    await app.RunAsync();
+    // The host stops when a service fails, and calls that a success.
+    return app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(s => s.ExecuteTask is { IsFaulted: true }) ? 1 : 0;
+}
+catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}

@@ -1,0 +1,121 @@
+using System.Reflection;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Health;
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Metrics;
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Observe;
+using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Kubernetes;
+using Prometheus;
+using Serilog;
+using Serilog.Events;
+using Serilog.Formatting.Compact;
+
+namespace Ebpf.Cni.Agent;
+
+/// <summary>The composition root: who is made of what. Nothing is decided here.</summary>
+public static class AgentHost
+{
+    /// <summary>A terminating agent has so long; the dataplane does not need it.</summary>
+    private static readonly TimeSpan ShutdownLimit = TimeSpan.FromMilliseconds(1500);
+
+    public static string Version { get; } =
+        typeof(AgentHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    public static WebApplication Build(AgentOptions options, KubernetesConnection connection)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(connection);
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = 64;
+            kestrel.Limits.MaxRequestBodySize = 0;
+            kestrel.Listen(options.MetricsAddress);
+            kestrel.Listen(options.HealthzAddress);
+        });
+        builder.Services.AddSerilog(Logger(options), dispose: true);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
+        AddServices(builder.Services, options, connection);
+        // In the order of starting: the watches first, since their answers take longest.
+        builder.Services.AddHostedService<ClusterWatch>();
+        builder.Services.AddHostedService(s => s.GetRequiredService<DataplaneHolder>());
+        builder.Services.AddHostedService<ClusterSync>();
+        builder.Services.AddHostedService<CniService>();
+        builder.Services.AddHostedService<CniInstallation>();
+        builder.Services.AddHostedService<EventPosting>();
+        if (options.DropLog)
+            builder.Services.AddHostedService<DropLog>();
+
+        var app = builder.Build();
+        ProcessMetrics.Register(app.Services.GetRequiredService<CollectorRegistry>(), TimeProvider.System, Version);
+        app.Services.GetRequiredService<StateMetrics>();
+        app.Run(app.Services.GetRequiredService<HttpEndpoints>().HandleAsync);
+        return app;
+    }
+
+    private static void AddServices(IServiceCollection services, AgentOptions options, KubernetesConnection connection)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(connection);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(_ => Prometheus.Metrics.NewCustomRegistry());
+        services.AddSingleton(s => new SnapshotStore(s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new ClusterWatcher(
+            connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(), s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
+        services.AddSingleton(new DataplaneOptions
+        {
+            BpffsRoot = options.BpffsRoot,
+            ObjectDirectory = options.BpfObjects,
+            CgroupRoot = options.CgroupRoot,
+            SocketLb = options.SocketLb,
+            DropEvents = options.DropLog,
+            ServiceTableSize = options.ServiceTableSize,
+            BackendTableSize = options.BackendTableSize,
+            ConntrackTableSize = options.ConntrackTableSize,
+            EndpointTableSize = options.EndpointTableSize,
+        });
+        services.AddSingleton(s => new AddressStore(
+            new EndpointFiles(options.StateDir), options.AddressRest, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<AddressStore>>()));
+        services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
+        services.AddSingleton<DataplaneHolder>();
+        services.AddSingleton<NodeSetup>();
+        services.AddSingleton<IssueReport>();
+        services.AddSingleton<CniInstaller>();
+        services.AddSingleton<CniMetrics>();
+        services.AddSingleton<SyncMetrics>();
+        services.AddSingleton<StateMetrics>();
+        services.AddSingleton<HttpEndpoints>();
+    }
+
+    private static Serilog.Core.Logger Logger(AgentOptions options)
+    {
+        const string template = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{NewLine}{Exception}";
+        var configuration = new LoggerConfiguration()
+            .MinimumLevel.Is(Level(options.LogLevel))
+            .MinimumLevel.Override("Microsoft", Max(LogEventLevel.Warning, Level(options.LogLevel)))
+            .Enrich.FromLogContext();
+        return (options.LogFormat == LogFormat.Json
+            ? configuration.WriteTo.Console(new RenderedCompactJsonFormatter())
+            : configuration.WriteTo.Console(outputTemplate: template, formatProvider: System.Globalization.CultureInfo.InvariantCulture))
+            .CreateLogger();
+    }
+
+    private static LogEventLevel Max(LogEventLevel a, LogEventLevel b) => a > b ? a : b;
+
+    private static LogEventLevel Level(LogLevel level) => level switch
+    {
+        LogLevel.Trace => LogEventLevel.Verbose,
+        LogLevel.Debug => LogEventLevel.Debug,
+        LogLevel.Warning => LogEventLevel.Warning,
+        LogLevel.Error => LogEventLevel.Error,
+        LogLevel.Critical or LogLevel.None => LogEventLevel.Fatal,
+        _ => LogEventLevel.Information,
+    };
+}

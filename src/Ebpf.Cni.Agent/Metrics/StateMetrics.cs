@@ -1,0 +1,89 @@
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Kubernetes;
+using Prometheus;
+
+namespace Ebpf.Cni.Agent.Metrics;
+
+/// <summary>What is read at the moment somebody asks: tables, packet counters, watches, addresses.</summary>
+public sealed class StateMetrics
+{
+    private readonly ClusterWatcher _watcher;
+    private readonly AddressStore _addresses;
+    private readonly DataplaneHolder _dataplane;
+    private readonly IssueEvents _issueEvents;
+    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _capacity, _endpoints;
+    private readonly Counter _packets, _bytes, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
+
+    public StateMetrics(
+        CollectorRegistry registry, ClusterWatcher watcher, AddressStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents)
+    {
+        (_watcher, _addresses, _dataplane, _issueEvents) = (watcher, addresses, dataplane, issueEvents);
+        var factory = Prometheus.Metrics.WithCustomRegistry(registry);
+        _entries = factory.CreateGauge("ebpf_cni_table_entries", "Entries in use, by table.", ["table"]);
+        _sizes = factory.CreateGauge("ebpf_cni_table_size", "Most entries that a table can hold.", ["table"]);
+        _packets = factory.CreateCounter(
+            "ebpf_cni_packets_total", "Packets and socket calls by what became of them, and where.", ["reason", "hook"]);
+        _bytes = factory.CreateCounter("ebpf_cni_bytes_total", "Bytes of these packets.", ["reason", "hook"]);
+        _connected = factory.CreateGauge("ebpf_cni_watch_connected", "1 while a watch is open, by kind.", ["kind"]);
+        _objects = factory.CreateGauge("ebpf_cni_watch_objects", "Objects held, by kind.", ["kind"]);
+        _watchEvents = factory.CreateCounter("ebpf_cni_watch_events_total", "Watch events applied, by kind.", ["kind"]);
+        _watchErrors = factory.CreateCounter("ebpf_cni_watch_errors_total", "Failed lists and broken watches, by kind.", ["kind"]);
+        _lists = factory.CreateCounter("ebpf_cni_watch_lists_total", "Complete lists, by kind.", ["kind"]);
+        _endpointChanges = factory.CreateCounter(
+            "kubeproxy_sync_proxy_rules_endpoint_changes_total", "Changes of endpoint slices that were heard of.");
+        _serviceChanges = factory.CreateCounter("kubeproxy_sync_proxy_rules_service_changes_total", "Changes of services that were heard of.");
+        _inUse = factory.CreateGauge("ebpf_cni_addresses_in_use", "Pod addresses in use, by family.", ["family"]);
+        _capacity = factory.CreateGauge("ebpf_cni_addresses_capacity", "Pod addresses that the node's podCIDRs can give, by family.", ["family"]);
+        _endpoints = factory.CreateGauge("ebpf_cni_endpoints", "Pods' interfaces on this node.");
+        _posted = factory.CreateCounter("ebpf_cni_events_posted_total", "Kubernetes events posted about issues.");
+        _unposted = factory.CreateCounter("ebpf_cni_events_dropped_total", "Kubernetes events given up.");
+        registry.AddBeforeCollectCallback(Collect);
+    }
+
+    private void Collect()
+    {
+        foreach (var state in _watcher.States)
+        {
+            _connected.WithLabels(state.Kind).Set(state.Connected ? 1 : 0);
+            _objects.WithLabels(state.Kind).Set(state.Objects);
+            _watchEvents.WithLabels(state.Kind).IncTo(state.Events);
+            _watchErrors.WithLabels(state.Kind).IncTo(state.Errors);
+            _lists.WithLabels(state.Kind).IncTo(state.Lists);
+            if (state.Kind == "Service")
+                _serviceChanges.IncTo(state.Events);
+            else if (state.Kind == "EndpointSlice")
+                _endpointChanges.IncTo(state.Events);
+        }
+
+        foreach (var (family, used, capacity) in _addresses.Usage)
+        {
+            var name = family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6";
+            _inUse.WithLabels(name).Set(used);
+            _capacity.WithLabels(name).Set(capacity);
+        }
+
+        _endpoints.Set(_addresses.All.Count);
+        _posted.IncTo(_issueEvents.Posted);
+        _unposted.IncTo(_issueEvents.Dropped);
+        if (_dataplane.Opened.IsCompletedSuccessfully)
+            Collect(_dataplane.Opened.Result);
+    }
+
+    private void Collect(NodeDataplane dataplane)
+    {
+        foreach (var usage in dataplane.Usage())
+        {
+            _entries.WithLabels(usage.Table).Set(usage.Entries);
+            _sizes.WithLabels(usage.Table).Set(usage.Size);
+        }
+
+        foreach (var reading in dataplane.Counters.Read())
+        {
+            var (reason, hook) = (LabelText.Snake(reading.Reason), LabelText.Snake(reading.Hook));
+            _packets.WithLabels(reason, hook).IncTo(reading.Packets);
+            _bytes.WithLabels(reason, hook).IncTo(reading.Bytes);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Routes;
+using Ebpf.Cni.Dataplane.Services;
+using Prometheus;
+
+namespace Ebpf.Cni.Agent.Metrics;
+
+/// <summary>The sync loop. Where kube-proxy has a metric with the same meaning, it has kube-proxy's name.</summary>
+public sealed class SyncMetrics
+{
+    private static readonly double[] Buckets = Histogram.ExponentialBuckets(0.0001, 2, 18);
+
+    private readonly TimeProvider _time;
+    private readonly Histogram _sync, _compile, _apply, _reaction;
+    private readonly Gauge _lastSync, _lastQueued, _owed, _issues;
+    private readonly Counter _writes, _errors, _drift;
+    private HashSet<string> _reasons = [];
+    private long? _arrived;
+
+    public SyncMetrics(CollectorRegistry registry, TimeProvider time)
+    {
+        var factory = Prometheus.Metrics.WithCustomRegistry(registry);
+        var buckets = new HistogramConfiguration { Buckets = Buckets };
+        _time = time;
+        _sync = factory.CreateHistogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of one compile and apply.", buckets);
+        _lastSync = factory.CreateGauge(
+            "kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the kernel was last brought into sync, in unix time.");
+        _lastQueued = factory.CreateGauge(
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a change was last queued, in unix time.");
+        _compile = factory.CreateHistogram("ebpf_cni_compile_duration_seconds", "Time to compile a snapshot of the cluster.", buckets);
+        _apply = factory.CreateHistogram("ebpf_cni_apply_duration_seconds", "Time to bring the kernel to a compiled state.", buckets);
+        _reaction = factory.CreateHistogram(
+            "ebpf_cni_reaction_duration_seconds", "Time from a watch event's arrival until the kernel has it.", buckets);
+        _writes = factory.CreateCounter("ebpf_cni_kernel_writes_total", "Writes to the kernel's service tables and routes, by kind.", ["kind"]);
+        _errors = factory.CreateCounter("ebpf_cni_apply_errors_total", "Writes to the kernel that failed.");
+        _owed = factory.CreateGauge("ebpf_cni_services_owed", "Services not as desired, by cause.", ["cause"]);
+        _issues = factory.CreateGauge("ebpf_cni_issues", "Objects, or parts of them, that are not served, by reason.", ["reason"]);
+        _drift = factory.CreateCounter("ebpf_cni_drift_total", "Entries of the kernel's tables found different from what was written.");
+    }
+
+    public void Queued(long arrived)
+    {
+        _lastQueued.SetToCurrentTimeUtc();
+        _arrived ??= arrived;
+    }
+
+    public void Compiled(long started) => _compile.Observe(Since(started));
+
+    public void Applied(long started, ApplyResult services, RouteResult routes)
+    {
+        _apply.Observe(Since(started));
+        _sync.Observe(Since(started));
+        _writes.WithLabels("segment").Inc(services.SegmentsWritten);
+        _writes.WithLabels("frontend_add").Inc(services.FrontendsAdded);
+        _writes.WithLabels("frontend_switch").Inc(services.FrontendsSwitched);
+        _writes.WithLabels("frontend_delete").Inc(services.FrontendsDeleted);
+        _writes.WithLabels("route").Inc(routes.Replaced + routes.Deleted);
+        _errors.Inc(services.Errors.Length + routes.Errors.Length);
+        _owed.WithLabels("table_full").Set(services.Refusals.Length);
+        _owed.WithLabels("waiting_for_space").Set(services.Waiting.Length);
+    }
+
+    public void InSync()
+    {
+        _lastSync.SetToCurrentTimeUtc();
+        if (_arrived is { } arrived)
+            _reaction.Observe(Since(arrived));
+        _arrived = null;
+    }
+
+    public void Verified(DriftReport drift) => _drift.Inc(drift.Total);
+
+    public void Issues(IEnumerable<CompileIssue> issues)
+    {
+        var counts = issues.CountBy(i => i.Reason).ToDictionary();
+        foreach (var gone in _reasons.Where(r => !counts.ContainsKey(r)))
+            _issues.WithLabels(gone).Set(0);
+        foreach (var (reason, count) in counts)
+            _issues.WithLabels(reason).Set(count);
+        _reasons = [.. counts.Keys];
+    }
+
+    private double Since(long started) => _time.GetElapsedTime(started).TotalSeconds;
+}

@@ -1,0 +1,53 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Pods;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>Pods' share of the dataplane: pins are named by the host interface, entries by the pod's addresses.</summary>
+public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpointPrograms
+{
+    public void Attach(HostLink link) => dataplane.Pods.Attach(link.Ifindex, link.Name);
+
+    public void Detach(EndpointKey key) => dataplane.Pods.Detach(key.HostInterface);
+
+    public void Publish(EndpointRecord endpoint, HostLink link) => dataplane.Endpoints.Put(Entry(endpoint, link));
+
+    public void Withdraw(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        dataplane.Endpoints.Remove(Addresses(endpoint));
+    }
+
+    public void RemoveAllBut(IReadOnlyCollection<EndpointRecord> endpoints)
+    {
+        var addresses = endpoints.SelectMany(Addresses).ToHashSet();
+        dataplane.Endpoints.Remove(dataplane.Endpoints.List().SelectMany(e => e.Addresses).Where(a => !addresses.Contains(a)));
+        var names = endpoints.Select(e => e.Key.HostInterface).ToHashSet();
+        foreach (var name in dataplane.Pods.List())
+            if (!names.Contains(name))
+                dataplane.Pods.Detach(name);
+    }
+
+    public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link)
+    {
+        var differences = new List<string>();
+        var expected = Entry(endpoint, link);
+        var found = dataplane.Endpoints.List().FirstOrDefault(e => e.Id == endpoint.Number);
+        if (found is null)
+            differences.Add("the endpoint table does not have the pod");
+        else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac
+                 || !found.Addresses.Order().SequenceEqual(expected.Addresses.Order()))
+            differences.Add("the endpoint table has something else for the pod");
+        if (dataplane.Features.Tcx && !dataplane.Pods.List().Contains(link.Name))
+            differences.Add($"no programs are attached to {link.Name}");
+        return differences;
+    }
+
+    private static PodEndpoint Entry(EndpointRecord endpoint, HostLink link) => new(
+        endpoint.Number, link.Ifindex, MacAddr.FromBytes(endpoint.Key.Mac(host: false)), MacAddr.FromBytes(endpoint.Key.Mac(host: true)),
+        [.. Addresses(endpoint)]);
+
+    private static IEnumerable<Addr> Addresses(EndpointRecord endpoint) => endpoint.Addresses.Select(Addr.Parse);
+}

@@ -1,0 +1,65 @@
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Kernel.Netlink;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>A pod's network compared with what ADD made, for CHECK: a sentence for each difference.</summary>
+internal static class LinkCheck
+{
+    public static void HostSide(RouteNetlink netlink, EndpointRecord endpoint, List<string> differences)
+    {
+        var name = endpoint.Key.HostInterface;
+        if (!LinkIsThere(netlink, name, endpoint.Key.Mac(host: true), "on the node", differences, out var ifindex))
+            return;
+        var routes = netlink.Routes(PodWiring.RouteProtocol).Where(r => r.Ifindex == ifindex).Select(r => r.Destination).ToHashSet();
+        var neighbours = netlink.Neighbours(ifindex);
+        foreach (var address in VethPodNetwork.Addresses(endpoint))
+        {
+            var route = VethPodNetwork.HostRoute(address, ifindex).Destination;
+            if (!routes.Contains(route))
+                differences.Add($"the node has no route to {route} through {name}");
+            if (!neighbours.Any(n => n.Permanent && n.Address.Equals(address) && Same(n.Mac, endpoint.Key.Mac(host: false))))
+                differences.Add($"the node has no neighbour entry for {address} on {name}");
+        }
+    }
+
+    public static void PodSide(RouteNetlink netlink, EndpointRecord endpoint, List<string> differences)
+    {
+        var name = endpoint.Ifname;
+        if (!LinkIsThere(netlink, name, endpoint.Key.Mac(host: false), "in the pod", differences, out var ifindex))
+            return;
+        var present = netlink.Addresses(ifindex);
+        var routes = netlink.Routes().Where(r => r.Ifindex == ifindex && r.Destination.PrefixLength == 0).ToList();
+        var neighbours = netlink.Neighbours(ifindex);
+        foreach (var address in VethPodNetwork.Addresses(endpoint))
+        {
+            var gateway = PodWiring.Gateway(address.AddressFamily);
+            if (!present.Any(a => a.Address.Equals(address)))
+                differences.Add($"{name} in the pod does not have the address {address}");
+            if (!routes.Any(r => gateway.Equals(r.Gateway)))
+                differences.Add($"the pod has no default route through {gateway}");
+            if (!neighbours.Any(n => n.Permanent && n.Address.Equals(gateway) && Same(n.Mac, endpoint.Key.Mac(host: true))))
+                differences.Add($"the pod has no neighbour entry for {gateway}");
+        }
+    }
+
+    private static bool LinkIsThere(
+        RouteNetlink netlink, string name, byte[] mac, string where, List<string> differences, out int ifindex)
+    {
+        var link = netlink.FindLink(name);
+        ifindex = link?.Index ?? 0;
+        if (link is null)
+        {
+            differences.Add($"there is no interface {name} {where}");
+            return false;
+        }
+
+        if (!Same(link.Mac, mac))
+            differences.Add($"{name} {where} has another MAC address");
+        if (!link.Up)
+            differences.Add($"{name} {where} is down");
+        return true;
+    }
+
+    private static bool Same(byte[]? a, byte[] b) => a.AsSpan().SequenceEqual(b);
+}

@@ -1,0 +1,154 @@
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
+using Route = Ebpf.Cni.Kernel.Netlink.Route;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>
+/// Pods on routed veths. Host side: a single route and a permanent neighbour for each address. Pod's side: everything through
+/// <see cref="PodWiring.Gateway"/>, whose permanent neighbour is the host side.
+/// </summary>
+public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
+{
+    public bool NamespaceExists(string netns)
+    {
+        try
+        {
+            using var found = NetworkNamespace.Open(netns);
+            return true;
+        }
+        catch (KernelException e) when (e.Errno is Errno.ENOENT or Errno.EINVAL or Errno.ENOTDIR or Errno.EACCES)
+        {
+            return false;
+        }
+    }
+
+    public int Mtu() => mtu.Value;
+
+    public HostLink CreateLink(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        DeleteLink(endpoint.Key);
+        using var netns = NetworkNamespace.Open(endpoint.Netns);
+        using var netlink = RouteNetlink.Open();
+        var key = endpoint.Key;
+        var link = netlink.AddVeth(key.HostInterface, endpoint.Ifname, netns, key.Mac(host: true), key.Mac(host: false), endpoint.Mtu);
+        return new HostLink(link.Index, link.Name);
+    }
+
+    public HostLink? FindHostLink(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        using var netlink = RouteNetlink.Open();
+        return netlink.FindLink(endpoint.Key.HostInterface) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.Key.Mac(host: true))
+            ? new HostLink(link.Index, link.Name)
+            : null;
+    }
+
+    public bool HasPodSide(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (!NamespaceExists(endpoint.Netns))
+            return false;
+        using var netns = NetworkNamespace.Open(endpoint.Netns);
+        using var netlink = RouteNetlink.Open(netns);
+        return netlink.FindLink(endpoint.Ifname) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.Key.Mac(host: false));
+    }
+
+    public void ConfigurePod(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        using var netns = NetworkNamespace.Open(endpoint.Netns);
+        netns.Run(() => ConfigureInside(endpoint));
+    }
+
+    public void ConnectHost(EndpointRecord endpoint, HostLink link)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
+            Sysctl.Ensure($"ipv6/conf/{link.Name}/disable_ipv6", "0");
+        using var netlink = RouteNetlink.Open();
+        netlink.SetUp(link.Ifindex);
+        foreach (var address in Addresses(endpoint))
+        {
+            netlink.ReplaceNeighbour(link.Ifindex, address, endpoint.Key.Mac(host: false));
+            netlink.ReplaceRoute(HostRoute(address, link.Ifindex));
+        }
+    }
+
+    public void DeleteLink(EndpointKey key)
+    {
+        using var netlink = RouteNetlink.Open();
+        if (netlink.FindLink(key.HostInterface) is not { } link)
+            return;
+        try
+        {
+            netlink.DeleteLink(link.Index);
+        }
+        catch (KernelException e) when (e.Errno == Errno.ENODEV)
+        {
+            // The namespace went away in between and took the pair with it.
+        }
+    }
+
+    public IReadOnlyList<string> Differences(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        var differences = new List<string>();
+        using (var netlink = RouteNetlink.Open())
+            LinkCheck.HostSide(netlink, endpoint, differences);
+        if (!NamespaceExists(endpoint.Netns))
+            return [.. differences, $"there is no network namespace at {endpoint.Netns}"];
+        using var netns = NetworkNamespace.Open(endpoint.Netns);
+        using (var netlink = RouteNetlink.Open(netns))
+            LinkCheck.PodSide(netlink, endpoint, differences);
+        return differences;
+    }
+
+    internal static IEnumerable<IPAddress> Addresses(EndpointRecord endpoint) => endpoint.Addresses.Select(IPAddress.Parse);
+
+    internal static Route HostRoute(IPAddress address, int ifindex) =>
+        new(new IPNetwork(address, PodWiring.FullPrefix(address.AddressFamily)), ifindex) { Protocol = PodWiring.RouteProtocol };
+
+    internal static Route DefaultRoute(AddressFamily family, int ifindex) =>
+        new(PodWiring.DefaultRoute(family), ifindex) { Gateway = PodWiring.Gateway(family), OnLink = true, Protocol = PodWiring.RouteProtocol };
+
+    private static void ConfigureInside(EndpointRecord endpoint)
+    {
+        using var netlink = RouteNetlink.Open();
+        var link = netlink.FindLink(endpoint.Ifname)
+            ?? throw new KernelException($"find {endpoint.Ifname} in {endpoint.Netns}", Errno.ENODEV);
+        if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
+        {
+            Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/disable_ipv6", "0");
+            // The address is ours alone, and nothing but the host is on the wire: nobody to ask, nothing to hear.
+            Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_dad", "0");
+            Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_ra", "0");
+        }
+
+        foreach (var address in Addresses(endpoint))
+            AddAddress(netlink, link.Index, address);
+        netlink.SetUp(link.Index);
+        foreach (var family in Addresses(endpoint).Select(a => a.AddressFamily).Distinct())
+        {
+            netlink.ReplaceNeighbour(link.Index, PodWiring.Gateway(family), endpoint.Key.Mac(host: true));
+            netlink.ReplaceRoute(DefaultRoute(family, link.Index));
+        }
+    }
+
+    private static void AddAddress(RouteNetlink netlink, int ifindex, IPAddress address)
+    {
+        try
+        {
+            netlink.AddAddress(ifindex, address, PodWiring.FullPrefix(address.AddressFamily), noDad: true);
+        }
+        catch (KernelException e) when (e.Errno == Errno.EEXIST)
+        {
+            // A repeated ADD.
+        }
+    }
+}

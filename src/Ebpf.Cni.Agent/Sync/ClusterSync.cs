@@ -1,0 +1,142 @@
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Metrics;
+using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Compiler;
+using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Kubernetes;
+
+namespace Ebpf.Cni.Agent.Sync;
+
+/// <summary>
+/// The loop from the cluster to the kernel: the latest snapshot, compiled, applied. Changes that come during an apply are one change
+/// after it; nothing else delays a change. What an apply owes is tried again with a growing delay; everything is read back now and then.
+/// </summary>
+public sealed partial class ClusterSync(
+    SnapshotStore store, DataplaneHolder holder, AddressStore addresses, IssueReport issues, SyncStatus status, SyncMetrics metrics,
+    AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
+{
+    private readonly NodeContext _node = new(options.NodeName);
+    private readonly CompileCache _cache = new();
+    private readonly RetryDelay _retry = new();
+    private DesiredState _desired = DesiredState.Empty;
+    private bool _first = true;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var dataplane = await holder.Opened.WaitAsync(stoppingToken);
+        _desired = DesiredState.Empty with { Ids = dataplane.Services.RestoredIds };
+        var change = store.WaitForChangeAsync(stoppingToken).AsTask();
+        await change;
+        var (retryAt, verifyAt) = (long.MaxValue, After(options.VerifyPeriod));
+        while (true)
+        {
+            if (change.IsCompleted)
+            {
+                Compile(await change);
+                change = store.WaitForChangeAsync(stoppingToken).AsTask();
+            }
+
+            if (time.GetTimestamp() >= verifyAt)
+            {
+                Verify(dataplane);
+                verifyAt = After(options.VerifyPeriod);
+            }
+
+            retryAt = Apply(dataplane) is { } delay ? After(delay) : long.MaxValue;
+            await SleepAsync(change, Math.Min(retryAt, verifyAt), stoppingToken);
+        }
+    }
+
+    private void Compile(SnapshotChange change)
+    {
+        status.Queued(change.Arrived);
+        metrics.Queued(change.Arrived);
+        var started = time.GetTimestamp();
+        _desired = ClusterCompiler.Compile(change.Cluster, _node, _desired.Ids, _cache);
+        metrics.Compiled(started);
+        if (change.Cluster.Nodes.TryGetValue(options.NodeName, out var node))
+            addresses.SetRanges([.. node.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse)]);
+    }
+
+    /// <summary>The delay before the next attempt when something is owed.</summary>
+    private TimeSpan? Apply(NodeDataplane dataplane)
+    {
+        var started = time.GetTimestamp();
+        var services = dataplane.Services.Apply(_desired);
+        var routes = dataplane.Routes.Apply(_desired.Routes);
+        metrics.Applied(started, services, routes);
+        issues.Report([.. _desired.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue)]);
+        foreach (var error in services.Errors.Concat(routes.Errors))
+            Log.Failed(log, error.What, error.Cause.Message);
+
+        if (services.Errors.Length + routes.Errors.Length > 0)
+            return _retry.Next();
+        _retry.Reset();
+        Done(services, routes.Replaced + routes.Deleted, started);
+        return services.Complete ? null : services.RetryAfter;
+    }
+
+    private void Done(ApplyResult services, int routes, long started)
+    {
+        // What does not fit is an issue, not ill health: the loop has done what can be done.
+        status.Applied();
+        metrics.InSync();
+        if (services.KernelWrites + routes > 0)
+        {
+            Log.Applied(log, services.FrontendsAdded, services.FrontendsSwitched, services.FrontendsDeleted, services.BackendsWritten, routes,
+                time.GetElapsedTime(started).TotalMilliseconds);
+        }
+
+        if (!_first)
+            return;
+        _first = false;
+        Log.FirstSync(log, _desired.Frontends.Length, _desired.Issues.Length);
+        // The first lists leave much behind that never comes again.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    }
+
+    private void Verify(NodeDataplane dataplane)
+    {
+        var drift = dataplane.Services.Verify();
+        metrics.Verified(drift);
+        if (drift.Total > 0)
+            Log.Drift(log, drift.Missing, drift.Unexpected, drift.Different, drift.DamagedSegments);
+    }
+
+    private async Task SleepAsync(Task change, long until, CancellationToken cancel)
+    {
+        if (change.IsCompleted)
+            return;
+        var left = TimeSpan.FromSeconds(Math.Max(0, until - time.GetTimestamp()) / (double)time.TimestampFrequency);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        await Task.WhenAny(change, Task.Delay(left, time, stop.Token));
+        await stop.CancelAsync();
+        cancel.ThrowIfCancellationRequested();
+    }
+
+    private long After(TimeSpan delay) => time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
+
+    private CompileIssue Issue(TableFull full) => new("Service", full.Service, UidOf(full), "TableFull", full.Message);
+
+    private string UidOf(TableFull full) => store.Current.Services.TryGetValue(full.Service, out var service) ? service.Uid : "";
+
+    private static partial class Log
+    {
+        [LoggerMessage(3331, LogLevel.Information, "first sync done: {Frontends} frontends, {Issues} issues")]
+        public static partial void FirstSync(ILogger log, int frontends, int issues);
+
+        [LoggerMessage(3332, LogLevel.Debug,
+            "applied: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Routes} routes changed, {Milliseconds:0.0} ms")]
+        public static partial void Applied(ILogger log, int added, int switched, int deleted, int backends, int routes, double milliseconds);
+
+        [LoggerMessage(3333, LogLevel.Error, "{What} failed and is tried again: {Cause}")]
+        public static partial void Failed(ILogger log, string what, string cause);
+
+        [LoggerMessage(3334, LogLevel.Warning,
+            "the kernel's service tables were not as left: {Missing} missing, {Unexpected} unexpected, {Different} different, {Damaged} damaged segments; repaired")]
+        public static partial void Drift(ILogger log, int missing, int unexpected, int different, int damaged);
+    }
+}

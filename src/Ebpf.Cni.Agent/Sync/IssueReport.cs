@@ -1,0 +1,35 @@
+using Ebpf.Cni.Agent.Metrics;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Kubernetes;
+
+namespace Ebpf.Cni.Agent.Sync;
+
+/// <summary>Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object.</summary>
+public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics, ILogger<IssueReport> log)
+{
+    private HashSet<CompileIssue> _known = [];
+
+    /// <param name="issues">All that there are now.</param>
+    public void Report(IReadOnlyCollection<CompileIssue> issues)
+    {
+        var now = issues.ToHashSet();
+        foreach (var issue in now)
+            if (!_known.Contains(issue))
+                Log.Appeared(log, issue.Kind, issue.Name.ToString(), issue.Reason, issue.Message);
+        foreach (var issue in _known)
+            if (!now.Contains(issue))
+                Log.Over(log, issue.Kind, issue.Name.ToString(), issue.Reason);
+        _known = now;
+        metrics.Issues(now);
+        events.Report(now);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3321, LogLevel.Warning, "{Kind} {Name}: {Reason}: {Message}")]
+        public static partial void Appeared(ILogger log, string kind, string name, string reason, string message);
+
+        [LoggerMessage(3322, LogLevel.Information, "{Kind} {Name}: {Reason} is over")]
+        public static partial void Over(ILogger log, string kind, string name, string reason);
+    }
+}

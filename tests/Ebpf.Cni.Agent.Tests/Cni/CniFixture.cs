@@ -1,0 +1,71 @@
+using System.Text;
+using System.Text.Json;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Plugin.Protocol;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Ebpf.Cni.Agent.Tests.Cni;
+
+/// <summary>A handler over a fake node and a real store; <see cref="Restart"/> is what a killed and restarted agent sees.</summary>
+internal sealed class CniFixture : IDisposable
+{
+    public const string Container = "c1";
+
+    private readonly TemporaryDirectory _state = new();
+
+    public CniFixture(params string[] ranges)
+    {
+        Restart();
+        Store.SetRanges([.. (ranges.Length > 0 ? ranges : ["10.1.0.0/24", "fd00:1::/120"]).Select(PodCidr.Parse)]);
+    }
+
+    public FakeNode Node { get; } = new();
+    public FakeTimeProvider Time { get; } = new(DateTimeOffset.UnixEpoch.AddYears(50));
+    public AddressStore Store { get; private set; } = null!;
+    public CniHandler Handler { get; private set; } = null!;
+    public string EndpointDirectory => Path.Combine(_state.Path, "endpoints");
+    public IEnumerable<string> Files => Directory.EnumerateFiles(EndpointDirectory);
+
+    public void Restart(bool adopt = false)
+    {
+        Handler?.Dispose();
+        Store = StoreAt(_state.Path);
+        Handler = HandlerOver(Node);
+        if (adopt)
+            new EndpointAdoption(Store, Node, Node, NullLogger<EndpointAdoption>.Instance).Run();
+    }
+
+    public AddressStore StoreAt(string directory) =>
+        new(new EndpointFiles(directory), TimeSpan.FromSeconds(60), Time, NullLogger<AddressStore>.Instance);
+
+    public CniHandler HandlerOver<TNode>(TNode node, AddressStore? store = null) where TNode : IPodNetwork, IEndpointPrograms =>
+        new(store ?? Store, node, node, new CniLimits(4, TimeSpan.FromSeconds(20)), NullLogger<CniHandler>.Instance);
+
+    public static CniRequest Request(
+        string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "") =>
+        CniRequest.Parse(Encoding.UTF8.GetBytes(
+            $$$"""
+            {"command":"{{{command}}}","containerId":"{{{container}}}","netns":"{{{netns}}}","ifname":"eth0",
+             "args":"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web","path":"/opt/cni/bin",
+             "config":{"cniVersion":"{{{version}}}","name":"k8s","type":"ebpf-cni"{{{extra}}}}}
+            """));
+
+    public async Task<JsonElement> Run(CniRequest request) =>
+        JsonDocument.Parse(await Handler.HandleAsync(request, TestContext.Current.CancellationToken)).RootElement;
+
+    public Task<JsonElement> Run(string command, string container = Container, string netns = "/ns/a") => Run(Request(command, container, netns));
+
+    public async Task<CniException> Fails(CniRequest request) => await Assert.ThrowsAsync<CniException>(() => Run(request));
+
+    public static string[] AddressesOf(JsonElement answer) =>
+        [.. answer.GetProperty("result").GetProperty("ips").EnumerateArray().Select(i => i.GetProperty("address").GetString()!)];
+
+    public void Dispose()
+    {
+        Handler.Dispose();
+        _state.Dispose();
+    }
+}

@@ -1,0 +1,60 @@
+using System.Text.Json;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Options;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Ebpf.Cni.Agent.Tests.Cni;
+
+/// <summary>What the container runtime finds.</summary>
+public sealed class InstallerTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private AgentOptions Options => new()
+    {
+        CniBinDir = _directory["bin"], CniConfDir = _directory["net.d"], CniPlugin = _directory["plugin"], RunDir = "/run/x",
+    };
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void Plugin_and_configuration_are_there_and_nothing_else()
+    {
+        File.WriteAllText(Options.CniPlugin, "binary");
+        Install();
+        Assert.Equal([Path.Combine(Options.CniBinDir, "ebpf-cni")], Directory.GetFiles(Options.CniBinDir));
+        Assert.Equal("binary", File.ReadAllText(Path.Combine(Options.CniBinDir, "ebpf-cni")));
+        Assert.True(File.GetUnixFileMode(Path.Combine(Options.CniBinDir, "ebpf-cni")).HasFlag(UnixFileMode.OtherExecute));
+        var file = Assert.Single(Directory.GetFiles(Options.CniConfDir));
+        Assert.Equal("05-ebpf-cni.conflist", Path.GetFileName(file));
+        using var configuration = JsonDocument.Parse(File.ReadAllText(file));
+        Assert.Equal("1.0.0", configuration.RootElement.GetProperty("cniVersion").GetString());
+        var plugin = Assert.Single(configuration.RootElement.GetProperty("plugins").EnumerateArray());
+        Assert.Equal(("ebpf-cni", "/run/x/cni.sock"), (plugin.GetProperty("type").GetString(), plugin.GetProperty("agentSocket").GetString()));
+    }
+
+    [Fact]
+    public void What_is_right_is_left_alone_and_what_is_not_is_replaced()
+    {
+        File.WriteAllText(Options.CniPlugin, "binary");
+        Install();
+        var installed = Path.Combine(Options.CniBinDir, "ebpf-cni");
+        File.SetLastWriteTimeUtc(installed, DateTime.UnixEpoch);
+        Install();
+        Assert.Equal(DateTime.UnixEpoch, File.GetLastWriteTimeUtc(installed));
+        File.WriteAllText(Options.CniPlugin, "newer");
+        Install();
+        Assert.Equal("newer", File.ReadAllText(installed));
+    }
+
+    [Fact]
+    public void A_write_that_fails_leaves_the_old_file_and_no_other()
+    {
+        var target = _directory["target"];
+        Directory.CreateDirectory(target); // a file cannot replace a directory
+        Assert.ThrowsAny<Exception>(() => AtomicFile.Write(target, "x"u8, UnixFileMode.UserRead));
+        Assert.Empty(Directory.GetFiles(_directory.Path));
+    }
+
+    private void Install() => new CniInstaller(Options, NullLogger<CniInstaller>.Instance).Install();
+}

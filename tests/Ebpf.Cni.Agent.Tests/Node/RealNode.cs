@@ -1,0 +1,105 @@
+using System.Text;
+using System.Text.Json;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Ebpf.Cni.Agent.Tests.Node;
+
+/// <summary>A node in a network namespace with a real dataplane, and pods' namespaces beside it. Removes all it made.</summary>
+internal sealed class RealNode : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly string _bpffs = $"/sys/fs/bpf/ebc-agent-test-{Guid.NewGuid():N}";
+    private readonly Dictionary<string, NetworkNamespace> _pods = [];
+
+    public RealNode()
+    {
+        Namespace = NetworkNamespace.Create(_directory["node"]);
+        try
+        {
+            Namespace.Run(() => new NodeSetup(NullLogger<NodeSetup>.Instance).Run());
+            Open();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public NetworkNamespace Namespace { get; }
+    public NodeDataplane Dataplane { get; private set; } = null!;
+    public AddressStore Store { get; private set; } = null!;
+    public CniHandler Handler { get; private set; } = null!;
+    public IEnumerable<string> Files => Directory.EnumerateFiles(_directory["endpoints"]);
+
+    public NetworkNamespace Pod(string name)
+    {
+        if (!_pods.TryGetValue(name, out var pod))
+            _pods.Add(name, pod = NetworkNamespace.Create(PodPath(name)));
+        return pod;
+    }
+
+    public string PodPath(string name) => _directory[name];
+
+    /// <summary>The namespace goes, as when a runtime has torn the sandbox down before DEL.</summary>
+    public void RemovePod(string name)
+    {
+        _pods.Remove(name, out var pod);
+        pod!.Dispose();
+        NetworkNamespace.Remove(PodPath(name));
+    }
+
+    /// <summary>What a new agent does after the old one has died.</summary>
+    public void Restart()
+    {
+        Dataplane.Dispose();
+        Handler.Dispose();
+        Open();
+    }
+
+    public async Task<JsonElement> Run(string command, string pod, string extra = "")
+    {
+        var request = CniRequest.Parse(Encoding.UTF8.GetBytes(
+            $$$"""
+            {"command":"{{{command}}}","containerId":"{{{pod}}}","netns":"{{{PodPath(pod)}}}","ifname":"eth0","args":"","path":"",
+             "config":{"cniVersion":"1.0.0","name":"k8s"{{{extra}}}}}
+            """));
+        return JsonDocument.Parse(await Handler.HandleAsync(request, TestContext.Current.CancellationToken)).RootElement;
+    }
+
+    public void Dispose()
+    {
+        Handler?.Dispose();
+        Dataplane?.Dispose();
+        foreach (var name in _pods.Keys.ToList())
+            RemovePod(name);
+        Namespace.Dispose();
+        NetworkNamespace.Remove(_directory["node"]);
+        if (Directory.Exists(_bpffs))
+            Directory.Delete(_bpffs, recursive: true);
+        _directory.Dispose();
+    }
+
+    private void Open()
+    {
+        Dataplane = Namespace.Run(() => NodeDataplane.Open(new DataplaneOptions
+        {
+            BpffsRoot = _bpffs, ObjectDirectory = Path.GetDirectoryName(Repository.BpfObject("pod"))!, CgroupRoot = "", SocketLb = SocketLbMode.Off,
+            ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTableSize = 4096, EndpointTableSize = 64,
+        }));
+        Store = new AddressStore(
+            new EndpointFiles(_directory.Path), TimeSpan.FromSeconds(60), TimeProvider.System, NullLogger<AddressStore>.Instance);
+        Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
+        var real = new InNode(
+            Namespace, new VethPodNetwork(new UplinkMtu(0, TimeProvider.System)), new DataplaneEndpointPrograms(Dataplane));
+        new EndpointAdoption(Store, real, real, NullLogger<EndpointAdoption>.Instance).Run();
+        Handler = new CniHandler(Store, real, real, new CniLimits(8, TimeSpan.FromSeconds(5)), NullLogger<CniHandler>.Instance);
+    }
+}

@@ -1,0 +1,73 @@
+using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Dataplane;
+
+namespace Ebpf.Cni.Agent.Tests.Options;
+
+/// <summary>Three sources, one table, all errors at once.</summary>
+public class OptionsReaderTests
+{
+    [Fact]
+    public void Defaults_are_the_tables_and_every_option_has_its_own_names()
+    {
+        var read = Read([]);
+        Assert.Empty(read.Errors);
+        Assert.Equal("127.0.0.1:10249", read.Options.MetricsAddress.ToString());
+        Assert.Equal(131072u, read.Options.ServiceTableSize);
+        Assert.Equal(OptionTable.All.Count, OptionTable.All.Select(o => o.JsonName).Distinct().Count());
+        Assert.All(OptionTable.All, o => Assert.Contains(o.Switch, OptionsHelp.Text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_command_line_wins_over_the_environment_and_that_over_the_file()
+    {
+        var read = Read(
+            ["--config", "/c.json", "--node-name=n1"],
+            new() { ["EBPF_CNI_NODE_NAME"] = "n2", ["EBPF_CNI_SOCKET_LB"] = "off", ["EBPF_CNI_MTU"] = "" },
+            """{"nodeName":"n3","socketLb":"full","mtu":1400,"dropLog":false /* comments are welcome */}""");
+        Assert.Empty(read.Errors);
+        Assert.Equal(("n1", SocketLbMode.Off, 1400, false), (read.Options.NodeName, read.Options.SocketLb, read.Options.Mtu, read.Options.DropLog));
+    }
+
+    [Fact]
+    public void All_errors_come_at_once_each_with_the_name_as_it_was_written()
+    {
+        var read = Read(
+            ["--config", "/c.json", "--no-such", "--mtu", "big", "--log-level", "loud", "--socket-lb", "1", "--node-name", "a", "--node-name", "b", "--run-dir"],
+            new() { ["EBPF_CNI_METRICS_ADDRESS"] = "nowhere", ["EBPF_CNI_UNKNOWN_PORT"] = "80" },
+            """{"cniParallel":0,"stranger":1,"stateDir":[]}""");
+        string[] expected =
+        [
+            "--no-such: no such option", "--mtu: 'big'", "--log-level: 'loud'", "--socket-lb: '1'", "--node-name: given twice",
+            "--run-dir: a value is missing", "EBPF_CNI_METRICS_ADDRESS: 'nowhere'", "\"cniParallel\" in /c.json: '0'",
+            "\"stranger\" in /c.json: no such option", "\"stateDir\" in /c.json: a string",
+        ];
+        Assert.Equal(expected.Length, read.Errors.Count);
+        Assert.All(expected, e => Assert.Contains(read.Errors, found => found.StartsWith(e, StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("not json")]
+    [InlineData("[]")]
+    public void A_file_that_is_none_is_an_error(string content) =>
+        Assert.StartsWith("--config /c.json:", Assert.Single(Read(["--config", "/c.json"], [], content).Errors), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_missing_file_is_an_error() =>
+        Assert.StartsWith(
+            "--config /nonexistent:", Assert.Single(OptionsReader.Read(["--config", "/nonexistent"], _ => null, File.ReadAllText).Errors),
+            StringComparison.Ordinal);
+
+    [Fact]
+    public void What_the_machine_lacks_is_told_all_at_once()
+    {
+        var options = Read(["--node-name", "Bad_Name", "--run-dir", "/" + new string('x', 120), "--state-dir", "relative", "--cgroup-root", "/tmp",
+            "--kubeconfig", "/nonexistent", "--bpf-objects", "/nonexistent", "--mtu", "600", "--healthz-address", "127.0.0.1:10249"]).Options;
+        var errors = OptionsCheck.Errors(options).ToList();
+        Assert.All(
+            ["--node-name", "--run-dir", "--state-dir", "--cgroup-root", "--kubeconfig", "--bpf-objects", "--mtu", "--metrics-address"],
+            name => Assert.Contains(errors, e => e.StartsWith(name, StringComparison.Ordinal)));
+    }
+
+    private static OptionsRead Read(string[] args, Dictionary<string, string>? environment = null, string file = "{}") =>
+        OptionsReader.Read(args, (environment ?? []).GetValueOrDefault, _ => file);
+}
