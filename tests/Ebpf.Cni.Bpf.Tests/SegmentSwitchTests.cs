@@ -11,7 +11,8 @@ namespace Ebpf.Cni.Bpf.Tests;
 /// </summary>
 public sealed class SegmentSwitchTests
 {
-    private const int Switches = 20000;
+    private const int Switches = 5000;
+    private const int Connections = 10000;
     private static readonly SvcKey Frontend = PodPrograms.Key(Address.At(Address.Vip4, 80), IpProtocol.Tcp);
     private static readonly Svc Small = new(0, 2, 1, SvcFlags.None, 0);
     private static readonly Svc Large = new(100, 7, 1, SvcFlags.None, 0);
@@ -21,12 +22,15 @@ public sealed class SegmentSwitchTests
     public void Switching_sets_under_load_never_yields_a_mixture()
     {
         using var pod = Prepared();
-        var done = false;
-        var writer = new Thread(() => Switch(pod, ref done));
+        var switches = 0;
+        var enough = false;
+        var writer = new Thread(() => Switch(pod, ref switches, ref enough));
         writer.Start();
-        var (seen, poison) = ReadWhile(pod, () => !Volatile.Read(ref done));
+        var rounds = 0;
+        var (seen, poison) = ReadWhile(pod, () => rounds++ < Connections || Volatile.Read(ref switches) < Switches);
+        Volatile.Write(ref enough, true);
         writer.Join();
-        Console.WriteLine($"{Switches} switches, {seen.Values.Sum()} connections, {seen.Count} backends met");
+        Console.WriteLine($"{switches} switches, {seen.Values.Sum()} connections, {seen.Count} backends met");
         Assert.Equal(0, poison);
         Assert.Equal(9, seen.Count);
     }
@@ -57,16 +61,16 @@ public sealed class SegmentSwitchTests
     private static Backend Backend(string address) => new(Addr.Parse(address), U16Be.FromHost(8080), BackendFlags.None, 1);
 
     // between the switches other frontends come and go, so that freed elements are used again at once, full of poison
-    private static void Switch(PodPrograms pod, ref bool done)
+    private static void Switch(PodPrograms pod, ref int switches, ref bool enough)
     {
         var others = Enumerable.Range(1, 8).Select(i => PodPrograms.Key(Address.At($"10.96.1.{i}", 80), IpProtocol.Tcp)).ToArray();
-        for (var i = 0; i < Switches; i++)
+        for (var i = 0; !Volatile.Read(ref enough); i++)
         {
             pod.Services.Update(Frontend, i % 2 == 0 ? Large : Small);
             pod.Services.Update(others[i % others.Length], new Svc(200, 50, 2, SvcFlags.None, 0));
             pod.Services.Delete(others[(i + 4) % others.Length]);
+            Volatile.Write(ref switches, i + 1);
         }
-        Volatile.Write(ref done, true);
     }
 
     private static (Dictionary<string, int> Seen, int Poison) ReadWhile(PodPrograms pod, Func<bool> more)

@@ -86,6 +86,13 @@ internal sealed class PodPrograms : IDisposable
 
     public BpfTestRunResult Receive(byte[] packet) => _loaded.Ingress.TestRun(packet);
 
+    /// <summary>Onto a veth's host side, in the network namespace of the calling thread.</summary>
+    public List<BpfLink> Attach(int ifindex) =>
+    [
+        BpfLink.AttachTcx(_loaded.Egress, ifindex, TcDirection.Ingress),
+        BpfLink.AttachTcx(_loaded.Ingress, ifindex, TcDirection.Egress),
+    ];
+
     public ulong Count(Reason reason, Hook hook = Hook.PodEgress)
     {
         var cpus = new Metric[BpfMap.PossibleCpus];

@@ -1,0 +1,197 @@
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Bpf.Tests.Fixtures;
+
+namespace Ebpf.Cni.Bpf.Tests;
+
+/// <summary>Real sockets through the cgroup hooks. A collection of their own: the whole process moves into the cgroup.</summary>
+[Collection("sockets")]
+public sealed class SocketTests
+{
+    private const string Vip4 = "10.96.0.1:80", Vip6 = "[fd00:96::1]:80";
+
+    /// <summary>The client's family, and the service it asks for: IPv4, IPv6, and IPv4 by an IPv6 socket.</summary>
+    public static TheoryData<AddressFamily, string> Ways => new()
+    {
+        { AddressFamily.InterNetwork, Vip4 }, { AddressFamily.InterNetworkV6, Vip6 }, { AddressFamily.InterNetworkV6, Vip4 },
+    };
+
+    // as the client writes the service's address
+    private static IPEndPoint Asked(AddressFamily client, string service)
+    {
+        var at = IPEndPoint.Parse(service);
+        return client == AddressFamily.InterNetworkV6 && at.AddressFamily == AddressFamily.InterNetwork
+            ? new IPEndPoint(at.Address.MapToIPv6(), at.Port)
+            : at;
+    }
+
+    [Theory, MemberData(nameof(Ways))]
+    public void A_connection_reaches_a_backend_and_its_peer_is_the_service(AddressFamily family, string service)
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            using var server = SocketSandbox.Server(IPEndPoint.Parse(service).AddressFamily, ProtocolType.Tcp);
+            sandbox.SetService(service, IpProtocol.Tcp, SvcFlags.None, (IPEndPoint)server.LocalEndPoint!);
+            using var client = SocketSandbox.New(family, ProtocolType.Tcp);
+            client.Connect(Asked(family, service));
+            using var accepted = server.Accept();
+            client.Send("ping"u8);
+            var bytes = new byte[8];
+            Assert.Equal(4, accepted.Receive(bytes));
+            Assert.Equal(Asked(family, service), client.RemoteEndPoint);
+        });
+        Assert.Equal(1UL, sandbox.Count(Reason.Service));
+        Assert.Equal(1UL, sandbox.Count(Reason.Reply));
+    }
+
+    [Theory, MemberData(nameof(Ways))]
+    public void Datagrams_reach_one_backend_and_come_back_from_the_service(AddressFamily family, string service)
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            var servers = Enumerable.Range(0, 4).Select(_ => SocketSandbox.Server(IPEndPoint.Parse(service).AddressFamily, ProtocolType.Udp)).ToArray();
+            sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None, [.. servers.Select(s => (IPEndPoint)s.LocalEndPoint!)]);
+            var met = new HashSet<int>();
+            for (var i = 0; i < 24; i++)
+            {
+                using var client = SocketSandbox.New(family, ProtocolType.Udp);
+                met.Add(Assert.Single(Enumerable.Range(0, 5).Select(_ => Exchange(client, Asked(family, service), servers)).Distinct()));
+            }
+            // 24 sockets on 4 backends: that all choose the same is one in 2^46
+            Assert.True(met.Count > 1, "every socket chose the same backend");
+            foreach (var server in servers)
+                server.Dispose();
+        });
+        Assert.Equal(24UL * 5, sandbox.Count(Reason.Service));
+    }
+
+    // sends one datagram, answers it, checks who the answer is from; returns which server got it
+    private static int Exchange(Socket client, IPEndPoint service, Socket[] servers)
+    {
+        client.SendTo("ping"u8.ToArray(), service);
+        var ready = new List<Socket>(servers);
+        Socket.Select(ready, null, null, TimeSpan.FromSeconds(10));
+        var server = Assert.Single(ready);
+        var bytes = new byte[8];
+        EndPoint from = new IPEndPoint(server.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        server.ReceiveFrom(bytes, ref from);
+        server.SendTo(bytes, 4, SocketFlags.None, from);
+        from = new IPEndPoint(client.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        Assert.Equal(4, client.ReceiveFrom(bytes, ref from));
+        Assert.Equal(service, from);
+        return Array.IndexOf(servers, server);
+    }
+
+    [Theory, MemberData(nameof(Ways))]
+    public void A_connected_datagram_socket_is_translated_once(AddressFamily family, string service)
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            using var server = SocketSandbox.Server(IPEndPoint.Parse(service).AddressFamily, ProtocolType.Udp);
+            sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None, (IPEndPoint)server.LocalEndPoint!);
+            using var client = SocketSandbox.New(family, ProtocolType.Udp);
+            client.Connect(Asked(family, service));
+            client.Send("ping"u8);
+            client.Send("ping"u8);
+            Assert.Equal(4, server.Receive(new byte[8]));
+            Assert.Equal(Asked(family, service), client.RemoteEndPoint);
+        });
+        Assert.Equal(1UL, sandbox.Count(Reason.Service));
+    }
+
+    [Theory, MemberData(nameof(Ways))]
+    public void Without_backends_a_connection_is_refused_at_once(AddressFamily family, string service)
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            sandbox.SetService(service, IpProtocol.Tcp, SvcFlags.None);
+            sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None);
+            using var stream = SocketSandbox.New(family, ProtocolType.Tcp);
+            Assert.Equal(SocketError.ConnectionRefused, Assert.Throws<SocketException>(() => stream.Connect(Asked(family, service))).SocketErrorCode);
+            using var datagrams = SocketSandbox.New(family, ProtocolType.Udp);
+            Assert.Equal(
+                SocketError.ConnectionRefused,
+                Assert.Throws<SocketException>(() => datagrams.SendTo(new byte[1], Asked(family, service))).SocketErrorCode);
+        });
+        Assert.Equal(2UL, sandbox.Count(Reason.NoBackend));
+    }
+
+    [Fact]
+    public void A_kernel_that_can_only_deny_says_permission_denied()
+    {
+        using var sandbox = new SocketSandbox(ConfigFlags.None);
+        sandbox.Run(() =>
+        {
+            sandbox.SetService(Vip4, IpProtocol.Tcp, SvcFlags.None);
+            using var client = SocketSandbox.New(AddressFamily.InterNetwork, ProtocolType.Tcp);
+            // EPERM, which .NET calls access denied
+            Assert.Equal(SocketError.AccessDenied, Assert.Throws<SocketException>(() => client.Connect(Asked(AddressFamily.InterNetwork, Vip4))).SocketErrorCode);
+        });
+    }
+
+    [Fact]
+    public void Where_only_this_node_has_no_backend_the_call_goes_on_untranslated()
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            sandbox.SetService(Vip4, IpProtocol.Tcp, SvcFlags.DropEmpty);
+            using var client = SocketSandbox.New(AddressFamily.InterNetwork, ProtocolType.Tcp);
+            // a namespace with loopback only has no way there, and that, not a refusal, is the answer
+            Assert.Equal(
+                SocketError.NetworkUnreachable,
+                Assert.Throws<SocketException>(() => client.Connect(Asked(AddressFamily.InterNetwork, Vip4))).SocketErrorCode);
+        });
+        Assert.Equal(0UL, sandbox.Count(Reason.NoBackend));
+    }
+
+    [Fact]
+    public void A_connection_to_no_service_is_left_alone()
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            using var server = SocketSandbox.Server(AddressFamily.InterNetwork, ProtocolType.Tcp);
+            using var client = SocketSandbox.New(AddressFamily.InterNetwork, ProtocolType.Tcp);
+            client.Connect(server.LocalEndPoint!);
+            Assert.Equal(server.LocalEndPoint, client.RemoteEndPoint);
+        });
+        Assert.Equal((0UL, 1UL), (sandbox.Count(Reason.Service), sandbox.Count(Reason.Forwarded)));
+    }
+
+    [Fact]
+    public void Connections_spread_over_all_backends()
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            var servers = Enumerable.Range(0, 4).Select(_ => SocketSandbox.Server(AddressFamily.InterNetwork, ProtocolType.Tcp)).ToArray();
+            sandbox.SetService(Vip4, IpProtocol.Tcp, SvcFlags.None, [.. servers.Select(s => (IPEndPoint)s.LocalEndPoint!)]);
+            const int Connections = 160;
+            for (var i = 0; i < Connections; i++)
+            {
+                using var client = SocketSandbox.New(AddressFamily.InterNetwork, ProtocolType.Tcp);
+                client.Connect(Asked(AddressFamily.InterNetwork, Vip4));
+            }
+            var shares = servers.Select(Accepted).ToList();
+            Assert.Equal(Connections, shares.Sum());
+            // 40 each; below 10 is 5 standard deviations away
+            Assert.All(shares, share => Assert.InRange(share, 10, 120));
+            foreach (var server in servers)
+                server.Dispose();
+        });
+    }
+
+    private static int Accepted(Socket server)
+    {
+        var count = 0;
+        for (; server.Poll(TimeSpan.Zero, SelectMode.SelectRead); count++)
+            server.Accept().Dispose();
+        return count;
+    }
+}
