@@ -162,7 +162,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         var token = "";
         if (page.Count < rest.Count)
         {
-            token = $"{version}:{page[^1].Name}/{rest.Count}?&=";
+            token = $"{request.Path}@{version}:{page[^1].Name}/{rest.Count}?&=";
             _tokens[token] = (version, rest[page.Count..]);
         }
 
