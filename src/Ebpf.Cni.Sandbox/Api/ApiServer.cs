@@ -104,7 +104,8 @@ public sealed class ApiServer : IAsyncDisposable
                 user: sandbox
             users:
             - name: sandbox
-              user: {"{}"}
+              user:
+                token: anyone # not looked at; clients refuse a user without credentials
 
             """);
     }

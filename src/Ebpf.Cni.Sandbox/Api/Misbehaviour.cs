@@ -68,7 +68,16 @@ public sealed class Misbehaviour(ObjectStore store)
     public void DropWatches()
     {
         foreach (var watch in _watches.Keys)
-            watch.Abort();
+        {
+            try
+            {
+                watch.Abort();
+            }
+            catch (ObjectDisposedException)
+            {
+                // it ended between being listed and now
+            }
+        }
     }
 
     /// <summary>From now on watches stay open but say nothing, bookmarks included, until <see cref="ResumeWatches"/>.</summary>
