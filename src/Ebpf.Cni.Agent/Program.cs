@@ -23,14 +23,21 @@ if (errors.Count > 0)
 ThreadPool.SetMinThreads(read.Options.CniParallel + Environment.ProcessorCount + 4, 4);
 try
 {
-    using var only = AgentLock.Take(read.Options);
+    using var only = AgentLock.TryTake(read.Options.RunDir);
+    if (only is null)
+    {
+        Console.Error.WriteLine($"--run-dir: another agent uses {read.Options.RunDir}");
+        return 1;
+    }
+
     using var connection = read.Options.Kubeconfig.Length > 0
         ? KubernetesConnection.FromKubeconfig(read.Options.Kubeconfig)
         : KubernetesConnection.InCluster();
     await using var app = AgentHost.Build(read.Options, connection);
+    var services = app.Services.GetServices<IHostedService>().OfType<BackgroundService>().ToList();
     await app.RunAsync();
     // The host stops when a service fails, and calls that a success.
-    return app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(s => s.ExecuteTask is { IsFaulted: true }) ? 1 : 0;
+    return services.Any(s => s.ExecuteTask is { IsFaulted: true }) ? 1 : 0;
 }
 catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException)
 {

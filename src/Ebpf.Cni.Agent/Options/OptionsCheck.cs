@@ -1,3 +1,4 @@
+using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Options;
@@ -47,7 +48,7 @@ public static class OptionsCheck
                 yield return $"--bpf-objects: {Path.Combine(o.BpfObjects, name)} does not exist";
         if (!File.Exists(o.CniPlugin))
             yield return $"--cni-plugin: {o.CniPlugin} does not exist";
-        if (!File.Exists(Path.Combine(o.CgroupRoot, "cgroup.procs")))
+        if (o.SocketLb != SocketLbMode.Off && !File.Exists(Path.Combine(o.CgroupRoot, "cgroup.procs")))
             yield return $"--cgroup-root: {o.CgroupRoot} is not a cgroup v2 directory";
         if (o.Kubeconfig.Length > 0 && !File.Exists(o.Kubeconfig))
             yield return $"--kubeconfig: {o.Kubeconfig} does not exist";

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Agent.Tests.Process;
+
+/// <summary>The agent as a process in a node's namespace, with directories of its own. Killed and cleaned up in the end.</summary>
+internal sealed class AgentProcess : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly StringBuilder _output = new();
+    private System.Diagnostics.Process? _process;
+
+    public AgentProcess()
+    {
+        Namespace = NetworkNamespace.Create(_directory["node"]);
+        File.WriteAllText(_directory["plugin"], "a plugin");
+    }
+
+    public NetworkNamespace Namespace { get; }
+    public string Bpffs { get; } = $"/sys/fs/bpf/ebc-agent-test-{Guid.NewGuid():N}";
+
+    /// <summary>Where the agent finds its BPF objects.</summary>
+    public string ObjectDirectory { get; set; } = Path.GetDirectoryName(Repository.BpfObject("pod"))!;
+
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+                return _output.ToString();
+        }
+    }
+
+    public string this[string name] => _directory[name];
+
+    public void Start(string kubeconfig, params string[] more)
+    {
+        File.WriteAllText(_directory["kubeconfig"], kubeconfig);
+        string[] arguments =
+        [
+            "--node-name", "n1", "--kubeconfig", _directory["kubeconfig"], "--bpffs-root", Bpffs, "--state-dir", _directory["state"],
+            "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
+            "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory,
+            "--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", "--socket-lb", "off", .. more,
+        ];
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), arguments)
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        // A child inherits the namespace of the thread that starts it.
+        _process = Namespace.Run(() => System.Diagnostics.Process.Start(start)!);
+        _process.OutputDataReceived += Keep;
+        _process.ErrorDataReceived += Keep;
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Status and body; 0 while nobody answers.</summary>
+    public (int Status, string Body) Get(int port, string path) => Namespace.Run(() =>
+    {
+        try
+        {
+            using var client = new TcpClient();
+            client.Connect(IPAddress.Loopback, port);
+            client.ReceiveTimeout = 10_000;
+            using var stream = client.GetStream();
+            stream.Write(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.0\r\n\r\n"));
+            using var reader = new StreamReader(stream);
+            var answer = reader.ReadToEnd().Split("\r\n\r\n", 2);
+            return (int.Parse(answer[0].Split(' ')[1], CultureInfo.InvariantCulture), answer[1]);
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            return (0, "");
+        }
+    });
+
+    public async Task Ready()
+    {
+        try
+        {
+            await Eventually.True(() => Get(10256, "/readyz").Status == 200 || _process!.HasExited, "the agent is ready");
+            Assert.False(_process!.HasExited, Output);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException(Output, e);
+        }
+    }
+
+    public void Signal(string name)
+    {
+        using var kill = System.Diagnostics.Process.Start("kill", [$"-{name}", _process!.Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    public int WaitForExit()
+    {
+        _process!.WaitForExit();
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (_process is { HasExited: false })
+        {
+            _process.Kill();
+            _process.WaitForExit();
+        }
+
+        _process?.Dispose();
+        Namespace.Dispose();
+        NetworkNamespace.Remove(_directory["node"]);
+        if (Directory.Exists(Bpffs))
+            Directory.Delete(Bpffs, recursive: true);
+        _directory.Dispose();
+    }
+
+    private void Keep(object sender, DataReceivedEventArgs line)
+    {
+        lock (_output)
+            _output.AppendLine(line.Data);
+    }
+}

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Agent.Tests.Process;
+
+/// <summary>The agent's life from start to signal, as a process: readiness, what it writes, what it exports, what it leaves.</summary>
+public class AgentProcessTests(ITestOutputHelper log)
+{
+    private const string Service =
+        """{"metadata":{"namespace":"default","name":"web","uid":"u1","resourceVersion":"1"},"spec":{"type":"ClusterIP","clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1"],"ports":[{"name":"http","protocol":"TCP","port":80}]}}""";
+
+    private const string BadService =
+        """{"metadata":{"namespace":"default","name":"bad","uid":"u2","resourceVersion":"1"},"spec":{"type":"ClusterIP","clusterIP":"10.96.0.999","clusterIPs":["10.96.0.999"],"ports":[{"name":"http","protocol":"TCP","port":80}]}}""";
+
+    private const string Slice =
+        """{"metadata":{"namespace":"default","name":"web-1","uid":"u3","resourceVersion":"1","labels":{"kubernetes.io/service-name":"web"}},"addressType":"IPv4","ports":[{"name":"http","protocol":"TCP","port":8080}],"endpoints":[{"addresses":["10.201.0.5"],"conditions":{"ready":true},"nodeName":"n1"}]}""";
+
+    private const string Node =
+        """{"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},"spec":{"podCIDR":"10.201.0.0/24","podCIDRs":["10.201.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.168.7.1"}]}}""";
+
+    [Fact]
+    public async Task It_gets_ready_exports_what_it_does_and_stops_when_told()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = Api(agent);
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")), "the network configuration is written");
+
+        var health = agent.Get(10256, "/healthz");
+        Assert.Equal(200, health.Status);
+        Assert.True(JsonDocument.Parse(health.Body).RootElement.GetProperty("healthy").GetBoolean());
+        Assert.Equal((404, 404), (agent.Get(10249, "/healthz").Status, agent.Get(10256, "/metrics").Status));
+        var metrics = agent.Get(10249, "/metrics").Body;
+        Assert.All(
+            [
+                "ebpf_cni_table_entries{table=\"ebc_svc_v1\"} 1", "ebpf_cni_table_entries{table=\"ebc_backend_v1\"} 1",
+                "kubeproxy_sync_proxy_rules_duration_seconds_count 1", "ebpf_cni_issues{reason=\"", "ebpf_cni_watch_objects{kind=\"Service\"} 2",
+                "ebpf_cni_packets_total{reason=\"source_address\",hook=\"pod_egress\"} 0", "ebpf_cni_addresses_capacity{family=\"ipv4\"} 253",
+                "process_resident_memory_bytes ", "ebpf_cni_build_info{",
+            ],
+            name => Assert.Contains(name, metrics, StringComparison.Ordinal));
+        Assert.Contains("default/bad", agent.Output, StringComparison.Ordinal);
+        Assert.Equal("1", agent.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()));
+
+        var clock = Stopwatch.StartNew();
+        agent.Signal("TERM");
+        Assert.Equal(0, agent.WaitForExit());
+        log.WriteLine($"stopped after {clock.ElapsedMilliseconds} ms");
+        Assert.NotEmpty(Directory.GetFiles(Path.Combine(agent.Bpffs, "maps")));
+    }
+
+    [Fact]
+    public async Task Killed_and_started_again_it_writes_nothing_that_was_right()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = Api(agent);
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        agent.Signal("KILL");
+        agent.WaitForExit();
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        var metrics = agent.Get(10249, "/metrics").Body;
+        Assert.All(["segment", "frontend_add", "frontend_switch", "frontend_delete"], kind =>
+            Assert.Contains($"ebpf_cni_kernel_writes_total{{kind=\"{kind}\"}} 0", metrics, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Two_at_once_are_one_too_many()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = Api(agent);
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        using var second = AgentLock.TryTake(agent["run"]);
+        Assert.Null(second);
+    }
+
+    [Fact]
+    public void Wrong_options_are_all_named_and_nothing_is_touched()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        agent.Start("", "--mtu", "many", "--node-nam", "x", "--log-level", "loud");
+        Assert.Equal(2, agent.WaitForExit());
+        Assert.All(["--mtu", "--node-nam:", "--log-level"], name => Assert.Contains(name, agent.Output, StringComparison.Ordinal));
+        Assert.False(Directory.Exists(agent.Bpffs) || Directory.Exists(agent["state"]) || Directory.Exists(agent["run"]));
+    }
+
+    [Fact]
+    public void A_service_that_fails_stops_the_agent_with_an_error()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = Api(agent);
+        Directory.CreateDirectory(agent["objects"]);
+        File.WriteAllText(Path.Combine(agent["objects"], "pod.bpf.o"), "no object");
+        File.WriteAllText(Path.Combine(agent["objects"], "socket.bpf.o"), "no object");
+        agent.ObjectDirectory = agent["objects"];
+        agent.Start(api.Kubeconfig, "--config", WriteConfig(agent));
+        Assert.Equal(1, agent.WaitForExit());
+        Assert.Contains("pod.bpf.o", agent.Output, StringComparison.Ordinal);
+    }
+
+    private static string WriteConfig(AgentProcess agent)
+    {
+        File.WriteAllText(agent["config.json"], "{\"logFormat\":\"json\"}");
+        return agent["config.json"];
+    }
+
+    private static SmallApi Api(AgentProcess agent) => new(agent.Namespace, new()
+    {
+        ["services"] = $"{Service},{BadService}", ["endpointslices"] = Slice, ["nodes"] = Node,
+    });
+}
