@@ -1,1 +1,37 @@
+using System.Globalization;
+using System.Net;
+using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Benchmarks.Roles;
+using Ebpf.Cni.Benchmarks.Scenarios;
+using Ebpf.Cni.Testing;
+
+// Without arguments: all scenarios, written to docs/benchmarks.md. The other forms are what runs inside the pods.
+switch (args)
+{
+    case ["server", var port]:
+        return EchoServer.Run(int.Parse(port, CultureInfo.InvariantCulture));
+    case ["client", var mode, var direct, var service, var pairs]:
+        return PairedClient.Run(mode, IPEndPoint.Parse(direct), IPEndPoint.Parse(service), int.Parse(pairs, CultureInfo.InvariantCulture));
+    case [] or ["--pairs", _]:
+        break;
+    default:
+        Console.Error.WriteLine("usage: benchmarks [--pairs N]");
+        return 2;
+}
+
+var count = args is ["--pairs", var given] ? int.Parse(given, CultureInfo.InvariantCulture) : 10_000;
+var report = new Report();
+foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>()), ("tc", ["--socket-lb", "off"]) })
+{
+    await using var bench = await BenchCluster.StartAsync(arguments);
+    report.Add(await LatencyScenario.RunAsync(bench, path, services: 1, count));
+    report.Add(await ScaleScenario.LoadAsync(bench, path, services: 10_000, endpoints: 4));
+    report.Add(await LatencyScenario.RunAsync(bench, path, services: 10_000, count));
+    if (arguments.Length == 0)
+        report.Add(await ScaleScenario.NewServicesAsync(bench, 200));
+    if (arguments.Length == 0)
+        report.Add(await ScaleScenario.RestartAsync(bench));
+}
+await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
+Console.WriteLine(report);
 return 0;

@@ -1,0 +1,45 @@
+using System.Globalization;
+using System.Text;
+
+namespace Ebpf.Cni.Benchmarks.Figures;
+
+/// <summary>One line of the report: what was measured, the figure, and the bar it is held against (empty if there is none).</summary>
+internal sealed record Figure(string What, string Value, string Bar = "");
+
+/// <summary>A titled table.</summary>
+internal sealed record Section(string Title, string Method, IReadOnlyList<Figure> Figures);
+
+/// <summary>What docs/benchmarks.md says: the machine, and a table for each scenario.</summary>
+internal sealed class Report
+{
+    private readonly List<Section> _sections = [];
+
+    public void Add(Section section)
+    {
+        _sections.Add(section);
+        Console.WriteLine(section.Title);
+        foreach (var figure in section.Figures)
+            Console.WriteLine($"  {figure.What}: {figure.Value}{(figure.Bar.Length > 0 ? $" (bar: {figure.Bar})" : "")}");
+    }
+
+    public override string ToString()
+    {
+        var text = new StringBuilder("# Benchmarks\n\nWritten by `make bench`. Everything is measured in one run on one machine; ratios compare with what a user would\n"
+            + "otherwise have. Nothing here is asserted by a test.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"Machine: {Machine()}.\n");
+        foreach (var section in _sections)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{section.Method}\n\n| what | figure | bar |\n| --- | --- | --- |\n");
+            foreach (var figure in section.Figures)
+                text.Append(CultureInfo.InvariantCulture, $"| {figure.What} | {figure.Value} | {figure.Bar} |\n");
+        }
+        return text.ToString();
+    }
+
+    private static string Machine()
+    {
+        var kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown processor";
+        return $"{Environment.ProcessorCount} cores ({model}), Linux {kernel}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 30} GiB";
+    }
+}

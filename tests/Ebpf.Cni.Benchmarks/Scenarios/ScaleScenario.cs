@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Sandbox.Store;
+
+namespace Ebpf.Cni.Benchmarks.Scenarios;
+
+/// <summary>Many Services: what loading them costs the agent, and how soon one more answers.</summary>
+internal static class ScaleScenario
+{
+    /// <summary>Creates the services with ready endpoints while no agent runs on the node, then starts it: its first load, from empty tables.</summary>
+    public static async Task<Section> LoadAsync(BenchCluster bench, string path, int services, int endpoints)
+    {
+        await bench.Node.StopAgentAsync();
+        for (var i = 0; i < services; i++)
+            await CreateServiceAsync(bench, $"other-{i}", i, endpoints);
+        var started = Stopwatch.StartNew();
+        await bench.Node.StartAgentAsync();
+        await bench.Node.WaitAgentReadyAsync();
+        await WaitForFrontends(bench, services);
+        started.Stop();
+        var agent = AgentProcessFigures.Read(bench.Node.AgentPid ?? throw new InvalidOperationException("the agent is gone"));
+        return new Section(
+            string.Create(CultureInfo.InvariantCulture, $"Loading {services:N0} services × {endpoints} endpoints ({path})"),
+            "The agent is started when the API already holds them. CPU time and resident memory are the whole process's, from /proc, when every frontend is in the kernel's table.",
+            [
+                new Figure("agent's CPU time from start until all are loaded", Seconds(agent.CpuTime), "< 2 s for the load"),
+                new Figure("elapsed", Seconds(started.Elapsed)),
+                new Figure("agent's resident memory", string.Create(CultureInfo.InvariantCulture, $"{agent.ResidentBytes / 1048576.0:0} MiB"), "< 80 MiB"),
+            ]);
+    }
+
+    /// <summary>From the API's answer to the creation (its watch event leaves at that moment) until the kernel's table answers for it.</summary>
+    public static async Task<Section> NewServicesAsync(BenchCluster bench, int count)
+    {
+        var samples = new List<double>();
+        using var table = BpfMap.OpenPinned(Path.Combine(bench.Node.BpffsRoot, "maps", MapNames.Service));
+        for (var i = 0; i < count; i++)
+        {
+            var address = await CreateServiceAsync(bench, $"new-{i}", 60_000 + i, 4);
+            var key = new SvcKey(Addr.From(address), U16Be.FromHost(80), IpProtocol.Tcp, Scope.Internal);
+            var since = Stopwatch.StartNew();
+            while (!(table.TryLookup<SvcKey, Svc>(key, out var value) && value.Count == 4))
+            {
+                if (since.Elapsed > TimeSpan.FromSeconds(10))
+                    throw new TimeoutException($"new-{i} did not appear within 10 s");
+                Thread.Yield();
+            }
+            samples.Add(since.Elapsed.TotalMilliseconds);
+        }
+        samples.Sort();
+        return new Section(
+            string.Create(CultureInfo.InvariantCulture, $"A new Service, with the others loaded ({count} times)"),
+            "From the API's answer to the creation of the Service (its EndpointSlice exists) until its frontend with all backends is in the kernel's table.",
+            [
+                new Figure("median", Milliseconds(samples[samples.Count / 2])),
+                new Figure("p99", Milliseconds(samples[(int)(samples.Count * 0.99)]), "< 50 ms"),
+            ]);
+    }
+
+    /// <summary>A restart with everything in place.</summary>
+    public static async Task<Section> RestartAsync(BenchCluster bench)
+    {
+        await bench.Node.KillAgentAsync();
+        var clock = Stopwatch.StartNew();
+        await bench.Node.StartAgentAsync();
+        await bench.Node.WaitAgentReadyAsync();
+        return new Section(
+            "Restart after kill -9, with the others loaded", "From the start of the process until /readyz answers 200: programs loaded, tables adopted, complete lists compiled and compared.",
+            [new Figure("ready after", Seconds(clock.Elapsed))]);
+    }
+
+    private static async Task<IPAddress> CreateServiceAsync(BenchCluster bench, string name, int number, int endpoints)
+    {
+        var slice = new JsonObject
+        {
+            ["apiVersion"] = "discovery.k8s.io/v1",
+            ["kind"] = "EndpointSlice",
+            ["metadata"] = new JsonObject { ["name"] = name + "-1", ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = name } },
+            ["addressType"] = "IPv4",
+            ["ports"] = new JsonArray(new JsonObject { ["name"] = "", ["port"] = 8080, ["protocol"] = "TCP" }),
+            ["endpoints"] = new JsonArray([.. Enumerable.Range(0, endpoints).Select(e => (JsonNode)new JsonObject
+            {
+                ["addresses"] = new JsonArray(string.Create(CultureInfo.InvariantCulture, $"10.{64 + e}.{(number >> 8) & 0xff}.{number & 0xff}")),
+                ["conditions"] = new JsonObject { ["ready"] = true },
+            })]),
+        };
+        var service = new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Service",
+            ["metadata"] = new JsonObject { ["name"] = name },
+            ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = 80, ["protocol"] = "TCP" }) },
+        };
+        await bench.Cluster.Client.CreateAsync(ResourceTypes.EndpointSlices, "default", slice);
+        var created = await bench.Cluster.Client.CreateAsync(ResourceTypes.Services, "default", service);
+        return IPAddress.Parse(created["spec"]!["clusterIP"]!.GetValue<string>());
+    }
+
+    private static async Task WaitForFrontends(BenchCluster bench, int atLeast)
+    {
+        using var table = BpfMap.OpenPinned(Path.Combine(bench.Node.BpffsRoot, "maps", MapNames.Service));
+        await Testing.Eventually.True(() => table.ReadAll<SvcKey, Svc>().Count(e => e.Value.Count > 0) >= atLeast, $"{atLeast} frontends", TimeSpan.FromSeconds(120));
+    }
+
+    private static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.00} s");
+
+    private static string Milliseconds(double time) => string.Create(CultureInfo.InvariantCulture, $"{time:0.0} ms");
+}
+
+/// <summary>What /proc says of a process.</summary>
+internal sealed record AgentProcessFigures(TimeSpan CpuTime, long ResidentBytes)
+{
+    public static AgentProcessFigures Read(int pid)
+    {
+        using var process = Process.GetProcessById(pid);
+        return new AgentProcessFigures(process.TotalProcessorTime, process.WorkingSet64);
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Store;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
+
+/// <summary>
+/// A running cluster of two nodes with the published agent and plugin, shared by the tests of a class. Everything in it is what users
+/// get; only the Kubernetes API is the sandbox's.
+/// </summary>
+public abstract class ClusterFixture(string name, params string[] agentArguments) : IAsyncLifetime
+{
+    private SandboxCluster? _cluster;
+
+    /// <summary>Skips the test where no cluster can be.</summary>
+    public SandboxCluster Cluster
+    {
+        get
+        {
+            Requires.Root();
+            return _cluster ?? throw new InvalidOperationException("the cluster did not start");
+        }
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        if (!Environment.IsPrivilegedProcess)
+            return;
+        var artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!;
+        _cluster = await SandboxCluster.StartAsync(new SandboxOptions { Name = name, Nodes = 2, Artifacts = artifacts, AgentArguments = agentArguments });
+        await _cluster.ApplyAsync(Path.Combine(Repository.Root, "examples", "hello.yaml"));
+        await _cluster.WaitForPodsReady("app=web", 3);
+        await _cluster.WaitForPodsReady("app=client", 1);
+        await _cluster.Client.WaitForEndpointsAsync("hello", 3);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_cluster is not null)
+            await _cluster.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The cluster IPs of a Service, in the order of its families.</summary>
+    public async Task<string[]> AddressesOf(string service)
+    {
+        var found = await Cluster.Client.GetAsync(ResourceTypes.Services, "default", service);
+        return [.. found["spec"]!["clusterIPs"]!.AsArray().Select(ip => ip!.GetValue<string>())];
+    }
+
+    /// <summary>Asks from a pod, each time anew; see programs/ask.py.</summary>
+    public async Task<Asked> Ask(string protocol, string address, int port, int count, string pod = "client", double timeout = 5)
+    {
+        var result = await Cluster.ExecAsync(pod, Program("ask.py", protocol, address, $"{port}", $"{count}", $"{timeout}"));
+        return Asked.Parse(result);
+    }
+
+    /// <summary>The same from a node itself.</summary>
+    public async Task<Asked> AskFromNode(string node, string protocol, string address, int port, int count) =>
+        Asked.Parse(await Cluster.ExecOnNodeAsync(node, Program("ask.py", protocol, address, $"{port}", $"{count}")));
+
+    /// <summary>Waits until every one of ten fresh questions is answered, by exactly this many backends in the end.</summary>
+    public Task AnsweredBy(string protocol, string address, int port, int backends) => Eventually.True(
+        async () =>
+        {
+            var asked = await Ask(protocol, address, port, 40);
+            return asked.Failures.Count == 0 && asked.Answers.Count == backends;
+        }, $"{protocol} to {address}:{port} answered by {backends} backends");
+
+    /// <summary>Waits until a connection is refused at once.</summary>
+    public Task Refused(string address, int port) => Eventually.True(
+        async () =>
+        {
+            var asked = await Ask("tcp", address, port, 1);
+            return asked.Answers.Count == 0 && asked.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal));
+        }, $"{address}:{port} refuses");
+
+    public static string[] Program(string name, params string[] arguments) =>
+        ["python3", Path.Combine(AppContext.BaseDirectory, "programs", name), .. arguments];
+
+    public static string Manifest(string name) => Path.Combine(AppContext.BaseDirectory, "manifests", name);
+}
+
+/// <summary>What programs/ask.py counted: answers by text, failures by message.</summary>
+public sealed record Asked(IReadOnlyDictionary<string, int> Answers, IReadOnlyDictionary<string, int> Failures)
+{
+    internal static Asked Parse(ExecResult result)
+    {
+        if (result.ExitCode != 0)
+            throw new InvalidOperationException($"ask.py ended with {result.ExitCode}: {result.Errors}");
+        var document = JsonNode.Parse(result.Output)!;
+        return new Asked(
+            document["answers"].Deserialize<Dictionary<string, int>>()!, document["failures"].Deserialize<Dictionary<string, int>>()!);
+    }
+
+    /// <summary>Answers whose pod has this name or prefix.</summary>
+    public int From(string pod) => Answers.Where(a => a.Key.StartsWith(pod, StringComparison.Ordinal)).Sum(a => a.Value);
+
+    public override string ToString() =>
+        string.Join(", ", Answers.Select(a => $"{a.Key}: {a.Value}").Concat(Failures.Select(f => $"{f.Key}: {f.Value}")));
+}
