@@ -5,6 +5,7 @@ using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Sandbox.Cluster;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
 
@@ -45,7 +46,7 @@ internal static class KernelTables
     {
         using var connection = KubernetesConnection.FromKubeconfig(cluster.KubeconfigPath);
         var store = new SnapshotStore();
-        var watcher = new ClusterWatcher(connection, store);
+        var watcher = new ClusterWatcher(connection, store, NullLogger<ClusterWatcher>.Instance);
         using var stop = new CancellationTokenSource();
         var running = watcher.RunAsync(stop.Token);
         while (!store.Synced)

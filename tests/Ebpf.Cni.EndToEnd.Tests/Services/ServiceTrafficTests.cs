@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
 using Ebpf.Cni.Sandbox.Store;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Services;
 
@@ -66,7 +68,7 @@ public abstract class ServiceTrafficTests(ClusterFixture fixture)
         foreach (var group in new[] { "new", "old", "new" })
         {
             await Select(group);
-            await Testing.Eventually.True(
+            await Eventually.True(
                 async () => (await fixture.Ask("tcp", address, 80, 20)) is var asked && asked.Failures.Count == 0 && asked.From(group) == 20,
                 $"only {group} answers");
         }
@@ -76,12 +78,12 @@ public abstract class ServiceTrafficTests(ClusterFixture fixture)
         Assert.True(streamed.Opened > 60, $"only {streamed.Opened} connections were opened while the backends were switched");
     }
 
-    private Task Scale(int replicas) => fixture.Cluster.Client.PatchAsync(
-        ResourceTypes.Deployments, "default", "web", new() { ["spec"] = new System.Text.Json.Nodes.JsonObject { ["replicas"] = replicas } });
+    private Task<JsonObject> Scale(int replicas) => fixture.Cluster.Client.PatchAsync(
+        ResourceTypes.Deployments, "default", "web", new() { ["spec"] = new JsonObject { ["replicas"] = replicas } });
 
-    private Task Select(string group) => fixture.Cluster.Client.PatchAsync(
+    private Task<JsonObject> Select(string group) => fixture.Cluster.Client.PatchAsync(
         ResourceTypes.Services, "default", "switched",
-        new() { ["spec"] = new System.Text.Json.Nodes.JsonObject { ["selector"] = new System.Text.Json.Nodes.JsonObject { ["group"] = group } } });
+        new() { ["spec"] = new JsonObject { ["selector"] = new JsonObject { ["group"] = group } } });
 }
 
 /// <summary>Everything above at the socket.</summary>
