@@ -13,14 +13,17 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
     private readonly Dictionary<string, JsonObject> _known = [];
 
-    /// <summary>Runs until cancelled. Called back one at a time: with each object as it is, and with the last state of one that is gone.</summary>
-    public async Task RunAsync(Action<JsonObject> onPresent, Action<JsonObject> onGone, CancellationToken ct)
+    /// <summary>
+    /// Runs until cancelled. Called back one at a time: with each object as it is, and with the last state of one that is
+    /// gone; <paramref name="onConsistent"/> after a whole list, and after each event.
+    /// </summary>
+    public async Task RunAsync(Action<JsonObject> onPresent, Action<JsonObject> onGone, CancellationToken ct, Action? onConsistent = null)
     {
         while (true)
         {
             try
             {
-                await FollowAsync(onPresent, onGone, ct);
+                await FollowAsync(onPresent, onGone, onConsistent ?? (() => { }), ct);
             }
             catch (Exception e) when (e is HttpRequestException or IOException or JsonException or ApiStatusException && !ct.IsCancellationRequested)
             {
@@ -29,7 +32,7 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
         }
     }
 
-    private async Task FollowAsync(Action<JsonObject> onPresent, Action<JsonObject> onGone, CancellationToken ct)
+    private async Task FollowAsync(Action<JsonObject> onPresent, Action<JsonObject> onGone, Action onConsistent, CancellationToken ct)
     {
         var path = ApiClient.PathOf(type, ns);
         var (items, version) = await client.ListForWatchAsync(path, ApiClient.Query(("labelSelector", labels), ("fieldSelector", fields)), ct);
@@ -38,6 +41,7 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
             Gone(gone, onGone);
         foreach (var item in items)
             Present(item, onPresent);
+        onConsistent();
         while (true)
         {
             var query = ApiClient.Query(
@@ -51,6 +55,7 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
                     Present(body, onPresent);
                 else if (kind == "DELETED")
                     Gone(body, onGone);
+                onConsistent();
             }
         }
     }

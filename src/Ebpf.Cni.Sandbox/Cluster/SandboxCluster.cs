@@ -31,6 +31,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
     public static async Task<SandboxCluster> StartAsync(SandboxOptions options, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
         var paths = new SandboxPaths(options.Name);
         if (SandboxRecord.Read(paths) is { } record && record.Owner.IsAlive)
             throw new InvalidOperationException($"a sandbox '{options.Name}' is running (process {record.Owner.Id}): end it with `ebpf-cni-sandbox down --name {options.Name}`");
@@ -52,8 +53,8 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Dispose();
         await _parts.DisposeAsync();
+        Dispose(); // the client last: the kubelets use it
     }
 
     private static async Task<SandboxCluster> BuildAsync(SandboxOptions options, SandboxPaths paths, ClusterParts parts, CancellationToken ct)

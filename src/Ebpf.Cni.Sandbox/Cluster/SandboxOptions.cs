@@ -28,4 +28,16 @@ public sealed record SandboxOptions
     public Action<string>? Progress { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <exception cref="InvalidOperationException">This process may not make namespaces, or the artifacts are not there; says what to do.</exception>
+    internal void Validate()
+    {
+        if (!Environment.IsPrivilegedProcess)
+            throw new InvalidOperationException("a sandbox makes network namespaces and loads BPF programs: run it as root");
+        var agent = Artifacts is null ? null : Path.Combine(Artifacts, "ebpf-cni-agent");
+        if (agent is not null && !File.Exists(agent))
+            throw new InvalidOperationException($"{agent} is missing: `make publish` makes it");
+        ArgumentOutOfRangeException.ThrowIfLessThan(Nodes, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Nodes, Fabric.NodeAddresses.MostNodes);
+    }
 }

@@ -23,33 +23,26 @@ public static class Waiting
         using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
         over.CancelAfter(patience);
         var now = new Dictionary<string, JsonObject>();
+        IReadOnlyList<JsonObject>? met = null;
+        void Check()
+        {
+            if (met is not null || !condition([.. now.Values]))
+                return;
+            met = [.. now.Values];
+            over.Cancel();
+        }
+
         try
         {
-            while (true)
-            {
-                var (items, version) = await client.ListForWatchAsync(ApiClient.PathOf(type, ns), ApiClient.Query(("labelSelector", labels)), over.Token);
-                now = items.ToDictionary(item => item.Uid());
-                if (condition([.. now.Values]))
-                    return [.. now.Values];
-                var query = ApiClient.Query(("labelSelector", labels), ("watch", "true"), ("resourceVersion", version));
-                await foreach (var (kind, body) in client.WatchAsync(ApiClient.PathOf(type, ns), query, over.Token))
-                {
-                    if (kind == "ERROR")
-                        break;
-                    if (kind == "DELETED")
-                        now.Remove(body.Uid());
-                    else
-                        now[body.Uid()] = body;
-                    if (condition([.. now.Values]))
-                        return [.. now.Values];
-                }
-            }
+            await new ObjectFollower(client, type, ns, labels).RunAsync(body => now[body.Uid()] = body, body => now.Remove(body.Uid()), over.Token, Check);
         }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException) when (met is not null || !ct.IsCancellationRequested)
         {
-            var state = string.Join('\n', now.Values.Select(item => $"{item.Name()}: {item["status"]?.ToJsonString() ?? "no status"}"));
-            throw new TimeoutException($"did not happen within {patience.TotalSeconds:0} s: {what}\n{state}");
+            // found, or not in time
         }
+        return met ?? throw new TimeoutException(
+            $"did not happen within {patience.TotalSeconds:0} s: {what}\n"
+            + string.Join('\n', now.Values.Select(item => $"{item.Name()}: {item["status"]?.ToJsonString() ?? "no status"}")));
     }
 
     /// <summary>Waits until exactly <paramref name="count"/> pods match, and all are ready and stay.</summary>

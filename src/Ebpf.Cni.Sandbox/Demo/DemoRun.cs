@@ -16,6 +16,7 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
     /// <summary>0: every request was answered, and by enough backends.</summary>
     public async Task<int> RunAsync(CancellationToken ct)
     {
+        _ = DemoManifest.Read(await File.ReadAllTextAsync(manifest, ct)); // what is wrong with it is better known before the rest
         try
         {
             return keep ? await RunKeptAsync(ct) : await RunOnceAsync(ct);
@@ -47,7 +48,7 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         try
         {
             var good = await ShowAsync(sandbox, ct);
-            Farewell(sandbox);
+            await FarewellAsync(sandbox, ct);
             return good ? 0 : 1;
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
@@ -141,9 +142,12 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         _output.Table("Kernel tables", ["node", "table", "entries", "size"], rows, numbers: 2);
     }
 
-    private void Farewell(SandboxView sandbox)
+    private async Task FarewellAsync(SandboxView sandbox, CancellationToken ct)
     {
-        var self = string.Join(' ', DetachedSandbox.Self);
+        var self = $"{string.Join(' ', DetachedSandbox.Self)} --name {sandbox.Name}";
+        var known = DemoManifest.Read(await File.ReadAllTextAsync(manifest, ct));
+        var service = await sandbox.Client.GetAsync(ResourceTypes.Services, "default", known.Service, ct);
+        var address = DemoManifest.Target(service, v6: false, "TCP");
         _output.Line();
         _output.Line("The sandbox keeps running. Where to look next:");
         _output.Line($"  export KUBECONFIG={sandbox.KubeconfigPath}");
@@ -151,8 +155,8 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         _output.Line("  kubectl scale deployment web --replicas=5");
         foreach (var node in sandbox.NodeNames)
             _output.Line($"  curl -s {new Uri(sandbox.ApiAddress, NodeEndpoint.MetricsPath(node))}");
-        _output.Line($"  {self} exec client -- python3 -c 'import urllib.request as u; print(u.urlopen(\"http://ADDRESS/\").read())'");
+        _output.Line($"  {self} exec {known.Client} -- python3 -c 'import urllib.request as u; print(u.urlopen(\"http://{address}/\").read())'");
         _output.Line($"  {self} agent kill {sandbox.NodeNames[0]}    # traffic goes on; `agent start {sandbox.NodeNames[0]}` brings it back");
-        _output.Line($"  {self} down --name {sandbox.Name}    # ends it and removes everything");
+        _output.Line($"  {self} down    # ends it and removes everything");
     }
 }

@@ -69,18 +69,20 @@ internal sealed class NodeKubelet : IAsyncDisposable
         var worker = new PodWorker(_node, pod, _registration.NetworkAsync, _shutdown.Token);
         _pods[pod.Uid()] = worker;
         worker.Update(pod);
-        _ = ForgetAsync(pod.Uid(), worker);
     }
 
     private void Gone(JsonObject pod)
     {
-        if (_pods.TryGetValue(pod.Uid(), out var known))
-            known.Gone();
+        if (!_pods.TryGetValue(pod.Uid(), out var known))
+            return;
+        known.Gone();
+        _ = ForgetAsync(pod.Uid(), known);
     }
 
+    // not before the object is seen to be gone: an older event, still on its way, would give a dead pod a new worker
     private async Task ForgetAsync(string uid, PodWorker worker)
     {
-        await worker.Completion.ContinueWith(_ => { }, TaskScheduler.Default);
+        await worker.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (worker.Completion.IsCompletedSuccessfully && !_shutdown.IsCancellationRequested && _pods.TryRemove(uid, out _))
             worker.Dispose();
     }

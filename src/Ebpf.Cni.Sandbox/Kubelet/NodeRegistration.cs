@@ -143,7 +143,7 @@ internal static class NodeObject
             {
                 ["kubeletVersion"] = "v1.35.0-sandbox",
                 ["osImage"] = RuntimeInformation.OSDescription,
-                ["kernelVersion"] = Environment.OSVersion.Version.ToString(),
+                ["kernelVersion"] = File.ReadAllText("/proc/sys/kernel/osrelease").Trim(),
                 ["containerRuntimeVersion"] = "sandbox://1",
                 ["operatingSystem"] = "linux",
                 ["architecture"] = Architecture,

@@ -31,7 +31,7 @@ internal sealed class PodWorker : IDisposable
         _networkReady = networkReady;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
         _publisher = new StatusPublisher(node, () => PodStatus.Build(_pod, _network?.Addresses, _containers, node, null), () => _pod);
-        Completion = Task.Run(() => RunAsync(shutdown), CancellationToken.None);
+        Completion = Task.Run(() => ReportAsync(() => RunAsync(shutdown)), CancellationToken.None);
     }
 
     /// <summary>Ends when nothing of the pod is left on the node.</summary>
@@ -41,20 +41,45 @@ internal sealed class PodWorker : IDisposable
     {
         _pod = pod;
         if (pod.IsTerminating())
-            _stop.Cancel();
+            Stop();
     }
 
     /// <summary>The object is gone already: deleted by force.</summary>
     public void Gone()
     {
         _gone = true;
-        _stop.Cancel();
+        Stop();
     }
 
     public void Dispose() => _stop.Dispose();
 
     /// <summary>Whether the container will write no more to its log.</summary>
     public bool IsFinished(string container) => _containers.FirstOrDefault(run => run.Name == container)?.Finished ?? Completion.IsCompleted;
+
+    private void Stop()
+    {
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // it has come to its end meanwhile
+        }
+    }
+
+    private async Task ReportAsync(Func<Task> life)
+    {
+        try
+        {
+            await life();
+        }
+        catch (Exception e)
+        {
+            await _node.Events.WarningAsync(_pod, "FailedSync", e.Message);
+            throw; // the kubelet's end tells it again
+        }
+    }
 
     private async Task RunAsync(CancellationToken shutdown)
     {

@@ -87,13 +87,17 @@ public sealed class KubeletTests : IAsyncLifetime
         FakeCni.Install(Node);
         await _cluster.ApplyAsync(Pod("again", "Always", "exit 3"));
         await _cluster.ApplyAsync(Pod("good", "OnFailure", "exit 0"));
-        await _cluster.ApplyAsync(Pod("bad", "Never", "echo last words; exit 3"));
+        await _cluster.ApplyAsync(Pod("bad", "Never", "echo first; echo last words; exit 3"));
         await Client.WaitAsync(
             ResourceTypes.Pods, "default", null,
             pods => Find(pods, "again").Items("status", "containerStatuses").Any(c => c.Number("restartCount") >= 1)
                 && Find(pods, "good").Text("status", "phase") == "Succeeded" && Find(pods, "bad").Text("status", "phase") == "Failed",
             "one restarts, one succeeded, one failed");
-        Assert.Equal("last words\n", await Client.TextAsync(ApiClient.PathOf(ResourceTypes.Pods, "default", "bad", "log")));
+        var log = ApiClient.PathOf(ResourceTypes.Pods, "default", "bad", "log");
+        Assert.Equal("first\nlast words\n", await Client.TextAsync(log));
+        Assert.Equal("first\nlast words\n", await Client.TextAsync(log + "?tailLines=5"));
+        Assert.Equal("last words\n", await Client.TextAsync(log + "?tailLines=1&follow=true")); // ends, for the container has
+        Assert.Equal("", await Client.TextAsync(log + "?tailLines=0"));
         Assert.False(Directory.Exists(Path.Combine(Node.CgroupPath, "pods", Find(await Client.ListAsync(ResourceTypes.Pods), "bad").Uid(), "main")));
     }
 

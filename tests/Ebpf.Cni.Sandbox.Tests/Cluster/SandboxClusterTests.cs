@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using Ebpf.Cni.Sandbox.Api;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Store;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Sandbox.Tests.Cluster;
+
+public sealed class SandboxClusterTests : IDisposable
+{
+    private readonly FakeArtifacts _artifacts = new();
+
+    public void Dispose() => _artifacts.Dispose();
+
+    [Fact]
+    public async Task Agents_are_started_killed_stopped_and_asked_for_metrics_by_each_way()
+    {
+        Requires.Root();
+        await using var cluster = await StartAsync("t-agents");
+        var node = cluster.Nodes["node-b"];
+        var first = Assert.NotNull(node.AgentPid);
+        Assert.Equal("# node-b /metrics\n", await node.MetricsAsync());
+        Assert.Equal("# node-b /metrics\n", await cluster.MetricsAsync("node-b"));
+        Assert.Contains(first, CgroupProcesses.All(node.CgroupPath));
+        Assert.Equal(node.Namespace.Inode, NamespaceOf(first));
+
+        await node.KillAgentAsync();
+        Assert.Null(node.AgentPid);
+        var answer = await Assert.ThrowsAsync<ApiStatusException>(() => cluster.MetricsAsync("node-b"));
+        Assert.Equal(502, (int)answer.Code);
+        await node.StartAgentAsync();
+        await node.WaitAgentReadyAsync();
+        Assert.Equal(0, await node.StopAgentAsync());
+        await cluster.Client.PostAsync(NodeEndpoint.AgentPath("node-b", "start"));
+        Assert.NotNull(node.AgentPid);
+        Assert.Equal(["starts", "starts", "ends", "starts"], File.ReadLines(node.AgentLog).Select(line => line.Split(' ')[0]));
+    }
+
+    [Fact]
+    public async Task The_api_is_reached_on_every_nodes_loopback()
+    {
+        Requires.Root();
+        await using var cluster = await StartAsync("t-api");
+        foreach (var node in cluster.NodeNames)
+        {
+            var config = cluster.Nodes[node].Directories.Kubeconfig;
+            var ran = await cluster.ExecOnNodeAsync(node, ["kubectl", "--kubeconfig", config, "get", "nodes", "-o", "name"]);
+            Assert.Equal("node/node-a\nnode/node-b\n", ran.ThrowIfFailed().Output);
+        }
+    }
+
+    [Fact]
+    public async Task Waiting_goes_on_through_an_api_that_misbehaves()
+    {
+        Requires.Root();
+        await using var cluster = await StartAsync("t-waiting");
+        var waiting = cluster.Client.WaitAsync(ResourceTypes.ConfigMaps, "default", null, maps => maps.Count == 1, "a map appears");
+        await Eventually.True(() => cluster.Misbehaviour.OpenWatches > 0, "the watch is open");
+        cluster.Misbehaviour.Add(new Fault(FaultKind.Status, "/configmaps", Count: 1, Status: 503));
+        cluster.Misbehaviour.Add(new Fault(FaultKind.Garbage, "/configmaps", Count: 1));
+        cluster.Misbehaviour.DropWatches();
+        await Eventually.True(
+            async () =>
+            {
+                try
+                {
+                    await cluster.ApplyAsync("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: here}\n");
+                    return true;
+                }
+                catch (Exception e) when (e is ApiStatusException or System.Text.Json.JsonException or HttpRequestException)
+                {
+                    return false; // met the fault itself
+                }
+            },
+            "the map is stored");
+        Assert.Equal("here", Assert.Single(await waiting).Name());
+    }
+
+    [Fact]
+    public async Task A_sandbox_whose_process_was_killed_is_removed_by_its_name_and_a_living_one_is_not_started_twice()
+    {
+        Requires.Root();
+        const string name = "t-killed";
+        var paths = new SandboxPaths(name);
+        using var owner = Process.Start(new ProcessStartInfo(
+            Path.Combine(AppContext.BaseDirectory, "ebpf-cni-sandbox"), ["up", "--name", name, "--artifacts", _artifacts.Path]) { RedirectStandardOutput = true })!;
+        try
+        {
+            await Eventually.True(() => SandboxRecord.Read(paths) is { Ready: true }, "the sandbox is up");
+            using (var view = SandboxView.Open(name))
+                Assert.Equal(2, (await view.Client.ListAsync(ResourceTypes.Nodes)).Count);
+            var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(name));
+            Assert.Contains($"process {owner.Id}", refused.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            owner.Kill();
+            await owner.WaitForExitAsync();
+        }
+        var agents = CgroupProcesses.All(paths.CgroupPath).Select(ProcessIdentity.Of).ToList();
+        Assert.Equal(2, agents.Count);
+        Assert.True(await SandboxCluster.CleanUpAsync(name));
+        Assert.All(agents, agent => Assert.False(agent is { IsAlive: true }));
+        Assert.Empty(paths.ExistingNamespaces());
+        Assert.Empty(paths.ExistingBpffsDirectories());
+        Assert.False(Directory.Exists(paths.CgroupPath));
+        Assert.False(Directory.Exists(paths.WorkDirectory));
+        Assert.False(await SandboxCluster.CleanUpAsync(name));
+    }
+
+    [Fact]
+    public async Task An_agent_that_does_not_start_is_told_with_its_last_words_and_nothing_is_left()
+    {
+        Requires.Root();
+        var agent = Path.Combine(_artifacts.Path, "ebpf-cni-agent");
+        File.SetUnixFileMode(agent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.WriteAllText(agent, "#!/bin/sh\necho last words\nexit 7\n");
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync("t-failing"));
+        Assert.Contains("exit code 7", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("last words", failure.Message, StringComparison.Ordinal);
+        Assert.False(await SandboxCluster.CleanUpAsync("t-failing"));
+    }
+
+    private Task<SandboxCluster> StartAsync(string name) => SandboxCluster.StartAsync(new SandboxOptions { Name = name, Artifacts = _artifacts.Path });
+
+    private static ulong NamespaceOf(int process)
+    {
+        using var found = Kernel.Namespaces.NetworkNamespace.Open($"/proc/{process}/ns/net");
+        return found.Inode;
+    }
+}
