@@ -1,6 +1,7 @@
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Cluster;
 
@@ -26,7 +27,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
     /// <summary>The API from inside.</summary>
     public ApiServer Api => _parts.Api!;
 
-    /// <summary>Makes a cluster and waits until its agents are ready. Nothing is left behind on failure.</summary>
+    /// <summary>Makes a cluster and waits until its agents and nodes are ready. Nothing is left behind on failure.</summary>
     /// <exception cref="InvalidOperationException">A sandbox of this name is running, or an agent does not start; carries the end of its log.</exception>
     public static async Task<SandboxCluster> StartAsync(SandboxOptions options, CancellationToken ct = default)
     {
@@ -78,6 +79,9 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
             foreach (var node in parts.Nodes.Values)
                 await node.StartAgentAsync();
             await Task.WhenAll(parts.Nodes.Values.Select(node => node.WaitAgentReadyAsync(ct)));
+            // what is applied at once is then spread over all nodes, not put on the one that was first
+            await cluster.Client.WaitAsync(
+                ResourceTypes.Nodes, "", null, all => all.All(node => node.Condition("Ready") == "True"), "all nodes ready", ct: ct);
         }
         (record with { Api = parts.Api.Address, Nodes = cluster.NodeNames, Ready = true }).Write(paths);
         return cluster;

@@ -61,8 +61,6 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
     private async Task<bool> ShowAsync(SandboxView sandbox, CancellationToken ct)
     {
         var known = DemoManifest.Read(await File.ReadAllTextAsync(manifest, ct));
-        await sandbox.Client.WaitAsync(
-            ResourceTypes.Nodes, "", null, nodes => nodes.All(node => node.Condition("Ready") == "True"), "all nodes ready", ct: ct);
         _output.Step("nodes ready: the agents have installed the CNI plugin");
         foreach (var stored in await sandbox.ApplyAsync(manifest, ct))
             _output.Step($"applied {stored.Text("kind")} {stored.Name()}");

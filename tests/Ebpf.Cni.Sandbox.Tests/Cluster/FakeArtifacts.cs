@@ -1,6 +1,6 @@
 namespace Ebpf.Cni.Sandbox.Tests.Cluster;
 
-/// <summary>A directory of artifacts whose agent only answers its health and metrics addresses, and says on SIGTERM that it goes.</summary>
+/// <summary>A directory of artifacts whose agent only writes a network configuration, answers its health and metrics addresses, and says on SIGTERM that it goes.</summary>
 internal sealed class FakeArtifacts : IDisposable
 {
     private const string Agent = """
@@ -8,6 +8,8 @@ internal sealed class FakeArtifacts : IDisposable
         import http.server, os, signal, sys, threading
         options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
         print("starts with", options["--node-name"], options["--kubeconfig"], flush=True)
+        with open(options["--cni-conf-dir"] + "/10-fake.conflist", "w") as f:
+            f.write('{"cniVersion":"1.0.0","name":"fake","plugins":[{"type":"fake-cni"}]}')
         def end(*_):
             print("ends", flush=True)
             os._exit(0)
