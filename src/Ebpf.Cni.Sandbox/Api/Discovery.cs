@@ -38,7 +38,7 @@ internal static class Discovery
         ["buildDate"] = "1970-01-01T00:00:00Z",
         ["goVersion"] = "",
         ["compiler"] = ".NET " + Environment.Version,
-        ["platform"] = "linux/" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
+        ["platform"] = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? "linux/amd64" : "linux/" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
     };
 
     private static JsonObject Group((string Group, string Version) group)

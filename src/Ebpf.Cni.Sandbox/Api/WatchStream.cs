@@ -37,6 +37,8 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
             context.Response.ContentType = "application/json";
             context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
             await context.Response.StartAsync(ends.Token);
+            // The headers go out now: a client waits for them before it believes that it watches.
+            await context.Response.Body.FlushAsync(ends.Token);
             await StreamAsync(context.Response, options, ends.Token);
         }
         catch (OperationCanceledException)

@@ -32,13 +32,13 @@ internal sealed class ListPages
     public ListPage Next(string token, int limit)
     {
         var parts = token.Split('.');
-        if (parts.Length != 2 || !long.TryParse(parts[0], CultureInfo.InvariantCulture, out var serial) || !int.TryParse(parts[1], CultureInfo.InvariantCulture, out var offset))
+        if (parts.Length != 2 || !long.TryParse(parts[0], CultureInfo.InvariantCulture, out var serial) || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
             throw ApiException.BadRequest("continue key is not valid");
         lock (_lock)
         {
             if (!_frozen.ContainsKey(serial))
                 throw ApiException.Expired("The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.");
-            return Page(serial, offset, limit);
+            return offset <= _frozen[serial].Items.Length ? Page(serial, offset, limit) : throw ApiException.BadRequest("continue key is not valid");
         }
     }
 
