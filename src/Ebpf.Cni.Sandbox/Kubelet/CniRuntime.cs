@@ -43,12 +43,6 @@ internal sealed class CniRuntime(NodeDirectories directories, NetworkNamespace n
             await RunAsync("DEL", list, plugin, attachment, result, ct);
     }
 
-    public async Task CheckAsync(CniConfiguration list, CniAttachment attachment, JsonObject result, CancellationToken ct)
-    {
-        foreach (var plugin in list.Plugins)
-            await RunAsync("CHECK", list, plugin, attachment, result, ct);
-    }
-
     /// <summary>The pod's addresses, without their prefix lengths, in the result's order.</summary>
     public static IReadOnlyList<IPAddress> AddressesOf(JsonObject result) =>
         [.. result.Items("ips").Select(ip => ip.Text("address")).OfType<string>().Select(text => IPAddress.Parse(text.Split('/')[0]))];

@@ -6,7 +6,7 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Kubelet;
 
 /// <summary>A pod's network namespace, wired by the node's CNI plugins; or the node's own, for a pod that shares it.</summary>
-internal sealed class PodNetwork : IDisposable
+internal sealed class PodNetwork
 {
     private readonly NodeContext _node;
     private readonly CniConfiguration? _list;
@@ -68,12 +68,6 @@ internal sealed class PodNetwork : IDisposable
         Namespace.Dispose();
         NetworkNamespace.Remove(_attachment.NamespacePath);
         return complaint;
-    }
-
-    public void Dispose()
-    {
-        if (_attachment is not null)
-            Namespace.Dispose();
     }
 
     private static async Task<string?> TryDeleteAsync(NodeContext node, CniConfiguration list, CniAttachment attachment, JsonObject? result)

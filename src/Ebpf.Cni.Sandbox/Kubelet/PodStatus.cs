@@ -6,7 +6,7 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 /// <summary>A pod's status, computed from its containers. Pure.</summary>
 internal static class PodStatus
 {
-    public static JsonObject Build(JsonObject pod, PodAddresses? addresses, IReadOnlyList<ContainerRun> containers, NodeContext node, string? waiting)
+    public static JsonObject Build(JsonObject pod, PodAddresses? addresses, IReadOnlyList<ContainerRun> containers, NodeContext node)
     {
         var previous = pod["status"] as JsonObject ?? [];
         var status = new JsonObject
@@ -23,7 +23,7 @@ internal static class PodStatus
         }
         status["containerStatuses"] = containers.Count > 0
             ? containers.Select((run, at) => (JsonNode)OfContainer(run, pod.Items("spec", "containers").ElementAt(at), pod.Uid())).ToJsonArray()
-            : pod.Items("spec", "containers").Select(c => (JsonNode)NotStarted(c, waiting ?? "ContainerCreating")).ToJsonArray();
+            : pod.Items("spec", "containers").Select(c => (JsonNode)NotStarted(c)).ToJsonArray();
         status["conditions"] = Conditions(previous, containers, node.Now());
         return status;
     }
@@ -80,7 +80,7 @@ internal static class PodStatus
         ["lastState"] = run.LastTermination?.ToJson() ?? [],
     };
 
-    private static JsonObject NotStarted(JsonObject container, string reason) => new()
+    private static JsonObject NotStarted(JsonObject container) => new()
     {
         ["name"] = container.Text("name"),
         ["image"] = container.Text("image") ?? "",
@@ -88,7 +88,7 @@ internal static class PodStatus
         ["restartCount"] = 0,
         ["ready"] = false,
         ["started"] = false,
-        ["state"] = new ContainerState.Waiting(reason).ToJson(),
+        ["state"] = new ContainerState.Waiting("ContainerCreating").ToJson(),
         ["lastState"] = new JsonObject(),
     };
 }

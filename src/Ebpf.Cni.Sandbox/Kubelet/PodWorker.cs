@@ -30,7 +30,7 @@ internal sealed class PodWorker : IDisposable
         _pod = pod;
         _networkReady = networkReady;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
-        _publisher = new StatusPublisher(node, () => PodStatus.Build(_pod, _network?.Addresses, _containers, node, null), () => _pod);
+        _publisher = new StatusPublisher(node, () => PodStatus.Build(_pod, _network?.Addresses, _containers, node), () => _pod);
         Completion = Task.Run(() => ReportAsync(() => RunAsync(shutdown)), CancellationToken.None);
     }
 
