@@ -46,12 +46,12 @@ static __always_inline int ebc_check_source(struct __sk_buff *skb, struct ebc_pa
 
 /* Services: EBC_REASON_FORWARDED leaves *to as the packet is; SERVICE and REPLY change it; else a drop
  * reason. */
-static __always_inline int ebc_translate(struct ebc_packet *p, const struct ebc_ep *local,
-					 struct ebc_flow *to)
+static __always_inline int ebc_translate(const struct __sk_buff *skb, struct ebc_packet *p,
+					 const struct ebc_ep *local, struct ebc_flow *to)
 {
 	if (!ebc_configured(EBC_CONFIG_TC_SERVICES))
 		return EBC_REASON_FORWARDED;
-	ebc_fragment(p);
+	ebc_fragment(skb, p);
 	if (!(p->flags & EBC_PKT_PORTS)) {
 		/* Ports unknown, and the address may be a service's: it must not leave the node untranslated.
 		 */
@@ -93,7 +93,7 @@ int ebc_pod_egress(struct __sk_buff *skb)
 		return ebc_pass(&p, EBC_REASON_FORWARDED);
 
 	local = ebc_endpoint(&p.about.flow.dst);
-	reason = ebc_translate(&p, local, &to);
+	reason = ebc_translate(skb, &p, local, &to);
 	if (reason >= EBC_DROP_FIRST) {
 		ebc_drop(&p.about, reason);
 		return reason == EBC_DROP_NO_BACKEND ? ebc_reject(skb, &p) : TC_ACT_SHOT;
@@ -123,7 +123,7 @@ int ebc_pod_ingress(struct __sk_buff *skb)
 	/* What cannot be read cannot be a reply; the pod's own kernel judges it. */
 	if (ebc_parse(skb, &p, EBC_HOOK_POD_INGRESS) || !ebc_configured(EBC_CONFIG_TC_SERVICES))
 		return ebc_pass(&p, EBC_REASON_DELIVERED);
-	ebc_fragment(&p);
+	ebc_fragment(skb, &p);
 	if (!(p.flags & EBC_PKT_PORTS) || ebc_service_reply(&p, &to) != EBC_REASON_REPLY)
 		return ebc_pass(&p, EBC_REASON_DELIVERED);
 	if (ebc_rewrite(skb, &p, &to))

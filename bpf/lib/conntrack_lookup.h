@@ -71,6 +71,13 @@ static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, 
 
 #define EBC_SEGMENT_WINDOW 64
 
+static __always_inline bool ebc_backend_is(__u32 index, const struct ebc_ct *ct)
+{
+	const struct ebc_backend *b = ebc_backend_at(index);
+
+	return b && ebc_addr_eq(&b->addr, &ct->xlate_addr) && b->port == ct->xlate_port;
+}
+
 /*
  * Is the entry's backend still one of the service's? Its position changes a little when the set does
  * (segments are sorted), so a large segment is searched around the old position, a small one completely.
@@ -78,20 +85,20 @@ static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, 
 static __noinline bool ebc_ct_backend_serves(struct ebc_ct *ct, const struct ebc_svc *svc)
 {
 	__u32 first = 0, count = svc->count, index = ct->backend_index, i;
-	const struct ebc_backend *b;
+	/* No table has 2^31 elements: 0, but not for the verifier, which thus checks one loop and not one
+	 * for each beginning. */
+	__u32 zero = count >> 31;
 
-	if (index < count) {
-		b = ebc_backend_at(svc->offset + index);
-		if (b && ebc_addr_eq(&b->addr, &ct->xlate_addr) && b->port == ct->xlate_port)
-			return true;
-	}
+	asm volatile("" : "+r"(zero));
+	if (index < count && ebc_backend_is(svc->offset + index, ct))
+		return true;
 	if (count > EBC_SEGMENT_WINDOW && index > EBC_SEGMENT_WINDOW / 2)
 		first = index - EBC_SEGMENT_WINDOW / 2;
+	first ^= zero;
 	for (i = 0; i < EBC_SEGMENT_WINDOW; i++) {
 		if (first + i >= count)
 			break;
-		b = ebc_backend_at(svc->offset + first + i);
-		if (b && ebc_addr_eq(&b->addr, &ct->xlate_addr) && b->port == ct->xlate_port) {
+		if (ebc_backend_is(svc->offset + first + i, ct)) {
 			ct->backend_index = first + i;
 			return true;
 		}

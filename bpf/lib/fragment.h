@@ -38,12 +38,14 @@ static __noinline void ebc_fragment_ports(struct ebc_packet *p)
 	p->flags |= EBC_PKT_PORTS;
 }
 
-static __always_inline void ebc_fragment(struct ebc_packet *p)
+static __always_inline void ebc_fragment(const struct __sk_buff *skb, struct ebc_packet *p)
 {
 	if (p->about.proto != IPPROTO_TCP && p->about.proto != IPPROTO_UDP)
 		return;
 	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER))
 		ebc_fragment_ports(p);
+	/* As ebc_parse does: one state for the verifier, not one for each kind of fragment. */
+	p->flags ^= ebc_opaque_zero(skb);
 }
 
 #endif

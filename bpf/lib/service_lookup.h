@@ -29,14 +29,15 @@ struct {
 
 #define EBC_SVC_TRIES 4
 
+/* One branch, not four: the verifier follows each of them at every place. */
 static __always_inline bool ebc_addr_eq(const struct ebc_addr *a, const struct ebc_addr *b)
 {
-	return a->w[3] == b->w[3] && a->w[2] == b->w[2] && a->w[1] == b->w[1] && a->w[0] == b->w[0];
+	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) | (a->w[2] ^ b->w[2]) | (a->w[3] ^ b->w[3]));
 }
 
 static __always_inline bool ebc_addr_is_v4(const struct ebc_addr *a)
 {
-	return !a->w[0] && !a->w[1] && a->w[2] == bpf_htonl(0xffff);
+	return !(a->w[0] | a->w[1] | (a->w[2] ^ bpf_htonl(0xffff)));
 }
 
 /*

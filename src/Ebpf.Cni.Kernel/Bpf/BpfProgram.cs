@@ -16,6 +16,7 @@ public sealed partial class BpfProgram : IDisposable
         Id = info.Id;
         Type = (BpfProgramType)info.Type;
         Name = name ?? info.Name.ToString();
+        VerifiedInstructions = info.VerifiedInstructions;
     }
 
     public uint Id { get; }
@@ -24,6 +25,9 @@ public sealed partial class BpfProgram : IDisposable
 
     /// <summary>Its function's name; of an adopted program the first 15 characters.</summary>
     public string Name { get; }
+
+    /// <summary>Instructions that the verifier went through, once for each state in which it met one: what loading costs. 0 before Linux 5.16, which does not tell.</summary>
+    public uint VerifiedInstructions { get; }
 
     internal FdHandle Handle => _fd;
 
@@ -58,12 +62,13 @@ public sealed partial class BpfProgram : IDisposable
         }
     }
 
-    /// <summary>The beginning of struct bpf_prog_info. Pointers and counts stay zero: nothing is copied to them.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 80)]
+    /// <summary>struct bpf_prog_info (an older kernel fills less). Pointers and counts stay zero: nothing is copied to them.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 224)]
     private struct NativeInfo
     {
         [FieldOffset(0)] public uint Type;
         [FieldOffset(4)] public uint Id;
         [FieldOffset(64)] public ObjectName Name;
+        [FieldOffset(216)] public uint VerifiedInstructions;
     }
 }
