@@ -107,6 +107,10 @@ internal static class PairedClient
 
         protected override void Perform() => RequestAndResponse(_socket);
 
-        public override void Dispose() => _socket.Dispose();
+        public override void Dispose()
+        {
+            _socket.Dispose();
+            base.Dispose();
+        }
     }
 }

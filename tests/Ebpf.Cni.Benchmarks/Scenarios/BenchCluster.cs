@@ -49,18 +49,18 @@ internal sealed class BenchCluster : IAsyncDisposable
     private static string Manifest(string node) => $$"""
         apiVersion: v1
         kind: Pod
-        metadata: {name: bench, labels: {app: bench}}
+        metadata: { name: bench, labels: { app: bench } }
         spec:
           nodeName: {{node}}
           containers:
             - name: server
               image: ebpf-cni/benchmarks
               command: [dotnet, "{{Self}}", server, "{{ServerPort}}"]
-              readinessProbe: {tcpSocket: {port: {{ServerPort}}}, periodSeconds: 1}
+              readinessProbe: {tcpSocket: {port: {{ServerPort}} }, periodSeconds: 1}
         ---
         apiVersion: v1
         kind: Pod
-        metadata: {name: client, labels: {app: client}}
+        metadata: { name: client, labels: { app: client } }
         spec:
           nodeName: {{node}}
           containers: [{name: client, image: ebpf-cni/benchmarks, command: [sleep, infinity]}]
@@ -70,6 +70,6 @@ internal sealed class BenchCluster : IAsyncDisposable
         metadata: {name: bench}
         spec:
           selector: {app: bench}
-          ports: [{port: 80, targetPort: {{ServerPort}}}]
+          ports: [{port: 80, targetPort: {{ServerPort}} }]
         """;
 }
