@@ -80,14 +80,12 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
             unavailable = 1;
         var next = oldTotal == 0 ? wanted : Math.Min(wanted, Math.Max(Replicas(current), wanted + surge - oldTotal));
         Scale(deployment, current, next);
-        var available = old.Append(current).Sum(s => s.Number("status", "availableReplicas") ?? 0);
-        var removable = Math.Max(0, Math.Min(oldTotal, available - Math.Max(0, wanted - unavailable)));
+        // Counted from what the sets want, not from what they report: a report lags behind, and believing it would remove the same pods' share twice.
+        var removable = Math.Max(0, oldTotal - (wanted - unavailable) + (current.Number("status", "availableReplicas") ?? 0));
         foreach (var set in old.OrderBy(s => s.Text("metadata", "creationTimestamp"), StringComparer.Ordinal))
         {
-            // Pods that never became available cost nothing to remove.
-            var idle = Replicas(set) - (set.Number("status", "availableReplicas") ?? 0);
-            var remove = Math.Min(Replicas(set), Math.Max(0, idle) + removable);
-            removable -= Math.Max(0, remove - Math.Max(0, idle));
+            var remove = Math.Min(Replicas(set), removable);
+            removable -= remove;
             Scale(deployment, set, Replicas(set) - remove);
         }
     }
