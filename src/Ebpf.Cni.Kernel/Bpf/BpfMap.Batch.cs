@@ -39,7 +39,7 @@ public sealed partial class BpfMap
                 if (result == 0)
                     return keys.Length;
                 if (!MeansNoBatch(result))
-                    throw Failure("write", result, (int)attributes.Count);
+                    throw Failure("write", result, Done(in attributes, keys.Length));
                 _noBatch = true;
             }
         }
@@ -64,7 +64,7 @@ public sealed partial class BpfMap
                     break;
                 }
                 if (result is not (0 or -Errno.ENOENT))
-                    throw Failure("delete from", result, deleted + (int)attributes.Count);
+                    throw Failure("delete from", result, deleted + Done(in attributes, keys.Length));
                 // the batch stops at an absent key: step over it
                 var done = (int)attributes.Count;
                 deleted += done;
@@ -174,6 +174,9 @@ public sealed partial class BpfMap
         attributes.MapFd = (uint)lease.Fd;
         return BpfSyscall.Invoke(command, ref attributes);
     }
+
+    // a batch that fails on its way tells where; one that is refused at once leaves the caller's number as it was
+    private static int Done(in MapBatchAttributes failed, int asked) => failed.Count < asked ? (int)failed.Count : 0;
 
     // EINVAL: a kernel before 5.6 does not know the command; ENOTSUPP: this type of map has no such operation
     private static bool MeansNoBatch(int result) => result is -Errno.EINVAL or -Errno.ENOTSUPP or -Errno.EOPNOTSUPP;

@@ -51,6 +51,20 @@ public sealed class BatchTests : PrivilegedTest
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public void A_batch_that_is_refused_as_a_whole_has_written_nothing(bool batches)
+    {
+        var map = Own(BpfMap.Create(new("ebc_batch", BpfMapType.Hash, 4, sizeof(ulong), 8, BpfMapFlags.ReadOnly)));
+        if (!batches)
+            map.ForgoBatches();
+        var error = Assert.Throws<KernelException>(() => map.UpdateBatch<uint, ulong>([1, 2, 3], [1, 2, 3]));
+        Assert.Equal((Errno.EPERM, 0), (error.Errno, error.Written));
+        error = Assert.Throws<KernelException>(() => map.DeleteBatch<uint>([1, 2, 3]));
+        Assert.Equal((Errno.EPERM, 0), (error.Errno, error.Written));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public void A_map_that_fills_up_tells_how_many_are_in(bool batches)
     {
         var map = Create(BpfMapType.Hash, 3, batches);
