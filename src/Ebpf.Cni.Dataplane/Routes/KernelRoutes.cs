@@ -12,8 +12,9 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
     public IReadOnlyList<OwnedRoute> Read() =>
         [.. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex))];
 
-    public void Replace(DesiredRoute route) =>
-        _netlink.ReplaceRoute(new Route(route.Destination, Ifindex: 0) { Gateway = route.Gateway, Protocol = RouteTable.Protocol });
+    public void Add(DesiredRoute route) => _netlink.AddRoute(Ours(route));
+
+    public void Replace(DesiredRoute route) => _netlink.ReplaceRoute(Ours(route));
 
     public void Delete(OwnedRoute route)
     {
@@ -28,4 +29,7 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
     }
 
     public void Dispose() => _netlink.Dispose();
+
+    private static Route Ours(DesiredRoute route) =>
+        new(route.Destination, Ifindex: 0) { Gateway = route.Gateway, Protocol = RouteTable.Protocol };
 }

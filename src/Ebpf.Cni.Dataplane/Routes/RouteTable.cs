@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Kernel;
 
 namespace Ebpf.Cni.Dataplane.Routes;
 
@@ -13,7 +14,11 @@ internal interface IRouteKernel
 {
     IReadOnlyList<OwnedRoute> Read();
 
-    /// <summary>Adds or replaces; the kernel finds the device by the gateway.</summary>
+    /// <summary>Adds beside all others; the kernel finds the device by the gateway.</summary>
+    /// <exception cref="KernelException">EEXIST if there is a route to this destination, anybody's.</exception>
+    void Add(DesiredRoute route);
+
+    /// <summary>Replaces the route to this destination, at once, whoever owns it: call it only where that is one of ours.</summary>
     void Replace(DesiredRoute route);
 
     /// <summary>Deletes; an absent one is no error.</summary>
@@ -37,7 +42,7 @@ public sealed class RouteTable
     internal RouteTable(IRouteKernel kernel) => _kernel = kernel;
 
     /// <summary>Makes our routes exactly these: missing and different ones first, then what is not desired any more.</summary>
-    /// <exception cref="Kernel.KernelException">The routes cannot be read.</exception>
+    /// <exception cref="KernelException">The routes cannot be read.</exception>
     public RouteResult Apply(ImmutableArray<DesiredRoute> desired)
     {
         var wanted = desired.ToDictionary(r => r.Destination);
@@ -54,10 +59,23 @@ public sealed class RouteTable
         var obsolete = others.Where(r => !wanted.ContainsKey(r.Destination) || served.Contains(r.Destination)).ToList();
 
         var errors = ImmutableArray.CreateBuilder<ApplyError>();
+        var outdated = others.Select(r => r.Destination).ToHashSet();
         var missing = desired.Where(r => !served.Contains(r.Destination)).ToList();
-        var replaced = missing.Count(r => Try(errors, $"route to {r.Destination} through {r.Gateway} ({r.Node})", () => _kernel.Replace(r)));
+        var replaced = missing.Count(r => Try(
+            errors, $"route to {r.Destination} through {r.Gateway} ({r.Node})", () => Put(r, outdated.Contains(r.Destination))));
         var deleted = obsolete.Count(r => Try(errors, $"delete the route to {r.Destination} through {r.Gateway}", () => _kernel.Delete(r)));
         return new RouteResult(replaced, deleted, errors.DrainToImmutable());
+    }
+
+    /// <summary>
+    /// A podCIDR is what somebody wrote into a Node: if it is the node's own network, replacing blindly would cut the node off.
+    /// </summary>
+    private void Put(DesiredRoute route, bool ours)
+    {
+        if (ours)
+            _kernel.Replace(route);
+        else
+            _kernel.Add(route);
     }
 
     private static bool Try(ImmutableArray<ApplyError>.Builder errors, string what, Action write)
@@ -67,7 +85,12 @@ public sealed class RouteTable
             write();
             return true;
         }
-        catch (Kernel.KernelException e)
+        catch (KernelException e) when (e.Errno == Errno.EEXIST)
+        {
+            errors.Add(new ApplyError($"{what}: a route that is not ours leads there and was left as it is", e));
+            return false;
+        }
+        catch (KernelException e)
         {
             errors.Add(new ApplyError(what, e));
             return false;

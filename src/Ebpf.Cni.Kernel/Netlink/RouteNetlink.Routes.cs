@@ -5,7 +5,18 @@ namespace Ebpf.Cni.Kernel.Netlink;
 /// <content>Routes.</content>
 public sealed partial class RouteNetlink
 {
-    /// <summary>Adds the route, or puts it in the place of the one with the same destination, table and metric.</summary>
+    /// <summary>Adds the route and touches no other.</summary>
+    /// <exception cref="KernelException">
+    /// EEXIST if anybody has one with the same destination, table and metric; ENETUNREACH if the gateway is not on the link and
+    /// <see cref="Route.OnLink"/> is off.
+    /// </exception>
+    public void AddRoute(Route route)
+    {
+        ArgumentNullException.ThrowIfNull(route);
+        Execute(RouteRequest(MessageType.NewRoute, Make, route), $"add the route to {route.Destination}");
+    }
+
+    /// <summary>Adds the route, or puts it in the place of the one with the same destination, table and metric, whoever owns it.</summary>
     /// <exception cref="KernelException">ENETUNREACH if the gateway is not on the link and <see cref="Route.OnLink"/> is off.</exception>
     public void ReplaceRoute(Route route)
     {

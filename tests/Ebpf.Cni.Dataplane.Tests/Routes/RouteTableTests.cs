@@ -2,6 +2,8 @@ using System.Net;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Dataplane.Tests.Routes;
@@ -25,6 +27,52 @@ public class RouteTableTests
         Assert.Equal((1, 1), Counts(table.Apply([Route("10.244.1.0/24", "192.0.2.9")])));
         Assert.Equal((0, 0), Counts(table.Apply([Route("10.244.1.0/24", "192.0.2.9")])));
         Assert.Equal("192.0.2.9", Assert.Single(kernel.Routes).Gateway!.ToString());
+    }
+
+    [Fact]
+    public void Two_nodes_that_swap_their_ranges_are_two_replacements()
+    {
+        var kernel = new FakeRoutes();
+        var table = new RouteTable(kernel);
+        table.Apply([Route("10.244.1.0/24", "192.0.2.1"), Route("10.244.2.0/24", "192.0.2.2")]);
+        Assert.Equal((2, 0), Counts(table.Apply([Route("10.244.1.0/24", "192.0.2.2"), Route("10.244.2.0/24", "192.0.2.1")])));
+    }
+
+    [Fact]
+    public void A_pod_route_with_the_destination_of_a_node_is_not_replaced()
+    {
+        var kernel = new FakeRoutes { Routes = { new OwnedRoute(IPNetwork.Parse("10.244.0.5/32"), null, 7) } };
+        var error = Assert.Single(new RouteTable(kernel).Apply([Route("10.244.0.5/32", "192.0.2.1"), Route("10.244.2.0/24", "192.0.2.2")]).Errors);
+        Assert.Contains("not ours", error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(7, kernel.Routes[0].Ifindex);
+        Assert.Equal(2, kernel.Routes.Count);
+    }
+
+    [Theory]
+    [InlineData("192.0.2.0/24")]
+    [InlineData("203.0.113.0/24")]
+    public void A_range_that_another_route_has_does_not_cut_the_node_off(string range)
+    {
+        Requires.Root();
+        using var space = NetworkNamespace.CreateAnonymous();
+        space.Run(() =>
+        {
+            using var netlink = RouteNetlink.Open();
+            var uplink = netlink.AddVeth("up", "peer").Index;
+            netlink.SetUp(uplink);
+            netlink.SetUp(netlink.FindLink("peer")!.Index);
+            netlink.AddAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
+            netlink.AddRoute(new Route(IPNetwork.Parse("203.0.113.0/24"), uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = 4 });
+            var before = netlink.Routes();
+            using var kernel = new KernelRoutes();
+            var table = new RouteTable(kernel);
+            var result = table.Apply([Route(range, "192.0.2.2"), Route("10.244.1.0/24", "192.0.2.2")]);
+            Assert.Contains(range, Assert.Single(result.Errors).ToString(), StringComparison.Ordinal);
+            Assert.Equal(1, result.Replaced);
+            Assert.Equal((1, 0), Counts(table.Apply([Route("10.244.1.0/24", "192.0.2.3")])));
+            Assert.Equal((0, 1), Counts(table.Apply([])));
+            Assert.Equal(before, netlink.Routes());
+        });
     }
 
     [Fact]
@@ -72,9 +120,20 @@ public class RouteTableTests
 
         public IReadOnlyList<OwnedRoute> Read() => [.. Routes];
 
+        public HashSet<IPNetwork> Foreign { get; } = [];
+
+        public void Add(DesiredRoute route)
+        {
+            ThrowIfFailing();
+            if (Foreign.Contains(route.Destination) || Routes.Exists(r => r.Destination.Equals(route.Destination)))
+                throw new KernelException("injected", Errno.EEXIST);
+            Routes.Add(new OwnedRoute(route.Destination, route.Gateway, 2));
+        }
+
         public void Replace(DesiredRoute route)
         {
             ThrowIfFailing();
+            Assert.Contains(Routes, r => r.Destination.Equals(route.Destination) && r.Gateway is not null);
             Routes.RemoveAll(r => r.Destination.Equals(route.Destination));
             Routes.Add(new OwnedRoute(route.Destination, route.Gateway, 2));
         }
