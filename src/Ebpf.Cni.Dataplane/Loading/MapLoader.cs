@@ -11,8 +11,10 @@ namespace Ebpf.Cni.Dataplane.Loading;
 /// </summary>
 internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, ICollection<string> notices) : IDisposable
 {
+    private const string Prefix = "ebc_";
     private readonly HashSet<string> _noticed = [];
     private readonly HashSet<string> _growing = [];
+    private readonly HashSet<string> _used = [];
     private readonly MapGrowth _growth = new(pins);
 
     /// <summary>
@@ -35,6 +37,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         foreach (var declared in Shared(unloaded))
         {
             var spec = Sized(unloaded, declared);
+            _used.Add(spec.Name);
             if (_growth.Find(spec.Name) is { } grown)
             {
                 unloaded.ReuseMap(spec.Name, grown);
@@ -74,12 +77,23 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         }
     }
 
-    /// <summary>To be called when every link runs the programs that were loaded: from now on the pins name their maps.</summary>
-    public void Commit() => _growth.Commit();
+    /// <summary>
+    /// To be called when every link runs the programs that were loaded: from now on the pins name their maps. Tables of another version's
+    /// layout have lost their last reader: left behind they would hold their memory, and a later return to that version would serve what was true long ago.
+    /// </summary>
+    public void Commit()
+    {
+        _growth.Commit();
+        foreach (var path in Directory.GetFiles(pins.Maps, Prefix + "*").Where(p => !_used.Contains(Path.GetFileName(p))).Order(StringComparer.Ordinal))
+        {
+            File.Delete(path);
+            notices.Add($"{path} was removed: it is a table of another version of ebpf-cni, which no program reads any more");
+        }
+    }
 
     public void Dispose() => _growth.Dispose();
 
-    private static List<BpfMapSpec> Shared(BpfObject o) => [.. o.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal))];
+    private static List<BpfMapSpec> Shared(BpfObject o) => [.. o.Maps.Where(m => m.Name.StartsWith(Prefix, StringComparison.Ordinal))];
 
     private BpfMapSpec Sized(BpfObject unloaded, BpfMapSpec declared)
     {

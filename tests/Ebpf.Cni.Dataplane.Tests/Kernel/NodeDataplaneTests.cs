@@ -55,6 +55,19 @@ public sealed class NodeDataplaneTests : IDisposable
     }
 
     [Fact]
+    public void Tables_of_another_layout_version_go_when_nobody_reads_them_any_more()
+    {
+        NodeDataplane.Open(_ground.Options).Dispose();
+        var maps = Path.Combine(_ground.Options.BpffsRoot, "maps");
+        var before = Directory.GetFiles(maps).Order().ToList();
+        using (var old = BpfMap.Create(new("ebc_svc_v0", BpfMapType.Hash, 8, 8, 4)))
+            old.Pin(Path.Combine(maps, "ebc_svc_v0"));
+        using (var dataplane = NodeDataplane.Open(_ground.Options))
+            Assert.Contains("ebc_svc_v0", Assert.Single(dataplane.Notices), StringComparison.Ordinal);
+        Assert.Equal(before, Directory.GetFiles(maps).Order());
+    }
+
+    [Fact]
     public void Hooks_follow_the_cgroup_and_go_when_switched_off()
     {
         NodeDataplane.Open(_ground.Options).Dispose();
