@@ -33,17 +33,19 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocat
             _updates.Add(new FrontendUpdate(frontend.Key, target.ValueFor(frontend), target.Live, change.Service, isNew));
     }
 
-    /// <summary>Deletes what is in the kernel and not desired, except what belongs to a service that keeps its old state.</summary>
-    public void DeleteUndesired(DesiredState desired)
+    /// <summary>Deletes those <paramref name="candidates"/> in the kernel that are not desired, except what belongs to a service that keeps its old state.</summary>
+    public void DeleteUndesired(DesiredState desired, IEnumerable<SvcKey> candidates)
     {
         var wanted = desired.Frontends.Select(f => f.Key).ToHashSet();
         var keptIds = _untouched.Count == 0
             ? []
             : desired.Segments.Where(s => _untouched.Contains(s.Owner.Service)).Select(s => s.Key.ServiceId).ToHashSet();
-        foreach (var (key, known) in mirror.Frontends)
+        foreach (var key in candidates)
         {
+            if (wanted.Contains(key) || !mirror.TryGet(key, out var known))
+                continue;
             var kept = keptIds.Contains(known.Value.ServiceId) || (known.Owner is { } owner && _untouched.Contains(owner));
-            if (!kept && !wanted.Contains(key))
+            if (!kept)
                 _deletes.Add(key);
         }
         _deletes.Sort();

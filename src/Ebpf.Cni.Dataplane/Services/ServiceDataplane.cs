@@ -17,6 +17,9 @@ public sealed class ServiceDataplane
     private readonly ServiceMirror _mirror;
     private readonly SegmentAllocator _allocator;
 
+    /// <summary>What the kernel is known to hold, exactly; null when something is owed or was found to differ.</summary>
+    private DesiredState? _settled;
+
     /// <summary>Reads the tables; writes nothing.</summary>
     /// <param name="frontends">The frontend table.</param>
     /// <param name="backends">The backend array.</param>
@@ -46,12 +49,19 @@ public sealed class ServiceDataplane
         ArgumentNullException.ThrowIfNull(desired);
         lock (_lock)
         {
-            var plan = ServicePlanner.Plan(_mirror, desired, _allocator);
+            if (ReferenceEquals(desired, _settled))
+                return new ApplyResult();
+            var delta = _settled is null ? null : DesiredDelta.Between(_settled, desired);
+            _settled = null;
+            var plan = Plan(desired, delta);
             var result = Execute(plan);
             // What this pass deleted or released may be the room that it lacked (or will be, after its rest).
             if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || !plan.Releases.IsEmpty))
-                result = result.Then(Execute(ServicePlanner.Plan(_mirror, desired, _allocator)));
-            return result.Complete ? result : result with { RetryAfter = _allocator.NextRelease };
+                result = result.Then(Execute(Plan(desired, delta)));
+            if (!result.Complete)
+                return result with { RetryAfter = _allocator.NextRelease };
+            _settled = desired;
+            return result;
         }
     }
 
@@ -71,6 +81,7 @@ public sealed class ServiceDataplane
     {
         lock (_lock)
         {
+            _settled = null;
             var drift = ServiceVerifier.Verify(_frontends, _backends, _mirror);
             foreach (var segment in _mirror.CollectUnreferenced())
                 _allocator.Release(segment.Extent);
@@ -94,6 +105,10 @@ public sealed class ServiceDataplane
         lock (_lock)
             return ServiceView.Read(_frontends, _backends);
     }
+
+    private ApplyPlan Plan(DesiredState desired, DesiredDelta? delta) => delta is null
+        ? ServicePlanner.Plan(_mirror, desired, _allocator)
+        : ServicePlanner.Plan(_mirror, delta, _allocator);
 
     private ApplyResult Execute(ApplyPlan plan) => new PlanExecutor(_frontends, _backends, _mirror, _allocator).Execute(plan);
 

@@ -17,14 +17,29 @@ public static class ServicePlanner
         ArgumentNullException.ThrowIfNull(mirror);
         ArgumentNullException.ThrowIfNull(desired);
         ArgumentNullException.ThrowIfNull(allocator);
+        var (builder, present) = Start(mirror, desired, allocator);
+        if (present < mirror.Frontends.Count)
+            builder.DeleteUndesired(desired, mirror.Frontends.Keys);
+        return builder.Build();
+    }
+
+    /// <summary>The same for a mirror that holds exactly the state from which <paramref name="delta"/> leads away: costs what changes.</summary>
+    internal static ApplyPlan Plan(ServiceMirror mirror, DesiredDelta delta, SegmentAllocator allocator)
+    {
+        var (builder, _) = Start(mirror, delta.Changed, allocator);
+        if (delta.Left.Count > 0)
+            builder.DeleteUndesired(delta.Changed, delta.Left);
+        return builder.Build();
+    }
+
+    private static (PlanBuilder Builder, int Present) Start(ServiceMirror mirror, DesiredState desired, SegmentAllocator allocator)
+    {
         var targets = desired.Segments.ToDictionary(s => s.Key, s => new Target(s));
         var present = MatchServed(mirror, desired, targets);
         var builder = new PlanBuilder(mirror, allocator);
         foreach (var change in FindChanges(mirror, desired, targets))
             builder.Add(change);
-        if (present < mirror.Frontends.Count)
-            builder.DeleteUndesired(desired);
-        return builder.Build();
+        return (builder, present);
     }
 
     /// <summary>Gives back what a plan reserved and nobody executed.</summary>

@@ -18,7 +18,9 @@ internal static class ServiceVerifier
     public static DriftReport Verify(IFrontendTable frontends, IBackendArray backends, ServiceMirror mirror)
     {
         int missing = 0, unexpected = 0, different = 0;
-        var actual = frontends.ReadAll().ToDictionary();
+        var actual = new Dictionary<SvcKey, Svc>(mirror.Frontends.Count);
+        foreach (var (key, value) in frontends.ReadAll())
+            actual[key] = value; // a table that somebody else writes meanwhile may show a key twice
         foreach (var (key, known) in mirror.Frontends.ToList())
         {
             if (!actual.TryGetValue(key, out var value))

@@ -68,6 +68,24 @@ internal static class DesiredStates
         }
     }
 
+    /// <summary>Another service in the place of one, all others by the same objects; or other backends for one segment.</summary>
+    public static DesiredState Mutate(Random random, DesiredState state)
+    {
+        if (random.Next(2) == 0 && state.Segments.Length > 0)
+        {
+            var at = random.Next(state.Segments.Length);
+            var segment = state.Segments[at];
+            return state with { Segments = state.Segments.SetItem(at, segment with { Backends = Backends(random, segment.Key.Variant) }) };
+        }
+        var fresh = Random(random);
+        var service = new ObjectName("default", $"s{random.Next(5)}");
+        var rest = state.Frontends.Where(f => f.Owner.Service != service).ToList();
+        var taken = rest.Select(f => f.Key).ToHashSet();
+        return State(
+            [.. state.Segments.Where(s => s.Owner.Service != service), .. fresh.Segments.Where(s => s.Owner.Service == service)],
+            [.. rest, .. fresh.Frontends.Where(f => f.Owner.Service == service && !taken.Contains(f.Key))]);
+    }
+
     private static ImmutableArray<DesiredBackend> Backends(Random random, SegmentVariant family) =>
         [.. Enumerable.Range(1, 6).Where(_ => random.Next(3) == 0)
             .Select(n => new DesiredBackend(

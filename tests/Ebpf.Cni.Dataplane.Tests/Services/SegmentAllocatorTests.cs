@@ -72,6 +72,36 @@ public class SegmentAllocatorTests
         }
     }
 
+    /// <summary>Some services are large, most are small, all come, go, grow and shrink by rewriting: what is free must stay usable.</summary>
+    [Fact]
+    public void A_day_of_changes_does_not_scatter_the_free_space()
+    {
+        const uint capacity = 65536;
+        var random = new Random(Seed.Next());
+        var time = new FakeTimeProvider();
+        var allocator = new SegmentAllocator(capacity, Rest, time);
+        var live = new List<Extent>();
+        for (var step = 0; step < 300_000; step++)
+        {
+            var size = random.Next(100) switch { 0 => random.Next(500, 1500), < 10 => random.Next(20, 100), _ => random.Next(1, 10) };
+            if (allocator.Used + size <= capacity / 2)
+            {
+                Assert.True(allocator.TryAllocate((uint)size, out var grown) != AllocationOutcome.Full,
+                    $"step {step}: {size} do not fit although {allocator.Used} of {capacity} are used");
+                if (grown.Count > 0)
+                    live.Add(grown);
+            }
+            else
+            {
+                var gone = random.Next(live.Count);
+                allocator.Release(live[gone]);
+                (live[gone], _) = (live[^1], live[^1]);
+                live.RemoveAt(live.Count - 1);
+            }
+            time.Advance(TimeSpan.FromMilliseconds(288));
+        }
+    }
+
     private static void Step(Random random, FakeTimeProvider time, SegmentAllocator allocator, NaiveAllocator model, List<Extent> live)
     {
         switch (random.Next(6))

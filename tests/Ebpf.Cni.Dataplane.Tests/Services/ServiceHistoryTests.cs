@@ -46,6 +46,30 @@ public class ServiceHistoryTests
         }
     }
 
+    /// <summary>As a compile with a cache makes them: what did not change is the same object, and only the rest is looked at.</summary>
+    [Theory]
+    [InlineData(64, 512)]
+    [InlineData(9, 18)]
+    public void States_that_share_objects_converge_as_others_do(uint frontends, uint backends)
+    {
+        var random = new Random(Seed.Next());
+        for (var round = 0; round < 60; round++)
+        {
+            var world = new ObservedWorld(frontends, backends);
+            var desired = DesiredStates.Random(random, services: 3);
+            for (var step = 0; step < 25; step++)
+            {
+                world.Kernel.NextFault = () => random.Next(30) == 0 ? RandomFault(random) : Fault.None;
+                world.Apply(desired = DesiredStates.Mutate(random, desired));
+                if (random.Next(8) == 0)
+                    world.Apply(desired);
+                world.Time.Advance(TimeSpan.FromSeconds(random.Next(6)));
+            }
+            if (frontends > 9)
+                world.Converge(desired);
+        }
+    }
+
     [Fact]
     public void A_crash_at_any_step_and_a_start_converge_without_a_torn_reader()
     {
