@@ -9,7 +9,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help deps bpf build publish demo test bench format check clean
+.PHONY: help deps bpf build publish demo test bench check kernels format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -38,6 +38,9 @@ bench: publish ## measure against direct connections; writes docs/benchmarks.md
 check: build ## quick: formatting and the tests that need neither root nor published binaries
 	@$(MAKE) --no-print-directory -C bpf format-check
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh Abi Architecture Compiler Kubernetes
+
+kernels: bpf ## boot Debian's kernel in an emulator and have it verify the BPF programs (not part of test)
+	@scripts/kernel-check.sh
 
 format: ## format C and C#
 	@$(MAKE) --no-print-directory -C bpf format

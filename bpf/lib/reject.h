@@ -87,11 +87,16 @@ static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet 
 	if (quote > EBC_QUOTE_MAX)
 		quote = EBC_QUOTE_MAX;
 	quote &= ~3u; /* whole words, which is what bpf_csum_diff takes */
-	/* The bounds again, and hidden from the optimizer, which knows them but does not tell the verifier.
+	/*
+	 * The bounds again, hidden from the optimizer, which knows them but does not tell the verifier; and
+	 * one by one, since it would make one comparison of a difference of them, from which older verifiers
+	 * (Linux 6.1) learn nothing about the length itself.
 	 */
 	asm volatile("" : "+r"(quote));
-	if (quote < sizeof(struct iphdr) || quote > EBC_QUOTE_MAX ||
-	    bpf_skb_load_bytes(skb, EBC_IP_OFFSET, icmp.quote, quote))
+	if (quote < sizeof(struct iphdr))
+		return TC_ACT_SHOT;
+	asm volatile("" : "+r"(quote));
+	if (quote > EBC_QUOTE_MAX || bpf_skb_load_bytes(skb, EBC_IP_OFFSET, icmp.quote, quote))
 		return TC_ACT_SHOT;
 	icmp.type = p->flags & EBC_PKT_V6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH;
 	icmp.code = p->flags & EBC_PKT_V6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH;
