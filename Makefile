@@ -39,8 +39,9 @@ check: build ## quick: formatting and the tests that need neither root nor publi
 	@$(MAKE) --no-print-directory -C bpf format-check
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh Abi Architecture Compiler Kubernetes
 
-kernels: bpf ## boot Debian's kernel in an emulator and have it verify the BPF programs (not part of test)
-	@scripts/kernel-check.sh
+kernels: bpf ## boot Linux 5.10 and 6.1 in an emulator and have them verify the BPF programs (not part of test)
+	@SUITE=bullseye scripts/kernel-check.sh
+	@SUITE=bookworm scripts/kernel-check.sh
 
 format: ## format C and C#
 	@$(MAKE) --no-print-directory -C bpf format

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Boots another kernel (Debian's cloud kernel, or PACKAGE=...) in an emulator, without network or disk, and has it verify every BPF
+# Boots another kernel (Debian's cloud kernel; PACKAGE=..., or SUITE=bullseye for an older release's) in an emulator, without network or disk, and has it verify every BPF
 # program in every configuration. Exits non-zero if it refuses one. Needs make bpf before; installs what is missing as deps.sh does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,9 +26,19 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# Lists of another release are fetched to the side: this machine's stay as they are.
+apt=(-o APT::Sandbox::User=root)
+if [ -n "${SUITE:-}" ]; then
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' | sed '/security/d; /^file/d' | sort -u | head -n 1)
+	mkdir -p "$scratch"/apt/{state/lists,cache/archives}/partial
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" >"$scratch/apt/list"
+	apt+=(-o Dir::State="$scratch/apt/state" -o Dir::Cache="$scratch/apt/cache" -o Dir::Etc::SourceList="$scratch/apt/list" -o Dir::Etc::SourceParts=/dev/null)
+	apt-get "${apt[@]}" update -qq
+fi
+
 # The kernel is only unpacked: installing it would touch this machine's boot files.
-real=$(apt-cache depends "$package" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
-(cd "$scratch" && apt-get -o APT::Sandbox::User=root download -qq "${real:-$package}" && dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './boot/vmlinuz-*')
+real=$(apt-cache "${apt[@]}" depends "$package" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+(cd "$scratch" && apt-get "${apt[@]}" download -qq "${real:-$package}" && dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './boot/vmlinuz-*')
 kernel=$(echo "$scratch"/boot/vmlinuz-*)
 
 root=$scratch/root
