@@ -52,7 +52,7 @@ public sealed class NodeDataplane : IDisposable
                 SocketPrograms.Detach(pins);
             maps.Commit();
 
-            var backends = Own(OpenMap(pins, MapNames.Backend).MapArray<Backend>());
+            var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
             Services = new ServiceDataplane(
                 new KernelFrontendTable(OpenMap(pins, MapNames.Service)), new KernelBackendArray(backends), options.SegmentRest, time);
             Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint));

@@ -39,15 +39,15 @@ internal sealed class KernelFrontendTable(BpfMap map) : IFrontendTable
 }
 
 /// <summary>The backends in the kernel, through the mapping: no system call.</summary>
-internal sealed class KernelBackendArray(MappedArray<Backend> memory) : IBackendArray
+internal sealed class KernelBackendArray(WindowedArray<Backend> memory) : IBackendArray
 {
     public uint Length => (uint)memory.Length;
 
-    public void Read(uint offset, Span<Backend> into) => memory.Span.Slice((int)offset, into.Length).CopyTo(into);
+    public void Read(uint offset, Span<Backend> into) => memory.Read((int)offset, into);
 
     public void Write(uint offset, ReadOnlySpan<Backend> backends)
     {
-        backends.CopyTo(memory.Span.Slice((int)offset, backends.Length));
+        memory.Write((int)offset, backends);
         // The frontend that publishes the segment is written by the kernel, on this CPU or another.
         Interlocked.MemoryBarrier();
     }

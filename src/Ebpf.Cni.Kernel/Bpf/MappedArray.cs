@@ -13,13 +13,18 @@ public sealed partial class BpfMap
     public unsafe MappedArray<T> MapArray<T>() where T : unmanaged
     {
         RequireSizes<uint, T>();
-        // in the kernel elements lie at multiples of 8 bytes; a span can only show them where that leaves no gap
-        if (sizeof(T) % 8 != 0)
-            throw new ArgumentException($"{this}: elements of {sizeof(T)} bytes lie at gaps; make the size a multiple of 8");
+        RequireNoGaps<T>();
         var bytes = (nuint)sizeof(T) * Info.MaxEntries;
         var page = (nuint)Environment.SystemPageSize;
         var length = (bytes + page - 1) / page * page;
         return new MappedArray<T>(MappedMemory.Map(_fd, length, writable: true, 0, $"the map {Info.Name}"), checked((int)Info.MaxEntries));
+    }
+
+    // in the kernel elements lie at multiples of 8 bytes; a span can only show them where that leaves no gap
+    private unsafe void RequireNoGaps<T>() where T : unmanaged
+    {
+        if (sizeof(T) % 8 != 0)
+            throw new ArgumentException($"{this}: elements of {sizeof(T)} bytes lie at gaps; make the size a multiple of 8");
     }
 }
 

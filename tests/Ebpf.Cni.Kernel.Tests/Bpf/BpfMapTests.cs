@@ -152,10 +152,40 @@ public sealed class BpfMapTests : PrivilegedTest
     }
 
     [Fact]
+    public void A_large_array_is_mapped_where_it_is_touched()
+    {
+        const int length = 300_001, edge = 65536;
+        var map = Own(BpfMap.Create(new("ebc_array", BpfMapType.Array, sizeof(uint), 24, length, BpfMapFlags.MemoryMappable)));
+        using var memory = map.MapWindows<Backend>();
+        Assert.Equal((length, 0), (memory.Length, memory.Mapped));
+        var written = Enumerable.Range(0, 100).Select(i => new Backend((ulong)i, 7, 8)).ToArray();
+        memory.Write(edge - 50, written);
+        Assert.Equal(2, memory.Mapped);
+        for (var i = 0; i < written.Length; i++)
+        {
+            Assert.True(map.TryLookup((uint)(edge - 50 + i), out Backend seen));
+            Assert.Equal(written[i], seen);
+        }
+        map.Update((uint)length - 1, new Backend(5, 6, 7));
+        var last = new Backend[1];
+        memory.Read(length - 1, last);
+        Assert.Equal(new Backend(5, 6, 7), last[0]);
+        var whole = new Backend[length];
+        memory.Read(0, whole);
+        Assert.Equal(written, whole[(edge - 50)..(edge + 50)]);
+        Assert.Equal(last[0], whole[^1]);
+        Assert.Throws<ArgumentOutOfRangeException>(() => memory.Read(length, new Backend[1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => memory.Write(-1, [default]));
+        memory.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => memory.Read(0, new Backend[1]));
+    }
+
+    [Fact]
     public void Only_arrays_made_for_it_are_mapped()
     {
         var plain = Own(BpfMap.Create(new("ebc_array", BpfMapType.Array, sizeof(uint), 8, 4)));
         Assert.Throws<KernelException>(() => plain.MapArray<ulong>());
+        Assert.Throws<KernelException>(() => plain.MapWindows<ulong>().Read(0, new ulong[1]));
         var gaps = Own(BpfMap.Create(new("ebc_array", BpfMapType.Array, sizeof(uint), 12, 4, BpfMapFlags.MemoryMappable)));
         Assert.Throws<ArgumentException>(() => gaps.MapArray<Twelve>());
     }
