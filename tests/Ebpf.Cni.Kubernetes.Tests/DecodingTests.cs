@@ -45,8 +45,8 @@ public class DecodingTests
         Assert.Equal(
             [
                 (true, true, false, "node-a"), // all given
-                (true, true, false, null), // no conditions at all: ready, hence serving
-                (false, false, false, null), // serving follows ready
+                (true, true, false, null), // no conditions at all: ready and serving
+                (false, true, false, null), // unknown serving is serving, whatever ready is
                 (false, true, true, "node-b"), // leaving, still serving
                 (true, true, false, null), // null is absent
             ],

@@ -21,5 +21,5 @@ public sealed record EndpointSliceSnapshot
 /// <summary>One element of ports. A null port means "all ports" in the API and is not usable for a service.</summary>
 public sealed record EndpointPortSnapshot(string Name, string Protocol, int? Port);
 
-/// <summary>One element of endpoints, its conditions resolved as the API documents them: absent ready is true, absent serving is ready.</summary>
+/// <summary>One element of endpoints, its conditions resolved as the API documents them: absent ready and serving are true.</summary>
 public sealed record EndpointSnapshot(ImmutableArray<string> Addresses, bool Ready, bool Serving, bool Terminating, string? NodeName);

@@ -39,12 +39,11 @@ internal static class Kinds
 
     private static EndpointSnapshot Endpoint(EndpointWire wire)
     {
-        // discovery.k8s.io/v1 EndpointConditions: unknown ready is to be read as ready, unknown serving as ready's value, unknown terminating as not.
-        var ready = wire.Conditions?.Ready ?? true;
+        // discovery.k8s.io/v1 EndpointConditions, and kube-proxy (pkg/proxy/endpointslicecache.go): unknown ready and serving are true, unknown terminating is false.
         return new EndpointSnapshot(
             Present(wire.Addresses, static a => a),
-            ready,
-            wire.Conditions?.Serving ?? ready,
+            wire.Conditions?.Ready ?? true,
+            wire.Conditions?.Serving ?? true,
             wire.Conditions?.Terminating ?? false,
             wire.NodeName);
     }
