@@ -33,7 +33,9 @@ for project in "${projects[@]}"; do
 	if [ $bad -gt 0 ] || [ "${VERBOSE:-}" = 1 ]; then
 		sed 's/^/    /' "$scratch/$name.log" | tail -n 400
 	else
-		grep -E '^ *(seed |figure: )' "$scratch/$name.log" | sort | uniq -c | sort -rn | head -n 60 | sed -E 's/^ *[0-9]+ */    /'
+		seeds=$(grep -oE '^ *seed [0-9]+' "$scratch/$name.log" | awk '{ print $2 }' | tr '\n' ' ')
+		[ -n "$seeds" ] && echo "    seeds: $seeds(repeat one with EBPF_CNI_SEED=...)"
+		grep -E '^ *figure: ' "$scratch/$name.log" | sort -u | sed -E 's/^ */    /'
 		grep -A1 -E '\[SKIP\]' "$scratch/$name.log" | grep -v -e '^--' | sed 's/^ */    /'
 	fi
 done

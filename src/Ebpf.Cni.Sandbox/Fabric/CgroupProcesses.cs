@@ -14,6 +14,8 @@ internal static class CgroupProcesses
     public static async Task EndAsync(string cgroup)
     {
         var clock = Stopwatch.StartNew();
+        // the kernel reports emptiness only to a poll of each file; dying takes a process a millisecond
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
         while (Directory.Exists(cgroup))
         {
             Kill(cgroup);
@@ -21,8 +23,7 @@ internal static class CgroupProcesses
                 return;
             if (clock.Elapsed > Patience)
                 throw new TimeoutException($"processes in {cgroup} do not end: {string.Join(' ', All(cgroup))}");
-            // the kernel reports emptiness only to a poll of each file; dying takes it a millisecond
-            await Task.Delay(2);
+            await tick.WaitForNextTickAsync();
         }
     }
 
