@@ -72,12 +72,18 @@ public sealed partial class ClusterSync(
         foreach (var error in services.Errors.Concat(routes.Errors))
             Log.Failed(log, error.What, error.Cause.Message);
 
-        if (services.Errors.Length + routes.Errors.Length > 0)
+        if (services.Errors.Length > 0)
             return _retry.Next();
-        _retry.Reset();
+        // A route that the kernel refuses concerns one other node (its address is not on our link, say): owed, but no reason to be
+        // neither ready nor healthy, and so to be killed, on every node of the cluster.
         Done(services, routes.Replaced + routes.Deleted, started);
+        if (routes.Errors.Length > 0)
+            return Earlier(_retry.Next(), services.RetryAfter);
+        _retry.Reset();
         return services.Complete ? null : services.RetryAfter;
     }
+
+    private static TimeSpan Earlier(TimeSpan one, TimeSpan? other) => other < one ? other.Value : one;
 
     private void Done(ApplyResult services, int routes, long started)
     {

@@ -53,6 +53,20 @@ public class AgentProcessTests(ITestOutputHelper log)
     }
 
     [Fact]
+    public async Task A_node_that_cannot_be_reached_does_not_keep_this_one_from_serving()
+    {
+        Requires.Root();
+        const string elsewhere =
+            """{"metadata":{"name":"n2","uid":"u5","resourceVersion":"1"},"spec":{"podCIDRs":["10.202.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"203.0.113.9"}]}}""";
+        using var agent = new AgentProcess();
+        using var api = new SmallApi(agent.Namespace, new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{elsewhere}" });
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        await Eventually.True(() => agent.Output.Contains("10.202.0.0/24", StringComparison.Ordinal), "the route is told to be missing");
+        Assert.Equal(200, agent.Get(10256, "/healthz").Status);
+    }
+
+    [Fact]
     public async Task Killed_and_started_again_it_writes_nothing_that_was_right()
     {
         Requires.Root();
