@@ -71,7 +71,7 @@ internal sealed partial class Reflector<T>
             {
                 _status.Change(s => s with { Errors = s.Errors + 1, LastError = e.Message });
                 var pause = _backoff.Next(e.RetryAfter);
-                Log.Failed(_log, _kind.Kind, e.Message, pause);
+                Log.Failed(_log, _kind.Kind, e.Message, pause.TotalSeconds);
                 await Task.Delay(pause, _time, ct).ConfigureAwait(false);
             }
         }

@@ -23,6 +23,7 @@ internal sealed partial class Reflector<T>
         await _api.GetAsync(path, _options.ResponseSilence, async (body, guard) =>
         {
             _status.Change(s => s with { Connected = true, LastError = null });
+            Answered();
             // Re-armed with the watch's own patience: bookmarks make silence conspicuous, without them only the end that was asked for does.
             guard.Limit = Patience(timeout);
             Heard(guard);

@@ -29,6 +29,7 @@ internal sealed partial class Reflector<T>
     private readonly Backoff _backoff;
     private string? _version;
     private bool _bookmarksSeen;
+    private bool _inTrouble;
     private int _doubts;
     private int _expiredPages;
     private int _fruitlessRelists;
@@ -76,7 +77,8 @@ internal sealed partial class Reflector<T>
         if (!relist)
         {
             var pause = _backoff.Next(failure.RetryAfter);
-            Log.Failed(_log, _kind.Kind, failure.Message, pause);
+            Log.Failed(_log, _kind.Kind, failure.Message, pause.TotalSeconds);
+            _inTrouble = true;
             return pause;
         }
 
@@ -84,7 +86,7 @@ internal sealed partial class Reflector<T>
         _doubts = 0;
         // The first relist comes at once: it is what a 410 asks for. If it bears no event before the next one, slow down.
         var delay = _fruitlessRelists++ == 0 && failure.RetryAfter is null ? TimeSpan.Zero : _backoff.Next(failure.RetryAfter);
-        Log.Relisting(_log, _kind.Kind, failure.Message, delay);
+        Log.Relisting(_log, _kind.Kind, failure.Message, delay.TotalSeconds);
         return delay;
     }
 
@@ -96,21 +98,32 @@ internal sealed partial class Reflector<T>
         _fruitlessRelists = 0;
     }
 
+    /// <summary>What was logged as trouble must be seen to end.</summary>
+    private void Answered()
+    {
+        if (_inTrouble)
+            Log.Recovered(_log, _kind.Kind);
+        _inTrouble = false;
+    }
+
     private static partial class Log
     {
         [LoggerMessage(4001, LogLevel.Information, "{Kind}: listed {Count} objects at version {Version}, {Undecodable} of them undecodable")]
         public static partial void Listed(ILogger logger, string kind, int count, string version, int undecodable);
 
-        [LoggerMessage(4002, LogLevel.Warning, "{Kind}: {Cause}; next attempt in {Pause}")]
-        public static partial void Failed(ILogger logger, string kind, string cause, TimeSpan pause);
+        [LoggerMessage(4002, LogLevel.Warning, "{Kind}: {Cause}; next attempt in {Seconds:0.0} s")]
+        public static partial void Failed(ILogger logger, string kind, string cause, double seconds);
 
-        [LoggerMessage(4003, LogLevel.Information, "{Kind}: {Cause}; listing again in {Pause}")]
-        public static partial void Relisting(ILogger logger, string kind, string cause, TimeSpan pause);
+        [LoggerMessage(4003, LogLevel.Information, "{Kind}: {Cause}; listing again in {Seconds:0.0} s")]
+        public static partial void Relisting(ILogger logger, string kind, string cause, double seconds);
 
         [LoggerMessage(4004, LogLevel.Warning, "{Kind} {Name}: cannot be decoded: {Cause}")]
         public static partial void Undecodable(ILogger logger, string kind, string name, string cause);
 
         [LoggerMessage(4005, LogLevel.Debug, "{Kind}: watching from version {Version}")]
         public static partial void Watching(ILogger logger, string kind, string version);
+
+        [LoggerMessage(4006, LogLevel.Information, "{Kind}: the API answers again")]
+        public static partial void Recovered(ILogger logger, string kind);
     }
 }
