@@ -65,7 +65,15 @@ public static class PluginRun
                 "'agentSocket' in the network configuration must be the absolute path of the agent's socket");
         }
 
-        return AgentAnswer.Result(new AgentClient(config.AgentSocket, AgentLimit).Exchange(environment, text));
+        try
+        {
+            return AgentAnswer.Result(new AgentClient(config.AgentSocket, AgentLimit).Exchange(environment, text));
+        }
+        catch (CniException e) when (environment.Command == "STATUS" && e.Code is (CniErrorCode.TryAgainLater or CniErrorCode.IoFailure))
+        {
+            // The specification's own code for what STATUS is asked about.
+            throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
+        }
     }
 
     private static byte[] ReadAll(Stream input)

@@ -72,6 +72,13 @@ public class ForwardingTests
     }
 
     [Fact]
+    public void Without_an_agent_STATUS_says_not_available()
+    {
+        var outcome = PluginProcess.Run(PluginProcess.Environment("STATUS"), FakeAgent.Config("1.1.0", "/nonexistent/cni.sock"));
+        Assert.Equal((1, CniErrorCode.PluginNotAvailable), (outcome.ExitCode, outcome.Code));
+    }
+
+    [Fact]
     public void A_socket_path_that_no_socket_can_have_is_an_error()
     {
         var outcome = PluginProcess.Run(PluginProcess.Environment("ADD"), FakeAgent.Config("1.0.0", "/" + new string('a', 300)));
