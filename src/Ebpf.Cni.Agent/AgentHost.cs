@@ -17,7 +17,7 @@ using Serilog.Formatting.Compact;
 namespace Ebpf.Cni.Agent;
 
 /// <summary>The composition root: who is made of what. Nothing is decided here.</summary>
-public static class AgentHost
+public static partial class AgentHost
 {
     /// <summary>A terminating agent has so long; the dataplane does not need it.</summary>
     private static readonly TimeSpan ShutdownLimit = TimeSpan.FromMilliseconds(1500);
@@ -33,7 +33,10 @@ public static class AgentHost
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxConcurrentConnections = 64;
+            // Whoever opens connections and says nothing must not keep the kubelet's probes out.
+            kestrel.Limits.MaxConcurrentConnections = 256;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(30);
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Listen(options.MetricsAddress);
             kestrel.Listen(options.HealthzAddress);
@@ -54,6 +57,7 @@ public static class AgentHost
         var app = builder.Build();
         ProcessMetrics.Register(app.Services.GetRequiredService<CollectorRegistry>(), TimeProvider.System, Version);
         app.Services.GetRequiredService<StateMetrics>();
+        Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), Version, options.NodeName, KernelRelease());
         app.Run(app.Services.GetRequiredService<HttpEndpoints>().HandleAsync);
         return app;
     }
@@ -86,6 +90,8 @@ public static class AgentHost
         services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton<NodeSetup>();
+        services.AddSingleton<NodeRanges>();
+        services.AddSingleton<CniRefusals>();
         services.AddSingleton<IssueReport>();
         services.AddSingleton<CniInstaller>();
         services.AddSingleton<CniMetrics>();
@@ -93,6 +99,8 @@ public static class AgentHost
         services.AddSingleton<StateMetrics>();
         services.AddSingleton<HttpEndpoints>();
     }
+
+    private static string KernelRelease() => File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
 
     private static Serilog.Core.Logger Logger(AgentOptions options)
     {
@@ -118,4 +126,13 @@ public static class AgentHost
         LogLevel.Critical or LogLevel.None => LogEventLevel.Fatal,
         _ => LogEventLevel.Information,
     };
+
+    /// <summary>The category of the agent's first line.</summary>
+    private sealed class AgentLog;
+
+    private static partial class Log
+    {
+        [LoggerMessage(3001, LogLevel.Information, "ebpf-cni-agent {Version} starts for node {Node} on Linux {Kernel}")]
+        public static partial void Starting(Microsoft.Extensions.Logging.ILogger log, string version, string node, string kernel);
+    }
 }

@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using Ebpf.Cni.Agent;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Kubernetes;
 
 // Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong, and nothing was touched.
@@ -35,11 +37,12 @@ try
         : KubernetesConnection.InCluster();
     await using var app = AgentHost.Build(read.Options, connection);
     var services = app.Services.GetServices<IHostedService>().OfType<BackgroundService>().ToList();
+    var dataplane = app.Services.GetRequiredService<DataplaneHolder>();
     await app.RunAsync();
     // The host stops when a service fails, and calls that a success.
-    return services.Any(s => s.ExecuteTask is { IsFaulted: true }) ? 1 : 0;
+    return dataplane.Failed || services.Any(s => s.ExecuteTask is { IsFaulted: true }) ? 1 : 0;
 }
-catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException)
+catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException or SocketException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

@@ -34,10 +34,10 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>Removes what interrupted writes left in a directory.</summary>
-    public static void RemoveLeftovers(string directory)
+    /// <summary>Removes what interrupted writes left in a directory: of all files, or of one where the directory is shared with others.</summary>
+    public static void RemoveLeftovers(string directory, string name = "")
     {
-        foreach (var file in Directory.EnumerateFiles(directory, TemporaryPrefix + "*"))
+        foreach (var file in Directory.EnumerateFiles(directory, $"{TemporaryPrefix}{name}*"))
             File.Delete(file);
     }
 }

@@ -25,13 +25,9 @@ public sealed partial class CniHandler(
             case "GC":
                 await CollectAsync(request, cancel);
                 return CniAnswer.Empty;
-            case "ADD":
-                await store.WaitForRangesAsync(limits.RangesLimit, cancel);
-                break;
         }
 
-        // The kernel work blocks: it runs on a thread of its own kind, never on the one that serves the socket.
-        return await ExclusivelyAsync(request.Key, () => request.Command switch
+        return await ExclusivelyAsync(request.Key, request.Command == "ADD", () => request.Command switch
         {
             "ADD" => CniAnswer.Added(Add(request), request),
             "DEL" => Delete(request.Key),
@@ -42,10 +38,14 @@ public sealed partial class CniHandler(
 
     public void Dispose() => _parallel.Dispose();
 
-    private async Task<T> ExclusivelyAsync<T>(EndpointKey key, Func<T> work, CancellationToken cancel)
+    private async Task<T> ExclusivelyAsync<T>(EndpointKey key, bool needsRanges, Func<T> work, CancellationToken cancel)
     {
         using (await _keys.EnterAsync(key, cancel))
         {
+            // Inside of the lock: a DEL that comes while its ADD waits here must find what the ADD will have made.
+            if (needsRanges)
+                await store.WaitForRangesAsync(limits.RangesLimit, cancel);
+            // The kernel work blocks: it runs on a thread of its own kind, never on the one that serves the socket.
             await _parallel.WaitAsync(cancel);
             try
             {
@@ -188,7 +188,7 @@ public sealed partial class CniHandler(
                 continue;
             try
             {
-                await ExclusivelyAsync(record.Key, () => Delete(record.Key), cancel);
+                await ExclusivelyAsync(record.Key, needsRanges: false, () => Delete(record.Key), cancel);
             }
             catch (CniException e)
             {

@@ -24,6 +24,8 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
     {
         Directory.CreateDirectory(options.CniBinDir);
         Directory.CreateDirectory(options.CniConfDir);
+        AtomicFile.RemoveLeftovers(options.CniBinDir, PluginName);
+        AtomicFile.RemoveLeftovers(options.CniConfDir, ConfigurationName);
         Put(Path.Combine(options.CniBinDir, PluginName), File.ReadAllBytes(options.CniPlugin), Executable);
         Put(Path.Combine(options.CniConfDir, ConfigurationName), Configuration(), ReadableByAll);
     }

@@ -16,6 +16,8 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
     private static readonly TimeSpan PeerLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HandlingLimit = TimeSpan.FromSeconds(45);
 
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
+
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
 
     /// <summary>Listens at the path, which only root may use. A predecessor's socket is replaced in one step.</summary>
@@ -40,7 +42,7 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
         {
             while (true)
             {
-                var peer = await _listener.AcceptAsync(cancel);
+                var peer = await AcceptAsync(cancel);
                 active.RemoveWhere(t => t.IsCompleted);
                 active.Add(ServeAsync(peer, cancel));
             }
@@ -52,6 +54,23 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
     }
 
     public void Dispose() => _listener.Dispose();
+
+    /// <summary>The next peer. Being out of descriptors or memory passes; giving up the socket would not.</summary>
+    private async Task<Socket> AcceptAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            try
+            {
+                return await _listener.AcceptAsync(cancel);
+            }
+            catch (SocketException e) when (!cancel.IsCancellationRequested)
+            {
+                Log.AcceptFailed(log, e.Message);
+                await Task.Delay(AcceptPause, cancel);
+            }
+        }
+    }
 
     private async Task ServeAsync(Socket peer, CancellationToken cancel)
     {
@@ -70,6 +89,11 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
             catch (Exception e) when (e is SocketException or OperationCanceledException or CniException)
             {
                 Log.PeerFailed(log, e.Message);
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, it is one request's.
+                Log.ServingFailed(log, e);
             }
         }
     }
@@ -137,5 +161,11 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
 
         [LoggerMessage(3143, LogLevel.Debug, "a CNI peer was dropped: {Message}")]
         public static partial void PeerFailed(ILogger log, string message);
+
+        [LoggerMessage(3144, LogLevel.Error, "a CNI request could not be served")]
+        public static partial void ServingFailed(ILogger log, Exception e);
+
+        [LoggerMessage(3145, LogLevel.Error, "no CNI request can be accepted now; trying again: {Cause}")]
+        public static partial void AcceptFailed(ILogger log, string cause);
     }
 }

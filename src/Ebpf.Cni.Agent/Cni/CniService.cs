@@ -3,13 +3,15 @@ using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>Pods' networking, once the dataplane is open: the node's settings, the predecessor's pods, then requests.</summary>
-public sealed class CniService(
-    DataplaneHolder holder, AddressStore store, NodeSetup node, AgentOptions options, CniMetrics metrics, SyncStatus status, TimeProvider time,
-    ILoggerFactory logs) : BackgroundService
+public sealed partial class CniService(
+    DataplaneHolder holder, AddressStore store, NodeSetup node, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
+    TimeProvider time, ILoggerFactory logs) : BackgroundService
 {
     /// <summary>A new node gets its podCIDR within seconds; kubelet waits minutes for an ADD.</summary>
     private static readonly TimeSpan RangesLimit = TimeSpan.FromSeconds(20);
@@ -17,26 +19,58 @@ public sealed class CniService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
-        node.Run();
-        var network = new VethPodNetwork(new UplinkMtu(options.Mtu, time));
+        node.Run(store.Ranges.Select(r => r.Family));
+        var mtu = new UplinkMtu(options.Mtu, time);
+        var network = new VethPodNetwork(mtu);
         var programs = new DataplaneEndpointPrograms(dataplane);
         new EndpointAdoption(store, network, programs, logs.CreateLogger<EndpointAdoption>()).Run();
 
         using var handler = new CniHandler(
             store, network, programs, new CniLimits(options.CniParallel, RangesLimit), logs.CreateLogger<CniHandler>());
-        using var server = new CniServer(options.CniSocket, handler.HandleAsync, metrics, logs.CreateLogger<CniServer>());
+        using var server = new CniServer(
+            options.CniSocket, (request, cancel) => refusals.Watch(handler.HandleAsync, request, cancel), metrics, logs.CreateLogger<CniServer>());
         server.Open();
         status.ServingCni();
+        TellMtu(mtu, logs.CreateLogger<CniService>());
         await server.RunAsync(stoppingToken);
+    }
+
+    private void TellMtu(UplinkMtu mtu, ILogger<CniService> log)
+    {
+        try
+        {
+            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "the uplink's");
+        }
+        catch (Exception e) when (e is KernelException or NetlinkFormatException)
+        {
+            // The next ADD asks again, and tells then.
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3161, LogLevel.Information, "pods get an MTU of {Mtu} ({Source})")]
+        public static partial void Mtu(ILogger log, int mtu, string source);
     }
 }
 
-/// <summary>Tells the container runtime of us, once there is something to tell.</summary>
-public sealed class CniInstallation(CniInstaller installer, SyncStatus status) : BackgroundService
+/// <summary>Tells the container runtime of us, once a pod could be started: it takes the node for ready then.</summary>
+public sealed partial class CniInstallation(
+    CniInstaller installer, SyncStatus status, AddressStore store, AgentOptions options, TimeProvider time, ILogger<CniInstallation> log) : BackgroundService
 {
+    private readonly long _started = time.GetTimestamp();
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await Task.WhenAll(status.FirstSync, status.CniServing).WaitAsync(stoppingToken);
+        await Task.WhenAll(status.FirstSync, status.CniServing, store.RangesKnown).WaitAsync(stoppingToken);
         installer.Install();
+        Log.Ready(log, time.GetElapsedTime(_started).TotalSeconds, options.MetricsAddress, options.HealthzAddress);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3162, LogLevel.Information,
+            "ready after {Seconds:0.0} s: metrics at http://{Metrics}/metrics, health at http://{Health}/healthz and /readyz")]
+        public static partial void Ready(ILogger log, double seconds, System.Net.IPEndPoint metrics, System.Net.IPEndPoint health);
     }
 }

@@ -16,6 +16,7 @@ public sealed partial class AddressStore : IAddressStore
     private readonly EndpointFiles _files;
     private readonly TimeSpan _rest;
     private readonly TimeProvider _time;
+    private readonly ILogger _log;
     private readonly Dictionary<EndpointKey, EndpointRecord> _records = [];
     private readonly HashSet<uint> _numbers = [];
     private readonly Dictionary<AddressFamily, Addr> _last = [];
@@ -28,7 +29,7 @@ public sealed partial class AddressStore : IAddressStore
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(time);
-        (_files, _rest, _time) = (files, rest, time);
+        (_files, _rest, _time, _log) = (files, rest, time, log);
         var records = files.ReadAll(out var bad);
         foreach (var record in records)
             Remember(record);
@@ -61,6 +62,19 @@ public sealed partial class AddressStore : IAddressStore
         }
     }
 
+    /// <summary>As last known: of the API, or of the agent before.</summary>
+    public IReadOnlyList<PodCidr> Ranges
+    {
+        get
+        {
+            lock (_lock)
+                return _ranges;
+        }
+    }
+
+    /// <summary>Completes when the node's podCIDRs are known.</summary>
+    public Task RangesKnown => _rangesKnown.Task;
+
     /// <summary>Addresses in use and the number that the ranges can give, by family; for metrics.</summary>
     public IReadOnlyList<(AddressFamily Family, int InUse, double Capacity)> Usage
     {
@@ -89,18 +103,15 @@ public sealed partial class AddressStore : IAddressStore
             if (ranges.Count == 0 || ranges.SequenceEqual(_ranges))
                 return;
             Rebuild(ranges, Resting());
-            SavePool();
+            TrySavePool();
         }
     }
 
     public async Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel)
     {
-        Task known;
-        lock (_lock)
-            known = _rangesKnown.Task;
         try
         {
-            await known.WaitAsync(limit, _time, cancel);
+            await RangesKnown.WaitAsync(limit, _time, cancel);
         }
         catch (TimeoutException e)
         {
@@ -160,7 +171,7 @@ public sealed partial class AddressStore : IAddressStore
             var now = _time.GetUtcNow();
             foreach (var address in Parse(known.Addresses))
                 PoolOf(address)?.Release(address, now);
-            SavePool();
+            TrySavePool();
             _files.Delete(known);
             _records.Remove(known.Key);
             _numbers.Remove(known.Number);
@@ -207,12 +218,26 @@ public sealed partial class AddressStore : IAddressStore
             _rangesKnown.TrySetResult();
     }
 
-    private void SavePool() => _files.WritePool(new PoolRecord
+    /// <summary>
+    /// What is in this file spares a restarted agent waiting and young addresses; a full disk must neither stop the agent nor keep pods from
+    /// being deleted for it.
+    /// </summary>
+    private void TrySavePool()
     {
-        PodCidrs = [.. _ranges.Select(r => r.ToString())],
-        Resting = [.. Resting().Select(r => new RestingRecord(r.Address.ToString(), r.Until))],
-        Last = [.. _last.Values.Select(a => a.ToString())],
-    });
+        try
+        {
+            _files.WritePool(new PoolRecord
+            {
+                PodCidrs = [.. _ranges.Select(r => r.ToString())],
+                Resting = [.. Resting().Select(r => new RestingRecord(r.Address.ToString(), r.Until))],
+                Last = [.. _last.Values.Select(a => a.ToString())],
+            });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.NotWritten(_log, e.Message);
+        }
+    }
 
     private List<RestingAddress> Resting()
     {
@@ -233,5 +258,9 @@ public sealed partial class AddressStore : IAddressStore
     {
         [LoggerMessage(3101, LogLevel.Error, "{File} is not an endpoint record; it was set aside as {File}.bad and is not used")]
         public static partial void BadFile(ILogger log, string file);
+
+        [LoggerMessage(3102, LogLevel.Warning,
+            "podCIDRs and resting addresses cannot be written to the state directory; they are kept in memory only ({Cause})")]
+        public static partial void NotWritten(ILogger log, string cause);
     }
 }

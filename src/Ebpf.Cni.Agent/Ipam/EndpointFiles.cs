@@ -28,7 +28,7 @@ public sealed class EndpointFiles
         foreach (var file in Directory.EnumerateFiles(_endpoints, "*.json"))
         {
             var record = StateFile.Read(file, StateJson.Default.EndpointRecord);
-            if (record is not null && PathOf(record) == file)
+            if (record is not null && PathOf(record) == file && IsSound(record))
             {
                 records.Add(record);
                 continue;
@@ -50,6 +50,9 @@ public sealed class EndpointFiles
         (File.Exists(_pool) ? StateFile.Read(_pool, StateJson.Default.PoolRecord) : null) ?? new PoolRecord();
 
     public void WritePool(PoolRecord pool) => StateFile.Write(_pool, pool, StateJson.Default.PoolRecord);
+
+    private static bool IsSound(EndpointRecord record) =>
+        record.Number != 0 && record.Addresses.Count > 0 && record.Addresses.All(a => System.Net.IPAddress.TryParse(a, out _));
 
     private string PathOf(EndpointRecord record) => Path.Combine(_endpoints, record.Key.Hash + ".json");
 }

@@ -1,33 +1,79 @@
+using System.Net.Sockets;
+using Ebpf.Cni.Agent.Cni;
+
 namespace Ebpf.Cni.Agent.Node;
 
-/// <summary>What the node itself needs to route for its pods. Looked at first, written only where different, and never set back: others may rely on it.</summary>
+/// <summary>
+/// What the node itself needs to route for its pods, for the families that it has pods of and no others. Looked at first, written only
+/// where different, and never set back: others may rely on it.
+/// </summary>
 public sealed partial class NodeSetup(ILogger<NodeSetup> log)
 {
-    private static readonly string[] Switches = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"];
+    private const string InterfacesIPv6 = "/proc/sys/net/ipv6/conf";
+    private readonly Lock _lock = new();
+    private readonly HashSet<AddressFamily> _done = [];
 
-    public void Run()
+    public void Run(IEnumerable<AddressFamily> families)
     {
-        foreach (var name in Switches)
+        ArgumentNullException.ThrowIfNull(families);
+        lock (_lock)
         {
-            try
+            foreach (var family in families)
             {
-                if (Sysctl.Ensure(name, "1"))
-                    Log.Set(log, name);
+                if (!_done.Add(family))
+                    continue;
+                if (family == AddressFamily.InterNetwork)
+                    Set("ipv4/ip_forward", "1");
+                else if (!Sysctl.Has("ipv6/conf/all/forwarding"))
+                    Log.NoIPv6(log);
+                else
+                    ForwardIPv6();
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        }
+    }
+
+    /// <summary>
+    /// A forwarding host stops listening to router advertisements and drops the default route that it has from one, unless an interface's
+    /// accept_ra is 2: a node that lives by them would cut itself off.
+    /// </summary>
+    private void ForwardIPv6()
+    {
+        if (!Sysctl.Is("ipv6/conf/all/forwarding", "1"))
+        {
+            foreach (var name in Directory.EnumerateDirectories(InterfacesIPv6).Select(d => Path.GetFileName(d)!))
             {
-                // Read-only /proc/sys in a container: the node may be set up by its owner all the same.
-                Log.CannotSet(log, name, e.Message);
+                if (name is not ("all" or "default" or "lo") && !name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal)
+                    && Sysctl.Is($"ipv6/conf/{name}/accept_ra", "1"))
+                    Set($"ipv6/conf/{name}/accept_ra", "2");
             }
+        }
+
+        Set("ipv6/conf/all/forwarding", "1");
+    }
+
+    private void Set(string name, string value)
+    {
+        try
+        {
+            if (Sysctl.Ensure(name, value))
+                Log.Set(log, name, value);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Read-only /proc/sys in a container: the node may be set up by its owner all the same.
+            Log.CannotSet(log, name, value, e.Message);
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to 1")]
-        public static partial void Set(ILogger log, string name);
+        [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to {Value}")]
+        public static partial void Set(ILogger log, string name, string value);
 
-        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not 1 and cannot be set: pods will not reach other nodes ({Cause})")]
-        public static partial void CannotSet(ILogger log, string name, string cause);
+        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes ({Cause})")]
+        public static partial void CannotSet(ILogger log, string name, string value, string cause);
+
+        [LoggerMessage(3203, LogLevel.Error, "this node has an IPv6 podCIDR, but IPv6 is disabled in its kernel (ipv6.disable=1): no pod can be started")]
+        public static partial void NoIPv6(ILogger log);
     }
 }

@@ -5,6 +5,12 @@ public static class Sysctl
 {
     private const string Root = "/proc/sys/net";
 
+    /// <summary>This kernel has the setting.</summary>
+    public static bool Has(string name) => File.Exists(Path.Combine(Root, name));
+
+    /// <summary>The setting is there and has this value.</summary>
+    public static bool Is(string name, string value) => Has(name) && File.ReadAllText(Path.Combine(Root, name)).Trim() == value;
+
     /// <summary>Sets a value where it is another; true if it was. A setting that this kernel does not have is left alone.</summary>
     /// <param name="name">With slashes, since interface names may have dots: ipv4/ip_forward.</param>
     /// <param name="value">As it reads back.</param>

@@ -71,6 +71,8 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
         ArgumentNullException.ThrowIfNull(endpoint);
         if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
             Sysctl.Ensure($"ipv6/conf/{link.Name}/disable_ipv6", "0");
+        // A pod is no router of the node's: its advertisements would bend the node's routes towards it.
+        Sysctl.Ensure($"ipv6/conf/{link.Name}/accept_ra", "0");
         using var netlink = RouteNetlink.Open();
         netlink.SetUp(link.Ifindex);
         foreach (var address in Addresses(endpoint))

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Options;
@@ -18,8 +19,8 @@ public static class OptionsCheck
             yield return "--node-name: is required (in a pod: the downward API's spec.nodeName)";
         else if (o.NodeName.Length > 253 || !o.NodeName.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.'))
             yield return $"--node-name: '{o.NodeName}' is not the name of a node";
-        if (o.MetricsAddress.Equals(o.HealthzAddress))
-            yield return $"--metrics-address, --healthz-address: both are {o.MetricsAddress}";
+        if (o.MetricsAddress.Port == o.HealthzAddress.Port)
+            yield return $"--metrics-address, --healthz-address: both have the port {o.MetricsAddress.Port}";
         if (o.Mtu is not 0 and < 1280)
             yield return $"--mtu: {o.Mtu} is below IPv6's minimum, 1280";
     }
@@ -49,12 +50,15 @@ public static class OptionsCheck
         if (!File.Exists(o.CniPlugin))
             yield return $"--cni-plugin: {o.CniPlugin} does not exist";
         if (o.SocketLb != SocketLbMode.Off && !File.Exists(Path.Combine(o.CgroupRoot, "cgroup.procs")))
-            yield return $"--cgroup-root: {o.CgroupRoot} is not a cgroup v2 directory";
+            yield return $"--cgroup-root: {o.CgroupRoot} is not a cgroup v2 directory{Hint()}";
         if (o.Kubeconfig.Length > 0 && !File.Exists(o.Kubeconfig))
             yield return $"--kubeconfig: {o.Kubeconfig} does not exist";
         if (o.Kubeconfig.Length == 0 && !Directory.Exists(KubernetesConnection.ServiceAccountDirectory))
             yield return "--kubeconfig: is required outside a pod";
     }
+
+    private static string Hint() =>
+        MountTable.FindType(CgroupDirectory.FileSystemType) is { } mount ? $"; one is mounted at {mount.Path}" : "; none is mounted";
 
     private static IEnumerable<string> Machine(AgentOptions o)
     {

@@ -1,11 +1,13 @@
-using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Sync;
@@ -15,7 +17,7 @@ namespace Ebpf.Cni.Agent.Sync;
 /// after it; nothing else delays a change. What an apply owes is tried again with a growing delay; everything is read back now and then.
 /// </summary>
 public sealed partial class ClusterSync(
-    SnapshotStore store, DataplaneHolder holder, AddressStore addresses, IssueReport issues, SyncStatus status, SyncMetrics metrics,
+    SnapshotStore store, DataplaneHolder holder, NodeRanges ranges, IssueReport issues, SyncStatus status, SyncMetrics metrics,
     AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
     private readonly NodeContext _node = new(options.NodeName);
@@ -57,8 +59,7 @@ public sealed partial class ClusterSync(
         var started = time.GetTimestamp();
         _desired = ClusterCompiler.Compile(change.Cluster, _node, _desired.Ids, _cache);
         metrics.Compiled(started);
-        if (change.Cluster.Nodes.TryGetValue(options.NodeName, out var node))
-            addresses.SetRanges([.. node.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse)]);
+        ranges.Take(change.Cluster);
     }
 
     /// <summary>The delay before the next attempt when something is owed.</summary>
@@ -66,16 +67,14 @@ public sealed partial class ClusterSync(
     {
         var started = time.GetTimestamp();
         var services = dataplane.Services.Apply(_desired);
-        var routes = dataplane.Routes.Apply(_desired.Routes);
+        var routes = ApplyRoutes(dataplane.Routes);
         metrics.Applied(started, services, routes);
-        issues.Report([.. _desired.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue)]);
-        foreach (var error in services.Errors.Concat(routes.Errors))
+        issues.Report(
+            [.. _desired.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. routes.Errors.Select(Issue)]);
+        foreach (var error in services.Errors)
             Log.Failed(log, error.What, error.Cause.Message);
-
         if (services.Errors.Length > 0)
             return _retry.Next();
-        // A route that the kernel refuses concerns one other node (its address is not on our link, say): owed, but no reason to be
-        // neither ready nor healthy, and so to be killed, on every node of the cluster.
         Done(services, routes.Replaced + routes.Deleted, started);
         if (routes.Errors.Length > 0)
             return Earlier(_retry.Next(), services.RetryAfter);
@@ -85,9 +84,25 @@ public sealed partial class ClusterSync(
 
     private static TimeSpan Earlier(TimeSpan one, TimeSpan? other) => other < one ? other.Value : one;
 
+    /// <summary>
+    /// A route that cannot be set is an issue that is tried again, not ill health: one node with an address out of reach must not take
+    /// all others out of service.
+    /// </summary>
+    private RouteResult ApplyRoutes(RouteTable routes)
+    {
+        try
+        {
+            return routes.Apply(_desired.Routes);
+        }
+        catch (Exception e) when (e is KernelException or NetlinkFormatException)
+        {
+            return new RouteResult(0, 0, [new ApplyError("bringing the routes up to date", e)]);
+        }
+    }
+
     private void Done(ApplyResult services, int routes, long started)
     {
-        // What does not fit is an issue, not ill health: the loop has done what can be done.
+        // What does not fit, or cannot be reached, is an issue, not ill health: the loop has done what can be done.
         status.Applied();
         metrics.InSync();
         if (services.KernelWrites + routes > 0)
@@ -99,17 +114,26 @@ public sealed partial class ClusterSync(
         if (!_first)
             return;
         _first = false;
-        Log.FirstSync(log, _desired.Frontends.Length, _desired.Issues.Length);
+        var current = store.Current;
+        Log.FirstSync(log, current.Services.Count, _desired.Frontends.Length, _desired.Segments.Sum(s => s.Backends.Length), _desired.Routes.Length,
+            _desired.Issues.Length, services.KernelWrites + routes, time.GetElapsedTime(started).TotalMilliseconds);
         // The first lists leave much behind that never comes again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
     private void Verify(NodeDataplane dataplane)
     {
-        var drift = dataplane.Services.Verify();
-        metrics.Verified(drift);
-        if (drift.Total > 0)
-            Log.Drift(log, drift.Missing, drift.Unexpected, drift.Different, drift.DamagedSegments);
+        try
+        {
+            var drift = dataplane.Services.Verify();
+            metrics.Verified(drift);
+            if (drift.Total > 0)
+                Log.Drift(log, drift.Missing, drift.Unexpected, drift.Different, drift.DamagedSegments);
+        }
+        catch (KernelException e)
+        {
+            Log.Failed(log, "reading the service tables back", e.Message);
+        }
     }
 
     private async Task SleepAsync(Task change, long until, CancellationToken cancel)
@@ -127,12 +151,18 @@ public sealed partial class ClusterSync(
 
     private CompileIssue Issue(TableFull full) => new("Service", full.Service, UidOf(full), "TableFull", full.Message);
 
+    private CompileIssue Issue(ApplyError error) => new(
+        "Node", new ObjectName("", options.NodeName), store.Current.Nodes.TryGetValue(options.NodeName, out var node) ? node.Uid : "",
+        "RouteFailed", $"{error}; it is tried again.");
+
     private string UidOf(TableFull full) => store.Current.Services.TryGetValue(full.Service, out var service) ? service.Uid : "";
 
     private static partial class Log
     {
-        [LoggerMessage(3331, LogLevel.Information, "first sync done: {Frontends} frontends, {Issues} issues")]
-        public static partial void FirstSync(ILogger log, int frontends, int issues);
+        [LoggerMessage(3331, LogLevel.Information,
+            "first sync: {Services} services as {Frontends} frontends with {Backends} backends, {Routes} routes, {Issues} issues; {Writes} writes to the kernel, {Milliseconds:0.0} ms")]
+        public static partial void FirstSync(
+            ILogger log, int services, int frontends, int backends, int routes, int issues, int writes, double milliseconds);
 
         [LoggerMessage(3332, LogLevel.Debug,
             "applied: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Routes} routes changed, {Milliseconds:0.0} ms")]

@@ -142,6 +142,35 @@ public class AddTests
     }
 
     [Fact]
+    public async Task A_DEL_that_comes_while_its_ADD_waits_for_a_podCIDR_removes_what_the_ADD_makes()
+    {
+        using var fixture = new CniFixture();
+        using var fresh = new TemporaryDirectory();
+        var store = fixture.StoreAt(fresh.Path);
+        using var handler = fixture.HandlerOver(fixture.Node, store);
+        var add = handler.HandleAsync(CniFixture.Request("ADD"), default);
+        var delete = handler.HandleAsync(CniFixture.Request("DEL"), default);
+        store.SetRanges([Compiler.Ipam.PodCidr.Parse("10.1.0.0/24")]);
+        await add;
+        await delete;
+        Assert.Empty(store.All);
+        Assert.True(fixture.Node.Empty);
+    }
+
+    [Fact]
+    public void What_is_the_nodes_trouble_becomes_an_event_for_the_node()
+    {
+        var exhausted = CniRefusals.IssueOf(new CniException(CniErrorCode.AddressesExhausted, "no free address in 10.1.0.0/30"), "n1", "u1");
+        Assert.Equal(("Node", "n1", "u1", "PodAddressesExhausted"), (exhausted!.Kind, exhausted.Name.Name, exhausted.Uid, exhausted.Reason));
+        Assert.Contains("10.1.0.0/30", exhausted.Message, StringComparison.Ordinal);
+        var full = CniRefusals.IssueOf(
+            new CniException(CniErrorCode.Internal, "x", "", new Dataplane.DataplaneException("full. Raise --endpoint-table-size.")), "n1", "u1");
+        Assert.Equal("TableFull", full!.Reason);
+        Assert.Contains("--endpoint-table-size", full.Message, StringComparison.Ordinal);
+        Assert.Null(CniRefusals.IssueOf(new CniException(CniErrorCode.InvalidEnvironment, "x"), "n1", "u1"));
+    }
+
+    [Fact]
     public async Task An_exhausted_range_is_a_clear_error_and_a_rested_address_ends_it()
     {
         using var fixture = new CniFixture("10.1.0.0/30");

@@ -29,6 +29,13 @@ internal sealed class CniFixture : IDisposable
     public string EndpointDirectory => Path.Combine(_state.Path, "endpoints");
     public IEnumerable<string> Files => Directory.EnumerateFiles(EndpointDirectory);
 
+    /// <summary>The file of podCIDRs and resting addresses cannot be written any more.</summary>
+    public void BreakPoolFile()
+    {
+        File.Delete(Path.Combine(_state.Path, "addresses.json"));
+        Directory.CreateDirectory(Path.Combine(_state.Path, "addresses.json"));
+    }
+
     public void Restart(bool adopt = false)
     {
         Handler?.Dispose();

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Cni;
@@ -45,6 +46,34 @@ public class RestartTests
             given.AddRange(CniFixture.AddressesOf(await fixture.Run("ADD", $"p{i}")));
         Assert.Equal(["10.1.0.3/32", "10.1.0.4/32", "10.1.0.5/32", "10.1.0.6/32"], given);
         await fixture.Fails(CniFixture.Request("ADD", "p9"));
+    }
+
+    [Theory]
+    [InlineData("\"10.1.0.2\"", "\"10.1.0.two\"")]
+    [InlineData("\"number\": 1", "\"number\": 0")]
+    [InlineData("\"10.1.0.2\"", "null")]
+    public async Task A_record_that_is_JSON_and_nonsense_is_set_aside_too(string right, string wrong)
+    {
+        using var fixture = new CniFixture("10.1.0.0/24");
+        await fixture.Run("ADD");
+        var file = fixture.Files.Single();
+        Assert.Contains(right, File.ReadAllText(file), StringComparison.Ordinal);
+        File.WriteAllText(file, File.ReadAllText(file).Replace(right, wrong, StringComparison.Ordinal));
+        fixture.Restart(adopt: true);
+        Assert.Empty(fixture.Store.All);
+        Assert.EndsWith(".bad", fixture.Files.Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_full_disk_keeps_no_pod_from_being_deleted_and_no_range_from_being_used()
+    {
+        using var fixture = new CniFixture("10.1.0.0/24");
+        await fixture.Run("ADD");
+        fixture.BreakPoolFile();
+        await fixture.Run("DEL");
+        Assert.Empty(fixture.Store.All);
+        fixture.Store.SetRanges([PodCidr.Parse("10.2.0.0/24")]);
+        Assert.Equal(["10.2.0.2/32"], CniFixture.AddressesOf(await fixture.Run("ADD")));
     }
 
     [Fact]

@@ -23,7 +23,7 @@ internal sealed class RealNode : IDisposable
         Namespace = NetworkNamespace.Create(_directory["node"]);
         try
         {
-            Namespace.Run(() => new NodeSetup(NullLogger<NodeSetup>.Instance).Run());
+            Namespace.Run(() => new NodeSetup(NullLogger<NodeSetup>.Instance).Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
             Open();
         }
         catch

@@ -48,6 +48,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         var clock = Stopwatch.StartNew();
         agent.Signal("TERM");
         Assert.Equal(0, agent.WaitForExit());
+        log.WriteLine(agent.Output);
         log.WriteLine($"stopped after {clock.ElapsedMilliseconds} ms");
         Assert.NotEmpty(Directory.GetFiles(Path.Combine(agent.Bpffs, "maps")));
     }
@@ -81,6 +82,49 @@ public class AgentProcessTests(ITestOutputHelper log)
         var metrics = agent.Get(10249, "/metrics").Body;
         Assert.All(["segment", "frontend_add", "frontend_switch", "frontend_delete"], kind =>
             Assert.Contains($"ebpf_cni_kernel_writes_total{{kind=\"{kind}\"}} 0", metrics, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_node_out_of_reach_is_an_issue_and_keeps_nobody_from_being_ready()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        const string far = """{"metadata":{"name":"n2","uid":"u5","resourceVersion":"1"},"spec":{"podCIDR":"10.202.0.0/24","podCIDRs":["10.202.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.0.2.77"}]}}""";
+        using var api = new SmallApi(agent.Namespace, new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{far}" });
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        Assert.Contains("RouteFailed", agent.Output, StringComparison.Ordinal);
+        Assert.Contains("10.202.0.0/24", agent.Output, StringComparison.Ordinal);
+        Assert.Contains("ebpf_cni_issues{reason=\"RouteFailed\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_podCIDR_the_node_is_not_offered_to_the_runtime_and_the_log_says_why()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = new SmallApi(agent.Namespace, new()
+        {
+            ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = """{"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},"spec":{}}""",
+        });
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        await Eventually.True(() => agent.Output.Contains("has no podCIDRs yet", StringComparison.Ordinal), "the reason is told");
+        Assert.False(File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")));
+    }
+
+    [Fact]
+    public async Task A_full_table_is_told_by_metric_log_and_event()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        const string second = """{"metadata":{"namespace":"default","name":"zzz","uid":"u9","resourceVersion":"1"},"spec":{"type":"ClusterIP","clusterIP":"10.96.0.9","clusterIPs":["10.96.0.9"],"ports":[{"name":"http","protocol":"TCP","port":80}]}}""";
+        using var api = new SmallApi(agent.Namespace, new() { ["services"] = $"{Service},{second}", ["endpointslices"] = Slice, ["nodes"] = Node });
+        agent.Start(api.Kubeconfig, "--service-table-size", "1");
+        await agent.Ready();
+        await Eventually.True(() => api.Posts.Any(p => p.Contains("--service-table-size", StringComparison.Ordinal)), "an event names the option");
+        Assert.Contains("--service-table-size", agent.Output, StringComparison.Ordinal);
+        Assert.Contains("ebpf_cni_services_owed{cause=\"table_full\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -119,6 +163,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         agent.Start(api.Kubeconfig, "--config", WriteConfig(agent));
         Assert.Equal(1, agent.WaitForExit());
         Assert.Contains("pod.bpf.o", agent.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("BackgroundService", agent.Output, StringComparison.Ordinal);
+        log.WriteLine(agent.Output);
     }
 
     private static string WriteConfig(AgentProcess agent)

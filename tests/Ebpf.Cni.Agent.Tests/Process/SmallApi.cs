@@ -28,6 +28,9 @@ internal sealed class SmallApi : IDisposable
         _ = AcceptAsync();
     }
 
+    /// <summary>Bodies of requests: the events that were posted.</summary>
+    public System.Collections.Concurrent.ConcurrentQueue<string> Posts { get; } = [];
+
     public string Kubeconfig => string.Create(CultureInfo.InvariantCulture, $$$"""
         apiVersion: v1
         kind: Config
@@ -70,8 +73,15 @@ internal sealed class SmallApi : IDisposable
             using var reader = new StreamReader(peer.GetStream(), Encoding.ASCII, false, 4096, leaveOpen: true);
             while (await reader.ReadLineAsync() is { } requestLine)
             {
-                while (await reader.ReadLineAsync() is { Length: > 0 })
+                var length = 0;
+                while (await reader.ReadLineAsync() is { Length: > 0 } header)
+                    if (header.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase))
+                        length = int.Parse(header.AsSpan(15), CultureInfo.InvariantCulture);
+                if (length > 0)
                 {
+                    var body = new char[length];
+                    await reader.ReadBlockAsync(body);
+                    Posts.Enqueue(new string(body));
                 }
 
                 await peer.GetStream().WriteAsync(Encoding.UTF8.GetBytes(Answer(requestLine.Split(' ')[1])));

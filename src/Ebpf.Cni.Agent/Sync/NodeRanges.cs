@@ -1,0 +1,55 @@
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Model;
+
+namespace Ebpf.Cni.Agent.Sync;
+
+/// <summary>Takes this node's podCIDRs out of the cluster, when they come and when they change, to where they are needed.</summary>
+public sealed partial class NodeRanges(AddressStore addresses, NodeSetup node, AgentOptions options, ILogger<NodeRanges> log)
+{
+    private string _told = "";
+
+    public void Take(ClusterSnapshot cluster)
+    {
+        ArgumentNullException.ThrowIfNull(cluster);
+        if (!cluster.Nodes.TryGetValue(options.NodeName, out var self))
+        {
+            Tell("absent", () => Log.Absent(log, options.NodeName));
+            return;
+        }
+
+        var ranges = self.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse).ToList();
+        if (ranges.Count == 0)
+        {
+            Tell("none", () => Log.None(log, options.NodeName));
+            return;
+        }
+
+        Tell(string.Join(", ", ranges), () => Log.Ranges(log, options.NodeName, string.Join(", ", ranges)));
+        addresses.SetRanges(ranges);
+        node.Run(ranges.Select(r => r.Family));
+    }
+
+    private void Tell(string state, Action line)
+    {
+        if (_told == state)
+            return;
+        _told = state;
+        line();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3341, LogLevel.Information, "node {Node} has the podCIDRs {Ranges}")]
+        public static partial void Ranges(ILogger log, string node, string ranges);
+
+        [LoggerMessage(3342, LogLevel.Warning,
+            "node {Node} has no podCIDRs yet: pods wait until the controller manager (--allocate-node-cidrs) or the cloud assigns them")]
+        public static partial void None(ILogger log, string node);
+
+        [LoggerMessage(3343, LogLevel.Warning, "the API has no node {Node} yet: pods wait for its podCIDRs (is --node-name right?)")]
+        public static partial void Absent(ILogger log, string node);
+    }
+}

@@ -1,0 +1,40 @@
+using System.Net.Sockets;
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Ebpf.Cni.Agent.Tests.Node;
+
+/// <summary>The node's own settings, in a namespace of its own.</summary>
+public class NodeSetupTests
+{
+    [Fact]
+    public void Only_families_that_have_pods_are_forwarded()
+    {
+        Requires.Root();
+        using var node = NetworkNamespace.CreateAnonymous();
+        node.Run(() => new NodeSetup(NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetwork]));
+        Assert.Equal(("1", "0"), node.Run(() => (Read("ipv4/ip_forward"), Read("ipv6/conf/all/forwarding"))));
+    }
+
+    [Fact]
+    public void A_node_that_lives_by_router_advertisements_goes_on_listening_to_them()
+    {
+        Requires.Root();
+        using var node = NetworkNamespace.CreateAnonymous();
+        node.Run(() =>
+        {
+            using var netlink = RouteNetlink.Open();
+            netlink.AddVeth("up0", "up1");
+            netlink.AddVeth("fixed0", "fixed1");
+            File.WriteAllText("/proc/sys/net/ipv6/conf/up0/accept_ra", "1");
+            File.WriteAllText("/proc/sys/net/ipv6/conf/fixed0/accept_ra", "0");
+            new NodeSetup(NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetworkV6]);
+            Assert.Equal(("1", "2", "0"), (Read("ipv6/conf/all/forwarding"), Read("ipv6/conf/up0/accept_ra"), Read("ipv6/conf/fixed0/accept_ra")));
+        });
+    }
+
+    private static string Read(string name) => File.ReadAllText("/proc/sys/net/" + name).Trim();
+}
