@@ -73,5 +73,11 @@ internal sealed class Wires : IDisposable
             Programs.AddPod(text, (uint)host.Index, MacAddr.FromBytes(eth.Mac), MacAddr.FromBytes(host.Mac));
         }
         Node.Run(() => Programs.Attach(host.Index).ForEach(l => Own(l)));
+        WaitRunning(node, name);
+        WaitRunning(inside, "eth0");
     }
+
+    // a device that was just switched on discards what it is given to send until the kernel's link watch has made its queue
+    private static void WaitRunning(RouteNetlink netlink, string name) =>
+        Assert.True(SpinWait.SpinUntil(() => netlink.FindLink(name)!.Running, TimeSpan.FromSeconds(10)), $"{name} is not running");
 }
