@@ -80,6 +80,7 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
             netlink.ReplaceNeighbour(link.Ifindex, address, endpoint.Key.Mac(host: false));
             netlink.ReplaceRoute(HostRoute(address, link.Ifindex));
         }
+        WaitRunning(netlink, link.Ifindex);
     }
 
     public void DeleteLink(EndpointKey key)
@@ -110,6 +111,13 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
             LinkCheck.PodSide(netlink, endpoint, differences);
         return differences;
     }
+
+    /// <summary>
+    /// A device that was just switched on discards what it is given to send until the kernel's link watch has made its queue, a moment
+    /// later: the pod's first packets would be lost. If that takes long, the pod is not held up for it.
+    /// </summary>
+    private static void WaitRunning(RouteNetlink netlink, int ifindex) =>
+        SpinWait.SpinUntil(() => netlink.FindLink(ifindex)?.Running != false, TimeSpan.FromMilliseconds(200));
 
     internal static IEnumerable<IPAddress> Addresses(EndpointRecord endpoint) => endpoint.Addresses.Select(IPAddress.Parse);
 
