@@ -3,7 +3,10 @@ using System.Net.Sockets;
 
 namespace Ebpf.Cni.Benchmarks.Roles;
 
-/// <summary>The thing that is asked: answers every 64-byte request with the same 64 bytes, one thread a connection.</summary>
+/// <summary>
+/// The thing that is asked: answers every 64-byte request with the same 64 bytes. One thread serves all connections: with a thread for each,
+/// the scheduler's choice of cores, and not the way to the server, would be most of what is measured.
+/// </summary>
 internal static class EchoServer
 {
     public const int MessageBytes = 64;
@@ -14,37 +17,45 @@ internal static class EchoServer
         listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         listener.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
         listener.Listen(512);
-        Console.WriteLine("listening");
-        // Short connections are served on the accepting thread: a hand-over between threads would be most of what is measured.
+        var connections = new List<Socket>();
+        var ready = new List<Socket>();
         while (true)
         {
-            var connection = listener.Accept();
-            connection.NoDelay = true;
-            if (!Answer(connection))
-                continue;
-            new Thread(() => { while (Answer(connection)) { } }) { IsBackground = true }.Start();
+            ready.Clear();
+            ready.Add(listener);
+            ready.AddRange(connections);
+            Socket.Select(ready, null, null, Timeout.InfiniteTimeSpan);
+            foreach (var socket in ready)
+            {
+                if (ReferenceEquals(socket, listener))
+                    connections.Add(Accept(listener));
+                else if (!Answer(socket))
+                    connections.Remove(socket);
+            }
         }
     }
 
-    /// <summary>One exchange; a request whose first byte is 0 closes the connection after its answer.</summary>
+    private static Socket Accept(Socket listener)
+    {
+        var connection = listener.Accept();
+        connection.NoDelay = true;
+        return connection;
+    }
+
+    /// <summary>One exchange. False: the connection is over.</summary>
     private static bool Answer(Socket connection)
     {
         Span<byte> message = stackalloc byte[MessageBytes];
         try
         {
-            for (var got = 0; got < MessageBytes;)
+            var got = connection.Receive(message);
+            for (var n = got; got < MessageBytes && n > 0; got += n)
+                n = connection.Receive(message[got..]);
+            if (got == MessageBytes)
             {
-                var n = connection.Receive(message[got..]);
-                if (n == 0)
-                {
-                    connection.Dispose();
-                    return false;
-                }
-                got += n;
-            }
-            connection.Send(message);
-            if (message[0] != 0)
+                connection.Send(message);
                 return true;
+            }
         }
         catch (SocketException)
         {

@@ -99,11 +99,7 @@ internal static class PairedClient
     {
         private readonly Socket _socket;
 
-        public OpenConnection(IPEndPoint target)
-        {
-            _socket = Connect(target);
-            Message[0] = 1;
-        }
+        public OpenConnection(IPEndPoint target) => _socket = Connect(target);
 
         protected override void Perform() => RequestAndResponse(_socket);
 

@@ -40,7 +40,7 @@ internal sealed class BenchCluster : IAsyncDisposable
         var service = await Cluster.Client.GetAsync(ResourceTypes.Services, "default", "bench");
         var direct = new IPEndPoint(IPAddress.Parse(pod["status"]!["podIP"]!.GetValue<string>()), ServerPort);
         var through = new IPEndPoint(IPAddress.Parse(service["spec"]!["clusterIP"]!.GetValue<string>()), 80);
-        var result = await Cluster.ExecAsync("client", ["dotnet", Self, "client", mode, $"{direct}", $"{through}", $"{pairs}"]);
+        var result = await Cluster.ExecAsync("client", ["taskset", "-c", "0", "dotnet", Self, "client", mode, $"{direct}", $"{through}", $"{pairs}"]);
         return JsonSerializer.Deserialize<PairedFigures>(result.ThrowIfFailed().Output)!;
     }
 
@@ -55,7 +55,7 @@ internal sealed class BenchCluster : IAsyncDisposable
           containers:
             - name: server
               image: ebpf-cni/benchmarks
-              command: [dotnet, "{{Self}}", server, "{{ServerPort}}"]
+              command: [taskset, -c, "1", dotnet, "{{Self}}", server, "{{ServerPort}}"]
               readinessProbe: {tcpSocket: {port: {{ServerPort}} }, periodSeconds: 1}
         ---
         apiVersion: v1
