@@ -103,6 +103,9 @@ int ebc_pod_egress(struct __sk_buff *skb)
 			return ebc_refuse(&p, EBC_DROP_REWRITE);
 		local = ebc_endpoint(&to.dst);
 	}
+	if (ebc_configured(EBC_CONFIG_TC_SERVICES) && reason == EBC_REASON_FORWARDED &&
+	    p.about.proto == IPPROTO_TCP && ebc_opens(&p))
+		ebc_service_forget(&p);
 	if (!local)
 		return ebc_pass(&p, reason);
 	int action = ebc_deliver(skb, &p, local);

@@ -82,4 +82,22 @@ static __noinline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *o
 	return EBC_REASON_REPLY;
 }
 
+/*
+ * A pod opens a connection to a backend directly, from the port of an earlier one through a service: the
+ * answers would be taken for the earlier one's. If that is over, it makes way. (nf_conntrack keeps both and
+ * changes the port of the new one.)
+ */
+static __noinline int ebc_service_forget(const struct ebc_packet *p)
+{
+	const __u16 over = EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY | EBC_CT_RST;
+	struct ebc_ct_key reply;
+	const struct ebc_ct *ct;
+
+	ebc_ct_twin(&p->about.flow, IPPROTO_TCP, EBC_CT_REPLY, &reply);
+	ct = bpf_map_lookup_elem(&ebc_ct_v1, &reply);
+	if (ct && (ct->flags & over))
+		bpf_map_delete_elem(&ebc_ct_v1, &reply);
+	return 0;
+}
+
 #endif

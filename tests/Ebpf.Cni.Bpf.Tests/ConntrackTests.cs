@@ -48,6 +48,27 @@ public sealed class ConntrackTests
     }
 
     [Fact]
+    public void A_direct_connection_from_the_port_of_a_finished_one_hears_its_own_answers()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        var backend = Open(pod, 1000);
+        var direct = Request(1000) with { Dst = backend, Dport = 8080 };
+        var answer = AnswerFrom(backend, 1000, TcpFlags.SynAck);
+
+        // the control: while the first connection lives, what comes from its backend is its answer
+        pod.Send(direct);
+        SamePacket.Equal(Request(1000).Answer(TcpFlags.SynAck), pod.Receive(answer).Packet);
+
+        pod.Send(Request(1000, TcpFlags.Rst));
+        pod.Send(direct);
+        Assert.Equal(backend, new IPAddress(pod.Receive(answer).Packet.AsSpan(26, 4)).ToString());
+        // and the port serves a connection through the service again
+        Assert.Equal(backend, BackendOf(pod.Send(Request(1000)).Packet));
+        SamePacket.Equal(Request(1000).Answer(TcpFlags.SynAck), pod.Receive(answer).Packet);
+    }
+
+    [Fact]
     public void A_repeated_SYN_meets_the_same_backend()
     {
         using var pod = new PodPrograms().WithPods();

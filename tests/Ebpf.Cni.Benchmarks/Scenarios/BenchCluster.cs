@@ -55,7 +55,7 @@ internal sealed class BenchCluster : IAsyncDisposable
           containers:
             - name: server
               image: ebpf-cni/benchmarks
-              command: [taskset, -c, "1", dotnet, "{{Self}}", server, "{{ServerPort}}"]
+              command: [taskset, -c, "0", dotnet, "{{Self}}", server, "{{ServerPort}}"]
               readinessProbe: {tcpSocket: {port: {{ServerPort}} }, periodSeconds: 1}
         ---
         apiVersion: v1
