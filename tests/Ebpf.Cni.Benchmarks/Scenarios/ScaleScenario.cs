@@ -62,14 +62,14 @@ internal static class ScaleScenario
                 new Figure("median", Milliseconds(samples[samples.Count / 2])),
                 new Figure("p99", Milliseconds(samples[(int)(samples.Count * 0.99)])),
                 new Figure(
-                    "from the watch event's arrival in the agent, by its own histogram: within 50 ms",
+                    "from the watch event's arrival in the agent, by its own histogram: within 51.2 ms (a bucket's edge)",
                     string.Create(CultureInfo.InvariantCulture, $"{within - withinBefore:0} of {all - allBefore:0} changes"), "99 %"),
             ]);
     }
 
-    /// <summary>Changes that the agent brought into the kernel within 50 ms of their event, and all.</summary>
+    /// <summary>Changes that the agent brought into the kernel within 51.2 ms of their event, and all.</summary>
     private static (double Within, double All) Reactions(string metrics) =>
-        (Sample(metrics, "ebpf_cni_reaction_duration_seconds_bucket{le=\"0.05\"} "), Sample(metrics, "ebpf_cni_reaction_duration_seconds_count "));
+        (Sample(metrics, "ebpf_cni_reaction_duration_seconds_bucket{le=\"0.0512\"} "), Sample(metrics, "ebpf_cni_reaction_duration_seconds_count "));
 
     private static double Sample(string metrics, string name) =>
         double.Parse(metrics.Split('\n').Single(l => l.StartsWith(name, StringComparison.Ordinal))[name.Length..], CultureInfo.InvariantCulture);
