@@ -36,44 +36,52 @@ static __always_inline bool ebc_is_hairpin_address(const struct ebc_addr *a)
 						      a->w[0] == bpf_htonl(0x01000000);
 }
 
-/* Client to frontend, as the packet goes on towards the backend. */
-static __always_inline void ebc_ct_forward_flow(const struct ebc_flow *in, const struct ebc_ct *ct,
-						struct ebc_flow *out)
+/* The packet as it goes on. */
+static __always_inline void ebc_ct_flow(const struct ebc_ct *ct, struct ebc_flow *out)
 {
-	*out = *in;
-	out->dst = ct->xlate_addr;
-	out->dport = ct->xlate_port;
-	if (ct->flags & EBC_CT_HAIRPIN)
-		ebc_hairpin_address(&out->src, !ebc_addr_is_v4(&in->src));
+	out->src = ct->src;
+	out->dst = ct->dst;
+	out->sport = ct->sport;
+	out->dport = ct->dport;
 }
 
-/* Backend to client, as the packet goes on towards the client. */
-static __always_inline void ebc_ct_reply_flow(const struct ebc_flow *in, const struct ebc_ct *ct,
-					      struct ebc_flow *out)
+/* The next state; the packet belongs to a known connection. (Follows nf_conntrack_proto_tcp.c as far as a
+ * time-out depends on it.) */
+static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct ebc_packet *p, __u16 flags)
 {
-	*out = *in;
-	out->src = ct->xlate_addr;
-	out->sport = ct->xlate_port;
-	if (ct->flags & EBC_CT_HAIRPIN)
-		out->dst = in->src;
+	if (p->about.proto == IPPROTO_UDP)
+		return flags & EBC_CT_SEEN_REPLY ? EBC_CTS_UDP_STREAM : EBC_CTS_UDP;
+	if ((p->tcp_flags & EBC_TCP_RST) || ct->state == EBC_CTS_CLOSE)
+		return EBC_CTS_CLOSE;
+	if ((flags & EBC_CT_FIN_FORWARD) && (flags & EBC_CT_FIN_REPLY))
+		return EBC_CTS_TIME_WAIT;
+	if (flags & (EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY))
+		return EBC_CTS_FIN_WAIT;
+	if (!(flags & EBC_CT_SEEN_REPLY))
+		return EBC_CTS_SYN_SENT;
+	if (!(ct->flags & EBC_CT_REPLY) && !(p->tcp_flags & EBC_TCP_SYN))
+		return EBC_CTS_ESTABLISHED;
+	return ct->state == EBC_CTS_SYN_SENT ? EBC_CTS_SYN_RECV : ct->state;
 }
 
 /* Writes a change of the connection's state to both entries. */
 static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key *twin_key, __u64 now,
-				     __u16 flags)
+				     __u16 flags, __u8 state)
 {
-	struct ebc_ct *twin = bpf_map_lookup_elem(&ebc_ct_v1, twin_key);
+	struct ebc_ct *twin = bpf_map_lookup_elem(&ebc_ct_v2, twin_key);
 
 	/*
 	 * Not atomic: the floor has no atomic OR. If the two directions meet here in the same instant a bit
 	 * may be lost and comes with the next packet, or the entry lives on to a longer time-out.
 	 */
 	ct->flags |= flags;
+	ct->state = state;
 	ct->last_seen_ns = now;
 	/* The other entry may meanwhile belong to a later connection of the same client port. */
 	if (!twin || twin->created_ns != ct->created_ns)
 		return;
 	twin->flags |= flags;
+	twin->state = state;
 	twin->last_seen_ns = now;
 }
 
@@ -83,25 +91,21 @@ static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key 
  * packet.
  */
 static __always_inline void ebc_ct_seen(struct ebc_ct *ct, const struct ebc_packet *p,
-					const struct ebc_flow *out, __u8 dir, __u64 now)
+					const struct ebc_flow *out, __u64 now)
 {
-	__u16 flags = dir == EBC_CT_REPLY ? EBC_CT_SEEN_REPLY : 0;
+	__u16 flags = ct->flags & EBC_CT_REPLY ? EBC_CT_SEEN_REPLY : 0;
 	struct ebc_ct_key twin;
+	__u8 state;
 
-	if (p->about.proto == IPPROTO_TCP) {
-		if (p->tcp_flags & EBC_TCP_FIN)
-			flags |= dir == EBC_CT_REPLY ? EBC_CT_FIN_REPLY : EBC_CT_FIN_FORWARD;
-		if (p->tcp_flags & EBC_TCP_RST)
-			flags |= EBC_CT_RST;
-		if (dir == EBC_CT_FORWARD && (ct->flags & EBC_CT_SEEN_REPLY) && !(p->tcp_flags & EBC_TCP_SYN))
-			flags |= EBC_CT_ESTABLISHED;
-	}
+	if (p->tcp_flags & EBC_TCP_FIN)
+		flags |= ct->flags & EBC_CT_REPLY ? EBC_CT_FIN_REPLY : EBC_CT_FIN_FORWARD;
+	state = ebc_ct_next(ct, p, ct->flags | flags);
 	__sync_fetch_and_add(&ct->packets, 1);
 	__sync_fetch_and_add(&ct->bytes, p->about.len);
-	if (!(flags & ~ct->flags) && now - ct->last_seen_ns < EBC_SECOND)
+	if (!(flags & ~ct->flags) && state == ct->state && now - ct->last_seen_ns < EBC_SECOND)
 		return;
-	ebc_ct_twin(out, p->about.proto, dir == EBC_CT_REPLY ? EBC_CT_FORWARD : EBC_CT_REPLY, &twin);
-	ebc_ct_update(ct, &twin, now, flags);
+	ebc_ct_twin(out, p->about.proto, &twin);
+	ebc_ct_update(ct, &twin, now, flags, state);
 }
 
 /*
@@ -113,8 +117,8 @@ static __always_inline bool ebc_ct_ambiguous(const struct ebc_ct_key *reply, con
 {
 	const struct ebc_ct *other = ebc_ct_find(reply, now);
 
-	return other && !(other->flags & (EBC_CT_RST | EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY)) &&
-	       !(ebc_addr_eq(&other->xlate_addr, &in->dst) && other->xlate_port == in->dport);
+	return other && other->state < EBC_CTS_FIN_WAIT &&
+	       !(ebc_addr_eq(&other->src, &in->dst) && other->sport == in->dport);
 }
 
 /* Both entries, the reply's first: whoever can send through the forward one must be able to hear the answer.
@@ -122,19 +126,25 @@ static __always_inline bool ebc_ct_ambiguous(const struct ebc_ct_key *reply, con
 static __always_inline int ebc_ct_insert(const struct ebc_packet *p, struct ebc_ct *ct,
 					 const struct ebc_ct_key *forward, const struct ebc_ct_key *reply)
 {
-	struct ebc_addr backend = ct->xlate_addr;
-	__be16 port = ct->xlate_port;
+	struct ebc_flow to;
 
-	ct->xlate_addr = p->about.flow.dst;
-	ct->xlate_port = p->about.flow.dport;
-	if (bpf_map_update_elem(&ebc_ct_v1, reply, ct, BPF_ANY))
+	ebc_ct_flow(ct, &to);
+	ct->src = p->about.flow.dst;
+	ct->dst = p->about.flow.src;
+	ct->sport = p->about.flow.dport;
+	ct->dport = p->about.flow.sport;
+	ct->flags |= EBC_CT_REPLY;
+	if (bpf_map_update_elem(&ebc_ct_v2, reply, ct, BPF_ANY))
 		return EBC_DROP_CONNTRACK_FULL;
-	ct->xlate_addr = backend;
-	ct->xlate_port = port;
+	ct->src = to.src;
+	ct->dst = to.dst;
+	ct->sport = to.sport;
+	ct->dport = to.dport;
+	ct->flags &= ~EBC_CT_REPLY;
 	ct->packets = 1;
 	ct->bytes = p->about.len;
-	if (bpf_map_update_elem(&ebc_ct_v1, forward, ct, BPF_ANY)) {
-		bpf_map_delete_elem(&ebc_ct_v1, reply);
+	if (bpf_map_update_elem(&ebc_ct_v2, forward, ct, BPF_ANY)) {
+		bpf_map_delete_elem(&ebc_ct_v2, reply);
 		return EBC_DROP_CONNTRACK_FULL;
 	}
 	return EBC_REASON_SERVICE;
@@ -161,11 +171,18 @@ static __noinline int ebc_ct_create(const struct ebc_packet *p, const struct ebc
 		/* Cannot happen with our agent; a wrong table must not turn into a wrong packet. */
 		if (!b || ebc_addr_is_v4(&b->addr) != ebc_addr_is_v4(&p->about.flow.dst))
 			return EBC_DROP_REWRITE;
-		ct.xlate_addr = b->addr;
-		ct.xlate_port = b->port;
-		ct.flags = ebc_addr_eq(&b->addr, &p->about.flow.src) ? EBC_CT_HAIRPIN : 0;
-		ebc_ct_forward_flow(&p->about.flow, &ct, out);
-		ebc_ct_twin(out, p->about.proto, EBC_CT_REPLY, &reply);
+		ct.src = p->about.flow.src;
+		ct.sport = p->about.flow.sport;
+		ct.dst = b->addr;
+		ct.dport = b->port;
+		ct.flags = EBC_CT_SERVICE;
+		ct.state = p->about.proto == IPPROTO_UDP ? EBC_CTS_UDP : EBC_CTS_SYN_SENT;
+		if (ebc_addr_eq(&ct.dst, &ct.src)) {
+			ct.flags |= EBC_CT_MASQUERADE;
+			ebc_hairpin_address(&ct.src, !ebc_addr_is_v4(&ct.dst));
+		}
+		ebc_ct_flow(&ct, out);
+		ebc_ct_twin(out, p->about.proto, &reply);
 		if (!ebc_ct_ambiguous(&reply, &p->about.flow, now))
 			return ebc_ct_insert(p, &ct, forward, &reply);
 	}

@@ -6,6 +6,7 @@
 #include <linux/in.h>
 
 #include "abi/conntrack_abi.h"
+#include "config.h"
 #include "count.h"
 #include "service_lookup.h"
 
@@ -14,44 +15,62 @@ struct {
 	__uint(max_entries, 262144);
 	__type(key, struct ebc_ct_key);
 	__type(value, struct ebc_ct);
-} ebc_ct_v1 SEC(".maps");
+} ebc_ct_v2 SEC(".maps");
 
 #define EBC_SECOND 1000000000ULL
 
-static __always_inline struct ebc_ct_key ebc_ct_key(const struct ebc_flow *f, __u8 proto, __u8 dir)
+static __always_inline struct ebc_ct_key ebc_ct_key(const struct ebc_flow *f, __u8 proto)
 {
 	struct ebc_ct_key key = {
-	    .src = f->src, .dst = f->dst, .sport = f->sport, .dport = f->dport, .proto = proto, .dir = dir};
+	    .src = f->src, .dst = f->dst, .sport = f->sport, .dport = f->dport, .proto = proto};
 
 	return key;
 }
 
 /* The key of the other direction: it is met as the mirror image of how this one leaves. */
-static __always_inline void ebc_ct_twin(const struct ebc_flow *out, __u8 proto, __u8 dir,
-					struct ebc_ct_key *twin)
+static __always_inline void ebc_ct_twin(const struct ebc_flow *out, __u8 proto, struct ebc_ct_key *twin)
 {
 	twin->src = out->dst;
 	twin->dst = out->src;
 	twin->sport = out->dport;
 	twin->dport = out->sport;
 	twin->proto = proto;
-	twin->dir = dir;
-	twin->pad0 = 0;
+	__builtin_memset(twin->pad0, 0, sizeof(twin->pad0));
 }
 
-/* nf_conntrack's defaults (Documentation/networking/nf_conntrack-sysctl.rst): what users of kube-proxy have
- * today. */
-static __always_inline __u64 ebc_ct_timeout(__u16 flags, __u8 proto)
+/* Seconds, as configured. The values are known when the program is loaded. */
+static __always_inline __u64 ebc_ct_timeout(__u8 state)
 {
-	if (proto == IPPROTO_UDP)
-		return flags & EBC_CT_SEEN_REPLY ? 120 : 30;
-	if (flags & EBC_CT_RST)
-		return 10;
-	if (flags & (EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY))
-		return 120;
-	if (flags & EBC_CT_ESTABLISHED)
-		return 432000;
-	return flags & EBC_CT_SEEN_REPLY ? 60 : 120;
+	switch (state) {
+	case EBC_CTS_SYN_SENT:
+		return ebc_config.ct_timeouts.syn_sent;
+	case EBC_CTS_SYN_RECV:
+		return ebc_config.ct_timeouts.syn_recv;
+	case EBC_CTS_ESTABLISHED:
+		return ebc_config.ct_timeouts.established;
+	case EBC_CTS_FIN_WAIT:
+		return ebc_config.ct_timeouts.fin_wait;
+	case EBC_CTS_CLOSE_WAIT:
+		return ebc_config.ct_timeouts.close_wait;
+	case EBC_CTS_LAST_ACK:
+		return ebc_config.ct_timeouts.last_ack;
+	case EBC_CTS_TIME_WAIT:
+		return ebc_config.ct_timeouts.time_wait;
+	case EBC_CTS_CLOSE:
+		return ebc_config.ct_timeouts.close;
+	case EBC_CTS_UDP:
+		return ebc_config.ct_timeouts.udp;
+	case EBC_CTS_UDP_STREAM:
+		return ebc_config.ct_timeouts.udp_stream;
+	case EBC_CTS_SCTP_OPENING:
+		return ebc_config.ct_timeouts.sctp_opening;
+	case EBC_CTS_SCTP_ESTABLISHED:
+		return ebc_config.ct_timeouts.sctp_established;
+	case EBC_CTS_SCTP_CLOSING:
+		return ebc_config.ct_timeouts.sctp_closing;
+	default:
+		return ebc_config.ct_timeouts.icmp;
+	}
 }
 
 /*
@@ -60,11 +79,10 @@ static __always_inline __u64 ebc_ct_timeout(__u16 flags, __u8 proto)
  */
 static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, __u64 now)
 {
-	struct ebc_ct *ct = bpf_map_lookup_elem(&ebc_ct_v1, key);
+	struct ebc_ct *ct = bpf_map_lookup_elem(&ebc_ct_v2, key);
 
 	/* Another CPU may have written last_seen after we read the clock. */
-	if (ct && now > ct->last_seen_ns &&
-	    now - ct->last_seen_ns > ebc_ct_timeout(ct->flags, key->proto) * EBC_SECOND)
+	if (ct && now > ct->last_seen_ns && now - ct->last_seen_ns > ebc_ct_timeout(ct->state) * EBC_SECOND)
 		return NULL;
 	return ct;
 }
@@ -75,7 +93,7 @@ static __always_inline bool ebc_backend_is(__u32 index, const struct ebc_ct *ct)
 {
 	const struct ebc_backend *b = ebc_backend_at(index);
 
-	return b && ebc_addr_eq(&b->addr, &ct->xlate_addr) && b->port == ct->xlate_port;
+	return b && ebc_addr_eq(&b->addr, &ct->dst) && b->port == ct->dport;
 }
 
 /*

@@ -22,9 +22,7 @@ static __always_inline bool ebc_opens(const struct ebc_packet *p)
 static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const struct ebc_packet *p,
 						      const struct ebc_svc *svc)
 {
-	const __u16 over = EBC_CT_ESTABLISHED | EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY | EBC_CT_RST;
-
-	if (!ct || (p->about.proto == IPPROTO_TCP && (ct->flags & over)))
+	if (!ct || (p->about.proto == IPPROTO_TCP && ct->state >= EBC_CTS_ESTABLISHED))
 		return NULL;
 	return ebc_ct_backend_serves(ct, svc) ? ct : NULL;
 }
@@ -36,7 +34,7 @@ static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const s
  */
 static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow *out)
 {
-	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_FORWARD);
+	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto);
 	struct ebc_svc_key front = {.addr = p->about.flow.dst,
 				    .port = p->about.flow.dport,
 				    .proto = p->about.proto,
@@ -61,8 +59,8 @@ static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow 
 			return ebc_ct_create(p, &svc, &key, out);
 	}
 	p->about.service_id = ct->service_id;
-	ebc_ct_forward_flow(&p->about.flow, ct, out);
-	ebc_ct_seen(ct, p, out, EBC_CT_FORWARD, now);
+	ebc_ct_flow(ct, out);
+	ebc_ct_seen(ct, p, out, now);
 	return EBC_REASON_SERVICE;
 }
 
@@ -70,15 +68,15 @@ static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow 
  * client knows it. */
 static __noinline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *out)
 {
-	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto, EBC_CT_REPLY);
+	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto);
 	__u64 now = bpf_ktime_get_ns();
 	struct ebc_ct *ct = ebc_ct_find(&key, now);
 
-	if (!ct)
+	if (!ct || !(ct->flags & EBC_CT_REPLY))
 		return EBC_REASON_FORWARDED;
 	p->about.service_id = ct->service_id;
-	ebc_ct_reply_flow(&p->about.flow, ct, out);
-	ebc_ct_seen(ct, p, out, EBC_CT_REPLY, now);
+	ebc_ct_flow(ct, out);
+	ebc_ct_seen(ct, p, out, now);
 	return EBC_REASON_REPLY;
 }
 
@@ -89,14 +87,13 @@ static __noinline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *o
  */
 static __noinline int ebc_service_forget(const struct ebc_packet *p)
 {
-	const __u16 over = EBC_CT_FIN_FORWARD | EBC_CT_FIN_REPLY | EBC_CT_RST;
 	struct ebc_ct_key reply;
 	const struct ebc_ct *ct;
 
-	ebc_ct_twin(&p->about.flow, IPPROTO_TCP, EBC_CT_REPLY, &reply);
-	ct = bpf_map_lookup_elem(&ebc_ct_v1, &reply);
-	if (ct && (ct->flags & over))
-		bpf_map_delete_elem(&ebc_ct_v1, &reply);
+	ebc_ct_twin(&p->about.flow, IPPROTO_TCP, &reply);
+	ct = bpf_map_lookup_elem(&ebc_ct_v2, &reply);
+	if (ct && ct->state >= EBC_CTS_FIN_WAIT)
+		bpf_map_delete_elem(&ebc_ct_v2, &reply);
 	return 0;
 }
 

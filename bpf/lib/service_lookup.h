@@ -14,10 +14,10 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 131072);
+	__uint(max_entries, 524288);
 	__type(key, struct ebc_svc_key);
 	__type(value, struct ebc_svc);
-} ebc_svc_v1 SEC(".maps");
+} ebc_svc_v2 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -56,18 +56,20 @@ static __always_inline bool ebc_svc_find(const struct ebc_svc_key *key, struct e
 
 	_Pragma("unroll") for (try = 0; try < EBC_SVC_TRIES; try++)
 	{
-		__u64 a, b;
+		__u64 a, b, c;
 
-		p = bpf_map_lookup_elem(&ebc_svc_v1, key);
+		p = bpf_map_lookup_elem(&ebc_svc_v2, key);
 		if (!p)
 			return false;
 		a = p[0];
 		b = p[1];
-		again = bpf_map_lookup_elem(&ebc_svc_v1, key);
-		if (again != p || !again || again[0] != a || again[1] != b)
+		c = p[2];
+		again = bpf_map_lookup_elem(&ebc_svc_v2, key);
+		if (again != p || !again || again[0] != a || again[1] != b || again[2] != c)
 			continue;
 		__builtin_memcpy(&to->offset, &a, sizeof(a));
 		__builtin_memcpy(&to->service_id, &b, sizeof(b));
+		__builtin_memcpy(&to->affinity_sec, &c, sizeof(c));
 		return true;
 	}
 	/* Switched four times within a microsecond: nobody does. As if it were not there. */

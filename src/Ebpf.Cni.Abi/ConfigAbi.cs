@@ -19,11 +19,50 @@ public enum ConfigFlags : uint
 
     /// <summary>The tc programs translate services that met no socket hook.</summary>
     TcServices = 1 << 3,
+
+    /// <summary>Socket hooks leave pods alone: only the node's own sockets.</summary>
+    HostOnly = 1 << 4,
+
+    /// <summary>Pods leave the cluster with the node's address.</summary>
+    Masquerade = 1 << 5,
+
+    /// <summary>What arrives over an uplink keeps its source even under the Cluster policy.</summary>
+    KeepSource = 1 << 6,
+
+    /// <summary>tc translates the node's own packets too (no socket hooks: socketLB off).</summary>
+    HostServices = 1 << 7,
+
+    /// <summary>The node's sockets may not bind a NodePort.</summary>
+    BindGuard = 1 << 8,
+}
+
+/// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct CtTimeouts(
+    uint SynSent, uint SynRecv, uint Established, uint FinWait, uint CloseWait, uint LastAck, uint TimeWait, uint Close, uint Udp, uint UdpStream,
+    uint SctpOpening, uint SctpEstablished, uint SctpClosing, uint Icmp)
+{
+    /// <summary>
+    /// nf_conntrack's (Documentation/networking/nf_conntrack-sysctl.rst), except for the two that kube-proxy raises: established 24 h, close wait 1 h
+    /// (pkg/proxy/apis/config/v1alpha1/defaults.go).
+    /// </summary>
+    public static CtTimeouts Default { get; } = new(
+        SynSent: 120, SynRecv: 60, Established: 86400, FinWait: 120, CloseWait: 3600, LastAck: 30, TimeWait: 120, Close: 10, Udp: 30, UdpStream: 120,
+        SctpOpening: 10, SctpEstablished: 210, SctpClosing: 10, Icmp: 30);
 }
 
 /// <summary><c>struct ebc_config</c>: the read-only global of every object, set before load.</summary>
+/// <param name="Flags">What is on.</param>
+/// <param name="SnatPortMin">Source ports for masquerading, both included; the client's own is tried first.</param>
+/// <param name="SnatPortMax">The last of them.</param>
+/// <param name="HostNetnsCookie">SO_NETNS_COOKIE of the node's namespace; 0: the programs ask for the initial one (before Linux 5.14).</param>
+/// <param name="CtTimeouts">Of <c>ebc_ct_v2</c>.</param>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly record struct Config(ConfigFlags Flags)
+public readonly record struct Config(
+    ConfigFlags Flags, ushort SnatPortMin, ushort SnatPortMax, ulong HostNetnsCookie, CtTimeouts CtTimeouts)
 {
-    private readonly uint _pad0 = 0;
+    /// <summary>Ports 32768 to 65535, the default time-outs.</summary>
+    public Config(ConfigFlags flags) : this(flags, 32768, 65535, 0, CtTimeouts.Default)
+    {
+    }
 }

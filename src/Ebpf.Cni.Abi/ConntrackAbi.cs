@@ -2,44 +2,79 @@ using System.Runtime.InteropServices;
 
 namespace Ebpf.Cni.Abi;
 
-/// <summary><c>enum ebc_ct_dir</c>.</summary>
-public enum CtDir : byte
-{
-    Forward = 0,
-    Reply = 1,
-}
-
 /// <summary><c>enum ebc_ct_flags</c>.</summary>
 [Flags]
 public enum CtFlags : ushort
 {
     None = 0,
-    SeenReply = 1 << 0,
-    FinForward = 1 << 1,
-    FinReply = 1 << 2,
-    Rst = 1 << 3,
 
-    /// <summary>The backend is the client itself: its source is hidden behind the gateway's address.</summary>
-    Hairpin = 1 << 4,
+    /// <summary>The entry of the answers.</summary>
+    Reply = 1 << 0,
 
-    /// <summary>TCP: the client spoke again after the reply.</summary>
-    Established = 1 << 5,
+    /// <summary>Somebody answered.</summary>
+    SeenReply = 1 << 1,
+
+    /// <summary>The destination was a frontend; else only the source is hidden.</summary>
+    Service = 1 << 2,
+
+    /// <summary>The client's source (or its port) is replaced.</summary>
+    Masquerade = 1 << 3,
+
+    FinForward = 1 << 4,
+    FinReply = 1 << 5,
 }
 
-/// <summary><c>struct ebc_ct_key</c>: a packet's tuple as it arrives, before translation.</summary>
-[StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly record struct CtKey(Addr Src, Addr Dst, U16Be Sport, U16Be Dport, IpProtocol Proto, CtDir Dir)
+/// <summary><c>enum ebc_ct_state</c>: the states of nf_conntrack that have a time-out of their own.</summary>
+public enum CtState : byte
 {
-    private readonly ushort _pad0 = 0;
+    SynSent = 0,
+    SynRecv = 1,
+    Established = 2,
+    FinWait = 3,
+    CloseWait = 4,
+    LastAck = 5,
+    TimeWait = 6,
+    Close = 7,
+    Udp = 8,
+    UdpStream = 9,
+    SctpOpening = 10,
+    SctpEstablished = 11,
+    SctpClosing = 12,
+    Icmp = 13,
 }
 
-/// <summary><c>struct ebc_ct</c>. Times are CLOCK_MONOTONIC nanoseconds, exact to a second.</summary>
+/// <summary><c>struct ebc_ct_key</c>: a packet as it arrives, before translation.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly record struct Ct(
-    Addr XlateAddr, U16Be XlatePort, CtFlags Flags, uint ServiceId, ulong CreatedNs, ulong LastSeenNs, ulong Packets, ulong Bytes,
-    uint BackendIndex)
+public readonly record struct CtKey(Addr Src, Addr Dst, U16Be Sport, U16Be Dport, IpProtocol Proto)
 {
-    private readonly uint _pad0 = 0;
+    private readonly Pad3 _pad0 = default;
+}
+
+/// <summary><c>struct ebc_ct</c>: the packet after translation, and the connection's life. Times are CLOCK_MONOTONIC nanoseconds, exact to a second.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Ct
+{
+    public Addr Src { get; init; }
+    public Addr Dst { get; init; }
+    public U16Be Sport { get; init; }
+    public U16Be Dport { get; init; }
+    public CtFlags Flags { get; init; }
+    public CtState State { get; init; }
+    private readonly byte _pad0;
+
+    /// <summary>0: no service.</summary>
+    public uint ServiceId { get; init; }
+
+    /// <summary>The backend's position in the service's segment when last seen.</summary>
+    public uint BackendIndex { get; init; }
+
+    public ulong CreatedNs { get; init; }
+    public ulong LastSeenNs { get; init; }
+
+    /// <summary>Of the entry's own direction, as are <see cref="Bytes"/>.</summary>
+    public ulong Packets { get; init; }
+
+    public ulong Bytes { get; init; }
 }
 
 /// <summary><c>struct ebc_frag_key</c>: the fragments of one datagram.</summary>

@@ -8,6 +8,8 @@ public enum Hook : byte
     PodEgress = 0,
     PodIngress = 1,
     Socket = 2,
+    UplinkIngress = 3,
+    HostEgress = 4,
 }
 
 /// <summary><c>enum ebc_reason</c>: what became of a packet or a socket call; from <see cref="SourceAddress"/> on, a drop.</summary>
@@ -27,14 +29,19 @@ public enum Reason : byte
     Rewrite = 11,
     LinkLocal = 12,
     Protocol = 13,
+    SourceRange = 14,
+    Port = 15,
+    SnatPorts = 16,
+    Bind = 17,
+    Loopback = 18,
 }
 
 /// <summary><c>struct ebc_metric</c>: one CPU's share of a counter. The index is reason * <see cref="HookCount"/> + hook.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Metric(ulong Packets, ulong Bytes)
 {
-    public const int HookCount = 3;
-    public const int ReasonCount = 14;
+    public const int HookCount = 5;
+    public const int ReasonCount = 19;
     public const Reason FirstDrop = Reason.SourceAddress;
 
     public static uint Index(Reason reason, Hook hook) => (uint)reason * HookCount + (uint)hook;

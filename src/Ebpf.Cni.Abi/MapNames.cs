@@ -3,15 +3,34 @@ namespace Ebpf.Cni.Abi;
 /// <summary>Names of the maps as they are pinned; the layout's version is part of the name (15 characters at most).</summary>
 public static class MapNames
 {
-    public const string Service = "ebc_svc_v1";
+    public const string Service = "ebc_svc_v2";
     public const string Backend = "ebc_backend_v1";
     public const string SockRev = "ebc_sock_rev_v1";
-    public const string Conntrack = "ebc_ct_v1";
+    public const string Conntrack = "ebc_ct_v2";
     /// <summary>Needs no pin: it bridges the microseconds between the fragments of one datagram.</summary>
     public const string Fragment = "ebc_frag_v1";
 
     public const string Endpoint = "ebc_ep_v1";
-    public const string Metric = "ebc_metric_v1";
+    public const string Metric = "ebc_metric_v2";
+
+    /// <summary>Session affinity.</summary>
+    public const string Affinity = "ebc_aff_v1";
+
+    /// <summary>loadBalancerSourceRanges.</summary>
+    public const string SourceRange = "ebc_srange_v1";
+
+    /// <summary>Counters of services and backends.</summary>
+    public const string Stat = "ebc_stat_v1";
+
+    /// <summary>What destinations are: pods, nodes, exempt from masquerading.</summary>
+    public const string Ipcache = "ebc_ipcache_v1";
+
+    /// <summary>The node's addresses, by device.</summary>
+    public const string Uplink = "ebc_uplink_v1";
+
+    /// <summary>The addresses of a pod's network namespace.</summary>
+    public const string Netns = "ebc_netns_v1";
+
     public const string Events = "ebc_events_v1";
 
     /// <summary>The read-only global that carries <see cref="Abi.Config"/>.</summary>

@@ -18,8 +18,11 @@ public enum Scope : byte
     /// <summary>A pod or the node itself asks.</summary>
     Internal = 0,
 
-    /// <summary>It arrived over an uplink.</summary>
+    /// <summary>It arrived over an uplink; a frontend without such an entry is served by its internal one.</summary>
     External = 1,
+
+    /// <summary>No traffic: {::, port, proto} is there if the port is a NodePort, for the bind hook.</summary>
+    Bind = 2,
 }
 
 /// <summary><c>enum ebc_svc_flags</c>.</summary>
@@ -30,6 +33,15 @@ public enum SvcFlags : uint
 
     /// <summary>No backend means silent drop (there are some, none usable here), not refusal.</summary>
     DropEmpty = 1 << 0,
+
+    /// <summary>Only for clients in the source ranges; others are dropped in silence.</summary>
+    SourceRanges = 1 << 1,
+
+    /// <summary>What arrives over an uplink keeps its source (externalTrafficPolicy Local, hostPort).</summary>
+    KeepSource = 1 << 2,
+
+    /// <summary>The entry of an address, not of a port ({address, 0, 0}): refused.</summary>
+    Address = 1 << 3,
 }
 
 /// <summary><c>enum ebc_backend_flags</c>.</summary>
@@ -66,12 +78,12 @@ public readonly record struct SvcKey(Addr Addr, U16Be Port, IpProtocol Proto, Sc
         Addr.IsIPv4 ? $"{Addr}:{Port}/{Proto}/{Scope}" : $"[{Addr}]:{Port}/{Proto}/{Scope}";
 }
 
-/// <summary><c>struct ebc_svc</c>: where a frontend's backends are.</summary>
+/// <summary>
+/// <c>struct ebc_svc</c>: where a frontend's backends are: <paramref name="Count"/> that new connections go to, and behind them <paramref name="Tail"/>
+/// that serve but are not chosen; each run sorted by address and port.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly record struct Svc(uint Offset, uint Count, uint ServiceId, SvcFlags Flags, uint AffinitySec)
-{
-    private readonly uint _pad0 = 0;
-}
+public readonly record struct Svc(uint Offset, uint Count, uint ServiceId, SvcFlags Flags, uint AffinitySec, uint Tail = 0);
 
 /// <summary><c>struct ebc_backend</c>: an element of a segment.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
@@ -94,3 +106,45 @@ public readonly record struct SockRev
     private readonly ushort _pad0;
     public uint ServiceId { get; init; }
 }
+
+/// <summary><c>struct ebc_affinity_key</c>.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct AffinityKey(Addr Client, uint ServiceId)
+{
+    private readonly uint _pad0 = 0;
+}
+
+/// <summary><c>struct ebc_affinity</c>: the backend that a client goes to.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Affinity
+{
+    public Addr Addr { get; init; }
+    public U16Be Port { get; init; }
+    private readonly ushort _pad0;
+    private readonly uint _pad1;
+
+    /// <summary>CLOCK_MONOTONIC.</summary>
+    public ulong LastUsedNs { get; init; }
+}
+
+/// <summary><c>struct ebc_srange_key</c>: a prefix of clients that may use a service.</summary>
+/// <param name="Prefixlen">32 + 96 + n for an IPv4 prefix of n bits, 32 + n for IPv6.</param>
+/// <param name="ServiceId">In network order only so that it is a prefix, bit by bit.</param>
+/// <param name="Addr">The prefix's address, all other bits 0.</param>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct SrangeKey(uint Prefixlen, U32Be ServiceId, Addr Addr);
+
+/// <summary><c>struct ebc_srange</c>.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Srange(uint Allow);
+
+/// <summary><c>struct ebc_stat_key</c>: a backend of a service port.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct StatKey(Addr Addr, uint ServiceId, U16Be Port)
+{
+    private readonly ushort _pad0 = 0;
+}
+
+/// <summary><c>struct ebc_stat</c>: connections are counted when they begin, packets and bytes when they end.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Stat(ulong Connections, ulong PacketsTo, ulong BytesTo, ulong PacketsFrom, ulong BytesFrom);

@@ -1,3 +1,7 @@
+using System.Collections.Immutable;
+using System.Net;
+using Ebpf.Cni.Abi;
+
 namespace Ebpf.Cni.Compiler;
 
 /// <summary>Which node is compiled for: everything about it that is not in the cluster's objects.</summary>
@@ -6,5 +10,32 @@ namespace Ebpf.Cni.Compiler;
 /// <param name="IPv6">The same for IPv6.</param>
 public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = true)
 {
+    /// <summary>Where NodePorts are served, sorted; without loopback.</summary>
+    public ImmutableArray<Addr> NodePortAddresses { get; init; } = [];
+
+    /// <summary>All the node's own addresses that others may know, sorted: where a hostPort without hostIP is served.</summary>
+    public ImmutableArray<Addr> NodeAddresses { get; init; } = [];
+
+    /// <summary>Serve NodePorts on 127.0.0.1 too, for the node itself.</summary>
+    public bool LocalhostNodePorts { get; init; } = true;
+
+    /// <summary>Serve spec.externalIPs; else they are an issue (CVE-2020-8554: whoever writes a Service takes over any address).</summary>
+    public bool ExternalIPs { get; init; } = true;
+
+    /// <summary>Destinations that pods reach with their own address although they are outside the cluster.</summary>
+    public ImmutableArray<IPNetwork> MasqueradeExempt { get; init; } = [];
+
+    /// <summary>The hostPorts of this node's pods.</summary>
+    public ImmutableArray<HostPort> HostPorts { get; init; } = [];
+
     internal bool Serves(bool ipv4) => ipv4 ? IPv4 : IPv6;
 }
+
+/// <summary>A port of the node that leads to a port of a pod on it (the CNI capability portMappings).</summary>
+/// <param name="Pod">Namespace and name.</param>
+/// <param name="HostAddress">Null: every address of the node, 127.0.0.1 included.</param>
+/// <param name="Port">The node's.</param>
+/// <param name="Protocol">TCP, UDP or SCTP.</param>
+/// <param name="PodAddress">Of the mapping's family.</param>
+/// <param name="PodPort">The pod's.</param>
+public sealed record HostPort(string Pod, Addr? HostAddress, ushort Port, IpProtocol Protocol, Addr PodAddress, ushort PodPort);

@@ -1,3 +1,5 @@
+using Ebpf.Cni.Abi;
+
 namespace Ebpf.Cni.Dataplane;
 
 /// <summary>Where sockets are translated.</summary>
@@ -6,7 +8,10 @@ public enum SocketLbMode
     /// <summary>Socket hooks of the cgroup root: once per connection.</summary>
     Full,
 
-    /// <summary>Only tc translates, per packet.</summary>
+    /// <summary>Socket hooks for the node's own sockets; pods' packets are translated by tc (service meshes, sandboxed runtimes).</summary>
+    HostOnly,
+
+    /// <summary>Only tc translates, per packet, for pods and the node itself.</summary>
     Off,
 }
 
@@ -24,11 +29,23 @@ public sealed record DataplaneOptions
 
     public SocketLbMode SocketLb { get; init; } = SocketLbMode.Full;
 
+    /// <summary>Pods leave the cluster with the node's address.</summary>
+    public bool Masquerade { get; init; } = true;
+
+    /// <summary>What arrives over an uplink keeps its source even under the Cluster policy.</summary>
+    public bool KeepExternalSource { get; init; }
+
+    /// <summary>The node's own sockets may not bind a NodePort.</summary>
+    public bool BindGuard { get; init; } = true;
+
+    /// <summary>Of tracked connections.</summary>
+    public CtTimeouts ConntrackTimeouts { get; init; } = CtTimeouts.Default;
+
     /// <summary>Report drops through the ring buffer.</summary>
     public bool DropEvents { get; init; } = true;
 
     /// <summary>Frontends.</summary>
-    public uint ServiceTableSize { get; init; } = 131072;
+    public uint ServiceTableSize { get; init; } = 524288;
 
     /// <summary>Backends of all frontends together (frontends of a service port share theirs), with room for change.</summary>
     public uint BackendTableSize { get; init; } = 1048576;

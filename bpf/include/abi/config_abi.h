@@ -10,13 +10,44 @@ enum ebc_config_flags {
 	    1 << 1, /* bpf_set_retval works in socket hooks (5.18): ECONNREFUSED instead of EPERM */
 	EBC_CONFIG_DROP_EVENTS = 1 << 2, /* report drops through the ring buffer */
 	EBC_CONFIG_TC_SERVICES = 1 << 3, /* pod.bpf.c translates services (what met no socket hook) */
+	EBC_CONFIG_HOST_ONLY = 1 << 4,	 /* socket hooks leave pods alone: only the node's own sockets */
+	EBC_CONFIG_MASQUERADE = 1 << 5,	 /* pods leave the cluster with the node's address */
+	EBC_CONFIG_KEEP_SOURCE =
+	    1 << 6, /* what arrives over an uplink keeps its source even under the Cluster policy */
+	EBC_CONFIG_HOST_SERVICES =
+	    1 << 7, /* tc translates the node's own packets too (no socket hooks: socketLB off) */
+	EBC_CONFIG_BIND_GUARD = 1 << 8, /* the node's sockets may not bind a NodePort */
 };
+
+/* Seconds of idleness after which an entry of ebc_ct_v2 is dead, by state (enum ebc_ct_state). */
+struct ebc_ct_timeouts {
+	__u32 syn_sent;
+	__u32 syn_recv;
+	__u32 established;
+	__u32 fin_wait;
+	__u32 close_wait;
+	__u32 last_ack;
+	__u32 time_wait;
+	__u32 close;
+	__u32 udp;
+	__u32 udp_stream;
+	__u32 sctp_opening;
+	__u32 sctp_established;
+	__u32 sctp_closing;
+	__u32 icmp;
+};
+_Static_assert(sizeof(struct ebc_ct_timeouts) == 56, "ebc_ct_timeouts");
 
 /* Read-only global `ebc_config` of every object, set before load; the verifier prunes what is off. */
 struct ebc_config {
 	__u32 flags; /* enum ebc_config_flags */
-	__u32 pad0;
+	__u16
+	    snat_port_min; /* source ports for masquerading, both included; the client's own is tried first */
+	__u16 snat_port_max;
+	__u64 host_netns_cookie; /* SO_NETNS_COOKIE of the node's namespace; 0: ask for the initial one
+				    (before 5.14) */
+	struct ebc_ct_timeouts ct_timeouts;
 };
-_Static_assert(sizeof(struct ebc_config) == 8, "ebc_config");
+_Static_assert(sizeof(struct ebc_config) == 72, "ebc_config");
 
 #endif

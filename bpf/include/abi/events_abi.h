@@ -6,10 +6,12 @@
 
 /* Where a packet or a socket call was judged. */
 enum ebc_hook {
-	EBC_HOOK_POD_EGRESS = 0,  /* sent by a pod: tc ingress of the veth's host side */
-	EBC_HOOK_POD_INGRESS = 1, /* going to a pod: tc egress of the veth's host side */
-	EBC_HOOK_SOCKET = 2,	  /* cgroup socket hooks */
-	EBC_HOOK_MAX = 3,
+	EBC_HOOK_POD_EGRESS = 0,     /* sent by a pod: tc ingress of the veth's host side */
+	EBC_HOOK_POD_INGRESS = 1,    /* going to a pod: tc egress of the veth's host side */
+	EBC_HOOK_SOCKET = 2,	     /* cgroup socket hooks */
+	EBC_HOOK_UPLINK_INGRESS = 3, /* arrived at an uplink */
+	EBC_HOOK_HOST_EGRESS = 4,    /* leaves by an uplink, or by lo with EBC_CONFIG_HOST_SERVICES */
+	EBC_HOOK_MAX = 5,
 };
 
 /* What became of it. Everything from EBC_DROP_FIRST on is a drop. Numbers are stable: append before
@@ -30,10 +32,15 @@ enum ebc_reason {
 	EBC_DROP_REWRITE = 11,	       /* the packet could not be edited */
 	EBC_DROP_LINK_LOCAL = 12,      /* link-local traffic that must not leave the pod's own link */
 	EBC_DROP_PROTOCOL = 13,	       /* neither IP nor ARP, or a VLAN tag */
-	EBC_REASON_MAX = 14,
+	EBC_DROP_SOURCE_RANGE = 14,    /* the client is not in loadBalancerSourceRanges */
+	EBC_DROP_PORT = 15,	       /* a port that the cluster IP does not have: refused */
+	EBC_DROP_SNAT_PORTS = 16,      /* no source port is free towards this peer */
+	EBC_DROP_BIND = 17,	       /* a socket of the node wanted a NodePort: refused */
+	EBC_DROP_LOOPBACK = 18,	       /* from the network, from or to a loopback address */
+	EBC_REASON_MAX = 19,
 };
 
-/* Value of the per-CPU array ebc_metric_v1; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
+/* Value of the per-CPU array ebc_metric_v2; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
  * calls. */
 struct ebc_metric {
 	__u64 packets;

@@ -8,10 +8,14 @@
  */
 enum ebc_scope {
 	EBC_SCOPE_INTERNAL = 0, /* a pod or the node itself */
-	EBC_SCOPE_EXTERNAL = 1, /* arrived over an uplink */
+	EBC_SCOPE_EXTERNAL =
+	    1, /* arrived over an uplink; a frontend without such an entry is served by its internal one */
+	EBC_SCOPE_BIND =
+	    2, /* no traffic: {::, port, proto} is there if the port is a NodePort, for the bind hook */
 };
 
-/* Key of ebc_svc_v1: one frontend. proto is the IP protocol number. */
+/* Key of ebc_svc_v2: one frontend. proto is the IP protocol number. {address, 0, 0, internal} stands for all
+ * ports and protocols that a cluster IP does not have. */
 struct ebc_svc_key {
 	struct ebc_addr addr;
 	__be16 port;
@@ -23,12 +27,19 @@ _Static_assert(sizeof(struct ebc_svc_key) == 20, "ebc_svc_key");
 enum ebc_svc_flags {
 	EBC_SVC_DROP_EMPTY =
 	    1 << 0, /* count 0 means silent drop (backends exist, none usable here), not refusal */
+	EBC_SVC_SOURCE_RANGES = 1 << 1, /* only for clients in ebc_srange_v1; others are dropped in silence */
+	EBC_SVC_KEEP_SOURCE =
+	    1 << 2, /* what arrives over an uplink keeps its source (externalTrafficPolicy Local, hostPort) */
+	EBC_SVC_ADDRESS = 1 << 3, /* the entry of an address, not of a port: refused */
 };
 
 /*
- * Value of ebc_svc_v1. The backends are ebc_backend_v1[offset .. offset + count). A segment is written
- * completely before a frontend points to it and rests after the last frontend has left it, so what a reader
- * finds at offset + n is always a backend of this service. count 0: nobody serves it; refused at once.
+ * Value of ebc_svc_v2. The backends are ebc_backend_v1[offset .. offset + count), sorted by address and port
+ * in network order; new connections go to them. Behind them are `tail` more, sorted by themselves: they serve
+ * but are not chosen (terminating while others are ready, or elsewhere under a Local policy), and datagrams
+ * of flows that already go to them are left alone. A segment is written completely before a frontend points
+ * to it and rests after the last frontend has left it, so what a reader finds at offset + n is always a
+ * backend of this service. count 0: nobody serves it; refused at once.
  */
 struct ebc_svc {
 	__u32 offset;
@@ -36,7 +47,7 @@ struct ebc_svc {
 	__u32 service_id;   /* one service port; stable across agent restarts */
 	__u32 flags;	    /* enum ebc_svc_flags */
 	__u32 affinity_sec; /* session affinity ClientIP: its time-out; 0 = none */
-	__u32 pad0;
+	__u32 tail;
 };
 _Static_assert(sizeof(struct ebc_svc) == 24, "ebc_svc");
 
@@ -71,5 +82,57 @@ struct ebc_sock_rev {
 	__u32 service_id;
 };
 _Static_assert(sizeof(struct ebc_sock_rev) == 24, "ebc_sock_rev");
+
+/* Key of ebc_aff_v1 (LRU), session affinity. The client is a pod by its address, whichever hook it meets; the
+ * node by its own (ebc_uplink_v1[0]); anybody else by the source address. */
+struct ebc_affinity_key {
+	struct ebc_addr client;
+	__u32 service_id;
+	__u32 pad0;
+};
+_Static_assert(sizeof(struct ebc_affinity_key) == 24, "ebc_affinity_key");
+
+struct ebc_affinity {
+	struct ebc_addr addr; /* the backend */
+	__be16 port;
+	__u16 pad0;
+	__u32 pad1;
+	__u64 last_used_ns; /* CLOCK_MONOTONIC */
+};
+_Static_assert(sizeof(struct ebc_affinity) == 32, "ebc_affinity");
+
+/* Key of ebc_srange_v1 (LPM): who may use a service with EBC_SVC_SOURCE_RANGES. prefixlen counts the service
+ * id too: 32 + 96 + n for an IPv4 prefix of n bits, 32 + n for IPv6. */
+struct ebc_srange_key {
+	__u32 prefixlen;
+	__be32 service_id; /* network order only so that it is a prefix, bit by bit */
+	struct ebc_addr addr;
+};
+_Static_assert(sizeof(struct ebc_srange_key) == 24, "ebc_srange_key");
+
+struct ebc_srange {
+	__u32 allow; /* 1 */
+};
+_Static_assert(sizeof(struct ebc_srange) == 4, "ebc_srange");
+
+/* Key of ebc_stat_v1 (LRU): a backend of a service port. */
+struct ebc_stat_key {
+	struct ebc_addr addr;
+	__u32 service_id;
+	__be16 port;
+	__u16 pad0;
+};
+_Static_assert(sizeof(struct ebc_stat_key) == 24, "ebc_stat_key");
+
+/* Connections are counted when they begin; packets and bytes when they end (TCP sockets, conntrack entries).
+ */
+struct ebc_stat {
+	__u64 connections;
+	__u64 packets_to; /* towards the backend */
+	__u64 bytes_to;
+	__u64 packets_from;
+	__u64 bytes_from;
+};
+_Static_assert(sizeof(struct ebc_stat) == 40, "ebc_stat");
 
 #endif

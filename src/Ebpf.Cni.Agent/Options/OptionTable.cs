@@ -32,7 +32,7 @@ public static class OptionTable
         new("log-format", "human|json", "human", "How log lines look.", (o, v) => o with { LogFormat = OneOf<LogFormat>(v) }),
         new("log-level", "LEVEL", "information", "trace, debug, information, warning, error or critical.",
             (o, v) => o with { LogLevel = OneOf<LogLevel>(v) }),
-        new("service-table-size", "N", "131072", "Most service addresses and ports.", (o, v) => o with { ServiceTableSize = Size(v) }),
+        new("service-table-size", "N", "524288", "Most service addresses and ports.", (o, v) => o with { ServiceTableSize = Size(v) }),
         new("backend-table-size", "N", "1048576", "Most backends of all services together, with room for change.",
             (o, v) => o with { BackendTableSize = Size(v) }),
         new("conntrack-table-size", "N", "262144", "Most translated connections; two entries each.",

@@ -16,10 +16,20 @@ public sealed record EndpointSliceSnapshot
 
     public ImmutableArray<EndpointPortSnapshot> Ports { get; init; } = [];
     public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
+
+    /// <summary>The annotation endpoints.kubernetes.io/last-change-trigger-time, for the network programming SLI; null when absent or unreadable.</summary>
+    public DateTimeOffset? LastChangeTriggerTime { get; init; }
 }
 
 /// <summary>One element of ports. A null port means "all ports" in the API and is not usable for a service.</summary>
 public sealed record EndpointPortSnapshot(string Name, string Protocol, int? Port);
 
 /// <summary>One element of endpoints, its conditions resolved as the API documents them: absent ready and serving are true.</summary>
-public sealed record EndpointSnapshot(ImmutableArray<string> Addresses, bool Ready, bool Serving, bool Terminating, string? NodeName);
+public sealed record EndpointSnapshot(ImmutableArray<string> Addresses, bool Ready, bool Serving, bool Terminating, string? NodeName)
+{
+    /// <summary>hints.forNodes, by name.</summary>
+    public ImmutableArray<string> HintNodes { get; init; } = [];
+
+    /// <summary>hints.forZones, by name.</summary>
+    public ImmutableArray<string> HintZones { get; init; } = [];
+}

@@ -13,4 +13,10 @@ public sealed record NodeSnapshot
 
     /// <summary>status.addresses of type InternalIP, in the API's order.</summary>
     public ImmutableArray<string> InternalIPs { get; init; } = [];
+
+    /// <summary>The label topology.kubernetes.io/zone; "" without.</summary>
+    public string Zone { get; init; } = "";
+
+    /// <summary>The node is going away: metadata.deletionTimestamp is set, or it has the taint ToBeDeletedByClusterAutoscaler (KEP-3836).</summary>
+    public bool BeingDeleted { get; init; }
 }

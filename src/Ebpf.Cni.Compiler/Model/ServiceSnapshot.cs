@@ -19,6 +19,25 @@ public sealed record ServiceSnapshot
 
     public ImmutableArray<ServicePortSnapshot> Ports { get; init; } = [];
 
+    public ImmutableArray<string> ExternalIPs { get; init; } = [];
+
+    /// <summary>status.loadBalancer.ingress with an ip and an ipMode other than Proxy (Proxy: the balancer delivers to node ports, the address is not ours).</summary>
+    public ImmutableArray<string> LoadBalancerIPs { get; init; } = [];
+
+    public ImmutableArray<string> LoadBalancerSourceRanges { get; init; } = [];
+
+    /// <summary>spec.internalTrafficPolicy is Local.</summary>
+    public bool InternalLocal { get; init; }
+
+    /// <summary>spec.externalTrafficPolicy is Local.</summary>
+    public bool ExternalLocal { get; init; }
+
+    /// <summary>spec.healthCheckNodePort; 0 without.</summary>
+    public int HealthCheckNodePort { get; init; }
+
+    /// <summary>Seconds of spec.sessionAffinityConfig.clientIP when spec.sessionAffinity is ClientIP; 0: no affinity.</summary>
+    public int AffinitySeconds { get; init; }
+
     /// <summary>The label service.kubernetes.io/service-proxy-name: somebody else's service.</summary>
     public string? ProxyName { get; init; }
 
@@ -27,4 +46,4 @@ public sealed record ServiceSnapshot
 }
 
 /// <summary>One element of spec.ports.</summary>
-public sealed record ServicePortSnapshot(string Name, string Protocol, int Port);
+public sealed record ServicePortSnapshot(string Name, string Protocol, int Port, int NodePort = 0);

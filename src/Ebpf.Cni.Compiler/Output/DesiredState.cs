@@ -16,6 +16,15 @@ public sealed record DesiredState
     /// <summary>Sorted by key; keys are unique.</summary>
     public ImmutableArray<DesiredFrontend> Frontends { get; init; } = [];
 
+    /// <summary>Who may use service ports whose frontends have <see cref="SvcFlags.SourceRanges"/>; sorted by service id, then prefix.</summary>
+    public ImmutableArray<DesiredSourceRange> SourceRanges { get; init; } = [];
+
+    /// <summary>What destinations are; sorted by prefix, each once.</summary>
+    public ImmutableArray<DesiredPrefix> Prefixes { get; init; } = [];
+
+    /// <summary>Health check node ports to listen on, sorted by service.</summary>
+    public ImmutableArray<DesiredHealthCheck> HealthChecks { get; init; } = [];
+
     /// <summary>Routes to the pods of other nodes, sorted by destination.</summary>
     public ImmutableArray<DesiredRoute> Routes { get; init; } = [];
 
@@ -29,29 +38,55 @@ public sealed record DesiredState
 /// <summary>Which list of a service port's endpoints a segment holds. Frontends with the same list share it.</summary>
 public enum SegmentVariant : byte
 {
-    /// <summary>All usable endpoints of one family (the Cluster policy's list).</summary>
+    /// <summary>The Cluster policy's list of one family.</summary>
     ClusterIPv4 = 0,
     ClusterIPv6 = 1,
+
+    /// <summary>The Local policy's: on this node only.</summary>
+    LocalIPv4 = 2,
+    LocalIPv6 = 3,
+
+    /// <summary>Always empty: markers that are frontends only in form (a cluster IP's other ports, the bind hook's NodePorts).</summary>
+    None = 4,
 }
 
 /// <summary>Names a segment; <paramref name="ServiceId"/> is never 0.</summary>
 public readonly record struct SegmentKey(uint ServiceId, SegmentVariant Variant);
 
-/// <summary>A backend as compiled: sorted by address, then port; no duplicates inside a segment.</summary>
+/// <summary>A backend as compiled: sorted by address, then port; no duplicates inside a run.</summary>
 public readonly record struct DesiredBackend(Addr Addr, U16Be Port, BackendFlags Flags);
 
-/// <summary>The backends of a segment; may be empty: then nobody serves its frontends. Equal by content.</summary>
+/// <summary>
+/// The backends of a segment, which new connections go to; may be empty: then nobody serves its frontends. Behind them, <see cref="Tail"/>: those that serve
+/// but are not chosen, which flows that already go to them may keep. Equal by content.
+/// </summary>
 public sealed record DesiredSegment(SegmentKey Key, ServicePortName Owner, ImmutableArray<DesiredBackend> Backends)
 {
+    /// <summary>Sorted like <see cref="Backends"/>, and disjoint from them.</summary>
+    public ImmutableArray<DesiredBackend> Tail { get; init; } = [];
+
     public bool Equals(DesiredSegment? other) =>
         ReferenceEquals(this, other)
-        || (other is not null && Key == other.Key && Owner == other.Owner && Backends.AsSpan().SequenceEqual(other.Backends.AsSpan()));
+        || (other is not null && Key == other.Key && Owner == other.Owner && Backends.AsSpan().SequenceEqual(other.Backends.AsSpan())
+            && Tail.AsSpan().SequenceEqual(other.Tail.AsSpan()));
 
-    public override int GetHashCode() => HashCode.Combine(Key, Owner, Backends.Length);
+    public override int GetHashCode() => HashCode.Combine(Key, Owner, Backends.Length, Tail.Length);
 }
 
 /// <summary>A frontend and the segment that serves it.</summary>
 public sealed record DesiredFrontend(SvcKey Key, SegmentKey Segment, ServicePortName Owner, SvcFlags Flags, uint AffinitySec);
+
+/// <summary>Clients in the prefix may use the service port. The address's bits beyond the prefix are 0; the length is of the address's own family (0 to 32, 0 to 128).</summary>
+public readonly record struct DesiredSourceRange(uint ServiceId, Addr Addr, int PrefixLength);
+
+/// <summary>What the destinations of a prefix are (lengths as in <see cref="DesiredSourceRange"/>).</summary>
+public readonly record struct DesiredPrefix(Addr Addr, int PrefixLength, IpcacheFlags Flags);
+
+/// <summary>A health check node port (externalTrafficPolicy Local).</summary>
+/// <param name="Service">Whose.</param>
+/// <param name="Port">The node's port to listen on.</param>
+/// <param name="LocalEndpoints">Ready endpoints on this node; terminating ones do not count.</param>
+public sealed record DesiredHealthCheck(ObjectName Service, ushort Port, int LocalEndpoints);
 
 /// <summary>A route to another node's pods: destination prefix, through that node's address on the shared layer 2.</summary>
 public sealed record DesiredRoute(IPNetwork Destination, IPAddress Gateway, string Node);

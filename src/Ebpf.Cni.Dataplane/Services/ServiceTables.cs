@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Dataplane.Services;
 public readonly record struct BatchOutcome(int Completed, Exception? Error = null, bool Full = false);
 
 /// <summary>
-/// The frontends (<c>ebc_svc_v1</c>): each update of one entry is atomic for readers, a batch is not. A batch that stops tells
+/// The frontends (<c>ebc_svc_v2</c>): each update of one entry is atomic for readers, a batch is not. A batch that stops tells
 /// so in its outcome; only <see cref="ReadAll"/> throws.
 /// </summary>
 public interface IFrontendTable

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the programs know about the node and the cluster around it. */
+#ifndef EBC_NODE_ABI_H
+#define EBC_NODE_ABI_H
+
+#include "common_abi.h"
+
+/* Key of ebc_ipcache_v1 (LPM). prefixlen is 96 + n for an IPv4 prefix of n bits. */
+struct ebc_ipcache_key {
+	__u32 prefixlen;
+	struct ebc_addr addr;
+};
+_Static_assert(sizeof(struct ebc_ipcache_key) == 20, "ebc_ipcache_key");
+
+/* What a destination is. One that is none of these is outside the cluster. */
+enum ebc_ipcache_flags {
+	EBC_IPCACHE_POD = 1 << 0,    /* pods, here or elsewhere */
+	EBC_IPCACHE_NODE = 1 << 1,   /* a node's own address */
+	EBC_IPCACHE_EXEMPT = 1 << 2, /* configured: pods reach it with their own address */
+};
+
+struct ebc_ipcache {
+	__u32 flags; /* enum ebc_ipcache_flags */
+};
+_Static_assert(sizeof(struct ebc_ipcache) == 4, "ebc_ipcache");
+
+/* Key of ebc_uplink_v1. 0 stands for the node itself: the addresses by which others know it. */
+struct ebc_uplink_key {
+	__u32 ifindex;
+};
+_Static_assert(sizeof(struct ebc_uplink_key) == 4, "ebc_uplink_key");
+
+/* The addresses that masquerading uses on a device; all zero where there is none of a family. */
+struct ebc_uplink {
+	struct ebc_addr v4;
+	struct ebc_addr v6;
+};
+_Static_assert(sizeof(struct ebc_uplink) == 32, "ebc_uplink");
+
+/* Key of ebc_netns_v1: the network namespace of a pod on this node (SO_NETNS_COOKIE, 5.14). */
+struct ebc_netns_key {
+	__u64 cookie;
+};
+_Static_assert(sizeof(struct ebc_netns_key) == 8, "ebc_netns_key");
+
+/* The pod's addresses, for a socket that has no source address yet; all zero where there is none of a family.
+ */
+struct ebc_netns {
+	struct ebc_addr v4;
+	struct ebc_addr v6;
+};
+_Static_assert(sizeof(struct ebc_netns) == 32, "ebc_netns");
+
+#endif
