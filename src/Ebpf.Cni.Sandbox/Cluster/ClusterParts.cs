@@ -40,12 +40,12 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
     }
 
     /// <summary>Returns when all nodes are registered: a pod bound to a node that is not would be collected.</summary>
-    public async Task StartKubeletsAsync(ApiClient client, TimeProvider time, CancellationToken ct)
+    public async Task StartKubeletsAsync(ApiClient client, SandboxOptions options, CancellationToken ct)
     {
         foreach (var node in _nodes.Values)
         {
             await Api!.WriteKubeconfigAsync(node.Directories.Kubeconfig, new Uri($"http://127.0.0.1:{SandboxCluster.NodeApiPort}"));
-            _kubelets.Add(node.Name, NodeKubelet.Start(paths, node.Addresses, node.Namespace, client, time));
+            _kubelets.Add(node.Name, NodeKubelet.Start(new NodeContext(paths, node.Addresses, node.Namespace, client, options.Time) { Labels = options.LabelsOf(_kubelets.Count) }));
         }
         await client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Count == _nodes.Count, "the nodes register", ct: ct);
     }

@@ -17,9 +17,13 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         : base(paths, parts.Api!.Address, [.. parts.Nodes.Keys])
     {
         _parts = parts;
+        Outside = new SandboxOutside(paths, parts.Network!.Outside, parts.Nodes);
     }
 
     public IReadOnlyDictionary<string, SandboxNode> Nodes => _parts.Nodes;
+
+    /// <summary>Where clients from outside ask from, and where pods that leave the cluster arrive.</summary>
+    public SandboxOutside Outside { get; }
 
     /// <summary>Makes the API misbehave.</summary>
     public Misbehaviour Misbehaviour => _parts.Api!.Misbehaviour;
@@ -72,7 +76,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         await parts.StartApiAsync(options, ct);
         progress($"Kubernetes API at {parts.Api!.Address}");
         var cluster = new SandboxCluster(paths, parts);
-        await parts.StartKubeletsAsync(cluster.Client, options.Time, ct);
+        await parts.StartKubeletsAsync(cluster.Client, options, ct);
         if (options.Artifacts is not null && options.StartAgents)
         {
             progress("agents: loading programs, filling tables");

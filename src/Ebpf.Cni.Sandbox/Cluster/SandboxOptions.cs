@@ -9,6 +9,9 @@ public sealed record SandboxOptions
     /// <summary>1 to 26.</summary>
     public int Nodes { get; init; } = 2;
 
+    /// <summary>The zone of each node, in their order; nodes beyond the list are in none.</summary>
+    public IReadOnlyList<string> Zones { get; init; } = [];
+
     /// <summary>
     /// The directory with ebpf-cni-agent, ebpf-cni and bpf/, as published; null: nodes without agents, whose CNI
     /// configuration is the caller's business.
@@ -28,6 +31,10 @@ public sealed record SandboxOptions
     public Action<string>? Progress { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    internal IReadOnlyDictionary<string, string> LabelsOf(int node) => node < Zones.Count
+        ? new Dictionary<string, string> { ["topology.kubernetes.io/zone"] = Zones[node] }
+        : new Dictionary<string, string>();
 
     /// <exception cref="InvalidOperationException">This process may not make namespaces, or the artifacts are not there; says what to do.</exception>
     internal void Validate()

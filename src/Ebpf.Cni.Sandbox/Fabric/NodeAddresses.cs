@@ -9,7 +9,7 @@ public sealed record NodeAddresses(string Node, IPAddress V4, IPAddress V6, IPNe
     public const int PrefixLengthV4 = 24;
     public const int PrefixLengthV6 = 64;
 
-    /// <summary>The fabric's own: what the nodes' default routes lead to. Nothing is forwarded there.</summary>
+    /// <summary>The outside router's: what the nodes' default routes lead to. Nothing is forwarded there.</summary>
     public static readonly IPAddress GatewayV4 = IPAddress.Parse("172.30.0.1");
 
     /// <inheritdoc cref="GatewayV4"/>

@@ -7,13 +7,14 @@ using Route = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Sandbox.Fabric;
 
 /// <summary>
-/// The machines' network: a bridge in a namespace of its own, and one namespace a node, joined by veths. All nodes are on
-/// one link, dual-stack; the root namespace gets nothing.
+/// The machines' network: a bridge in a namespace of its own, one namespace a node, and one for all that is outside, joined
+/// by veths. All are on one link, dual-stack; the root namespace gets nothing.
 /// </summary>
 public sealed class NodeNetwork : IDisposable
 {
     private const string Bridge = "fabric";
     private const string NodeLink = "eth0";
+    private const uint LocalTable = 255;
     private readonly SandboxPaths _paths;
     private readonly NetworkNamespace _fabric;
     private readonly int _bridge;
@@ -24,7 +25,11 @@ public sealed class NodeNetwork : IDisposable
         _paths = paths;
         _fabric = fabric;
         _bridge = bridge;
+        Outside = AddOutside();
     }
+
+    /// <summary>The router that the nodes' default routes lead to, and the world behind it. The network owns it.</summary>
+    public NetworkNamespace Outside { get; }
 
     public static NodeNetwork Create(SandboxPaths paths)
     {
@@ -33,8 +38,6 @@ public sealed class NodeNetwork : IDisposable
         using var netlink = RouteNetlink.Open(fabric);
         fabric.Run(RefuseRouterAdvertisements);
         var bridge = netlink.AddBridge(Bridge);
-        netlink.AddAddress(bridge.Index, NodeAddresses.GatewayV4, NodeAddresses.PrefixLengthV4);
-        netlink.AddAddress(bridge.Index, NodeAddresses.GatewayV6, NodeAddresses.PrefixLengthV6);
         netlink.SetUp(bridge.Index);
         return new NodeNetwork(paths, fabric, bridge.Index);
     }
@@ -45,18 +48,10 @@ public sealed class NodeNetwork : IDisposable
         ArgumentNullException.ThrowIfNull(node);
         var made = NetworkNamespace.Create(_paths.NodeNamespace(node.Node));
         _nodes.Add(node.Node, made);
-        made.Run(RefuseRouterAdvertisements);
-        using var fabric = RouteNetlink.Open(_fabric);
         using var inside = RouteNetlink.Open(made);
-        var port = fabric.AddVeth(node.Node, NodeLink, made);
-        fabric.SetMaster(port.Index, _bridge);
-        fabric.SetUp(port.Index);
-        var link = inside.FindLink(NodeLink) ?? throw new InvalidOperationException($"the veth of {node.Node} has no other end");
-        inside.AddAddress(link.Index, node.V4, NodeAddresses.PrefixLengthV4);
-        inside.AddAddress(link.Index, node.V6, NodeAddresses.PrefixLengthV6);
-        inside.SetUp(link.Index);
-        inside.ReplaceRoute(DefaultRoute("0.0.0.0/0", link.Index, NodeAddresses.GatewayV4));
-        inside.ReplaceRoute(DefaultRoute("::/0", link.Index, NodeAddresses.GatewayV6));
+        var link = Plug(inside, made, node.Node, node.V4, node.V6);
+        inside.ReplaceRoute(DefaultRoute("0.0.0.0/0", link, NodeAddresses.GatewayV4));
+        inside.ReplaceRoute(DefaultRoute("::/0", link, NodeAddresses.GatewayV6));
         return made;
     }
 
@@ -69,8 +64,42 @@ public sealed class NodeNetwork : IDisposable
             NetworkNamespace.Remove(_paths.NodeNamespace(node));
         }
         _nodes.Clear();
+        Outside.Dispose();
+        NetworkNamespace.Remove(_paths.OutsideNamespace);
         _fabric.Dispose();
         NetworkNamespace.Remove(_paths.FabricNamespace);
+    }
+
+    private NetworkNamespace AddOutside()
+    {
+        var made = NetworkNamespace.Create(_paths.OutsideNamespace);
+        using var inside = RouteNetlink.Open(made);
+        Plug(inside, made, "outside", NodeAddresses.GatewayV4, NodeAddresses.GatewayV6);
+        var loopback = inside.FindLink("lo") ?? throw new InvalidOperationException("a namespace without loopback");
+        foreach (var world in (IPNetwork[])[OutsideAddresses.WorldV4, OutsideAddresses.WorldV6])
+            inside.ReplaceRoute(new Route(world, loopback.Index) { Type = RouteType.Local, Table = LocalTable, Scope = RouteScope.Host });
+        made.Run(() =>
+        {
+            // every address of the world can be a client's, without being assigned one by one
+            Sysctl.Ensure("net.ipv4.ip_nonlocal_bind", "1");
+            Sysctl.Ensure("net.ipv6.ip_nonlocal_bind", "1");
+        });
+        return made;
+    }
+
+    // the interface inside
+    private int Plug(RouteNetlink inside, NetworkNamespace made, string name, IPAddress v4, IPAddress v6)
+    {
+        made.Run(RefuseRouterAdvertisements);
+        using var fabric = RouteNetlink.Open(_fabric);
+        var port = fabric.AddVeth(name, NodeLink, made);
+        fabric.SetMaster(port.Index, _bridge);
+        fabric.SetUp(port.Index);
+        var link = inside.FindLink(NodeLink) ?? throw new InvalidOperationException($"the veth of {name} has no other end");
+        inside.AddAddress(link.Index, v4, NodeAddresses.PrefixLengthV4);
+        inside.AddAddress(link.Index, v6, NodeAddresses.PrefixLengthV6);
+        inside.SetUp(link.Index);
+        return link.Index;
     }
 
     private static Route DefaultRoute(string destination, int link, IPAddress gateway) =>

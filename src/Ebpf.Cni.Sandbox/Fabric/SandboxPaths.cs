@@ -40,6 +40,10 @@ public sealed class SandboxPaths
 
     public string FabricNamespace => Path.Combine(NamespaceDirectory, Prefix + "fabric");
 
+    public string OutsideNamespace => Path.Combine(NamespaceDirectory, Prefix + "outside");
+
+    public string OutsideCgroup => Path.Combine(CgroupPath, "outside");
+
     public string NodeNamespace(string node) => Path.Combine(NamespaceDirectory, $"{Prefix}{node}");
 
     public string PodNamespace(string podUid) => Path.Combine(NamespaceDirectory, $"{Prefix}pod-{podUid}");

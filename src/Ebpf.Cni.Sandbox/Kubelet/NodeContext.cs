@@ -10,6 +10,9 @@ internal sealed record NodeContext(SandboxPaths Paths, NodeAddresses Addresses, 
 {
     public string Name => Addresses.Node;
 
+    /// <summary>The node's own, beside those that every node has.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
     public IReadOnlyList<IPAddress> HostAddresses => [Addresses.V4, Addresses.V6];
 
     public NodeDirectories Directories { get; } = Paths.NodeDirectories(Addresses.Node);

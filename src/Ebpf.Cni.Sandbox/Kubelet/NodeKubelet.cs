@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Cluster;
-using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;
@@ -25,8 +24,7 @@ internal sealed class NodeKubelet : IAsyncDisposable
         _loops = Task.WhenAll(_registration.RunAsync(_shutdown.Token), FollowAsync(_shutdown.Token));
     }
 
-    public static NodeKubelet Start(SandboxPaths paths, NodeAddresses addresses, Kernel.Namespaces.NetworkNamespace network, ApiClient api, TimeProvider time) =>
-        new(new NodeContext(paths, addresses, network, api, time));
+    public static NodeKubelet Start(NodeContext node) => new(node);
 
     public string NodeName => _node.Name;
 

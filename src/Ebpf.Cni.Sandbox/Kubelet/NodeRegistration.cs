@@ -107,12 +107,7 @@ internal static class NodeObject
         ["metadata"] = new JsonObject
         {
             ["name"] = node.Name,
-            ["labels"] = new JsonObject
-            {
-                ["kubernetes.io/hostname"] = node.Name,
-                ["kubernetes.io/os"] = "linux",
-                ["kubernetes.io/arch"] = Architecture,
-            },
+            ["labels"] = Labels(node),
         },
         ["spec"] = new JsonObject
         {
@@ -152,6 +147,19 @@ internal static class NodeObject
     }
 
     private static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64";
+
+    private static JsonObject Labels(NodeContext node)
+    {
+        var labels = new JsonObject
+        {
+            ["kubernetes.io/hostname"] = node.Name,
+            ["kubernetes.io/os"] = "linux",
+            ["kubernetes.io/arch"] = Architecture,
+        };
+        foreach (var (name, value) in node.Labels)
+            labels[name] = value;
+        return labels;
+    }
 
     private static JsonObject Ready(NodeContext node, JsonObject present, bool ready)
     {

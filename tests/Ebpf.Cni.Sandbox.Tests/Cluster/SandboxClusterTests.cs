@@ -122,6 +122,33 @@ public sealed class SandboxClusterTests : IDisposable
         Assert.False(await SandboxCluster.CleanUpAsync("t-failing"));
     }
 
+    [Fact]
+    public async Task Outside_is_the_nodes_way_to_the_world_and_reaches_what_it_is_routed_to()
+    {
+        Requires.Root();
+        await using var cluster = await SandboxCluster.StartAsync(new SandboxOptions { Name = "t-outside", Zones = ["east", "west"] });
+        var labels = (await cluster.Client.ListAsync(ResourceTypes.Nodes)).Select(node => node.Text("metadata", "labels", "topology.kubernetes.io/zone"));
+        Assert.Equal(["east", "west"], labels);
+        foreach (var (world, service) in ((string, string)[])[("198.51.100.7", "203.0.113.5"), ("2001:db8:51::7", "2001:db8:99::5")])
+        {
+            (await cluster.ExecOnNodeAsync("node-a", ["ping", "-c1", "-W5", world])).ThrowIfFailed();
+            // each node takes the address for its own: who answers tells where the route led
+            var address = System.Net.IPAddress.Parse(service);
+            Assert.NotEqual(0, (await AskAsync(world, service)).ExitCode);
+            foreach (var node in cluster.NodeNames)
+            {
+                (await cluster.ExecOnNodeAsync(node, ["ip", "addr", "add", service, "dev", "lo"])).ThrowIfFailed();
+                cluster.Outside.Route(address, node);
+                (await AskAsync(world, service)).ThrowIfFailed();
+                (await cluster.ExecOnNodeAsync(node, ["ip", "addr", "del", service, "dev", "lo"])).ThrowIfFailed();
+                Assert.NotEqual(0, (await AskAsync(world, service)).ExitCode);
+            }
+            cluster.Outside.Unroute(address);
+        }
+
+        Task<ExecResult> AskAsync(string from, string to) => cluster.Outside.ExecAsync(["ping", "-c1", "-W1", "-I", from, to]);
+    }
+
     private Task<SandboxCluster> StartAsync(string name) => SandboxCluster.StartAsync(new SandboxOptions { Name = name, Artifacts = _artifacts.Path });
 
     private static ulong NamespaceOf(int process)

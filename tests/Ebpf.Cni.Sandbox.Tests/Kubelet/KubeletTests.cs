@@ -63,7 +63,7 @@ public sealed class KubeletTests : IAsyncLifetime
         Assert.All(calls, call => Assert.Contains($"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=server;", call, StringComparison.Ordinal));
         Assert.All(calls, call => Assert.Contains("\"note\":\"mine\",\"name\":\"fake\",\"cniVersion\":\"1.0.0\"", call, StringComparison.Ordinal));
         Assert.Contains("\"prevResult\":{", calls[1], StringComparison.Ordinal);
-        Assert.Equal(2, Directory.GetFiles("/run/netns", "ebpf-cni-sandbox-t-kubelet_*").Length); // the fabric, the node
+        Assert.Equal(3, Directory.GetFiles("/run/netns", "ebpf-cni-sandbox-t-kubelet_*").Length); // the fabric, outside, the node
         Assert.Empty(Directory.GetDirectories(Path.Combine(Node.CgroupPath, "pods")));
     }
 
