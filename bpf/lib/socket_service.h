@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi/service_abi.h"
+#include "choose.h"
 #include "config.h"
 #include "count.h"
 #include "service_lookup.h"
@@ -39,16 +40,6 @@ static __always_inline struct ebc_subject ebc_sock_subject(struct bpf_sock_addr 
 	};
 
 	return s;
-}
-
-/* murmur3's finalizer: neighbouring cookies land far apart. */
-static __always_inline __u32 ebc_mix64(__u64 x)
-{
-	x ^= x >> 33;
-	x *= 0xff51afd7ed558ccdULL;
-	x ^= x >> 33;
-	x *= 0xc4ceb9fe1a85ec53ULL;
-	return (x ^ (x >> 33)) >> 32;
 }
 
 /* LRU: an entry outlives its socket until the room is needed; a cookie is never used twice. */
