@@ -98,7 +98,7 @@ public sealed class ConntrackTests
         Assert.Equal("10.2.1.2", BackendOf(pod.Send(Request(1000)).Packet));
         // and the last packets of the old backend do not touch its state
         pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Rst));
-        Assert.Equal(CtFlags.None, Entry(pod, Request(1000)).Flags);
+        Assert.Equal((CtFlags.Service, CtState.SynSent), (Entry(pod, Request(1000)).Flags, Entry(pod, Request(1000)).State));
     }
 
     [Fact]
@@ -125,13 +125,15 @@ public sealed class ConntrackTests
     }
 
     [Theory]
-    [InlineData(IpProtocol.Udp, CtFlags.None, 30)]
-    [InlineData(IpProtocol.Udp, CtFlags.SeenReply, 120)]
-    [InlineData(IpProtocol.Tcp, CtFlags.None, 120)]
-    [InlineData(IpProtocol.Tcp, CtFlags.SeenReply, 60)]
-    [InlineData(IpProtocol.Tcp, CtFlags.SeenReply | CtFlags.Established | CtFlags.FinForward, 120)]
-    [InlineData(IpProtocol.Tcp, CtFlags.SeenReply | CtFlags.Established | CtFlags.Rst, 10)]
-    public void An_entry_dies_after_its_silence(IpProtocol protocol, CtFlags flags, int seconds)
+    [InlineData(IpProtocol.Udp, CtState.Udp, 30)]
+    [InlineData(IpProtocol.Udp, CtState.UdpStream, 120)]
+    [InlineData(IpProtocol.Tcp, CtState.SynSent, 120)]
+    [InlineData(IpProtocol.Tcp, CtState.SynRecv, 60)]
+    [InlineData(IpProtocol.Tcp, CtState.FinWait, 120)]
+    [InlineData(IpProtocol.Tcp, CtState.LastAck, 30)]
+    [InlineData(IpProtocol.Tcp, CtState.TimeWait, 120)]
+    [InlineData(IpProtocol.Tcp, CtState.Close, 10)]
+    public void An_entry_dies_after_its_silence(IpProtocol protocol, CtState state, int seconds)
     {
         using var pod = new PodPrograms().WithPods();
         pod.AddService(Address.At(Address.Vip4, 80), protocol, Many[..1]);
@@ -141,7 +143,7 @@ public sealed class ConntrackTests
         {
             pod.Send(request);
             foreach (var (key, entry) in pod.Conntrack.ReadAll<CtKey, Ct>())
-                pod.Conntrack.Update(key, entry with { Flags = flags, LastSeenNs = entry.CreatedNs - ((ulong)silence * 1_000_000_000) });
+                pod.Conntrack.Update(key, entry with { State = state, LastSeenNs = entry.CreatedNs - ((ulong)silence * 1_000_000_000) });
             var received = pod.Receive(answer).Packet;
             SamePacket.Equal(alive ? request.Answer(TcpFlags.SynAck) : answer, received);
             foreach (var (key, _) in pod.Conntrack.ReadAll<CtKey, Ct>())
@@ -150,7 +152,7 @@ public sealed class ConntrackTests
     }
 
     [Fact]
-    public void An_open_connection_lives_for_days()
+    public void An_open_connection_lives_for_hours()
     {
         using var pod = new PodPrograms().WithPods();
         pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
@@ -168,20 +170,23 @@ public sealed class ConntrackTests
         var request = Request(1000);
         var size = (ulong)request.Bytes().Length;
         pod.Send(request);
-        Assert.Equal(CtFlags.None, Entry(pod, request).Flags);
+        Assert.Equal((CtFlags.Service, CtState.SynSent), Known());
         pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.SynAck));
-        Assert.Equal(CtFlags.SeenReply, Entry(pod, request).Flags);
+        Assert.Equal((CtFlags.Service | CtFlags.SeenReply, CtState.SynRecv), Known());
         pod.Send(request with { Flags = TcpFlags.Ack });
-        Assert.Equal(CtFlags.SeenReply | CtFlags.Established, Entry(pod, request).Flags);
+        Assert.Equal((CtFlags.Service | CtFlags.SeenReply, CtState.Established), Known());
         pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.FinAck));
-        Assert.Equal(CtFlags.SeenReply | CtFlags.Established | CtFlags.FinReply, Entry(pod, request).Flags);
+        Assert.Equal((CtFlags.Service | CtFlags.SeenReply | CtFlags.FinReply, CtState.FinWait), Known());
         pod.Send(request with { Flags = TcpFlags.FinAck });
+        Assert.Equal(CtFlags.Service | CtFlags.SeenReply | CtFlags.FinReply | CtFlags.FinForward, Known().Flags);
         var forward = Entry(pod, request);
-        Assert.Equal(CtFlags.SeenReply | CtFlags.Established | CtFlags.FinReply | CtFlags.FinForward, forward.Flags);
         Assert.Equal((3UL, 3 * size), (forward.Packets, forward.Bytes));
-        var reply = pod.Conntrack.ReadAll<CtKey, Ct>().Single(e => e.Key.Dir == CtDir.Reply).Value;
-        Assert.Equal((2UL, 2 * size, forward.Flags), (reply.Packets, reply.Bytes, reply.Flags));
-        Assert.Equal((Addr.Parse(Address.Vip4), 80), (reply.XlateAddr, reply.XlatePort.Host));
+        var reply = pod.Conntrack.ReadAll<CtKey, Ct>().Single(e => e.Value.Flags.HasFlag(CtFlags.Reply)).Value;
+        Assert.Equal((2UL, 2 * size, forward.Flags | CtFlags.Reply, forward.State), (reply.Packets, reply.Bytes, reply.Flags, reply.State));
+        Assert.Equal((Addr.Parse(Address.Vip4), 80), (reply.Src, reply.Sport.Host));
+        Assert.Equal((Addr.Parse(Address.Client4), 1000), (reply.Dst, reply.Dport.Host));
+
+        (CtFlags Flags, CtState State) Known() => (Entry(pod, request).Flags, Entry(pod, request).State);
     }
 
     [Fact]
@@ -201,7 +206,7 @@ public sealed class ConntrackTests
 
     private static Ct Entry(PodPrograms pod, Packet request)
     {
-        var key = new CtKey(Addr.Parse(request.Src), Addr.Parse(request.Dst), U16Be.FromHost(request.Sport), U16Be.FromHost(request.Dport), request.Protocol, CtDir.Forward);
+        var key = new CtKey(Addr.Parse(request.Src), Addr.Parse(request.Dst), U16Be.FromHost(request.Sport), U16Be.FromHost(request.Dport), request.Protocol);
         Assert.True(pod.Conntrack.TryLookup(key, out Ct entry));
         return entry;
     }

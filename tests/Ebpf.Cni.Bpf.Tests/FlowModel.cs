@@ -15,6 +15,7 @@ internal sealed class Connection
     public required Packet Request { get; init; }
     public required string Backend { get; init; }
     public CtFlags Flags { get; set; }
+    public CtState State { get; set; }
 }
 
 /// <summary>
@@ -23,8 +24,6 @@ internal sealed class Connection
 /// </summary>
 internal sealed class FlowModel
 {
-    private const CtFlags Over = CtFlags.Established | CtFlags.FinForward | CtFlags.FinReply | CtFlags.Rst;
-
     private readonly Dictionary<(string, IpProtocol), (SvcFlags Flags, string[] Backends)> _services = [];
     private readonly Dictionary<(string, ushort, string, IpProtocol), Connection> _forward = [];
     private readonly Dictionary<(string, ushort, string, IpProtocol), Connection> _reply = [];
@@ -65,9 +64,7 @@ internal sealed class FlowModel
         var known = _forward[key];
         if (request.Protocol != IpProtocol.Tcp)
             return;
-        if (known.Flags.HasFlag(CtFlags.SeenReply) && !request.Flags.HasFlag(TcpFlags.Syn))
-            known.Flags |= CtFlags.Established;
-        known.Flags |= Seen(request.Flags, CtFlags.FinForward);
+        Seen(known, request.Flags, reply: false);
     }
 
     /// <summary>Must a request with these answers be new? Only then is a choice free.</summary>
@@ -85,13 +82,22 @@ internal sealed class FlowModel
     {
         connection.Flags |= CtFlags.SeenReply;
         if (connection.Request.Protocol == IpProtocol.Tcp)
-            connection.Flags |= Seen(flags, CtFlags.FinReply);
+            Seen(connection, flags, reply: true);
     }
 
-    private static CtFlags Seen(TcpFlags flags, CtFlags fin) =>
-        (flags.HasFlag(TcpFlags.Fin) ? fin : CtFlags.None) | (flags.HasFlag(TcpFlags.Rst) ? CtFlags.Rst : CtFlags.None);
+    private static void Seen(Connection connection, TcpFlags flags, bool reply)
+    {
+        if (flags.HasFlag(TcpFlags.Fin))
+            connection.Flags |= reply ? CtFlags.FinReply : CtFlags.FinForward;
+        if (flags.HasFlag(TcpFlags.Rst) || connection.State == CtState.Close)
+            connection.State = CtState.Close;
+        else if ((connection.Flags & (CtFlags.FinForward | CtFlags.FinReply)) != 0)
+            connection.State = CtState.FinWait;
+        else if (connection.Flags.HasFlag(CtFlags.SeenReply) && !reply && !flags.HasFlag(TcpFlags.Syn))
+            connection.State = CtState.Established;
+    }
 
-    private static bool Reusable(Connection known) => known.Request.Protocol != IpProtocol.Tcp || (known.Flags & Over) == 0;
+    private static bool Reusable(Connection known) => known.Request.Protocol != IpProtocol.Tcp || known.State < CtState.Established;
 
     private static bool Opens(Packet p) => (p.Flags & (TcpFlags.Syn | TcpFlags.Ack | TcpFlags.Rst)) == TcpFlags.Syn;
 }
