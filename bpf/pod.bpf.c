@@ -75,44 +75,46 @@ SEC("tc")
 int ebc_pod_egress(struct __sk_buff *skb)
 {
 	const struct ebc_ep *local;
-	struct ebc_packet p = {};
+	struct ebc_packet *p = ebc_scratch();
 	bool link_scope = false;
-	struct ebc_flow to;
 	int reason;
 
-	reason = ebc_parse(skb, &p, EBC_HOOK_POD_EGRESS);
+	if (!p)
+		return TC_ACT_SHOT;
+	__builtin_memset(p, 0, sizeof(*p));
+	reason = ebc_parse(skb, p, EBC_HOOK_POD_EGRESS);
 	if (!reason && skb->vlan_present)
 		reason = EBC_DROP_PROTOCOL;
 	if (!reason)
-		reason = ebc_check_source(skb, &p, &link_scope);
+		reason = ebc_check_source(skb, p, &link_scope);
 	if (reason)
-		return ebc_refuse(&p, reason);
+		return ebc_refuse(p, reason);
 	/* What is for this link is for the host; what has no hop left is the host's to answer (time
 	 * exceeded). */
-	if (link_scope || p.ttl <= 1)
-		return ebc_pass(&p, EBC_REASON_FORWARDED);
+	if (link_scope || p->ttl <= 1)
+		return ebc_pass(p, EBC_REASON_FORWARDED);
 
-	local = ebc_endpoint(&p.about.flow.dst);
-	reason = ebc_translate(skb, &p, local, &to);
+	local = ebc_endpoint(&p->about.flow.dst);
+	reason = ebc_translate(skb, p, local, &p->to);
 	if (reason >= EBC_DROP_FIRST) {
-		ebc_drop(&p.about, reason);
-		return reason == EBC_DROP_NO_BACKEND ? ebc_reject(skb, &p) : TC_ACT_SHOT;
+		ebc_drop(&p->about, reason);
+		return reason == EBC_DROP_NO_BACKEND ? ebc_reject(skb, p) : TC_ACT_SHOT;
 	}
 	if (reason != EBC_REASON_FORWARDED) {
-		if (ebc_rewrite(skb, &p, &to))
-			return ebc_refuse(&p, EBC_DROP_REWRITE);
-		local = ebc_endpoint(&to.dst);
+		if (ebc_rewrite(skb, p, &p->to))
+			return ebc_refuse(p, EBC_DROP_REWRITE);
+		local = ebc_endpoint(&p->to.dst);
 	}
 	if (ebc_configured(EBC_CONFIG_TC_SERVICES) && reason == EBC_REASON_FORWARDED &&
-	    p.about.proto == IPPROTO_TCP && ebc_opens(&p))
-		ebc_service_forget(&p);
+	    p->about.proto == IPPROTO_TCP && ebc_opens(p))
+		ebc_service_forget(p);
 	if (!local)
-		return ebc_pass(&p, reason);
-	int action = ebc_deliver(skb, &p, local);
+		return ebc_pass(p, reason);
+	int action = ebc_deliver(skb, p, local);
 
 	if (action < 0)
-		return ebc_refuse(&p, EBC_DROP_REWRITE);
-	ebc_count(&p.about, reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count(&p->about, reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
 	return action;
 }
 
@@ -120,16 +122,18 @@ int ebc_pod_egress(struct __sk_buff *skb)
 SEC("tc")
 int ebc_pod_ingress(struct __sk_buff *skb)
 {
-	struct ebc_packet p = {};
-	struct ebc_flow to;
+	struct ebc_packet *p = ebc_scratch();
 
+	if (!p)
+		return TC_ACT_SHOT;
+	__builtin_memset(p, 0, sizeof(*p));
 	/* What cannot be read cannot be a reply; the pod's own kernel judges it. */
-	if (ebc_parse(skb, &p, EBC_HOOK_POD_INGRESS) || !ebc_configured(EBC_CONFIG_TC_SERVICES))
-		return ebc_pass(&p, EBC_REASON_DELIVERED);
-	ebc_fragment(skb, &p);
-	if (!(p.flags & EBC_PKT_PORTS) || ebc_service_reply(&p, &to) != EBC_REASON_REPLY)
-		return ebc_pass(&p, EBC_REASON_DELIVERED);
-	if (ebc_rewrite(skb, &p, &to))
-		return ebc_refuse(&p, EBC_DROP_REWRITE);
-	return ebc_pass(&p, EBC_REASON_REPLY);
+	if (ebc_parse(skb, p, EBC_HOOK_POD_INGRESS) || !ebc_configured(EBC_CONFIG_TC_SERVICES))
+		return ebc_pass(p, EBC_REASON_DELIVERED);
+	ebc_fragment(skb, p);
+	if (!(p->flags & EBC_PKT_PORTS) || ebc_service_reply(p, &p->to) != EBC_REASON_REPLY)
+		return ebc_pass(p, EBC_REASON_DELIVERED);
+	if (ebc_rewrite(skb, p, &p->to))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	return ebc_pass(p, EBC_REASON_REPLY);
 }

@@ -151,40 +151,40 @@ static __always_inline int ebc_ct_insert(const struct ebc_packet *p, struct ebc_
 }
 
 /* First packet of a connection: chooses a backend and writes down the choice. *out is the flow towards it. */
-static __noinline int ebc_ct_create(const struct ebc_packet *p, const struct ebc_svc *svc,
+static __noinline int ebc_ct_create(struct ebc_packet *p, const struct ebc_svc *svc,
 				    const struct ebc_ct_key *forward, struct ebc_flow *out)
 {
 	__u32 pick = bpf_get_prandom_u32();
 	__u64 now = bpf_ktime_get_ns();
 	struct ebc_ct_key reply;
-	struct ebc_ct ct = {};
+	struct ebc_ct *ct = &p->ct;
 	int i;
 
-	ct.service_id = svc->service_id;
-	ct.created_ns = now;
-	ct.last_seen_ns = now;
+	ct->service_id = svc->service_id;
+	ct->created_ns = now;
+	ct->last_seen_ns = now;
 	for (i = 0; i < EBC_PICK_TRIES; i++) {
 		const struct ebc_backend *b;
 
-		ct.backend_index = (pick + i) % svc->count;
-		b = ebc_backend_at(svc->offset + ct.backend_index);
+		ct->backend_index = (pick + i) % svc->count;
+		b = ebc_backend_at(svc->offset + ct->backend_index);
 		/* Cannot happen with our agent; a wrong table must not turn into a wrong packet. */
 		if (!b || ebc_addr_is_v4(&b->addr) != ebc_addr_is_v4(&p->about.flow.dst))
 			return EBC_DROP_REWRITE;
-		ct.src = p->about.flow.src;
-		ct.sport = p->about.flow.sport;
-		ct.dst = b->addr;
-		ct.dport = b->port;
-		ct.flags = EBC_CT_SERVICE;
-		ct.state = p->about.proto == IPPROTO_UDP ? EBC_CTS_UDP : EBC_CTS_SYN_SENT;
-		if (ebc_addr_eq(&ct.dst, &ct.src)) {
-			ct.flags |= EBC_CT_MASQUERADE;
-			ebc_hairpin_address(&ct.src, !ebc_addr_is_v4(&ct.dst));
+		ct->src = p->about.flow.src;
+		ct->sport = p->about.flow.sport;
+		ct->dst = b->addr;
+		ct->dport = b->port;
+		ct->flags = EBC_CT_SERVICE;
+		ct->state = p->about.proto == IPPROTO_UDP ? EBC_CTS_UDP : EBC_CTS_SYN_SENT;
+		if (ebc_addr_eq(&ct->dst, &ct->src)) {
+			ct->flags |= EBC_CT_MASQUERADE;
+			ebc_hairpin_address(&ct->src, !ebc_addr_is_v4(&ct->dst));
 		}
-		ebc_ct_flow(&ct, out);
+		ebc_ct_flow(ct, out);
 		ebc_ct_twin(out, p->about.proto, &reply);
 		if (!ebc_ct_ambiguous(&reply, &p->about.flow, now))
-			return ebc_ct_insert(p, &ct, forward, &reply);
+			return ebc_ct_insert(p, ct, forward, &reply);
 	}
 	return EBC_DROP_CONNTRACK_FULL;
 }

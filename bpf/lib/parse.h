@@ -13,7 +13,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "count.h"
+#include "scratch.h"
 
 #define EBC_IP_OFFSET ((__u32)sizeof(struct ethhdr))
 #define EBC_V6_HEADERS_MAX 8 /* extension headers; more is an attack */
@@ -41,7 +41,11 @@ struct ebc_packet {
 	__u8 icmp_type;
 	struct ethhdr eth;
 	__u16 pad0;
+	/* Working memory, valid where a comment says so. */
+	struct ebc_flow to; /* what the packet becomes */
+	struct ebc_ct ct;   /* an entry that is being made */
 };
+_Static_assert(sizeof(struct ebc_packet) <= EBC_SCRATCH_SIZE, "ebc_packet");
 
 /*
  * Headers are copied out by bpf_skb_load_bytes and edited by bpf_skb_store_bytes, not through skb->data: a

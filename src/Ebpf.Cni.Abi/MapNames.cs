@@ -31,6 +31,9 @@ public static class MapNames
     /// <summary>The addresses of a pod's network namespace.</summary>
     public const string Netns = "ebc_netns_v1";
 
+    /// <summary>Working memory of the packet programs; says nothing from one packet to the next.</summary>
+    public const string Scratch = "ebc_scratch_v1";
+
     public const string Events = "ebc_events_v1";
 
     /// <summary>The read-only global that carries <see cref="Abi.Config"/>.</summary>
