@@ -6,6 +6,10 @@ public static class MapNames
     public const string Service = "ebc_svc_v2";
     public const string Backend = "ebc_backend_v1";
     public const string SockRev = "ebc_sock_rev_v1";
+
+    /// <summary>Which backend an unconnected datagram socket goes to.</summary>
+    public const string SockFlow = "ebc_sockflow_v1";
+
     public const string Conntrack = "ebc_ct_v2";
     /// <summary>Needs no pin: it bridges the microseconds between the fragments of one datagram.</summary>
     public const string Fragment = "ebc_frag_v1";

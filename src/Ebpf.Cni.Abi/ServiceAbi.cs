@@ -107,6 +107,21 @@ public readonly record struct SockRev
     public uint ServiceId { get; init; }
 }
 
+/// <summary><c>struct ebc_sock_flow</c>: the backend that an unconnected datagram socket goes to.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct SockFlow
+{
+    public Addr Addr { get; init; }
+    public U16Be Port { get; init; }
+    private readonly ushort _pad0;
+    public uint ServiceId { get; init; }
+    public uint BackendIndex { get; init; }
+    private readonly uint _pad1;
+
+    /// <summary>CLOCK_MONOTONIC, exact to a second.</summary>
+    public ulong LastUsedNs { get; init; }
+}
+
 /// <summary><c>struct ebc_affinity_key</c>.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct AffinityKey(Addr Client, uint ServiceId)

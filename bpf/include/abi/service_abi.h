@@ -83,6 +83,19 @@ struct ebc_sock_rev {
 };
 _Static_assert(sizeof(struct ebc_sock_rev) == 24, "ebc_sock_rev");
 
+/* Value of ebc_sockflow_v1 (LRU), whose key is an ebc_sock_rev_key with the frontend in it: the backend that
+ * an unconnected datagram socket goes to. */
+struct ebc_sock_flow {
+	struct ebc_addr addr;
+	__be16 port;
+	__u16 pad0;
+	__u32 service_id;
+	__u32 backend_index; /* its position in the service's segment when last seen */
+	__u32 pad1;
+	__u64 last_used_ns; /* CLOCK_MONOTONIC, exact to a second */
+};
+_Static_assert(sizeof(struct ebc_sock_flow) == 40, "ebc_sock_flow");
+
 /* Key of ebc_aff_v1 (LRU), session affinity. The client is a pod by its address, whichever hook it meets; the
  * node by its own (ebc_uplink_v1[0]); anybody else by the source address. */
 struct ebc_affinity_key {

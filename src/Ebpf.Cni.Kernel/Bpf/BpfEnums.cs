@@ -66,6 +66,9 @@ public enum BpfAttachType
 {
     CgroupInetIngress = 0,
     CgroupInetEgress = 1,
+    CgroupSockOps = 3,
+    Bind4 = 8,
+    Bind6 = 9,
     Connect4 = 10,
     Connect6 = 11,
     Sendmsg4 = 14,
@@ -120,6 +123,9 @@ public enum CgroupAttach
     Recvmsg6 = BpfAttachType.Recvmsg6,
     Getpeername4 = BpfAttachType.Getpeername4,
     Getpeername6 = BpfAttachType.Getpeername6,
+    Bind4 = BpfAttachType.Bind4,
+    Bind6 = BpfAttachType.Bind6,
+    SockOps = BpfAttachType.CgroupSockOps,
 }
 
 /// <summary>How XDP runs: the kernel's choice (native where the driver can), or forced.</summary>
