@@ -32,7 +32,8 @@ demo: publish ## a cluster in a box: a Service answered by eBPF, end to end; KEE
 test: build publish ## every test; what needs root is skipped without it, and under CI=true a skip fails
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh
 
-bench: publish ## measure against direct connections; writes docs/benchmarks.md
+bench: publish ## measure against direct connections, iptables and nftables rules; writes docs/benchmarks.md and its plots
+	@BENCH=1 scripts/deps.sh
 	@dotnet run --project tests/Ebpf.Cni.Benchmarks -c Release -- $(BENCH_ARGS)
 
 check: build ## quick: formatting and the tests that need neither root nor published binaries

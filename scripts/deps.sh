@@ -28,6 +28,10 @@ need iproute2 "shows namespaces and links" has ip
 need bpftool "shows programs and maps" has bpftool
 need procps "finds processes left behind" has pgrep
 need python3 "the web pods of the demo" has python3
+if [ "${BENCH:-}" = 1 ]; then
+	need iptables "the rules to compare with" has iptables-restore
+	need nftables "the rules to compare with" has nft
+fi
 need kubernetes-client "kubectl, for the demo and the end-to-end tests" has kubectl
 
 if ! command -v dotnet >/dev/null; then

@@ -10,12 +10,18 @@ switch (args)
 {
     case ["server", var port]:
         return EchoServer.Run(int.Parse(port, CultureInfo.InvariantCulture));
+    case ["meter", var path]:
+        return Meter.Run(path);
     case ["client", var mode, var direct, var service, var pairs]:
         return PairedClient.Run(mode, IPEndPoint.Parse(direct), IPEndPoint.Parse(service), int.Parse(pairs, CultureInfo.InvariantCulture));
     case [] or ["--pairs", _]:
         break;
+    case ["rivals", .. var sizes]:
+        var compared = new Report();
+        await RivalScenario.RunAsync(compared, sizes.Length == 0 ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: benchmarks [--pairs N]");
+        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...]");
         return 2;
 }
 
@@ -32,6 +38,7 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
     if (arguments.Length == 0)
         report.Add(await ScaleScenario.RestartAsync(bench));
 }
+await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
 Console.WriteLine(report);
 return 0;

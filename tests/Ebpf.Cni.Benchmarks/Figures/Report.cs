@@ -9,17 +9,36 @@ internal sealed record Figure(string What, string Value, string Bar = "");
 /// <summary>A titled table.</summary>
 internal sealed record Section(string Title, string Method, IReadOnlyList<Figure> Figures);
 
+/// <summary>A table of any columns, with pictures (file names beside the report) above it.</summary>
+internal sealed record Table(string Title, string Method, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows, IReadOnlyList<string> Pictures);
+
 /// <summary>What docs/benchmarks.md says: the machine, and a table for each scenario.</summary>
 internal sealed class Report
 {
-    private readonly List<Section> _sections = [];
+    private readonly List<string> _sections = [];
 
     public void Add(Section section)
     {
-        _sections.Add(section);
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{section.Method}\n\n| what | figure | bar |\n| --- | --- | --- |\n");
+        foreach (var figure in section.Figures)
+            text.Append(CultureInfo.InvariantCulture, $"| {figure.What} | {figure.Value} | {figure.Bar} |\n");
+        _sections.Add(text.ToString());
         Console.WriteLine(section.Title);
         foreach (var figure in section.Figures)
             Console.WriteLine($"  {figure.What}: {figure.Value}{(figure.Bar.Length > 0 ? $" (bar: {figure.Bar})" : "")}");
+    }
+
+    public void Add(Table table)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"\n## {table.Title}\n\n{table.Method}\n\n");
+        foreach (var picture in table.Pictures)
+            text.Append(CultureInfo.InvariantCulture, $"![{Path.GetFileNameWithoutExtension(picture)}]({picture})\n\n");
+        var lines = table.Rows.Prepend([.. table.Columns.Select(_ => "---")]).Prepend(table.Columns).Select(r => $"| {string.Join(" | ", r)} |");
+        text.AppendJoin('\n', lines).Append('\n');
+        _sections.Add(text.ToString());
+        Console.WriteLine(text);
     }
 
     public override string ToString()
@@ -28,11 +47,7 @@ internal sealed class Report
             + "otherwise have. Nothing here is asserted by a test.\n\n");
         text.Append(CultureInfo.InvariantCulture, $"Machine: {Machine()}.\n");
         foreach (var section in _sections)
-        {
-            text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{section.Method}\n\n| what | figure | bar |\n| --- | --- | --- |\n");
-            foreach (var figure in section.Figures)
-                text.Append(CultureInfo.InvariantCulture, $"| {figure.What} | {figure.Value} | {figure.Bar} |\n");
-        }
+            text.Append(section);
         return text.ToString();
     }
 

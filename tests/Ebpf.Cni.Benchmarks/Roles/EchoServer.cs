@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Ebpf.Cni.Benchmarks.Roles;
 
 /// <summary>
-/// The thing that is asked: answers every 64-byte request with the same 64 bytes. One thread serves all connections: with a thread for each,
+/// The thing that is asked: answers every 64-byte request with the same 64 bytes, over TCP and UDP. One thread serves all connections: with a thread for each,
 /// the scheduler's choice of cores, and not the way to the server, would be most of what is measured.
 /// </summary>
 internal static class EchoServer
@@ -17,18 +17,23 @@ internal static class EchoServer
         listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
         listener.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
         listener.Listen(512);
+        using var datagrams = new Socket(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp) { DualMode = true };
+        datagrams.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
         var connections = new List<Socket>();
         var ready = new List<Socket>();
         while (true)
         {
             ready.Clear();
             ready.Add(listener);
+            ready.Add(datagrams);
             ready.AddRange(connections);
             Socket.Select(ready, null, null, Timeout.InfiniteTimeSpan);
             foreach (var socket in ready)
             {
                 if (ReferenceEquals(socket, listener))
                     connections.Add(Accept(listener));
+                else if (ReferenceEquals(socket, datagrams))
+                    Echo(datagrams);
                 else if (!Answer(socket))
                     connections.Remove(socket);
             }
@@ -40,6 +45,21 @@ internal static class EchoServer
         var connection = listener.Accept();
         connection.NoDelay = true;
         return connection;
+    }
+
+    private static void Echo(Socket datagrams)
+    {
+        Span<byte> message = stackalloc byte[MessageBytes];
+        var from = new SocketAddress(AddressFamily.InterNetworkV6);
+        try
+        {
+            var got = datagrams.ReceiveFrom(message, SocketFlags.None, from);
+            datagrams.SendTo(message[..got], SocketFlags.None, from);
+        }
+        catch (SocketException)
+        {
+            // An ICMP error about an earlier answer: that client is gone.
+        }
     }
 
     /// <summary>One exchange. False: the connection is over.</summary>

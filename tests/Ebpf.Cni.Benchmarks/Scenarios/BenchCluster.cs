@@ -13,6 +13,8 @@ internal sealed class BenchCluster : IAsyncDisposable
     private const int ServerPort = 7000;
     private static readonly string Self = typeof(BenchCluster).Assembly.Location;
 
+    public static string MeterSocket { get; } = Path.Combine(Path.GetTempPath(), "ecni-bench-ours.sock");
+
     private BenchCluster(SandboxCluster cluster) => Cluster = cluster;
 
     public SandboxCluster Cluster { get; }
@@ -33,13 +35,20 @@ internal sealed class BenchCluster : IAsyncDisposable
         return bench;
     }
 
-    /// <summary>Pairs of the same exchange, to the pod and to the Service; mode as in <see cref="Roles.PairedClient"/>.</summary>
-    public async Task<PairedFigures> MeasureAsync(string mode, int pairs)
+    /// <summary>The server pod's address and port, and the Service's.</summary>
+    public async Task<(IPEndPoint Direct, IPEndPoint Service)> TargetsAsync()
     {
         var pod = (await Cluster.WaitForPodsReady("app=bench", 1))[0];
         var service = await Cluster.Client.GetAsync(ResourceTypes.Services, "default", "bench");
-        var direct = new IPEndPoint(IPAddress.Parse(pod["status"]!["podIP"]!.GetValue<string>()), ServerPort);
-        var through = new IPEndPoint(IPAddress.Parse(service["spec"]!["clusterIP"]!.GetValue<string>()), 80);
+        return (
+            new IPEndPoint(IPAddress.Parse(pod["status"]!["podIP"]!.GetValue<string>()), ServerPort),
+            new IPEndPoint(IPAddress.Parse(service["spec"]!["clusterIP"]!.GetValue<string>()), 80));
+    }
+
+    /// <summary>Pairs of the same exchange, to the pod and to the Service; mode as in <see cref="Roles.PairedClient"/>.</summary>
+    public async Task<PairedFigures> MeasureAsync(string mode, int pairs)
+    {
+        var (direct, through) = await TargetsAsync();
         var result = await Cluster.ExecAsync("client", ["taskset", "-c", "0", "dotnet", Self, "client", mode, $"{direct}", $"{through}", $"{pairs}"]);
         return JsonSerializer.Deserialize<PairedFigures>(result.ThrowIfFailed().Output)!;
     }
@@ -66,10 +75,22 @@ internal sealed class BenchCluster : IAsyncDisposable
           containers: [{name: client, image: ebpf-cni/benchmarks, command: [sleep, infinity]}]
         ---
         apiVersion: v1
+        kind: Pod
+        metadata: { name: meter, labels: { app: meter } }
+        spec:
+          nodeName: {{node}}
+          containers:
+            - name: meter
+              image: ebpf-cni/benchmarks
+              command: [taskset, -c, "0", dotnet, "{{Self}}", meter, "{{MeterSocket}}"]
+        ---
+        apiVersion: v1
         kind: Service
         metadata: {name: bench}
         spec:
           selector: {app: bench}
-          ports: [{port: 80, targetPort: {{ServerPort}} }]
+          ports:
+            - {name: tcp, port: 80, targetPort: {{ServerPort}}, protocol: TCP}
+            - {name: udp, port: 80, targetPort: {{ServerPort}}, protocol: UDP}
         """;
 }

@@ -1,11 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Text.Json.Nodes;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Benchmarks.Figures;
 using Ebpf.Cni.Kernel.Bpf;
-using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
@@ -16,7 +13,7 @@ internal static class ScaleScenario
     public static async Task<Section> LoadAsync(BenchCluster bench, string path, int services, int endpoints)
     {
         await bench.Node.StopAgentAsync();
-        await Parallel.ForAsync(0, services, async (i, _) => await CreateServiceAsync(bench, $"other-{i}", i, endpoints));
+        await Parallel.ForAsync(0, services, async (i, _) => await OtherServices.CreateAsync(bench, $"other-{i}", i, endpoints));
         var started = Stopwatch.StartNew();
         await bench.Node.StartAgentAsync();
         await bench.Node.WaitAgentReadyAsync();
@@ -42,7 +39,7 @@ internal static class ScaleScenario
         var (withinBefore, allBefore) = Reactions(await bench.Node.MetricsAsync());
         for (var i = 0; i < count; i++)
         {
-            var address = await CreateServiceAsync(bench, $"new-{i}", 60_000 + i, 4);
+            var address = await OtherServices.CreateAsync(bench, $"new-{i}", 60_000 + i, 4);
             var key = new SvcKey(Addr.From(address), U16Be.FromHost(80), IpProtocol.Tcp, Scope.Internal);
             var since = Stopwatch.StartNew();
             while (!(table.TryLookup<SvcKey, Svc>(key, out var value) && value.Count == 4))
@@ -84,33 +81,6 @@ internal static class ScaleScenario
         return new Section(
             "Restart after kill -9, with the others loaded", "From the start of the process until /readyz answers 200: programs loaded, tables adopted, complete lists compiled and compared.",
             [new Figure("ready after", Seconds(clock.Elapsed))]);
-    }
-
-    private static async Task<IPAddress> CreateServiceAsync(BenchCluster bench, string name, int number, int endpoints)
-    {
-        var slice = new JsonObject
-        {
-            ["apiVersion"] = "discovery.k8s.io/v1",
-            ["kind"] = "EndpointSlice",
-            ["metadata"] = new JsonObject { ["name"] = name + "-1", ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = name } },
-            ["addressType"] = "IPv4",
-            ["ports"] = new JsonArray(new JsonObject { ["name"] = "", ["port"] = 8080, ["protocol"] = "TCP" }),
-            ["endpoints"] = new JsonArray([.. Enumerable.Range(0, endpoints).Select(e => (JsonNode)new JsonObject
-            {
-                ["addresses"] = new JsonArray(string.Create(CultureInfo.InvariantCulture, $"10.{64 + e}.{(number >> 8) & 0xff}.{number & 0xff}")),
-                ["conditions"] = new JsonObject { ["ready"] = true },
-            })]),
-        };
-        var service = new JsonObject
-        {
-            ["apiVersion"] = "v1",
-            ["kind"] = "Service",
-            ["metadata"] = new JsonObject { ["name"] = name },
-            ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = 80, ["protocol"] = "TCP" }) },
-        };
-        await bench.Cluster.Client.CreateAsync(ResourceTypes.EndpointSlices, "default", slice);
-        var created = await bench.Cluster.Client.CreateAsync(ResourceTypes.Services, "default", service);
-        return IPAddress.Parse(created["spec"]!["clusterIP"]!.GetValue<string>());
     }
 
     private static async Task WaitForFrontends(BenchCluster bench, int atLeast)

@@ -1,0 +1,77 @@
+using System.Globalization;
+using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Benchmarks.Scenarios;
+
+/// <summary>The comparison as tables and plots.</summary>
+internal static class RivalReport
+{
+    private static readonly (string Who, string Colour)[] Contestants =
+        [("direct", "#999999"), ("ebpf-cni", "#0b6e4f"), ("iptables", "#c8553d"), ("nftables", "#3a6ea5")];
+
+    public static async Task WriteAsync(
+        Report report,
+        IReadOnlyList<(int Services, IReadOnlyDictionary<(string Who, string Protocol), double> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
+            IReadOnlyDictionary<string, double> ChangeMilliseconds)> results,
+        TimeSpan limit)
+    {
+        var sizes = results.Select(r => r.Services.ToString("#,0", CultureInfo.InvariantCulture)).ToList();
+        var pictures = new List<string>();
+        foreach (var protocol in new[] { "tcp", "udp" })
+        {
+            pictures.Add($"connections-{protocol}.svg");
+            var lines = Contestants.Select(c => new Series(c.Who, c.Colour, [.. results.Select(r => r.PerSecond.TryGetValue((c.Who, protocol), out var rate) ? rate : (double?)null)]));
+            await SaveAsync(pictures[^1], Plot.Svg($"New {protocol.ToUpperInvariant()} connections per second, one after the other", "per second", sizes, [.. lines]));
+        }
+        report.Add(new Table(
+            "New connections, against the rules that kube-proxy writes",
+            "One client and one server on the same node and core; each connection is connect, 64 bytes there and back, close (UDP: a new socket, one datagram each way), one after "
+            + "the other; medians of 15 rounds in which everybody has a turn. iptables and nftables: namespaces with plain veth routing and rules of the shape that kube-proxy writes "
+            + "for the same services (4 endpoints each; the measured service in the middle). direct: plain veth routing to the pod, no rules. Percentages are of that.",
+            ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables"],
+            [.. results.SelectMany(r => new[] { "tcp", "udp" }.Select(p => Row(r.Services, p, r.PerSecond, r.Loads, limit)))], pictures));
+
+        var changing = results.Where(r => r.ChangeMilliseconds.Count > 0).ToList();
+        if (changing.Count == 0)
+            return;
+        await SaveAsync("endpoint-change.svg", Plot.Svg(
+            "One endpoint changes: time until it is in effect", "ms, logarithmic", [.. changing.Select(r => r.Services.ToString("#,0", CultureInfo.InvariantCulture))],
+            [.. Contestants.Skip(1).Select(c => new Series(c.Who, c.Colour, [.. changing.Select(r => r.ChangeMilliseconds.TryGetValue(c.Who, out var ms) && double.IsFinite(ms) ? ms : (double?)null)]))],
+            logarithmic: true));
+        report.Add(new Table(
+            "One endpoint changes",
+            "ebpf-cni: from the request to the API server until the node's table holds it (API, watch, compile, apply; two agents on the machine). iptables, nftables: the command that "
+            + "writes the change alone (`iptables-restore --noflush` with the changed chains, one `nft` transaction), without kube-proxy and API. Medians.",
+            ["services", "ebpf-cni", "iptables", "nftables", "loading everything: iptables", "nftables"],
+            [.. changing.Select(r => (IReadOnlyList<string>)[
+                r.Services.ToString("#,0", CultureInfo.InvariantCulture), Change(r.ChangeMilliseconds, "ebpf-cni"), Change(r.ChangeMilliseconds, "iptables"), Change(r.ChangeMilliseconds, "nftables"),
+                Load(r.Loads["iptables"], limit), Load(r.Loads["nftables"], limit)])],
+            ["endpoint-change.svg"]));
+    }
+
+    private static IReadOnlyList<string> Row(
+        int services, string protocol, IReadOnlyDictionary<(string Who, string Protocol), double> rates, IReadOnlyDictionary<string, TimeSpan?> loads, TimeSpan limit)
+    {
+        var direct = rates[("direct", protocol)];
+        var ours = rates[("ebpf-cni", protocol)];
+        return
+        [
+            services.ToString("#,0", CultureInfo.InvariantCulture), protocol.ToUpperInvariant(), Rate(direct), Share(ours), Rival("iptables"), Rival("nftables"), Ratio("iptables"), Ratio("nftables"),
+        ];
+
+        string Rate(double rate) => rate.ToString("#,0", CultureInfo.InvariantCulture);
+        string Share(double rate) => string.Create(CultureInfo.InvariantCulture, $"{rate:#,0} ({rate / direct:0%})");
+        string Rival(string who) => rates.TryGetValue((who, protocol), out var rate) ? Share(rate) : $"not loaded ({Load(loads[who], limit)})";
+        string Ratio(string who) => rates.TryGetValue((who, protocol), out var rate) ? string.Create(CultureInfo.InvariantCulture, $"**{ours / rate:0.00}**") : "";
+    }
+
+    private static string Change(IReadOnlyDictionary<string, double> changes, string who) =>
+        changes.TryGetValue(who, out var ms) && double.IsFinite(ms) ? string.Create(CultureInfo.InvariantCulture, $"{ms:#,0.0} ms") : "";
+
+    private static string Load(TimeSpan? time, TimeSpan limit) => time is { } t
+        ? string.Create(CultureInfo.InvariantCulture, $"{t.TotalSeconds:0.0} s")
+        : string.Create(CultureInfo.InvariantCulture, $"stopped after {limit.TotalSeconds:0} s");
+
+    private static Task SaveAsync(string name, string svg) => File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", name), svg);
+}
