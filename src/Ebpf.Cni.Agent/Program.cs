@@ -12,7 +12,8 @@ if (read.HelpWanted || read.VersionWanted)
     return 0;
 }
 
-var errors = read.Errors.Concat(OptionsCheck.Errors(read.Options)).ToList();
+var options = CgroupRoot.Resolve(read.Options);
+var errors = read.Errors.Concat(OptionsCheck.Errors(options)).ToList();
 if (errors.Count > 0)
 {
     foreach (var error in errors)
@@ -22,20 +23,20 @@ if (errors.Count > 0)
 }
 
 // A pod's worth of blocking kernel calls at once must not wait for the pool to grow.
-ThreadPool.SetMinThreads(read.Options.CniParallel + Environment.ProcessorCount + 4, 4);
+ThreadPool.SetMinThreads(options.CniParallel + Environment.ProcessorCount + 4, 4);
 try
 {
-    using var only = AgentLock.TryTake(read.Options.RunDir);
+    using var only = AgentLock.TryTake(options.RunDir);
     if (only is null)
     {
-        Console.Error.WriteLine($"--run-dir: another agent uses {read.Options.RunDir}");
+        Console.Error.WriteLine($"--run-dir: another agent uses {options.RunDir}");
         return 1;
     }
 
-    using var connection = read.Options.Kubeconfig.Length > 0
-        ? KubernetesConnection.FromKubeconfig(read.Options.Kubeconfig)
+    using var connection = options.Kubeconfig.Length > 0
+        ? KubernetesConnection.FromKubeconfig(options.Kubeconfig)
         : KubernetesConnection.InCluster();
-    await using var app = AgentHost.Build(read.Options, connection);
+    await using var app = AgentHost.Build(options, connection);
     var services = app.Services.GetServices<IHostedService>().OfType<BackgroundService>().ToList();
     var dataplane = app.Services.GetRequiredService<DataplaneHolder>();
     await app.RunAsync();

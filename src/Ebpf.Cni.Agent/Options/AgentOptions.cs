@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Net;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane;
 
 namespace Ebpf.Cni.Agent.Options;
@@ -13,9 +15,22 @@ public enum LogFormat
     Json,
 }
 
+/// <summary>What pods see as the source of traffic from outside the cluster, where the Cluster policy leaves the choice.</summary>
+public enum ExternalSource
+{
+    /// <summary>The node's address.</summary>
+    Masquerade,
+
+    /// <summary>The client's.</summary>
+    Keep,
+}
+
 /// <summary>What the agent was told, once; <see cref="OptionTable"/> says where each value comes from and what it means.</summary>
 public sealed record AgentOptions
 {
+    /// <summary>Where an option has this value, the agent finds out.</summary>
+    public const string Auto = "auto";
+
     public string NodeName { get; init; } = "";
 
     /// <summary>"" means the pod's own service account.</summary>
@@ -32,12 +47,33 @@ public sealed record AgentOptions
     public IPEndPoint MetricsAddress { get; init; } = new(IPAddress.Loopback, 0);
     public IPEndPoint HealthzAddress { get; init; } = new(IPAddress.Loopback, 0);
     public SocketLbMode SocketLb { get; init; }
+
+    /// <summary>Empty: the primary ones.</summary>
+    public ImmutableArray<IPNetwork> NodePortAddresses { get; init; } = [];
+
+    public bool LocalhostNodePorts { get; init; }
+    public bool ExternalIPs { get; init; }
+    public ExternalSource ExternalSource { get; init; }
+    public bool Masquerade { get; init; }
+    public ImmutableArray<IPNetwork> MasqueradeExempt { get; init; } = [];
+    public bool BindGuard { get; init; }
+
+    /// <summary>Patterns of names; empty: the agent finds out.</summary>
+    public ImmutableArray<string> Uplinks { get; init; } = [];
+
+    public bool CleanupKubeProxy { get; init; }
     public LogFormat LogFormat { get; init; }
     public LogLevel LogLevel { get; init; }
     public uint ServiceTableSize { get; init; }
     public uint BackendTableSize { get; init; }
     public uint ConntrackTableSize { get; init; }
     public uint EndpointTableSize { get; init; }
+
+    public CtTimeouts ConntrackTimeouts { get; init; } = CtTimeouts.Default;
+    public TimeSpan ConntrackSweepPeriod { get; init; }
+
+    /// <summary>Most services, and backends, with counters of their own.</summary>
+    public int ServiceMetrics { get; init; }
 
     /// <summary>0 means the uplink's.</summary>
     public int Mtu { get; init; }

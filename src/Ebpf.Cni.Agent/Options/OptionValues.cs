@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 
@@ -12,6 +13,27 @@ internal static class OptionValues
             : throw new FormatException($"a number from {min} to {max} is expected");
 
     public static uint Size(string text) => (uint)Number(text, 1, 1 << 30);
+
+    /// <summary>Seconds of idleness: up to ten days, nf_conntrack's longest is five.</summary>
+    public static uint Lifetime(string text) => (uint)Number(text, 1, 864_000);
+
+    /// <summary>CIDRs with commas between them; "" is none.</summary>
+    public static ImmutableArray<IPNetwork> Networks(string text) =>
+        [.. Items(text).Select(t => t.Contains('/', StringComparison.Ordinal) && IPNetwork.TryParse(t, out var network)
+            ? network
+            : throw new FormatException($"CIDRs are expected, and '{t}' is none"))];
+
+    /// <summary>Names of network devices, * allowed, with commas between them.</summary>
+    public static ImmutableArray<string> DevicePatterns(string text)
+    {
+        ImmutableArray<string> patterns = [.. Items(text)];
+        return patterns.Length > 0 && patterns.All(p => p.Length <= 15 && !p.Any(c => c is '/' or ':' || char.IsWhiteSpace(c)))
+            ? patterns
+            : throw new FormatException("names of network devices (15 characters at most) are expected");
+    }
+
+    private static string[] Items(string text) =>
+        text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     public static TimeSpan Seconds(string text, int min, int max) => TimeSpan.FromSeconds(Number(text, min, max));
 

@@ -10,7 +10,7 @@ public static class OptionsCheck
     public static IEnumerable<string> Errors(AgentOptions o)
     {
         ArgumentNullException.ThrowIfNull(o);
-        return Names(o).Concat(Paths(o)).Concat(Files(o)).Concat(Machine(o));
+        return Names(o).Concat(Paths(o)).Concat(Cgroup(o)).Concat(Files(o)).Concat(Machine(o));
     }
 
     private static IEnumerable<string> Names(AgentOptions o)
@@ -29,8 +29,7 @@ public static class OptionsCheck
     {
         foreach (var (name, path) in new[]
         {
-            ("--bpffs-root", o.BpffsRoot), ("--cgroup-root", o.CgroupRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir),
-            ("--run-dir", o.RunDir), ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin),
+            ("--bpffs-root", o.BpffsRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir), ("--run-dir", o.RunDir), ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin),
         })
         {
             if (!Path.IsPathRooted(path))
@@ -42,6 +41,19 @@ public static class OptionsCheck
             yield return $"--run-dir: '{o.RunDir}' is too long for a socket's path (107 bytes with /cni.sock)";
     }
 
+    private static IEnumerable<string> Cgroup(AgentOptions o)
+    {
+        // Without socket hooks there is nothing to attach.
+        if (o.SocketLb == SocketLbMode.Off)
+            yield break;
+        if (o.CgroupRoot == AgentOptions.Auto)
+            yield return "--cgroup-root: no cgroup v2 file system is mounted: mount -t cgroup2 none /sys/fs/cgroup, or use --socket-lb off";
+        else if (!Path.IsPathRooted(o.CgroupRoot))
+            yield return $"--cgroup-root: '{o.CgroupRoot}' is not an absolute path";
+        else if (!File.Exists(Path.Combine(o.CgroupRoot, "cgroup.procs")))
+            yield return $"--cgroup-root: {o.CgroupRoot} is not a cgroup v2 directory{Hint()}";
+    }
+
     private static IEnumerable<string> Files(AgentOptions o)
     {
         foreach (var name in new[] { "socket.bpf.o", "pod.bpf.o" })
@@ -49,8 +61,6 @@ public static class OptionsCheck
                 yield return $"--bpf-objects: {Path.Combine(o.BpfObjects, name)} does not exist";
         if (!File.Exists(o.CniPlugin))
             yield return $"--cni-plugin: {o.CniPlugin} does not exist";
-        if (o.SocketLb != SocketLbMode.Off && !File.Exists(Path.Combine(o.CgroupRoot, "cgroup.procs")))
-            yield return $"--cgroup-root: {o.CgroupRoot} is not a cgroup v2 directory{Hint()}";
         if (o.Kubeconfig.Length > 0 && !File.Exists(o.Kubeconfig))
             yield return $"--kubeconfig: {o.Kubeconfig} does not exist";
         if (o.Kubeconfig.Length == 0 && !Directory.Exists(KubernetesConnection.ServiceAccountDirectory))

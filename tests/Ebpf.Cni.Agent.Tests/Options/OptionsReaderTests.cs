@@ -1,3 +1,5 @@
+using System.Net;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Dataplane;
 
@@ -12,7 +14,8 @@ public class OptionsReaderTests
         var read = Read([]);
         Assert.Empty(read.Errors);
         Assert.Equal("127.0.0.1:10249", read.Options.MetricsAddress.ToString());
-        Assert.Equal(131072u, read.Options.ServiceTableSize);
+        Assert.Equal(524288u, read.Options.ServiceTableSize);
+        Assert.Equal(CtTimeouts.Default, read.Options.ConntrackTimeouts);
         Assert.Equal(OptionTable.All.Count, OptionTable.All.Select(o => o.JsonName).Distinct().Count());
         Assert.All(OptionTable.All, o => Assert.Contains(o.Switch, OptionsHelp.Text, StringComparison.Ordinal));
     }
@@ -44,6 +47,39 @@ public class OptionsReaderTests
         Assert.Equal(expected.Length, read.Errors.Count);
         Assert.All(expected, e => Assert.Contains(read.Errors, found => found.StartsWith(e, StringComparison.Ordinal)));
     }
+
+    [Fact]
+    public void What_services_need_is_read_and_defaults_are_kube_proxys()
+    {
+        var defaults = Read([]).Options;
+        Assert.Empty(defaults.NodePortAddresses);
+        Assert.Empty(defaults.Uplinks);
+        Assert.Equal((true, true, true, true, false), (defaults.LocalhostNodePorts, defaults.ExternalIPs, defaults.Masquerade, defaults.BindGuard, defaults.CleanupKubeProxy));
+        Assert.Equal(ExternalSource.Masquerade, defaults.ExternalSource);
+
+        var read = Read(
+            ["--nodeport-addresses", "10.0.0.0/8, fd00::/64", "--uplinks=eth*,bond0.5", "--external-source", "keep", "--socket-lb", "hostOnly",
+             "--masquerade-exempt", "192.168.0.0/16", "--conntrack-udp", "7", "--conntrack-tcp-close-wait", "60"]);
+        Assert.Empty(read.Errors);
+        Assert.Equal([IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("fd00::/64")], read.Options.NodePortAddresses);
+        Assert.Equal(["eth*", "bond0.5"], read.Options.Uplinks);
+        Assert.Equal((ExternalSource.Keep, SocketLbMode.HostOnly), (read.Options.ExternalSource, read.Options.SocketLb));
+        Assert.Equal([IPNetwork.Parse("192.168.0.0/16")], read.Options.MasqueradeExempt);
+        Assert.Equal(CtTimeouts.Default with { Udp = 7, CloseWait = 60 }, read.Options.ConntrackTimeouts);
+    }
+
+    [Theory]
+    [InlineData("--nodeport-addresses", "10.0.0.1")]
+    [InlineData("--nodeport-addresses", "primary,10.0.0.0/8")]
+    [InlineData("--masquerade-exempt", "10.0.0.0/33")]
+    [InlineData("--external-source", "0")]
+    [InlineData("--socket-lb", "half")]
+    [InlineData("--uplinks", "a/b")]
+    [InlineData("--uplinks", "a-name-much-too-long")]
+    [InlineData("--conntrack-udp", "0")]
+    [InlineData("--service-metrics", "-1")]
+    public void What_is_wrong_with_them_is_told(string option, string value) =>
+        Assert.StartsWith($"{option}: '{value}'", Assert.Single(Read([$"{option}={value}"]).Errors), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("not json")]
