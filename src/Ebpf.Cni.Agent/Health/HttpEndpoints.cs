@@ -34,30 +34,50 @@ public sealed class HttpEndpoints
             return RefuseAsync(context, StatusCodes.Status405MethodNotAllowed);
         return (atHealth, request.Path.Value) switch
         {
-            (true, "/healthz") => HealthAsync(context, _status.Healthy, _healthz),
-            (true, "/livez") => HealthAsync(context, _status.Healthy, _livez),
-            (true, "/readyz") => HealthAsync(context, _status.Ready && _status.Healthy, null),
+            (true, "/healthz") => ProxyHealthAsync(context, _healthz, eligibility: _status.NodeEligible),
+            (true, "/livez") => ProxyHealthAsync(context, _livez, eligibility: null),
+            (true, "/readyz") => ReadyAsync(context),
             (false, "/metrics") => MetricsAsync(context),
             _ => RefuseAsync(context, StatusCodes.Status404NotFound),
         };
     }
 
-    private async Task HealthAsync(HttpContext context, bool good, Counter? counter)
+    /// <summary>
+    /// kube-proxy's answers (pkg/proxy/healthcheck/proxy_health.go). Load balancers of Cluster policy Services ask /healthz: it fails while the node is
+    /// being deleted (KEP-3836), so that they send it nothing new. That is no reason to restart the agent: /livez does not know of it.
+    /// </summary>
+    private async Task ProxyHealthAsync(HttpContext context, Counter counter, bool? eligibility)
     {
-        var response = context.Response;
-        response.StatusCode = good ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        response.ContentType = "application/json";
-        response.Headers.XContentTypeOptions = "nosniff";
-        counter?.WithLabels(response.StatusCode.ToString(CultureInfo.InvariantCulture)).Inc();
-        await using var writer = new Utf8JsonWriter(response.BodyWriter);
+        var good = _status.Healthy && eligibility != false;
+        var now = _time.GetUtcNow();
+        Answer(context, good);
+        counter.WithLabels(context.Response.StatusCode.ToString(CultureInfo.InvariantCulture)).Inc();
+        await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
         writer.WriteStartObject();
-        if (_status.LastApplied is { } applied)
-            writer.WriteString("lastUpdated", applied);
-        writer.WriteString("currentTime", _time.GetUtcNow());
+        // Everything that was heard of is in the kernel: it is as new as can be, whenever it was written.
+        writer.WriteString("lastUpdated", good ? now : _status.LastApplied ?? default);
+        writer.WriteString("currentTime", now);
+        if (eligibility is { } eligible)
+            writer.WriteBoolean("nodeEligible", eligible);
+        writer.WriteEndObject();
+    }
+
+    private async Task ReadyAsync(HttpContext context)
+    {
+        Answer(context, _status.Ready && _status.Healthy);
+        await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
+        writer.WriteStartObject();
         writer.WriteBoolean("synced", _status.FirstSync.IsCompleted);
         writer.WriteBoolean("servingCni", _status.CniServing.IsCompleted);
         writer.WriteBoolean("healthy", _status.Healthy);
         writer.WriteEndObject();
+    }
+
+    private static void Answer(HttpContext context, bool good)
+    {
+        context.Response.StatusCode = good ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        context.Response.ContentType = "application/json";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
     }
 
     private async Task MetricsAsync(HttpContext context)

@@ -8,6 +8,7 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
     private readonly TaskCompletionSource _cniServing = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long? _oldestQueued;
     private DateTimeOffset? _lastApplied;
+    private bool _eligible = true;
 
     /// <summary>Completes when the cluster was applied to the kernel for the first time.</summary>
     public Task FirstSync => _firstSync.Task;
@@ -36,6 +37,12 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
                 return _oldestQueued is not { } since || time.GetElapsedTime(since) <= patience;
         }
     }
+
+    /// <summary>New traffic from outside may come to this node: it is not being deleted.</summary>
+    public bool NodeEligible => Volatile.Read(ref _eligible);
+
+    /// <summary>What the Node object says.</summary>
+    public void SetEligible(bool eligible) => Volatile.Write(ref _eligible, eligible);
 
     /// <summary>A change is to be applied.</summary>
     /// <param name="arrived">When it was heard of (TimeProvider.GetTimestamp).</param>

@@ -31,7 +31,8 @@ public class AgentProcessTests(ITestOutputHelper log)
 
         var health = agent.Get(10256, "/healthz");
         Assert.Equal(200, health.Status);
-        Assert.True(JsonDocument.Parse(health.Body).RootElement.GetProperty("healthy").GetBoolean());
+        Assert.True(JsonDocument.Parse(health.Body).RootElement.GetProperty("nodeEligible").GetBoolean());
+        Assert.DoesNotContain("nodeEligible", agent.Get(10256, "/livez").Body, StringComparison.Ordinal);
         Assert.Equal((404, 404), (agent.Get(10249, "/healthz").Status, agent.Get(10256, "/metrics").Status));
         var metrics = agent.Get(10249, "/metrics").Body;
         Assert.All(

@@ -1,0 +1,152 @@
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Compiler.Model;
+
+namespace Ebpf.Cni.Agent.Health;
+
+/// <summary>
+/// One health check node port, on all addresses of the node. A socket and a pending accept is all it costs while nobody asks; every connection gets
+/// one answer and is closed. A web server for each would cost megabytes, and there may be hundreds.
+/// </summary>
+internal sealed partial class HealthCheckServer : IDisposable
+{
+    /// <summary>Whoever opens connections and says nothing must not keep the balancers out.</summary>
+    private const int PeersMax = 64;
+
+    private const int RequestMax = 8192;
+    private static readonly TimeSpan PeerLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly ObjectName _service;
+    private readonly SyncStatus _status;
+    private readonly ILogger _log;
+    private readonly Socket _listener;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _peers = new(PeersMax, PeersMax);
+    private int _localEndpoints;
+
+    /// <exception cref="SocketException">Somebody else has the port.</exception>
+    public HealthCheckServer(ObjectName service, ushort port, SyncStatus status, ILogger log)
+    {
+        (_service, _status, _log) = (service, status, log);
+        _listener = Listen(port);
+        Port = (ushort)((IPEndPoint)_listener.LocalEndPoint!).Port;
+        _ = AcceptAsync();
+    }
+
+    public ushort Port { get; }
+
+    /// <summary>Ready endpoints on this node.</summary>
+    public int LocalEndpoints
+    {
+        get => Volatile.Read(ref _localEndpoints);
+        set => Volatile.Write(ref _localEndpoints, value);
+    }
+
+    /// <summary>Answers under way end by themselves.</summary>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _listener.Dispose();
+    }
+
+    private static Socket Listen(ushort port)
+    {
+        var ipv6 = Socket.OSSupportsIPv6;
+        var listener = new Socket(ipv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (ipv6)
+                listener.DualMode = true;
+            // A restarted agent takes the port over although answers of its predecessor are still in TIME-WAIT: .NET sets SO_REUSEADDR.
+            listener.Bind(new IPEndPoint(ipv6 ? IPAddress.IPv6Any : IPAddress.Any, port));
+            listener.Listen(PeersMax);
+            return listener;
+        }
+        catch
+        {
+            listener.Dispose();
+            throw;
+        }
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await _peers.WaitAsync(_stop.Token);
+                Socket peer;
+                try
+                {
+                    peer = await _listener.AcceptAsync(_stop.Token);
+                }
+                catch
+                {
+                    _peers.Release();
+                    throw;
+                }
+
+                _ = ServeAsync(peer);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException e)
+            {
+                // Being out of descriptors passes; giving up the port would not.
+                Log.AcceptFailed(_log, _service.ToString(), e.Message);
+                await Task.Delay(AcceptPause, CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket peer)
+    {
+        try
+        {
+            using var limit = new CancellationTokenSource(PeerLimit);
+            if (await ReadRequestAsync(peer, limit.Token) is { } headOnly)
+            {
+                for (ReadOnlyMemory<byte> left = HealthCheckAnswer.Write(_service, LocalEndpoints, _status.Healthy, headOnly); left.Length > 0;)
+                    left = left[await peer.SendAsync(left, limit.Token)..];
+                peer.Shutdown(SocketShutdown.Send);
+            }
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            // A peer that goes away, or takes too long, has its answer.
+        }
+        finally
+        {
+            peer.Dispose();
+            _peers.Release();
+        }
+    }
+
+    /// <summary>Up to the empty line; what is asked for does not matter, as with kube-proxy. True: only the head is wanted. Null: nobody asked.</summary>
+    private static async Task<bool?> ReadRequestAsync(Socket peer, CancellationToken cancel)
+    {
+        var buffer = new byte[RequestMax];
+        for (var length = 0; length < buffer.Length;)
+        {
+            var read = await peer.ReceiveAsync(buffer.AsMemory(length), cancel);
+            if (read == 0)
+                return null;
+            length += read;
+            if (buffer.AsSpan(0, length).IndexOf("\r\n\r\n"u8) >= 0)
+                return buffer.AsSpan(0, length).StartsWith("HEAD "u8);
+        }
+
+        return null;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3503, LogLevel.Error, "no connection to the health check of {Service} can be accepted now; trying again: {Cause}")]
+        public static partial void AcceptFailed(ILogger log, string service, string cause);
+    }
+}
