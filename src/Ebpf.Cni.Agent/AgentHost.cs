@@ -47,6 +47,7 @@ public static partial class AgentHost
         // In the order of starting: the watches first, since their answers take longest.
         builder.Services.AddHostedService<ClusterWatch>();
         builder.Services.AddHostedService(s => s.GetRequiredService<DataplaneHolder>());
+        builder.Services.AddHostedService<NetworkWatch>();
         builder.Services.AddHostedService<ClusterSync>();
         builder.Services.AddHostedService<CniService>();
         builder.Services.AddHostedService<CniInstallation>();
@@ -78,6 +79,10 @@ public static partial class AgentHost
             ObjectDirectory = options.BpfObjects,
             CgroupRoot = options.CgroupRoot,
             SocketLb = options.SocketLb,
+            Masquerade = options.Masquerade,
+            KeepExternalSource = options.ExternalSource == ExternalSource.Keep,
+            BindGuard = options.BindGuard,
+            ConntrackTimeouts = options.ConntrackTimeouts,
             DropEvents = options.DropLog,
             ServiceTableSize = options.ServiceTableSize,
             BackendTableSize = options.BackendTableSize,
@@ -90,6 +95,9 @@ public static partial class AgentHost
         services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton<NodeSetup>();
+        services.AddSingleton(s => new NodeState(s.GetRequiredService<AddressStore>(), options, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<HealthCheckPorts>();
+        services.AddSingleton<NodeApply>();
         services.AddSingleton<NodeRanges>();
         services.AddSingleton<CniRefusals>();
         services.AddSingleton<IssueReport>();

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Agent.Cni;
 /// disk: the record is written first and removed last.
 /// </summary>
 public sealed partial class CniHandler(
-    IAddressStore store, IPodNetwork network, IEndpointPrograms programs, CniLimits limits, ILogger<CniHandler> log) : IDisposable
+    IAddressStore store, IPodNetwork network, IEndpointPrograms programs, IHostPorts hostPorts, CniLimits limits, ILogger<CniHandler> log) : IDisposable
 {
     private readonly KeyedLock<EndpointKey> _keys = new();
     private readonly SemaphoreSlim _parallel = new(limits.Parallel, limits.Parallel);
@@ -27,13 +27,17 @@ public sealed partial class CniHandler(
                 return CniAnswer.Empty;
         }
 
-        return await ExclusivelyAsync(request.Key, request.Command == "ADD", () => request.Command switch
+        var answer = await ExclusivelyAsync(request.Key, request.Command == "ADD", () => request.Command switch
         {
             "ADD" => CniAnswer.Added(Add(request), request),
             "DEL" => Delete(request.Key),
             "CHECK" => Check(request),
             _ => throw new CniException(CniErrorCode.InvalidEnvironment, $"'{request.Command}' is not a command of this agent"),
         }, cancel);
+        // The pod may be asked as soon as it runs. If the ports come late, that is no reason to keep it from running.
+        if (request.PortMappings.Count > 0)
+            await hostPorts.AppliedAsync(limits.HostPortsLimit, cancel);
+        return answer;
     }
 
     public void Dispose() => _parallel.Dispose();
@@ -65,7 +69,7 @@ public sealed partial class CniHandler(
         var existing = store.Find(request.Key);
         if (existing is { Ready: true } && existing.Netns == request.Netns
             && network.FindHostLink(existing) is { } link && network.HasPodSide(existing))
-            return Reassert(existing, link);
+            return Reassert(request, existing, link);
 
         var undo = new UndoStack(log, $"ADD {request.Key}");
         try
@@ -88,7 +92,10 @@ public sealed partial class CniHandler(
     {
         var record = existing ?? store.Reserve(request.Key, request.Netns, request.Pod);
         undo.Push("release the addresses", () => store.Release(record));
-        record = record with { Netns = request.Netns, Pod = request.Pod, Mtu = network.Mtu(), Ready = false };
+        record = record with
+        {
+            Netns = request.Netns, Pod = request.Pod, PodUid = request.PodUid, PortMappings = request.PortMappings, Mtu = network.Mtu(), Ready = false,
+        };
         if (existing is not null)
             store.Save(record);
         undo.Push("detach the programs", () => programs.Detach(record.Key));
@@ -107,7 +114,7 @@ public sealed partial class CniHandler(
         return record;
     }
 
-    private EndpointRecord Reassert(EndpointRecord record, HostLink link)
+    private EndpointRecord Reassert(CniRequest request, EndpointRecord record, HostLink link)
     {
         try
         {
@@ -115,6 +122,8 @@ public sealed partial class CniHandler(
             programs.Publish(record, link);
             network.ConfigurePod(record);
             network.ConnectHost(record, link);
+            if (!record.PortMappings.SequenceEqual(request.PortMappings))
+                store.Save(record = record with { PortMappings = request.PortMappings });
             return record;
         }
         catch (Exception e) when (e is not CniException)
@@ -219,4 +228,5 @@ public sealed partial class CniHandler(
 /// <summary>Bounds on CNI requests.</summary>
 /// <param name="Parallel">Most requests worked on at once.</param>
 /// <param name="RangesLimit">How long an ADD waits for the node's podCIDRs.</param>
-public sealed record CniLimits(int Parallel, TimeSpan RangesLimit);
+/// <param name="HostPortsLimit">How long an ADD with port mappings waits until they lead to the pod.</param>
+public sealed record CniLimits(int Parallel, TimeSpan RangesLimit, TimeSpan HostPortsLimit);

@@ -50,6 +50,10 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
             writer.WriteStartObject();
             writer.WriteString("type", PluginName);
             writer.WriteString("agentSocket", options.CniSocket);
+            // hostPorts: the runtime hands them over only to a plugin that says it knows them.
+            writer.WriteStartObject("capabilities");
+            writer.WriteBoolean("portMappings", true);
+            writer.WriteEndObject();
             writer.WriteEndObject();
             writer.WriteEndArray();
             writer.WriteEndObject();

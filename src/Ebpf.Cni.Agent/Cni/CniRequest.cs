@@ -13,6 +13,12 @@ public sealed record CniRequest
     /// <summary>namespace/name, from CNI_ARGS; "" when the runtime does not tell.</summary>
     public string Pod { get; init; } = "";
 
+    /// <summary>From CNI_ARGS; "" when the runtime does not tell.</summary>
+    public string PodUid { get; init; } = "";
+
+    /// <summary>runtimeConfig.portMappings of an ADD.</summary>
+    public IReadOnlyList<PortMapping> PortMappings { get; init; } = [];
+
     /// <summary>One of <see cref="CniVersion.Supported"/>.</summary>
     public required string Version { get; init; }
 
@@ -51,13 +57,16 @@ public sealed record CniRequest
         var version = Text(config, "cniVersion");
         if (!CniVersion.IsSupported(version) || !CniVersion.Knows(version, command))
             throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion '{version}' is not supported, or does not know {command}");
+        var args = Text(request, "args");
         var read = new CniRequest
         {
             Command = command,
             Version = version,
             Key = new EndpointKey(Text(request, "containerId"), Text(request, "ifname")),
             Netns = Text(request, "netns"),
-            Pod = PodOf(Text(request, "args")),
+            Pod = PodOf(args),
+            PodUid = ArgumentOf(args, "K8S_POD_UID"),
+            PortMappings = command == "ADD" ? PortMapping.ReadAll(Member(config, "runtimeConfig", JsonValueKind.Object)) : [],
             PrevResult = Member(config, "prevResult", JsonValueKind.Object),
             Dns = Member(config, "dns", JsonValueKind.Object),
             Attachments = Member(config, "cni.dev/valid-attachments", JsonValueKind.Array) is { } list ? ReadAttachments(list) : null,
@@ -116,15 +125,11 @@ public sealed record CniRequest
 
     private static string PodOf(string args)
     {
-        string space = "", name = "";
-        foreach (var pair in args.Split(';'))
-        {
-            if (pair.StartsWith("K8S_POD_NAMESPACE=", StringComparison.Ordinal))
-                space = pair[(pair.IndexOf('=', StringComparison.Ordinal) + 1)..];
-            else if (pair.StartsWith("K8S_POD_NAME=", StringComparison.Ordinal))
-                name = pair[(pair.IndexOf('=', StringComparison.Ordinal) + 1)..];
-        }
-
-        return name.Length == 0 ? "" : $"{space}/{name}";
+        var name = ArgumentOf(args, "K8S_POD_NAME");
+        return name.Length == 0 ? "" : $"{ArgumentOf(args, "K8S_POD_NAMESPACE")}/{name}";
     }
+
+    /// <summary>The value in KEY=value;KEY=value; the last wins, "" without.</summary>
+    private static string ArgumentOf(string args, string key) =>
+        args.Split(';').LastOrDefault(p => p.StartsWith(key + "=", StringComparison.Ordinal))?[(key.Length + 1)..] ?? "";
 }

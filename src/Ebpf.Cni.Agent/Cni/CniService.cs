@@ -10,11 +10,14 @@ namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>Pods' networking, once the dataplane is open: the node's settings, the predecessor's pods, then requests.</summary>
 public sealed partial class CniService(
-    DataplaneHolder holder, AddressStore store, NodeSetup node, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
+    DataplaneHolder holder, AddressStore store, NodeSetup node, NodeState hostPorts, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
     TimeProvider time, ILoggerFactory logs) : BackgroundService
 {
     /// <summary>A new node gets its podCIDR within seconds; kubelet waits minutes for an ADD.</summary>
     private static readonly TimeSpan RangesLimit = TimeSpan.FromSeconds(20);
+
+    /// <summary>An apply takes milliseconds; whatever keeps it is no reason to keep a pod.</summary>
+    private static readonly TimeSpan HostPortsLimit = TimeSpan.FromSeconds(2);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -26,7 +29,7 @@ public sealed partial class CniService(
         new EndpointAdoption(store, network, programs, logs.CreateLogger<EndpointAdoption>()).Run();
 
         using var handler = new CniHandler(
-            store, network, programs, new CniLimits(options.CniParallel, RangesLimit), logs.CreateLogger<CniHandler>());
+            store, network, programs, hostPorts, new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit), logs.CreateLogger<CniHandler>());
         using var server = new CniServer(
             options.CniSocket, (request, cancel) => refusals.Watch(handler.HandleAsync, request, cancel), metrics, logs.CreateLogger<CniServer>());
         server.Open();

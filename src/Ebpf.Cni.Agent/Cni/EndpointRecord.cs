@@ -30,6 +30,12 @@ public sealed record EndpointRecord
     /// <summary>namespace/name of the pod, when the runtime told; for people.</summary>
     public string Pod { get; init; } = "";
 
+    /// <summary>The pod's uid, when the runtime told: an event without it is not found by those who look for it at the pod.</summary>
+    public string PodUid { get; init; } = "";
+
+    /// <summary>Ports of the node that lead to the pod (the capability portMappings).</summary>
+    public IReadOnlyList<PortMapping> PortMappings { get; init; } = [];
+
     [JsonIgnore]
     public EndpointKey Key => new(ContainerId, Ifname);
 }

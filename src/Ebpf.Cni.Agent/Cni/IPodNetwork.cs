@@ -55,3 +55,10 @@ public interface IEndpointPrograms
     /// <summary>What differs from what ADD made, a sentence each.</summary>
     IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link);
 }
+
+/// <summary>The ports of the node that lead to pods, on their way into the kernel.</summary>
+public interface IHostPorts
+{
+    /// <summary>Returns when what the endpoints ask for now is in the kernel, or after the limit; at once when nothing is applied yet.</summary>
+    Task AppliedAsync(TimeSpan limit, CancellationToken cancel);
+}

@@ -44,6 +44,9 @@ public sealed partial class AddressStore : IAddressStore
             [.. pool.Resting.SelectMany(r => Parse([r.Address]).Select(a => new RestingAddress(a, r.Until)))]);
     }
 
+    /// <summary>The ports of the node that lead to pods may be others now. Called inside the lock: only take note of it.</summary>
+    public event Action? HostPortsChanged;
+
     public IReadOnlyCollection<EndpointRecord> All
     {
         get
@@ -157,7 +160,10 @@ public sealed partial class AddressStore : IAddressStore
         lock (_lock)
         {
             _files.Write(record);
+            var before = _records.GetValueOrDefault(record.Key);
             _records[record.Key] = record;
+            if (record.PortMappings.Count > 0 || before is { PortMappings.Count: > 0 })
+                HostPortsChanged?.Invoke();
         }
     }
 
@@ -175,6 +181,8 @@ public sealed partial class AddressStore : IAddressStore
             _files.Delete(known);
             _records.Remove(known.Key);
             _numbers.Remove(known.Number);
+            if (known.PortMappings.Count > 0)
+                HostPortsChanged?.Invoke();
         }
     }
 

@@ -52,7 +52,8 @@ public sealed class EndpointFiles
     public void WritePool(PoolRecord pool) => StateFile.Write(_pool, pool, StateJson.Default.PoolRecord);
 
     private static bool IsSound(EndpointRecord record) =>
-        record.Number != 0 && record.Addresses.Count > 0 && record.Addresses.All(a => System.Net.IPAddress.TryParse(a, out _));
+        record.Number != 0 && record.Addresses.Count > 0 && record.Addresses.All(a => System.Net.IPAddress.TryParse(a, out _))
+        && record.PortMappings.All(m => m.IsSound);
 
     private string PathOf(EndpointRecord record) => Path.Combine(_endpoints, record.Key.Hash + ".json");
 }

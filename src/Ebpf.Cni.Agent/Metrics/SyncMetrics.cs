@@ -1,5 +1,5 @@
+using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Services;
 using Prometheus;
 
@@ -46,7 +46,7 @@ public sealed class SyncMetrics
 
     public void Compiled(long started) => _compile.Observe(Since(started));
 
-    public void Applied(long started, ApplyResult services, RouteResult routes)
+    public void Applied(long started, ApplyResult services, params ReadOnlySpan<NodeApplyResult> others)
     {
         _apply.Observe(Since(started));
         _sync.Observe(Since(started));
@@ -54,8 +54,14 @@ public sealed class SyncMetrics
         _writes.WithLabels("frontend_add").Inc(services.FrontendsAdded);
         _writes.WithLabels("frontend_switch").Inc(services.FrontendsSwitched);
         _writes.WithLabels("frontend_delete").Inc(services.FrontendsDeleted);
-        _writes.WithLabels("route").Inc(routes.Replaced + routes.Deleted);
-        _errors.Inc(services.Errors.Length + routes.Errors.Length);
+        _errors.Inc(services.Errors.Length);
+        foreach (var other in others)
+        {
+            foreach (var (kind, count) in other.WritesByKind)
+                _writes.WithLabels(kind).Inc(count);
+            _errors.Inc(other.Errors);
+        }
+
         _owed.WithLabels("table_full").Set(services.Refusals.Length);
         _owed.WithLabels("waiting_for_space").Set(services.Waiting.Length);
     }

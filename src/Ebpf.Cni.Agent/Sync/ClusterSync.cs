@@ -1,13 +1,11 @@
 using Ebpf.Cni.Agent.Metrics;
+using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler;
-using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
-using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel;
-using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Sync;
@@ -17,66 +15,79 @@ namespace Ebpf.Cni.Agent.Sync;
 /// after it; nothing else delays a change. What an apply owes is tried again with a growing delay; everything is read back now and then.
 /// </summary>
 public sealed partial class ClusterSync(
-    SnapshotStore store, DataplaneHolder holder, NodeRanges ranges, IssueReport issues, SyncStatus status, SyncMetrics metrics,
-    AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
+    SnapshotStore store, DataplaneHolder holder, NodeState node, NodeApply nodeApply, NodeRanges ranges, IssueReport issues, SyncStatus status,
+    SyncMetrics metrics, AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
-    private readonly NodeContext _node = new(options.NodeName);
     private readonly CompileCache _cache = new();
     private readonly RetryDelay _retry = new();
     private DesiredState _desired = DesiredState.Empty;
+    private NodeView _view = null!; // set by the first compile, before anything is applied
     private bool _first = true;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
         _desired = DesiredState.Empty with { Ids = dataplane.Services.RestoredIds };
+        await node.Known.WaitAsync(stoppingToken);
         var change = store.WaitForChangeAsync(stoppingToken).AsTask();
         await change;
         var (retryAt, verifyAt) = (long.MaxValue, After(options.VerifyPeriod));
         while (true)
         {
+            // Before it is looked at: what changes from here on wakes the loop again.
+            var nodeChange = node.Changed;
             if (change.IsCompleted)
             {
-                Compile(await change);
+                var arrived = (await change).Arrived;
                 change = store.WaitForChangeAsync(stoppingToken).AsTask();
+                Compile(arrived);
+            }
+            else if (nodeChange.IsCompleted)
+            {
+                Compile(time.GetTimestamp());
             }
 
             if (time.GetTimestamp() >= verifyAt)
             {
                 Verify(dataplane);
+                nodeApply.Verify();
                 verifyAt = After(options.VerifyPeriod);
             }
 
             retryAt = Apply(dataplane) is { } delay ? After(delay) : long.MaxValue;
-            await SleepAsync(change, Math.Min(retryAt, verifyAt), stoppingToken);
+            await SleepAsync(Task.WhenAny(change, node.Changed), Math.Min(retryAt, verifyAt), stoppingToken);
         }
     }
 
-    private void Compile(SnapshotChange change)
+    private void Compile(long arrived)
     {
-        status.Queued(change.Arrived);
-        metrics.Queued(change.Arrived);
+        var cluster = store.Current;
+        status.Queued(arrived);
+        metrics.Queued(arrived);
         var started = time.GetTimestamp();
-        _desired = ClusterCompiler.Compile(change.Cluster, _node, _desired.Ids, _cache);
+        var self = cluster.Nodes.GetValueOrDefault(options.NodeName);
+        _view = node.View(self);
+        _desired = ClusterCompiler.Compile(cluster, _view.Context, _desired.Ids, _cache);
         metrics.Compiled(started);
-        ranges.Take(change.Cluster);
+        status.SetEligible(self is not { BeingDeleted: true });
+        ranges.Take(cluster);
     }
 
     /// <summary>The delay before the next attempt when something is owed.</summary>
     private TimeSpan? Apply(NodeDataplane dataplane)
     {
         var started = time.GetTimestamp();
+        var before = nodeApply.BeforeServices(dataplane, _view, _desired);
         var services = dataplane.Services.Apply(_desired);
-        var routes = ApplyRoutes(dataplane.Routes);
-        metrics.Applied(started, services, routes);
-        issues.Report(
-            [.. _desired.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. routes.Errors.Select(Issue)]);
+        var after = nodeApply.AfterServices(dataplane, _desired);
+        metrics.Applied(started, services, before, after);
+        issues.Report("sync", [.. _desired.Issues, .. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
         foreach (var error in services.Errors)
             Log.Failed(log, error.What, error.Cause.Message);
         if (services.Errors.Length > 0)
             return _retry.Next();
-        Done(services, routes.Replaced + routes.Deleted, started);
-        if (routes.Errors.Length > 0)
+        Done(services, before.Writes + after.Writes, started);
+        if (before.Owed || after.Owed)
             return Earlier(_retry.Next(), services.RetryAfter);
         _retry.Reset();
         return services.Complete ? null : services.RetryAfter;
@@ -84,30 +95,15 @@ public sealed partial class ClusterSync(
 
     private static TimeSpan Earlier(TimeSpan one, TimeSpan? other) => other < one ? other.Value : one;
 
-    /// <summary>
-    /// A route that cannot be set is an issue that is tried again, not ill health: one node with an address out of reach must not take
-    /// all others out of service.
-    /// </summary>
-    private RouteResult ApplyRoutes(RouteTable routes)
-    {
-        try
-        {
-            return routes.Apply(_desired.Routes);
-        }
-        catch (Exception e) when (e is KernelException or NetlinkFormatException)
-        {
-            return new RouteResult(0, 0, [new ApplyError("bringing the routes up to date", e)]);
-        }
-    }
-
-    private void Done(ApplyResult services, int routes, long started)
+    private void Done(ApplyResult services, int others, long started)
     {
         // What does not fit, or cannot be reached, is an issue, not ill health: the loop has done what can be done.
         status.Applied();
         metrics.InSync();
-        if (services.KernelWrites + routes > 0)
+        node.Applied(_view);
+        if (services.KernelWrites + others > 0)
         {
-            Log.Applied(log, services.FrontendsAdded, services.FrontendsSwitched, services.FrontendsDeleted, services.BackendsWritten, routes,
+            Log.Applied(log, services.FrontendsAdded, services.FrontendsSwitched, services.FrontendsDeleted, services.BackendsWritten, others,
                 time.GetElapsedTime(started).TotalMilliseconds);
         }
 
@@ -116,7 +112,7 @@ public sealed partial class ClusterSync(
         _first = false;
         var current = store.Current;
         Log.FirstSync(log, current.Services.Count, _desired.Frontends.Length, _desired.Segments.Sum(s => s.Backends.Length), _desired.Routes.Length,
-            _desired.Issues.Length, services.KernelWrites + routes, time.GetElapsedTime(started).TotalMilliseconds);
+            _desired.Issues.Length, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
         // The first lists leave much behind that never comes again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
@@ -151,10 +147,6 @@ public sealed partial class ClusterSync(
 
     private CompileIssue Issue(TableFull full) => new("Service", full.Service, UidOf(full), "TableFull", full.Message);
 
-    private CompileIssue Issue(ApplyError error) => new(
-        "Node", new ObjectName("", options.NodeName), store.Current.Nodes.TryGetValue(options.NodeName, out var node) ? node.Uid : "",
-        "RouteFailed", $"{error}; it is tried again.");
-
     private string UidOf(TableFull full) => store.Current.Services.TryGetValue(full.Service, out var service) ? service.Uid : "";
 
     private static partial class Log
@@ -165,8 +157,8 @@ public sealed partial class ClusterSync(
             ILogger log, int services, int frontends, int backends, int routes, int issues, int writes, double milliseconds);
 
         [LoggerMessage(3332, LogLevel.Debug,
-            "applied: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Routes} routes changed, {Milliseconds:0.0} ms")]
-        public static partial void Applied(ILogger log, int added, int switched, int deleted, int backends, int routes, double milliseconds);
+            "applied: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Others} others, {Milliseconds:0.0} ms")]
+        public static partial void Applied(ILogger log, int added, int switched, int deleted, int backends, int others, double milliseconds);
 
         [LoggerMessage(3333, LogLevel.Error, "{What} failed and is tried again: {Cause}")]
         public static partial void Failed(ILogger log, string what, string cause);

@@ -7,12 +7,23 @@ namespace Ebpf.Cni.Agent.Sync;
 /// <summary>Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object.</summary>
 public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics, ILogger<IssueReport> log)
 {
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, IReadOnlyCollection<CompileIssue>> _bySource = [];
     private HashSet<CompileIssue> _known = [];
 
-    /// <param name="issues">All that there are now.</param>
-    public void Report(IReadOnlyCollection<CompileIssue> issues)
+    /// <param name="source">Who looks; each knows only its own.</param>
+    /// <param name="issues">All that it finds now.</param>
+    public void Report(string source, IReadOnlyCollection<CompileIssue> issues)
     {
-        var now = issues.ToHashSet();
+        lock (_lock)
+        {
+            _bySource[source] = issues;
+            Tell([.. _bySource.Values.SelectMany(i => i)]);
+        }
+    }
+
+    private void Tell(HashSet<CompileIssue> now)
+    {
         foreach (var issue in now)
             if (!_known.Contains(issue))
                 Log.Appeared(log, issue.Kind, issue.Name.ToString(), issue.Reason, issue.Message);

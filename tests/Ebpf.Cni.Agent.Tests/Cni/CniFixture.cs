@@ -23,6 +23,7 @@ internal sealed class CniFixture : IDisposable
     }
 
     public FakeNode Node { get; } = new();
+    public NoHostPorts HostPorts { get; } = new();
     public FakeTimeProvider Time { get; } = new(DateTimeOffset.UnixEpoch.AddYears(50));
     public AddressStore Store { get; private set; } = null!;
     public CniHandler Handler { get; private set; } = null!;
@@ -49,14 +50,14 @@ internal sealed class CniFixture : IDisposable
         new(new EndpointFiles(directory), TimeSpan.FromSeconds(60), Time, NullLogger<AddressStore>.Instance);
 
     public CniHandler HandlerOver<TNode>(TNode node, AddressStore? store = null) where TNode : IPodNetwork, IEndpointPrograms =>
-        new(store ?? Store, node, node, new CniLimits(4, TimeSpan.FromSeconds(20)), NullLogger<CniHandler>.Instance);
+        new(store ?? Store, node, node, HostPorts, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)), NullLogger<CniHandler>.Instance);
 
     public static CniRequest Request(
         string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "") =>
         CniRequest.Parse(Encoding.UTF8.GetBytes(
             $$$"""
             {"command":"{{{command}}}","containerId":"{{{container}}}","netns":"{{{netns}}}","ifname":"eth0",
-             "args":"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web","path":"/opt/cni/bin",
+             "args":"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_UID=u-1","path":"/opt/cni/bin",
              "config":{"cniVersion":"{{{version}}}","name":"k8s","type":"ebpf-cni"{{{extra}}}}}
             """));
 

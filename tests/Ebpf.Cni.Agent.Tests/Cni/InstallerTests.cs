@@ -30,6 +30,7 @@ public sealed class InstallerTests : IDisposable
         using var configuration = JsonDocument.Parse(File.ReadAllText(file));
         Assert.Equal("1.0.0", configuration.RootElement.GetProperty("cniVersion").GetString());
         var plugin = Assert.Single(configuration.RootElement.GetProperty("plugins").EnumerateArray());
+        Assert.True(plugin.GetProperty("capabilities").GetProperty("portMappings").GetBoolean());
         Assert.Equal(("ebpf-cni", "/run/x/cni.sock"), (plugin.GetProperty("type").GetString(), plugin.GetProperty("agentSocket").GetString()));
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Tests.Cni;
 using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel.Namespaces;
@@ -100,6 +101,6 @@ internal sealed class RealNode : IDisposable
         var real = new InNode(
             Namespace, new VethPodNetwork(new UplinkMtu(0, TimeProvider.System)), new DataplaneEndpointPrograms(Dataplane));
         new EndpointAdoption(Store, real, real, NullLogger<EndpointAdoption>.Instance).Run();
-        Handler = new CniHandler(Store, real, real, new CniLimits(8, TimeSpan.FromSeconds(5)), NullLogger<CniHandler>.Instance);
+        Handler = new CniHandler(Store, real, real, new NoHostPorts(), new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), NullLogger<CniHandler>.Instance);
     }
 }

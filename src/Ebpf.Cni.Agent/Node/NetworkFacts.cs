@@ -1,0 +1,39 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Kernel.Netlink;
+using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>What the kernel knows of the node's network, without its pods: their devices and routes are ours, and there may be hundreds.</summary>
+public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
+{
+    public static readonly NetworkFacts None = new([], [], []);
+
+    /// <summary>Of the calling thread's network namespace.</summary>
+    public static NetworkFacts Read()
+    {
+        using var netlink = RouteNetlink.Open();
+        var links = netlink.Links().Where(l => !IsPods(l)).ToImmutableArray();
+        var known = links.Select(l => l.Index).ToHashSet();
+        return new NetworkFacts(
+            links,
+            [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)],
+            [
+                .. netlink.Routes()
+                    .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast && r.Table == KernelRoute.MainTable && known.Contains(r.Ifindex))
+                    .OrderBy(r => r.Metric ?? 0),
+            ]);
+    }
+
+    /// <summary>By content, as far as it decides anything.</summary>
+    public bool Equals(NetworkFacts? other) =>
+        other is not null && Links.Select(Identity).SequenceEqual(other.Links.Select(Identity)) && Addresses.SequenceEqual(other.Addresses)
+        && DefaultRoutes.SequenceEqual(other.DefaultRoutes);
+
+    public override int GetHashCode() => HashCode.Combine(Links.Length, Addresses.Length, DefaultRoutes.Length);
+
+    private static (int, string, bool) Identity(LinkInfo link) => (link.Index, link.Name, link.Up);
+
+    private static bool IsPods(LinkInfo link) => link.Name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal);
+}

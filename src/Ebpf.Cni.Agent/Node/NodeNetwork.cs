@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>How the node is reached. Equal by content, so that what did not change is not applied again.</summary>
+/// <param name="V4">The address by which others know the node; null without one of the family.</param>
+/// <param name="V6">The same for IPv6.</param>
+public sealed record NodeNetwork(Addr? V4, Addr? V6)
+{
+    /// <summary>By interface index.</summary>
+    public ImmutableArray<UplinkDevice> Uplinks { get; init; } = [];
+
+    /// <summary>Where NodePorts are served, sorted.</summary>
+    public ImmutableArray<Addr> NodePortAddresses { get; init; } = [];
+
+    /// <summary>All its own that others may know, sorted.</summary>
+    public ImmutableArray<Addr> Addresses { get; init; } = [];
+
+    public bool Equals(NodeNetwork? other) =>
+        other is not null && V4 == other.V4 && V6 == other.V6 && Uplinks.SequenceEqual(other.Uplinks)
+        && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses);
+
+    public override int GetHashCode() => HashCode.Combine(V4, V6, Uplinks.Length, NodePortAddresses.Length, Addresses.Length);
+}

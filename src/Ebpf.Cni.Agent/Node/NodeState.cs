@@ -1,0 +1,145 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Compiler;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>The node at one moment: the compiler's second input, and the uplinks' only one.</summary>
+/// <param name="Context">For the compiler; the same instance while nothing in it changes.</param>
+/// <param name="Network">For the uplinks.</param>
+/// <param name="Issues">Ports that pods ask for and do not get.</param>
+/// <param name="HostPortsVersion">For <see cref="NodeState.Applied"/>.</param>
+public sealed record NodeView(NodeContext Context, NodeNetwork Network, ImmutableArray<CompileIssue> Issues, long HostPortsVersion);
+
+/// <summary>
+/// Collects what is known of this node outside the cluster's objects, and tells the sync loop when it changes: addresses and devices from the
+/// kernel, ports of the node that lead to pods from the endpoints.
+/// </summary>
+public sealed class NodeState : IHostPorts
+{
+    private readonly Lock _lock = new();
+    private readonly AddressStore _endpoints;
+    private readonly AgentOptions _options;
+    private readonly TimeProvider _time;
+    private readonly TaskCompletionSource _known = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<(long Version, TaskCompletionSource Done)> _waiting = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private NetworkFacts _facts = NetworkFacts.None;
+    private NodeView? _view;
+    private long _version = 1;
+    private bool _applying;
+
+    public NodeState(AddressStore endpoints, AgentOptions options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        (_endpoints, _options, _time) = (endpoints, options, time);
+        endpoints.HostPortsChanged += () =>
+        {
+            lock (_lock)
+            {
+                _version++;
+                _changed.TrySetResult();
+            }
+        };
+    }
+
+    /// <summary>Completes when the kernel was asked for the first time: before that, nothing can be compiled.</summary>
+    public Task Known => _known.Task;
+
+    /// <summary>Completes at the first change after the last <see cref="View"/>.</summary>
+    public Task Changed
+    {
+        get
+        {
+            lock (_lock)
+                return _changed.Task;
+        }
+    }
+
+    public void SetFacts(NetworkFacts facts)
+    {
+        lock (_lock)
+        {
+            if (_facts.Equals(facts) && _known.Task.IsCompleted)
+                return;
+            _facts = facts;
+            _changed.TrySetResult();
+        }
+
+        _known.TrySetResult();
+    }
+
+    /// <summary>The node as it is now.</summary>
+    /// <param name="self">Its Node object; null while the API has none.</param>
+    public NodeView View(NodeSnapshot? self)
+    {
+        NetworkFacts facts;
+        long version;
+        lock (_lock)
+        {
+            if (_changed.Task.IsCompleted)
+                _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            (facts, version) = (_facts, _version);
+        }
+
+        // The version is older than what is read here: at worst something is applied that nobody waits for.
+        var network = NodeAddressing.Of(facts, self?.InternalIPs ?? [], _options);
+        var (ports, issues) = _view is { } last && last.HostPortsVersion == version
+            ? (last.Context.HostPorts, last.Issues)
+            : HostPortTable.Of(_endpoints.All);
+        var same = _view is { } before && before.Network.Equals(network) && before.Context.HostPorts.SequenceEqual(ports);
+        return _view = new NodeView(same ? _view!.Context : Context(network, ports), network, issues, version);
+    }
+
+    /// <summary>What the view holds is in the kernel.</summary>
+    public void Applied(NodeView view)
+    {
+        ArgumentNullException.ThrowIfNull(view);
+        lock (_lock)
+        {
+            _applying = true;
+            foreach (var (version, done) in _waiting)
+                if (version <= view.HostPortsVersion)
+                    done.TrySetResult();
+            _waiting.RemoveAll(w => w.Done.Task.IsCompleted);
+        }
+    }
+
+    public async Task AppliedAsync(TimeSpan limit, CancellationToken cancel)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            // Before the first lists nothing is applied, and an API that is away must not hold pods up.
+            if (!_applying)
+                return;
+            _waiting.Add((_version, done));
+            // Something must come of it even when it was applied a moment ago.
+            _changed.TrySetResult();
+        }
+
+        try
+        {
+            await done.Task.WaitAsync(limit, _time, cancel);
+        }
+        catch (TimeoutException)
+        {
+            lock (_lock)
+                _waiting.RemoveAll(w => w.Done == done);
+        }
+    }
+
+    private NodeContext Context(NodeNetwork network, ImmutableArray<HostPort> ports) => new(_options.NodeName)
+    {
+        NodePortAddresses = network.NodePortAddresses,
+        NodeAddresses = network.Addresses,
+        LocalhostNodePorts = _options.LocalhostNodePorts,
+        ExternalIPs = _options.ExternalIPs,
+        MasqueradeExempt = _options.MasqueradeExempt,
+        HostPorts = ports,
+    };
+}
