@@ -29,7 +29,7 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         if (type.Namespaced && store.Get(ResourceTypes.Namespaces, "", ns) is null)
             throw ApiException.NotFound(ResourceTypes.Namespaces, ns);
         if (dryRun || store.Get(type, ns, obj.Name()) is null)
-            Admit(type, obj, null);
+            Admit(type, obj, null, dryRun);
         else
             throw ApiException.AlreadyExists(type, obj.Name());
         if (dryRun)
@@ -132,7 +132,9 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         {
             var next = Keep(type, present, change(present.Copy()), subresource);
             if (subresource is null && !JsonNode.DeepEquals(next, present))
-                Admit(type, next, present);
+                Admit(type, next, present, dryRun);
+            else if (subresource == "status" && ReferenceEquals(type, ResourceTypes.Services))
+                ServiceAdmission.OnStatus(next);
             result = next;
             return dryRun ? null : next;
         }, expectedVersion);
@@ -192,12 +194,12 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
             throw ApiException.Invalid(type, obj.Name(), "metadata.name", "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'");
     }
 
-    private void Admit(ResourceType type, JsonObject obj, JsonObject? previous)
+    private void Admit(ResourceType type, JsonObject obj, JsonObject? previous, bool dryRun)
     {
         if (ReferenceEquals(type, ResourceTypes.Services) && previous is null)
-            _services.OnCreate(obj);
+            _services.OnCreate(obj, keep: !dryRun);
         else if (ReferenceEquals(type, ResourceTypes.Services))
-            _services.OnUpdate(previous!, obj);
+            _services.OnUpdate(previous!, obj, keep: !dryRun);
         else if (ReferenceEquals(type, ResourceTypes.Pods) && previous is null)
             WorkloadAdmission.OnPod(obj);
         else if (ReferenceEquals(type, ResourceTypes.Pods))

@@ -18,6 +18,8 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
 
     public ApiServer? Api { get; private set; }
 
+    public SandboxLoadBalancer? LoadBalancer { get; set; }
+
     public IReadOnlyDictionary<string, SandboxNode> Nodes => _nodes;
 
     public void Add(SandboxNode node) => _nodes.Add(node.Name, node);
@@ -54,6 +56,8 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
     {
         try
         {
+            if (LoadBalancer is not null)
+                await LoadBalancer.DisposeAsync();
             if (_controllers is not null)
                 await _controllers.DisposeAsync();
             await Task.WhenAll(_kubelets.Values.Select(kubelet => kubelet.DisposeAsync().AsTask()));

@@ -76,6 +76,8 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         await parts.StartApiAsync(options, ct);
         progress($"Kubernetes API at {parts.Api!.Address}");
         var cluster = new SandboxCluster(paths, parts);
+        if (options.LoadBalancer)
+            parts.LoadBalancer = new SandboxLoadBalancer(cluster.Client, cluster.Outside, parts.Nodes);
         await parts.StartKubeletsAsync(cluster.Client, options, ct);
         if (options.Artifacts is not null && options.StartAgents)
         {

@@ -12,6 +12,9 @@ public sealed record SandboxOptions
     /// <summary>The zone of each node, in their order; nodes beyond the list are in none.</summary>
     public IReadOnlyList<string> Zones { get; init; } = [];
 
+    /// <summary>Services of type LoadBalancer get an address, routed from outside to a node that serves it.</summary>
+    public bool LoadBalancer { get; init; }
+
     /// <summary>
     /// The directory with ebpf-cni-agent, ebpf-cni and bpf/, as published; null: nodes without agents, whose CNI
     /// configuration is the caller's business.

@@ -23,7 +23,7 @@ public sealed class ControllerSet : IAsyncDisposable
             new Scheduler(resources, events, time, logger),
             new DeploymentController(resources, events, time, logger),
             new ReplicaSetController(resources, events, logger),
-            new EndpointSliceController(resources, logger),
+            new EndpointSliceController(resources, time, logger),
             new GarbageCollector(resources, logger),
         ]);
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Store;
@@ -8,12 +9,13 @@ namespace Ebpf.Cni.Sandbox.Controllers;
 /// EndpointSlices from the selectors of Services and the addresses and conditions of pods: one set of slices per family and per combination of
 /// resolved target ports, at most <see cref="MaxEndpoints"/> endpoints each. Writes only what differs. Slices made by others are left alone.
 /// </summary>
-internal sealed class EndpointSliceController(ResourceService resources, ILogger logger) : Controller(resources.Store, logger)
+internal sealed class EndpointSliceController(ResourceService resources, TimeProvider time, ILogger logger) : Controller(resources.Store, logger)
 {
     public const int MaxEndpoints = 100;
     private const string ManagedBy = "endpointslice-controller.k8s.io";
+    private const string TriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
 
-    protected override IReadOnlyList<ResourceType> Watched { get; } = [ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices];
+    protected override IReadOnlyList<ResourceType> Watched { get; } = [ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
 
     protected override void Reconcile()
     {
@@ -21,21 +23,24 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
             .Where(s => s.Text("metadata", "labels", "endpointslice.kubernetes.io/managed-by") == ManagedBy)
             .ToLookup(s => (s.Namespace(), s.Text("metadata", "labels", "kubernetes.io/service-name") ?? ""));
         var pods = Store.List(ResourceTypes.Pods).Select(p => p.Json).ToLookup(p => p.Namespace());
-        var services = Store.List(ResourceTypes.Services).Select(s => s.Json).Where(s => s.Pairs("spec", "selector").Any()).ToList();
+        var nodes = Store.List(ResourceTypes.Nodes).Select(n => n.Json).ToList();
+        var services = Store.List(ResourceTypes.Services).Select(s => s.Json)
+            .Where(s => s.Pairs("spec", "selector").Any() && s.Text("spec", "type") != "ExternalName").ToList();
         foreach (var service in services)
-            Reconcile(service, [.. managed[(service.Namespace(), service.Name())]], pods[service.Namespace()]);
+            Reconcile(service, [.. managed[(service.Namespace(), service.Name())]], pods[service.Namespace()], nodes);
         var known = services.Select(s => (s.Namespace(), s.Name())).ToHashSet();
         foreach (var orphan in managed.Where(g => !known.Contains(g.Key)).SelectMany(g => g))
             Store.Remove(ResourceTypes.EndpointSlices, orphan.Namespace(), orphan.Name());
     }
 
-    private void Reconcile(JsonObject service, List<JsonObject> slices, IEnumerable<JsonObject> pods)
+    private void Reconcile(JsonObject service, List<JsonObject> slices, IEnumerable<JsonObject> pods, List<JsonObject> nodes)
     {
         var selector = LabelSelector.FromMap(service.At("spec", "selector"));
         var backends = pods.Where(p => selector.Matches(p) && p.Text("status", "phase") is not ("Succeeded" or "Failed")).ToList();
         foreach (var family in service.Texts("spec", "ipFamilies"))
         {
-            var groups = Group(service, backends, family);
+            var groups = Group(service, backends, family, nodes);
+            TopologyHints.Set(service, [.. groups.SelectMany(g => g.Endpoints)], nodes);
             foreach (var (ports, endpoints) in groups)
             {
                 var present = slices.Where(s => s.Text("addressType") == family && JsonNode.DeepEquals(s["ports"], ports)).ToList();
@@ -49,7 +54,7 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
     }
 
     // Pods may resolve a named target port differently (two versions of a Deployment): each resolution gets its own slices.
-    private static List<(JsonArray Ports, List<JsonObject> Endpoints)> Group(JsonObject service, List<JsonObject> backends, string family)
+    private static List<(JsonArray Ports, List<JsonObject> Endpoints)> Group(JsonObject service, List<JsonObject> backends, string family, List<JsonObject> nodes)
     {
         var groups = new List<(JsonArray Ports, List<JsonObject> Endpoints)>();
         foreach (var pod in backends)
@@ -60,7 +65,7 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
             var group = groups.Find(g => JsonNode.DeepEquals(g.Ports, ports));
             if (group.Ports is null)
                 groups.Add(group = (ports, []));
-            group.Endpoints.Add(Endpoint(service, pod, address));
+            group.Endpoints.Add(Endpoint(service, pod, address, nodes));
         }
 
         if (groups.Count == 0)
@@ -77,7 +82,7 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
         foreach (var port in service.Items("spec", "ports"))
         {
             var protocol = port.Text("protocol") ?? "TCP";
-            var number = port.Number("targetPort") ?? pod.Items("spec", "containers").SelectMany(c => c.Items("ports"))
+            var number = port.Number("targetPort") ?? pod.Containers().SelectMany(c => c.Items("ports"))
                 .FirstOrDefault(p => p.Text("name") == port.Text("targetPort") && (p.Text("protocol") ?? "TCP") == protocol)
                 .Number("containerPort");
             if (number is null)
@@ -91,11 +96,11 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
         return resolved;
     }
 
-    private static JsonObject Endpoint(JsonObject service, JsonObject pod, string address)
+    private static JsonObject Endpoint(JsonObject service, JsonObject pod, string address, List<JsonObject> nodes)
     {
         var serving = pod.Condition("Ready") == "True";
         var terminating = pod.IsTerminating();
-        return new JsonObject
+        var endpoint = new JsonObject
         {
             ["addresses"] = new JsonArray(address),
             ["conditions"] = new JsonObject
@@ -107,6 +112,9 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
             ["nodeName"] = pod.Text("spec", "nodeName"),
             ["targetRef"] = new JsonObject { ["kind"] = "Pod", ["name"] = pod.Name(), ["namespace"] = pod.Namespace(), ["uid"] = pod.Uid() },
         };
+        if (TopologyHints.ZoneOf(nodes.Find(n => n.Name() == pod.Text("spec", "nodeName"))) is { } zone)
+            endpoint["zone"] = zone;
+        return endpoint;
     }
 
     // An endpoint stays in the slice it is in, so that one pod's change is one slice's write.
@@ -131,15 +139,19 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
             if (contents[i].Count == 0 && contents.Exists(c => c.Count > 0))
                 Store.Remove(ResourceTypes.EndpointSlices, present[i].Namespace(), present[i].Name());
             else if (i < present.Count)
-                Replace(present[i], contents[i]);
+                Replace(service, present[i], contents[i]);
             else
                 Create(service, family, ports, contents[i]);
         }
     }
 
-    private void Replace(JsonObject slice, List<JsonObject> endpoints) => Store.Update(ResourceTypes.EndpointSlices, slice.Namespace(), slice.Name(), s =>
+    private void Replace(JsonObject service, JsonObject slice, List<JsonObject> endpoints) => Store.Update(ResourceTypes.EndpointSlices, slice.Namespace(), slice.Name(), s =>
     {
-        s["endpoints"] = endpoints.Cast<JsonNode>().ToJsonArray();
+        var next = endpoints.Cast<JsonNode>().ToJsonArray();
+        if (!JsonNode.DeepEquals(s["endpoints"], next))
+            s.Child("metadata").Child("annotations")[TriggerTime] = Now();
+        s["endpoints"] = next;
+        s.Child("metadata")["labels"] = Labels(service);
         return s;
     });
 
@@ -149,12 +161,16 @@ internal sealed class EndpointSliceController(ResourceService resources, ILogger
         {
             ["generateName"] = service.Name() + "-",
             ["labels"] = Labels(service),
+            ["annotations"] = new JsonObject { [TriggerTime] = Now() },
             ["ownerReferences"] = Ownership.Reference(service),
         },
         ["addressType"] = family,
         ["ports"] = ports.DeepClone(),
         ["endpoints"] = endpoints.Cast<JsonNode>().ToJsonArray(),
     });
+
+    // to the microsecond: what is measured by it takes milliseconds
+    private string Now() => time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.ffffffZ", CultureInfo.InvariantCulture);
 
     private static JsonObject Labels(JsonObject service)
     {

@@ -11,6 +11,12 @@ public static class OutsideAddresses
     /// <inheritdoc cref="WorldV4"/>
     public static readonly IPNetwork WorldV6 = IPNetwork.Parse("2001:db8:51::/64");
 
+    /// <summary>What the sandbox's load balancer gives to Services (TEST-NET-3).</summary>
+    public static readonly IPNetwork LoadBalancersV4 = IPNetwork.Parse("203.0.113.0/25");
+
+    /// <inheritdoc cref="LoadBalancersV4"/>
+    public static readonly IPNetwork LoadBalancersV6 = IPNetwork.Parse("2001:db8:113::/112");
+
     /// <summary>Address number <paramref name="host"/> (1 to 254) of the world.</summary>
     public static IPAddress V4(int host) => IPAddress.Parse($"198.51.100.{host}");
 

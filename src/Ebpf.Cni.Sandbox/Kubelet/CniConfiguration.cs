@@ -39,9 +39,14 @@ internal sealed record CniConfiguration(string Name, string CniVersion, IReadOnl
         .FirstOrDefault();
 
     /// <summary>What a plugin reads from its standard input: its own part with the list's name and version, and what came before.</summary>
-    public string InputOf(JsonObject plugin, JsonObject? previous)
+    /// <param name="offered">What the runtime knows, by capability: a plugin gets what it says it can use.</param>
+    public string InputOf(JsonObject plugin, JsonObject? previous, JsonObject offered)
     {
         var input = plugin.Copy();
+        input.Remove("capabilities");
+        foreach (var (capability, value) in offered)
+            if (plugin.Flag("capabilities", capability) == true)
+                input.Child("runtimeConfig")[capability] = value?.DeepClone();
         input["name"] = Name;
         input["cniVersion"] = CniVersion;
         if (previous is not null)

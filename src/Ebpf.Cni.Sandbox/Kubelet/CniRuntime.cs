@@ -14,6 +14,9 @@ internal sealed class CniPluginException(string plugin, string message) : Except
 /// <param name="Id">CNI_CONTAINERID: another one for each try.</param>
 internal sealed record CniAttachment(string Id, string NamespacePath, string PodNamespace, string PodName, string PodUid)
 {
+    /// <summary>What the runtime offers to plugins that can use it, by capability.</summary>
+    public JsonObject RuntimeConfig { get; init; } = [];
+
     public const string Interface = "eth0";
 
     public string Arguments =>
@@ -59,7 +62,7 @@ internal sealed class CniRuntime(NodeDirectories directories, NetworkNamespace n
             {
                 Environment = EnvironmentOf(command, attachment),
             };
-            var ran = await NodeProcess.RunAsync(plan, list.InputOf(plugin, previous), over.Token);
+            var ran = await NodeProcess.RunAsync(plan, list.InputOf(plugin, previous, attachment.RuntimeConfig), over.Token);
             var answer = Parse(type, ran);
             return ran.ExitCode == 0 ? answer : throw new CniPluginException(type, Describe(answer, ran));
         }

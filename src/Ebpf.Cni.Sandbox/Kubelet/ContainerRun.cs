@@ -112,7 +112,8 @@ internal sealed class ContainerRun(NodeContext node, JsonObject pod, JsonObject 
 
     private async Task WithProbeAsync(Process process, Func<TimeSpan> grace, CancellationToken stop)
     {
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        // not linked to the stop: while a container ends, its readiness says whether it still serves
+        using var ended = new CancellationTokenSource();
         var probing = ProbeAsync(ended.Token);
         try
         {

@@ -41,7 +41,10 @@ internal sealed class PodNetwork
     public static async Task<PodNetwork> CreateAsync(NodeContext node, CniConfiguration list, JsonObject pod, CancellationToken ct)
     {
         var path = node.Paths.PodNamespace(pod.Uid());
-        var attachment = new CniAttachment(Guid.NewGuid().ToString("N"), path, pod.Namespace(), pod.Name(), pod.Uid());
+        var attachment = new CniAttachment(Guid.NewGuid().ToString("N"), path, pod.Namespace(), pod.Name(), pod.Uid())
+        {
+            RuntimeConfig = RuntimeConfigOf(pod),
+        };
         var made = NetworkNamespace.Create(path);
         try
         {
@@ -68,6 +71,21 @@ internal sealed class PodNetwork
         Namespace.Dispose();
         NetworkNamespace.Remove(_attachment.NamespacePath);
         return complaint;
+    }
+
+    // without ports there is nothing to map, and nothing is offered
+    private static JsonObject RuntimeConfigOf(JsonObject pod)
+    {
+        var mappings = new JsonArray();
+        foreach (var port in pod.Containers().SelectMany(c => c.Items("ports")).Where(p => p.Number("hostPort") is not (null or 0)))
+            mappings.Add((JsonNode)new JsonObject
+            {
+                ["hostPort"] = port.Number("hostPort"),
+                ["containerPort"] = port.Number("containerPort"),
+                ["protocol"] = (port.Text("protocol") ?? "TCP").ToLowerInvariant(),
+                ["hostIP"] = port.Text("hostIP") ?? "",
+            });
+        return mappings.Count > 0 ? new JsonObject { ["portMappings"] = mappings } : [];
     }
 
     private static async Task<string?> TryDeleteAsync(NodeContext node, CniConfiguration list, CniAttachment attachment, JsonObject? result)

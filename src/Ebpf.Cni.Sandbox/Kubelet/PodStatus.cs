@@ -21,9 +21,13 @@ internal static class PodStatus
             status["podIP"] = first.ToString();
             status["podIPs"] = addresses.Pod.Select(a => (JsonNode)new JsonObject { ["ip"] = a.ToString() }).ToJsonArray();
         }
-        status["containerStatuses"] = containers.Count > 0
-            ? containers.Select((run, at) => (JsonNode)OfContainer(run, pod.Items("spec", "containers").ElementAt(at), pod.Uid())).ToJsonArray()
-            : pod.Items("spec", "containers").Select(c => (JsonNode)NotStarted(c)).ToJsonArray();
+        var specified = pod.Containers().ToList();
+        var statuses = specified
+            .Select((c, at) => (JsonNode)(at < containers.Count ? OfContainer(containers[at], c, pod.Uid()) : NotStarted(c))).ToList();
+        var sidecars = specified.Count - pod.Items("spec", "containers").Count();
+        if (sidecars > 0)
+            status["initContainerStatuses"] = statuses.Take(sidecars).ToJsonArray();
+        status["containerStatuses"] = statuses.Skip(sidecars).ToJsonArray();
         status["conditions"] = Conditions(previous, containers, node.Now());
         return status;
     }

@@ -127,7 +127,7 @@ internal sealed class PodWorker : IDisposable
 
     private async Task RunContainersAsync(PodNetwork network, CancellationToken shutdown)
     {
-        _containers = [.. _pod.Items("spec", "containers")
+        _containers = [.. _pod.Containers()
             .Select(container => new ContainerRun(_node, _pod, container, network.Namespace, network.Addresses, _publisher.Touch))];
         await Task.WhenAll(_containers.Select(run => run.RunAsync(() => Grace(shutdown), _stop.Token)));
     }

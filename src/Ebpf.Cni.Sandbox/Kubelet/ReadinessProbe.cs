@@ -15,6 +15,8 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 internal sealed class ReadinessProbe(
     NodeContext node, JsonObject probe, JsonObject container, PodAddresses addresses, NetworkNamespace network, string cgroup)
 {
+    // a server that is just starting is ready soon: a whole period would be a wait for nothing
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(100);
     private readonly TimeSpan _period = Seconds(probe, "periodSeconds", 10);
     private readonly TimeSpan _timeout = Seconds(probe, "timeoutSeconds", 1);
 
@@ -27,7 +29,8 @@ internal sealed class ReadinessProbe(
         try
         {
             await Task.Delay(Seconds(probe, "initialDelaySeconds", 0), node.Time, ct);
-            using var timer = new PeriodicTimer(_period, node.Time);
+            var starting = _period;
+            using var timer = new PeriodicTimer(Soon < _period ? Soon : _period, node.Time);
             do
             {
                 var failure = await AskAsync(ct);
@@ -36,7 +39,10 @@ internal sealed class ReadinessProbe(
                     onTurn(ready = true);
                 else if (ready && failures >= allowed)
                     onTurn(ready = false);
-                if (failure is not null)
+                starting -= timer.Period;
+                if (failure is null || starting <= TimeSpan.Zero)
+                    timer.Period = _period;
+                if (failure is not null && starting <= TimeSpan.Zero)
                     _ = onFailure($"Readiness probe failed: {failure}");
             }
             while (await timer.WaitForNextTickAsync(ct));

@@ -51,6 +51,10 @@ public static class JsonReading
     public static string? Condition(this JsonNode? node, string type) =>
         node.Items("status", "conditions").FirstOrDefault(c => c.Text("type") == type).Text("status");
 
+    /// <summary>What a pod runs all its life: init containers that restart ("sidecars") before the others.</summary>
+    public static IEnumerable<JsonObject> Containers(this JsonNode? pod) =>
+        pod.Items("spec", "initContainers").Where(c => c.Text("restartPolicy") == "Always").Concat(pod.Items("spec", "containers"));
+
     /// <summary>The member as an object, made and inserted when it is missing.</summary>
     public static JsonObject Child(this JsonObject parent, string name)
     {

@@ -80,6 +80,82 @@ public sealed class EndpointSliceTests : ControllerTest
         await Soon(() => string.Join(',', Store.List(ResourceTypes.EndpointSlices).Select(s => s.Json.Name())) == "mine", "only the one made by hand is left");
     }
 
+    [Fact]
+    public async Task Hints_name_zones_and_nodes_as_the_distribution_says_and_only_for_ready_endpoints()
+    {
+        foreach (var (node, zone) in ((string, string)[])[("node-a", "east"), ("node-b", "west")])
+            Store.Update(ResourceTypes.Nodes, "", node, n =>
+            {
+                n.Child("metadata").Child("labels")["topology.kubernetes.io/zone"] = zone;
+                return n;
+            });
+        Apply(Service);
+        MakePod("p", 8080);
+        MakePod("q", 8080);
+        MakePod("r", 8080);
+        await Soon(() => Pods().TrueForAll(p => p.Text("spec", "nodeName") is not null), "all are bound");
+        Report("p", 1, ready: true);
+        Report("q", 2, ready: true);
+        Report("r", 3, ready: false);
+        await Soon(() => Endpoints("IPv4").Count() == 3 && Endpoints("IPv4").All(e => e.Text("zone") == (e.Text("nodeName") == "node-a" ? "east" : "west")), "zones are known");
+        Assert.All(Endpoints("IPv4"), e => Assert.Null(e["hints"]));
+
+        foreach (var distribution in (string[])["PreferClose", "PreferSameZone"])
+        {
+            Distribute(distribution);
+            await Soon(() => Hints() == "1:east/ 2:west/ 3:/", $"hints of {distribution}: {Hints()}");
+        }
+        Distribute("PreferSameNode");
+        await Soon(() => Hints() == "1:east/node-a 2:west/node-b 3:/", "hints of PreferSameNode");
+        Distribute(null);
+        await Soon(() => Hints() == "1:/ 2:/ 3:/", "no hints");
+        Resources.Patch(ResourceTypes.Services, "default", "hello", Sandbox.Api.Patching.PatchKind.Merge, Object("""{"metadata":{"annotations":{"service.kubernetes.io/topology-mode":"Auto"}}}"""));
+        await Soon(() => Hints() == "1:east/ 2:west/ 3:/", "an even distribution");
+        Report("r", 3, ready: true);
+        await Soon(() => Hints() == "1:/ 2:/ 3:/", "no longer even");
+
+        void Distribute(string? how) => Resources.Patch(
+            ResourceTypes.Services, "default", "hello", Sandbox.Api.Patching.PatchKind.Merge, new JsonObject { ["spec"] = new JsonObject { ["trafficDistribution"] = how } });
+        string Hints() => string.Join(' ', Endpoints("IPv4").OrderBy(e => e.Texts("addresses").Single(), StringComparer.Ordinal).Select(e =>
+            $"{e.Texts("addresses").Single()[^1]}:{string.Join(',', e.Items("hints", "forZones").Select(z => z.Text("name")))}/{string.Join(',', e.Items("hints", "forNodes").Select(n => n.Text("name")))}"));
+    }
+
+    [Fact]
+    public async Task Unready_endpoints_are_published_on_request_and_failed_pods_never()
+    {
+        Apply(Service + "\n  publishNotReadyAddresses: true\n");
+        MakePod("p", 8080);
+        MakePod("q", 8080);
+        await Soon(() => Pods().TrueForAll(p => p.Text("spec", "nodeName") is not null), "both are bound");
+        Report("p", 7, ready: false);
+        Report("q", 8, ready: true);
+        Resources.Delete(ResourceTypes.Pods, "default", "p");
+        await Soon(() => Conditions("IPv4").Contains("10.244.0.7:ready=true,serving=false,terminating=true", StringComparison.Ordinal), "an ending pod is ready for this service");
+        Store.Update(ResourceTypes.Pods, "default", "q", q =>
+        {
+            q.Child("status")["phase"] = "Failed";
+            q.Child("status")["reason"] = "Evicted";
+            return q;
+        });
+        await Soon(() => !Conditions("IPv4").Contains("10.244.0.8", StringComparison.Ordinal), "an evicted pod is none");
+        var trigger = Slices("IPv4").Single().Text("metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time");
+        Assert.True(DateTimeOffset.TryParse(trigger, CultureInfo.InvariantCulture, out _), trigger);
+    }
+
+    [Fact]
+    public async Task Ports_of_sidecars_have_names_too()
+    {
+        Apply(Service);
+        Resources.Create(ResourceTypes.Pods, "default", Object("""
+            {"metadata":{"name":"p","labels":{"app":"web"}},"spec":{
+              "initContainers":[{"name":"s","image":"i","restartPolicy":"Always","ports":[{"name":"web","containerPort":8123}]}],
+              "containers":[{"name":"c","image":"i"}]}}
+            """));
+        await Soon(() => Pods()[0].Text("spec", "nodeName") is not null, "it is bound");
+        Report("p", 7, ready: true);
+        await Soon(() => Slices("IPv4").Single().Items("ports").FirstOrDefault().Number("port") == 8123, "the sidecar's port");
+    }
+
     private void MakePod(string name, int port) => Resources.Create(ResourceTypes.Pods, "default", (JsonObject)JsonNode.Parse($$$"""
         {"metadata":{"name":"{{{name}}}","labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i","ports":[{"name":"web","containerPort":{{{port.ToString(CultureInfo.InvariantCulture)}}}}]}]}}
         """)!);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Numerics;
 
@@ -6,10 +7,12 @@ namespace Ebpf.Cni.Sandbox.Api.Admission;
 /// <summary>Hands out the addresses of one service CIDR in order, those freed last coming last, so an address rests before reuse.</summary>
 internal sealed class AddressAllocator(IPNetwork network)
 {
-    private readonly HashSet<IPAddress> _taken = [];
     private BigInteger _next = 1;
 
     public IPNetwork Network { get; } = network;
+
+    /// <summary>What is given away; setting it back undoes what happened since.</summary>
+    public ImmutableHashSet<IPAddress> Taken { get; set; } = [];
 
     /// <summary>A free address, or null when all are taken. The first (network) address is never given.</summary>
     public IPAddress? Take()
@@ -20,16 +23,21 @@ internal sealed class AddressAllocator(IPNetwork network)
         {
             var address = At(_next);
             _next = _next + 1 >= size - 1 ? 1 : _next + 1;
-            if (_taken.Add(address))
+            if (Take(address))
                 return address;
         }
 
         return null;
     }
 
-    public bool Take(IPAddress address) => _taken.Add(address);
+    public bool Take(IPAddress address)
+    {
+        var before = Taken;
+        Taken = before.Add(address);
+        return !ReferenceEquals(before, Taken);
+    }
 
-    public void Free(IPAddress address) => _taken.Remove(address);
+    public void Free(IPAddress address) => Taken = Taken.Remove(address);
 
     private IPAddress At(BigInteger offset)
     {

@@ -56,7 +56,7 @@ internal static class WorkloadAdmission
         spec.Default("terminationGracePeriodSeconds", 30);
         spec.Default("dnsPolicy", "ClusterFirst");
         spec.Default("schedulerName", "default-scheduler");
-        foreach (var container in spec.Items("containers"))
+        foreach (var container in spec.Items("containers").Concat(spec.Items("initContainers")))
         {
             if (string.IsNullOrEmpty(container.Text("name")))
                 throw ApiException.Invalid(type, name, "spec.containers[].name", "Required value");
