@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Prefixes;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Compiler.Services;
 
@@ -23,7 +25,7 @@ public static class ClusterCompiler
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(ids);
         cache ??= new CompileCache();
-        cache.Enter(node);
+        var outdated = cache.Enter(node, cluster);
         if (ReferenceEquals(cache.Cluster, cluster) && cache.State is { } last && ReferenceEquals(last.Ids, ids))
             return last;
 
@@ -32,16 +34,20 @@ public static class ClusterCompiler
             cache.Slices = new SliceIndex(cluster.EndpointSlices);
         issues.AddRange(cache.Slices.Issues);
 
-        CompileServices(cluster, cache.Slices, node, cache);
+        CompileServices(cluster, cache.Slices, cache, outdated);
         foreach (var service in cache.Services)
             issues.AddRange(service.Issues);
+        issues.AddRange(cache.HostPorts!.Issues);
         var held = FrontendTable.Resolve(cache.Claims, issues);
         var conflicts = held.Length != cache.Claims.Length;
-        var ports = Served(cache.Services, conflicts ? held : null);
+        var ports = Served(cache.Services, cache.HostPorts.Ports, conflicts ? held : null);
         var newIds = IdAssigner.Assign(ids, ports, held);
+        var checks = HealthCheck.Resolve(cache.Services, issues);
 
         if (cache.Routes?.Nodes != cluster.Nodes)
             cache.Routes = RouteCompiler.Compile(cluster.Nodes, node);
+        if (cache.Prefixes?.Nodes != cluster.Nodes)
+            cache.Prefixes = PrefixCompiler.Compile(cluster.Nodes, node);
         issues.AddRange(cache.Routes.Issues);
         issues.Sort(CompareIssues);
 
@@ -50,6 +56,9 @@ public static class ClusterCompiler
         {
             Segments = EmitSegments(ports, conflicts ? held : null),
             Frontends = EmitFrontends(held),
+            SourceRanges = EmitSourceRanges(ports),
+            Prefixes = cache.Prefixes.Prefixes,
+            HealthChecks = [.. checks],
             Routes = cache.Routes.Routes,
             Issues = [.. issues],
             Ids = newIds,
@@ -57,11 +66,11 @@ public static class ClusterCompiler
     }
 
     /// <summary>Stage 2 over all services: old and new are both in the order of names, so one walk over both tells what changed.</summary>
-    private static void CompileServices(ClusterSnapshot cluster, SliceIndex slices, NodeContext node, CompileCache cache)
+    private static void CompileServices(ClusterSnapshot cluster, SliceIndex slices, CompileCache cache, CompiledPort[] outdated)
     {
         var (before, at) = (cache.Services, 0);
         var after = new List<CompiledService>(cluster.Services.Count);
-        var gone = new HashSet<CompiledPort>();
+        var gone = new HashSet<CompiledPort>(outdated);
         var fresh = new List<CompiledPort>();
         foreach (var (name, service) in cluster.Services)
         {
@@ -74,26 +83,58 @@ public static class ClusterCompiler
                 continue;
             }
             gone.UnionWith(same?.Ports ?? []);
-            var compiled = ServiceCompiler.Compile(name, service, slices.Of(name), node);
+            var compiled = ServiceCompiler.Compile(name, service, slices.Of(name), cache.View!);
             fresh.AddRange(compiled.Ports);
             after.Add(compiled);
         }
         while (at < before.Count)
             gone.UnionWith(before[at++].Ports);
         cache.Services = after;
+        if (cache.HostPorts is null)
+        {
+            cache.HostPorts = HostPortCompiler.Compile(cache.Node!);
+            fresh.AddRange(cache.HostPorts.Ports);
+        }
         cache.Claims = FrontendTable.Sort(cache.Claims, gone, fresh);
     }
 
     /// <summary>The ports with a frontend, by name; <paramref name="held"/> null: all claims hold.</summary>
-    private static List<CompiledPort> Served(List<CompiledService> services, FrontendClaim[]? held)
+    private static List<CompiledPort> Served(List<CompiledService> services, CompiledPort[] hostPorts, FrontendClaim[]? held)
     {
         var winners = held?.Select(h => h.Port).ToHashSet();
-        var ports = new List<CompiledPort>(services.Count);
+        var (ports, next) = (new List<CompiledPort>(services.Count + hostPorts.Length), 0);
         foreach (var service in services)
             foreach (var port in service.Ports)
-                if (winners?.Contains(port) ?? port.Frontends.Length > 0)
-                    ports.Add(port);
+            {
+                while (next < hostPorts.Length && hostPorts[next].Name < port.Name)
+                    AddServed(hostPorts[next++]);
+                AddServed(port);
+            }
+        while (next < hostPorts.Length)
+            AddServed(hostPorts[next++]);
         return ports;
+
+        void AddServed(CompiledPort port)
+        {
+            if (winners?.Contains(port) ?? port.Frontends.Length > 0)
+                ports.Add(port);
+        }
+    }
+
+    private static ImmutableArray<DesiredSourceRange> EmitSourceRanges(List<CompiledPort> ports)
+    {
+        List<DesiredSourceRange>? ranges = null;
+        foreach (var port in ports)
+            if (port.SourceRanges.Length > 0)
+                (ranges ??= []).AddRange(port.EmitSourceRanges());
+        if (ranges is null)
+            return [];
+        ranges.Sort(static (a, b) =>
+        {
+            var c = a.ServiceId.CompareTo(b.ServiceId);
+            return c != 0 ? c : new AddressRange(a.Addr, a.PrefixLength).CompareTo(new AddressRange(b.Addr, b.PrefixLength));
+        });
+        return [.. ranges];
     }
 
     /// <summary>Ports are in order and so are the segments of each: the result is sorted. A segment that no frontend leads to is left out.</summary>

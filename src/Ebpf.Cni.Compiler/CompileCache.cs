@@ -1,5 +1,6 @@
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Prefixes;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Compiler.Services;
 
@@ -15,6 +16,9 @@ public sealed class CompileCache
 {
     internal NodeContext? Node { get; private set; }
 
+    /// <summary>What <see cref="Services"/> were compiled for.</summary>
+    internal NodeView? View { get; private set; }
+
     internal ClusterSnapshot? Cluster { get; set; }
 
     internal DesiredState? State { get; set; }
@@ -24,21 +28,42 @@ public sealed class CompileCache
     /// <summary>By name.</summary>
     internal List<CompiledService> Services { get; set; } = [];
 
+    /// <summary>Of <see cref="Node"/>.</summary>
+    internal CompiledHostPorts? HostPorts { get; set; }
+
+    /// <summary>Of <see cref="Services"/> and the host ports.</summary>
     internal FrontendClaim[] Claims { get; set; } = [];
 
     internal CompiledRoutes? Routes { get; set; }
 
-    /// <summary>Everything depends on the node: for another one all is forgotten.</summary>
-    internal void Enter(NodeContext node)
+    internal CompiledPrefixes? Prefixes { get; set; }
+
+    /// <summary>
+    /// Forgets what depends on a node that is another one now. Services see little of their node (<see cref="NodeView"/>): a pod with a hostPort
+    /// that comes must not cost a compile of them all, but the zone in the Node object is of it.
+    /// </summary>
+    /// <returns>The host ports whose claims must go.</returns>
+    internal CompiledPort[] Enter(NodeContext node, ClusterSnapshot cluster)
     {
-        if (node == Node)
-            return;
-        Node = node;
-        Cluster = null;
+        var outdated = HostPorts?.Ports ?? [];
+        if (node == Node && ReferenceEquals(cluster.Nodes, Cluster?.Nodes))
+            return [];
+        var view = new NodeView(node, cluster);
+        var sameView = view.IsSame(View);
+        if (node != Node)
+        {
+            (Node, State, HostPorts, Routes, Prefixes) = (node, null, null, null, null);
+        }
+        else
+            outdated = [];
+        if (sameView)
+            return outdated;
+        View = view;
         State = null;
         Slices = null;
         Services = [];
         Claims = [];
-        Routes = null;
+        HostPorts = null;
+        return [];
     }
 }

@@ -29,6 +29,18 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
     public ImmutableArray<HostPort> HostPorts { get; init; } = [];
 
     internal bool Serves(bool ipv4) => ipv4 ? IPv4 : IPv6;
+
+    /// <summary>By content: an agent that reads the same addresses again must not make everything be compiled again.</summary>
+    public bool Equals(NodeContext? other) =>
+        ReferenceEquals(this, other)
+        || (other is not null && NodeName == other.NodeName && IPv4 == other.IPv4 && IPv6 == other.IPv6
+            && LocalhostNodePorts == other.LocalhostNodePorts && ExternalIPs == other.ExternalIPs
+            && NodePortAddresses.AsSpan().SequenceEqual(other.NodePortAddresses.AsSpan())
+            && NodeAddresses.AsSpan().SequenceEqual(other.NodeAddresses.AsSpan())
+            && MasqueradeExempt.AsSpan().SequenceEqual(other.MasqueradeExempt.AsSpan())
+            && HostPorts.AsSpan().SequenceEqual(other.HostPorts.AsSpan()));
+
+    public override int GetHashCode() => HashCode.Combine(NodeName, IPv4, IPv6, NodePortAddresses.AsSpan().Length, HostPorts.AsSpan().Length);
 }
 
 /// <summary>A port of the node that leads to a port of a pod on it (the CNI capability portMappings).</summary>

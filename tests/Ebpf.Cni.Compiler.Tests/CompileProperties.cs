@@ -42,7 +42,7 @@ public sealed class CompileProperties
         };
         var state = ClusterCompiler.Compile(cluster, Node, IdTable.Empty);
         StateRules.Check(state);
-        Assert.Single(state.Frontends);
+        Assert.Equal(["10.96.0.1:0/0/Internal", "10.96.0.1:80/Tcp/Internal"], state.Frontends.Select(f => f.Key.ToString()));
         Assert.NotEmpty(DesiredStateText.Write(state));
     }
 
@@ -133,9 +133,9 @@ public sealed class CompileProperties
         var slice = Synthetic.Slice(42, 3);
         var after = ClusterCompiler.Compile(
             cluster with { EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) }, Node, before.Ids, cache);
-        var changed = Assert.Single(Enumerable.Range(0, 300), i => !before.Segments[i].Equals(after.Segments[i]));
+        var changed = Assert.Single(Enumerable.Range(0, 600), i => !before.Segments[i].Equals(after.Segments[i]));
         Assert.Equal("service-42", after.Segments[changed].Owner.Service.Name);
-        Assert.Equal(299, before.Segments.Intersect(after.Segments, ReferenceEqualityComparer.Instance).Count());
+        Assert.Equal(598, before.Segments.Intersect(after.Segments, ReferenceEqualityComparer.Instance).Count());
         Assert.Equal(before.Frontends, after.Frontends);
         Assert.Same(before.Ids, after.Ids);
     }

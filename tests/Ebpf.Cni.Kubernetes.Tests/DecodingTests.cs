@@ -16,7 +16,7 @@ public class DecodingTests
         var value = service.Value!;
         Assert.Equal("NodePort", value.Type);
         Assert.Equal(["10.96.12.7", "fd00:10:96::c07"], value.ClusterIPs);
-        Assert.Equal([new ServicePortSnapshot("grpc", "TCP", 9000), new ServicePortSnapshot("", "UDP", 53)], value.Ports);
+        Assert.Equal([new ServicePortSnapshot("grpc", "TCP", 9000, 31234), new ServicePortSnapshot("", "UDP", 53)], value.Ports);
         Assert.Null(value.ProxyName);
         Assert.False(value.HeadlessLabel);
     }

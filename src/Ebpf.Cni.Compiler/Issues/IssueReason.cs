@@ -21,7 +21,64 @@ public static class IssueReason
     /// <summary>A service port's protocol is not TCP, UDP or SCTP; it is left out.</summary>
     public const string ProtocolUnknown = nameof(ProtocolUnknown);
 
-    /// <summary>Another service port has this address, port and protocol; the first by namespace, name, port name is served.</summary>
+    /// <summary>A service port's name is reserved for hostPorts; it is left out.</summary>
+    public const string PortNameReserved = nameof(PortNameReserved);
+
+    /// <summary>A node port outside 1..65535; the port is served without it.</summary>
+    public const string NodePortOutOfRange = nameof(NodePortOutOfRange);
+
+    /// <summary>An external IP is not an address; it is left out.</summary>
+    public const string ExternalIPInvalid = nameof(ExternalIPInvalid);
+
+    /// <summary>An external IP is loopback, link-local, multicast or unspecified; it is left out.</summary>
+    public const string ExternalIPNotAllowed = nameof(ExternalIPNotAllowed);
+
+    /// <summary>The service has no cluster IP of an external IP's family; it is left out (kube-proxy serves a service in its own families only).</summary>
+    public const string ExternalIPWrongFamily = nameof(ExternalIPWrongFamily);
+
+    /// <summary>An external IP is there twice, or is the service's cluster IP too; it is served once.</summary>
+    public const string ExternalIPDuplicate = nameof(ExternalIPDuplicate);
+
+    /// <summary>External IPs are switched off on this node; they are left out.</summary>
+    public const string ExternalIPRefused = nameof(ExternalIPRefused);
+
+    /// <summary>An address of the load balancer is not an address; it is left out.</summary>
+    public const string LoadBalancerIPInvalid = nameof(LoadBalancerIPInvalid);
+
+    /// <summary>An address of the load balancer is loopback, link-local, multicast or unspecified; it is left out.</summary>
+    public const string LoadBalancerIPNotAllowed = nameof(LoadBalancerIPNotAllowed);
+
+    /// <summary>The service has no cluster IP of the family of a load balancer's address; it is left out.</summary>
+    public const string LoadBalancerIPWrongFamily = nameof(LoadBalancerIPWrongFamily);
+
+    /// <summary>An address of the load balancer is there twice, or is the service's cluster IP too; it is served once.</summary>
+    public const string LoadBalancerIPDuplicate = nameof(LoadBalancerIPDuplicate);
+
+    /// <summary>A source range is not a range of addresses; it is left out, and clients in it are not let in.</summary>
+    public const string SourceRangeInvalid = nameof(SourceRangeInvalid);
+
+    /// <summary>A session affinity time-out outside 1..86400 seconds; the API's default is used.</summary>
+    public const string AffinityTimeoutOutOfRange = nameof(AffinityTimeoutOutOfRange);
+
+    /// <summary>A traffic policy or session affinity that is not known; the default is used.</summary>
+    public const string PolicyUnknown = nameof(PolicyUnknown);
+
+    /// <summary>A health check node port outside 1..65535; it is not answered.</summary>
+    public const string HealthCheckPortOutOfRange = nameof(HealthCheckPortOutOfRange);
+
+    /// <summary>Another service has this health check node port; the first by namespace and name is answered.</summary>
+    public const string HealthCheckPortConflict = nameof(HealthCheckPortConflict);
+
+    /// <summary>A hostPort's numbers, protocol or addresses make no sense; it is left out.</summary>
+    public const string HostPortInvalid = nameof(HostPortInvalid);
+
+    /// <summary>A pod has a hostPort twice; it is served once.</summary>
+    public const string HostPortDuplicate = nameof(HostPortDuplicate);
+
+    /// <summary>
+    /// Somebody else has this address, port and protocol: cluster IPs come before addresses of load balancers, these before external IPs, node
+    /// ports and hostPorts, in this order; among equals the first by namespace, name, port name is served.
+    /// </summary>
     public const string FrontendConflict = nameof(FrontendConflict);
 
     /// <summary>A slice without the label kubernetes.io/service-name; it is left out.</summary>

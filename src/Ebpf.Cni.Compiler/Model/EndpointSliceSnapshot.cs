@@ -14,6 +14,12 @@ public sealed record EndpointSliceSnapshot
     /// <summary>IPv4, IPv6 or FQDN.</summary>
     public string AddressType { get; init; } = "IPv4";
 
+    /// <summary>The label service.kubernetes.io/service-proxy-name: somebody else's slice.</summary>
+    public string? ProxyName { get; init; }
+
+    /// <summary>The label service.kubernetes.io/headless is present.</summary>
+    public bool HeadlessLabel { get; init; }
+
     public ImmutableArray<EndpointPortSnapshot> Ports { get; init; } = [];
     public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
 

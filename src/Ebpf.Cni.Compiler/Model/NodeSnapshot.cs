@@ -14,6 +14,9 @@ public sealed record NodeSnapshot
     /// <summary>status.addresses of type InternalIP, in the API's order.</summary>
     public ImmutableArray<string> InternalIPs { get; init; } = [];
 
+    /// <summary>status.addresses of type ExternalIP.</summary>
+    public ImmutableArray<string> ExternalIPs { get; init; } = [];
+
     /// <summary>The label topology.kubernetes.io/zone; "" without.</summary>
     public string Zone { get; init; } = "";
 

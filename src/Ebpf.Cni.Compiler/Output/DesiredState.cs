@@ -92,7 +92,7 @@ public sealed record DesiredHealthCheck(ObjectName Service, ushort Port, int Loc
 public sealed record DesiredRoute(IPNetwork Destination, IPAddress Gateway, string Node);
 
 /// <summary>Why an object, or a part of it, was left out.</summary>
-/// <param name="Kind">Service, EndpointSlice or Node.</param>
+/// <param name="Kind">Service, EndpointSlice, Node or Pod.</param>
 /// <param name="Name">The object.</param>
 /// <param name="Uid">Its uid, for an Event; may be empty.</param>
 /// <param name="Reason">CamelCase, stable: the event's reason and the metric's label.</param>

@@ -23,6 +23,15 @@ public static class DesiredStateText
         to.WriteLine("segments");
         foreach (var segment in state.Segments)
             WriteSegment(to, segment);
+        to.WriteLine("sourceRanges");
+        foreach (var range in state.SourceRanges)
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {range.ServiceId} {range.Addr}/{range.PrefixLength}"));
+        to.WriteLine("prefixes");
+        foreach (var prefix in state.Prefixes)
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {prefix.Addr}/{prefix.PrefixLength} {prefix.Flags}"));
+        to.WriteLine("healthChecks");
+        foreach (var check in state.HealthChecks)
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {check.Port} {check.Service} local={check.LocalEndpoints}"));
         to.WriteLine("routes");
         foreach (var route in state.Routes)
             to.WriteLine($"  {route.Destination} via {route.Gateway} ({route.Node})");
@@ -44,12 +53,18 @@ public static class DesiredStateText
 
     private static void WriteSegment(TextWriter to, DesiredSegment segment)
     {
-        to.WriteLine($"  {segment.Key.ServiceId} {segment.Key.Variant} ({segment.Owner}){(segment.Backends.IsEmpty ? " nobody: refused" : "")}");
+        var nobody = segment.Backends.IsEmpty && segment.Key.Variant != SegmentVariant.None ? " nobody" : "";
+        to.WriteLine($"  {segment.Key.ServiceId} {segment.Key.Variant} ({segment.Owner}){nobody}");
         foreach (var backend in segment.Backends)
-        {
-            var address = backend.Addr.IsIPv4 ? $"{backend.Addr}:{backend.Port}" : $"[{backend.Addr}]:{backend.Port}";
-            to.WriteLine(backend.Flags == BackendFlags.None ? $"    {address}" : $"    {address} {backend.Flags}");
-        }
+            WriteBackend(to, backend, "");
+        foreach (var backend in segment.Tail)
+            WriteBackend(to, backend, "tail ");
+    }
+
+    private static void WriteBackend(TextWriter to, DesiredBackend backend, string prefix)
+    {
+        var address = backend.Addr.IsIPv4 ? $"{backend.Addr}:{backend.Port}" : $"[{backend.Addr}]:{backend.Port}";
+        to.WriteLine(backend.Flags == BackendFlags.None ? $"    {prefix}{address}" : $"    {prefix}{address} {backend.Flags}");
     }
 
     private static void WriteIds(TextWriter to, IdTable ids)

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Compiler.Services;
 /// valid as long as service and slices are the same objects.
 /// </summary>
 internal sealed class CompiledService(
-    ObjectName name, ServiceSnapshot source, ServiceSlices slices, CompiledPort[] ports, CompileIssue[] issues)
+    ObjectName name, ServiceSnapshot source, ServiceSlices slices, CompiledPort[] ports, DesiredHealthCheck? healthCheck, CompileIssue[] issues)
 {
     public ObjectName Name { get; } = name;
     public ServiceSnapshot Source { get; } = source;
@@ -16,6 +16,8 @@ internal sealed class CompiledService(
 
     /// <summary>Sorted by name.</summary>
     public CompiledPort[] Ports { get; } = ports;
+
+    public DesiredHealthCheck? HealthCheck { get; } = healthCheck;
 
     /// <summary>The service's and its slices'.</summary>
     public CompileIssue[] Issues { get; } = issues;

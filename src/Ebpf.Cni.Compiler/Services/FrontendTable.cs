@@ -1,3 +1,4 @@
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
@@ -14,23 +15,29 @@ internal readonly record struct FrontendClaim(ulong High, ulong Low, uint Rest, 
         return new FrontendClaim((ulong)a.W0.Host << 32 | a.W1.Host, (ulong)a.W2.Host << 32 | a.W3.Host, rest, index, port);
     }
 
-    public bool SameKey(in FrontendClaim other) => High == other.High && Low == other.Low && Rest == other.Rest;
+    public ref readonly CompiledFrontend Frontend => ref Port.Frontends[Index];
 
-    /// <summary>By key; of equal keys the winner's first: the order of names.</summary>
+    /// <summary>The same address, port and protocol, for whomever.</summary>
+    public bool SameTarget(in FrontendClaim other) => High == other.High && Low == other.Low && Rest >> 8 == other.Rest >> 8;
+
+    /// <summary>By key; of equal keys the winner's first: by kind, then by name.</summary>
     public int CompareTo(FrontendClaim other)
     {
         if (Low != other.Low || High != other.High)
             return High != other.High ? High.CompareTo(other.High) : Low.CompareTo(other.Low);
         if (Rest != other.Rest)
             return Rest.CompareTo(other.Rest);
+        if (Frontend.Kind != other.Frontend.Kind)
+            return Frontend.Kind.CompareTo(other.Frontend.Kind);
         var c = Port.Name.CompareTo(other.Port.Name);
         return c != 0 ? c : Index.CompareTo(other.Index);
     }
 }
 
 /// <summary>
-/// Stage 3: who is served under which key. Of several claims to one key the first by namespace, name and port name wins, on every node
-/// alike; the others become issues. The API server hands out addresses and ports uniquely, so a conflict means that somebody bypassed it.
+/// Stage 3: who is served at which address, port and protocol. Of several claims the first by kind of address, namespace, name and port name wins, on every
+/// node alike and in all scopes: nobody gets another's traffic from outside only. The others become issues. The API server hands out cluster IPs and node
+/// ports uniquely, so a conflict there means that somebody bypassed it; external addresses are whatever people write.
 /// </summary>
 internal static class FrontendTable
 {
@@ -64,29 +71,38 @@ internal static class FrontendTable
     public static FrontendClaim[] Resolve(FrontendClaim[] claims, List<CompileIssue> issues)
     {
         List<FrontendClaim>? held = null;
-        var conflicts = new Dictionary<ObjectName, IssueCollector>();
-        for (var i = 1; i < claims.Length; i++)
+        var conflicts = new Dictionary<(string Kind, ObjectName Name), IssueCollector>();
+        for (int i = 1, winner = 0; i < claims.Length; i++)
         {
-            if (!claims[i].SameKey(claims[i - 1]))
+            if (!claims[i].SameTarget(claims[winner]))
+                winner = i;
+            if (claims[i].Port == claims[winner].Port)
             {
                 held?.Add(claims[i]);
                 continue;
             }
             held ??= [.. claims.AsSpan(0, i)];
-            Report(conflicts, claims[i], held[^1]);
+            Report(conflicts, claims[i], claims[winner]);
         }
         foreach (var conflict in conflicts.Values)
             conflict.MoveTo(issues);
         return held?.ToArray() ?? claims;
     }
 
-    private static void Report(Dictionary<ObjectName, IssueCollector> conflicts, in FrontendClaim loser, in FrontendClaim winner)
+    private static void Report(Dictionary<(string Kind, ObjectName Name), IssueCollector> conflicts, in FrontendClaim loser, in FrontendClaim winner)
     {
-        var service = loser.Port.Name.Service;
-        if (!conflicts.TryGetValue(service, out var found))
-            conflicts[service] = found = new IssueCollector("Service", service, loser.Port.Uid);
+        var (kind, name) = (loser.Frontend.Kind == FrontendKind.HostPort ? "Pod" : "Service", loser.Port.Name.Service);
+        if (!conflicts.TryGetValue((kind, name), out var found))
+            conflicts[(kind, name)] = found = new IssueCollector(kind, name, loser.Port.Uid);
         found.Add(IssueReason.FrontendConflict,
-            $"port {IssueCollector.Quote(loser.Port.Name.Port)} wants {loser.Port.Frontends[loser.Index].Key}, "
+            $"port {IssueCollector.Quote(loser.Port.Name.Port)} wants {Wanted(loser.Frontend)}, "
             + $"which {IssueCollector.Quote(winner.Port.Name.ToString())} has; it is not served there");
     }
+
+    private static string Wanted(in CompiledFrontend frontend) => frontend switch
+    {
+        { Flags: SvcFlags.Address } => $"the cluster IP {frontend.Key.Addr}",
+        { Kind: FrontendKind.NodePort } => $"the node port {frontend.Key.Port}/{frontend.Key.Proto}",
+        _ => frontend.Key.ToString(),
+    };
 }

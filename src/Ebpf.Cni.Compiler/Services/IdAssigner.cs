@@ -62,12 +62,12 @@ internal static class IdAssigner
             names.Remove(name);
     }
 
-    /// <summary>An id may be claimed from several sides when a frontend changed hands while the agent was down: the first by name has it.</summary>
+    /// <summary>Markers say nothing: which port of a service has its cluster IP's may have changed. An id may be claimed from several sides when a frontend changed hands while the agent was down: the first by name has it.</summary>
     private static Dictionary<CompiledPort, uint> TakeOver(IdTable before, List<CompiledPort> unnamed, FrontendClaim[] held, HashSet<uint> inUse)
     {
         var firstKnown = new Dictionary<CompiledPort, uint>();
         foreach (var claim in held)
-            if (before.Restored.TryGetValue(claim.Port.Frontends[claim.Index].Key, out var id))
+            if (claim.Frontend.Variant != SegmentVariant.None && before.Restored.TryGetValue(claim.Frontend.Key, out var id))
                 firstKnown.TryAdd(claim.Port, id);
         var taken = new Dictionary<CompiledPort, uint>();
         foreach (var port in unnamed)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Issues;
@@ -6,8 +7,37 @@ using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Services;
 
-/// <summary>An endpoint's address and what decides whether it is used.</summary>
-internal readonly record struct SliceEndpoint(Addr Addr, bool Local, bool Ready, bool ServingTerminating);
+/// <summary>What decides whether an endpoint is used.</summary>
+[Flags]
+internal enum EndpointTraits : byte
+{
+    None = 0,
+
+    /// <summary>On this node.</summary>
+    Local = 1 << 0,
+
+    Ready = 1 << 1,
+
+    /// <summary>It would answer, whether or not it should be asked.</summary>
+    Serving = 1 << 2,
+
+    ServingTerminating = 1 << 3,
+
+    /// <summary>hints.forNodes is there.</summary>
+    NodeHints = 1 << 4,
+
+    /// <summary>hints.forZones is there.</summary>
+    ZoneHints = 1 << 5,
+
+    ForThisNode = 1 << 6,
+    ForThisZone = 1 << 7,
+}
+
+/// <summary>An endpoint's address and traits.</summary>
+internal readonly record struct SliceEndpoint(Addr Addr, EndpointTraits Traits)
+{
+    public bool Has(EndpointTraits all) => (Traits & all) == all;
+}
 
 /// <summary>A usable port of a slice: the target of the service port with this name and protocol.</summary>
 internal readonly record struct SlicePort(string Name, IpProtocol Protocol, U16Be Port);
@@ -16,7 +46,7 @@ internal readonly record struct SlicePort(string Name, IpProtocol Protocol, U16B
 internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpoint[] Endpoints)
 {
     /// <summary>Null for a slice of a family that this node does not serve, of names (FQDN, which kube-proxy ignores too) or of an unknown type.</summary>
-    public static SliceEndpoints? Read(ObjectName name, EndpointSliceSnapshot slice, NodeContext node, List<CompileIssue> issues)
+    public static SliceEndpoints? Read(ObjectName name, EndpointSliceSnapshot slice, NodeView node, List<CompileIssue> issues)
     {
         var found = new IssueCollector("EndpointSlice", name, slice.Uid);
         var read = Read(slice, node, found);
@@ -24,7 +54,7 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         return read;
     }
 
-    private static SliceEndpoints? Read(EndpointSliceSnapshot slice, NodeContext node, IssueCollector issues)
+    private static SliceEndpoints? Read(EndpointSliceSnapshot slice, NodeView node, IssueCollector issues)
     {
         var ipv4 = slice.AddressType == "IPv4";
         if (!ipv4 && slice.AddressType != "IPv6")
@@ -57,7 +87,7 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         return [.. ports];
     }
 
-    private static SliceEndpoint[] ReadEndpoints(EndpointSliceSnapshot slice, bool ipv4, NodeContext node, IssueCollector issues)
+    private static SliceEndpoint[] ReadEndpoints(EndpointSliceSnapshot slice, bool ipv4, NodeView node, IssueCollector issues)
     {
         if (slice.Endpoints.IsDefaultOrEmpty)
             return [];
@@ -67,11 +97,31 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         {
             if (!TryReadAddress(endpoint, ipv4, issues, out var address))
                 continue;
-            var local = node.NodeName.Length > 0 && endpoint.NodeName == node.NodeName;
-            endpoints[count++] = new SliceEndpoint(address, local, endpoint.Ready, endpoint.Serving && endpoint.Terminating);
+            endpoints[count++] = new SliceEndpoint(address, Traits(endpoint, node));
         }
         return count == endpoints.Length ? endpoints : endpoints[..count];
     }
+
+    private static EndpointTraits Traits(EndpointSnapshot endpoint, NodeView node)
+    {
+        var traits = EndpointTraits.None;
+        if (node.Name.Length > 0 && endpoint.NodeName == node.Name)
+            traits |= EndpointTraits.Local;
+        if (endpoint.Ready)
+            traits |= EndpointTraits.Ready;
+        if (endpoint.Ready || endpoint.Serving)
+            traits |= EndpointTraits.Serving;
+        if (endpoint.Serving && endpoint.Terminating)
+            traits |= EndpointTraits.ServingTerminating;
+        if (!endpoint.HintNodes.IsDefaultOrEmpty)
+            traits |= EndpointTraits.NodeHints | (Names(endpoint.HintNodes, node.Name) ? EndpointTraits.ForThisNode : 0);
+        if (!endpoint.HintZones.IsDefaultOrEmpty)
+            traits |= EndpointTraits.ZoneHints | (Names(endpoint.HintZones, node.Zone) ? EndpointTraits.ForThisZone : 0);
+        return traits;
+    }
+
+    /// <summary>A node without a zone is in none, whatever a hint says.</summary>
+    private static bool Names(ImmutableArray<string> hints, string self) => self.Length > 0 && hints.Contains(self);
 
     /// <summary>
     /// Only the first address counts: "no semantics are defined" for the others (discovery.k8s.io/v1, Endpoint.addresses), and

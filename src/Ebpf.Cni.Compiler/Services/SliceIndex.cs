@@ -7,7 +7,8 @@ namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
 /// Stage 1: the slices of each service, in the slices' order. Chains through flat arrays: one dictionary entry for each service
-/// and nothing else, since this is rebuilt whenever any slice changes.
+/// and nothing else, since this is rebuilt whenever any slice changes. Slices of another proxy and of headless services are not seen: kube-proxy's
+/// label selectors (cmd/kube-proxy/app/server.go) are on its watch of slices too.
 /// </summary>
 internal sealed class SliceIndex
 {
@@ -27,6 +28,8 @@ internal sealed class SliceIndex
         for (var i = _slices.Length - 1; i >= 0; i--)
         {
             var (name, slice) = _slices[i];
+            if (slice.ProxyName is not null || slice.HeadlessLabel)
+                continue;
             if (string.IsNullOrEmpty(slice.ServiceName))
             {
                 orphans.Add(Orphan(name, slice));

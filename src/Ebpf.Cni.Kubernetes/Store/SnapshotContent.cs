@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Compiler.Model;
 
 namespace Ebpf.Cni.Kubernetes.Store;
@@ -9,13 +10,23 @@ namespace Ebpf.Cni.Kubernetes.Store;
 internal static class SnapshotContent
 {
     public static bool Same(ServiceSnapshot a, ServiceSnapshot b) =>
-        a.ClusterIPs.AsSpan().SequenceEqual(b.ClusterIPs.AsSpan())
-        && a.Ports.AsSpan().SequenceEqual(b.Ports.AsSpan())
-        && a with { ClusterIPs = b.ClusterIPs, Ports = b.Ports } == b;
+        Same(a.ClusterIPs, b.ClusterIPs)
+        && Same(a.Ports, b.Ports)
+        && Same(a.ExternalIPs, b.ExternalIPs)
+        && Same(a.LoadBalancerIPs, b.LoadBalancerIPs)
+        && Same(a.LoadBalancerSourceRanges, b.LoadBalancerSourceRanges)
+        && a with
+        {
+            ClusterIPs = b.ClusterIPs,
+            Ports = b.Ports,
+            ExternalIPs = b.ExternalIPs,
+            LoadBalancerIPs = b.LoadBalancerIPs,
+            LoadBalancerSourceRanges = b.LoadBalancerSourceRanges,
+        } == b;
 
     public static bool Same(EndpointSliceSnapshot a, EndpointSliceSnapshot b)
     {
-        if (a.Endpoints.Length != b.Endpoints.Length || !a.Ports.AsSpan().SequenceEqual(b.Ports.AsSpan()))
+        if (a.Endpoints.Length != b.Endpoints.Length || !Same(a.Ports, b.Ports))
             return false;
         for (var i = 0; i < a.Endpoints.Length; i++)
             if (!Same(a.Endpoints[i], b.Endpoints[i]))
@@ -24,10 +35,17 @@ internal static class SnapshotContent
     }
 
     public static bool Same(NodeSnapshot a, NodeSnapshot b) =>
-        a.PodCidrs.AsSpan().SequenceEqual(b.PodCidrs.AsSpan())
-        && a.InternalIPs.AsSpan().SequenceEqual(b.InternalIPs.AsSpan())
-        && a with { PodCidrs = b.PodCidrs, InternalIPs = b.InternalIPs } == b;
+        Same(a.PodCidrs, b.PodCidrs)
+        && Same(a.InternalIPs, b.InternalIPs)
+        && Same(a.ExternalIPs, b.ExternalIPs)
+        && a with { PodCidrs = b.PodCidrs, InternalIPs = b.InternalIPs, ExternalIPs = b.ExternalIPs } == b;
 
     private static bool Same(EndpointSnapshot a, EndpointSnapshot b) =>
-        a.Addresses.AsSpan().SequenceEqual(b.Addresses.AsSpan()) && a with { Addresses = b.Addresses } == b;
+        Same(a.Addresses, b.Addresses)
+        && Same(a.HintNodes, b.HintNodes)
+        && Same(a.HintZones, b.HintZones)
+        && a with { Addresses = b.Addresses, HintNodes = b.HintNodes, HintZones = b.HintZones } == b;
+
+    private static bool Same<T>(ImmutableArray<T> a, ImmutableArray<T> b)
+        where T : IEquatable<T> => a.AsSpan().SequenceEqual(b.AsSpan());
 }

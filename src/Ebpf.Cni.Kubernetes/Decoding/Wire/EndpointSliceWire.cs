@@ -20,6 +20,20 @@ internal sealed class EndpointWire
 
     [JsonConverter(typeof(PooledString))]
     public string? NodeName { get; set; }
+
+    public HintsWire? Hints { get; set; }
+}
+
+internal sealed class HintsWire
+{
+    public HintWire?[]? ForNodes { get; set; }
+    public HintWire?[]? ForZones { get; set; }
+}
+
+internal sealed class HintWire
+{
+    [JsonConverter(typeof(PooledString))]
+    public string? Name { get; set; }
 }
 
 internal sealed class ConditionsWire

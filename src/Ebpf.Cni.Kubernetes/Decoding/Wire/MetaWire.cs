@@ -25,15 +25,18 @@ internal sealed class MetaWire
     public string? Uid { get; set; }
     public string? ResourceVersion { get; set; }
     public LabelsWire? Labels { get; set; }
+    public AnnotationsWire? Annotations { get; set; }
+    public string? DeletionTimestamp { get; set; }
 }
 
-/// <summary>The three labels that mean something to us; the rest is skipped unread.</summary>
+/// <summary>The labels that mean something to us; the rest is skipped unread.</summary>
 [JsonConverter(typeof(LabelsConverter))]
 internal sealed class LabelsWire
 {
     public string? ServiceName { get; set; }
     public string? ProxyName { get; set; }
     public bool Headless { get; set; }
+    public string? Zone { get; set; }
 }
 
 internal sealed class LabelsConverter : JsonConverter<LabelsWire>
@@ -48,6 +51,7 @@ internal sealed class LabelsConverter : JsonConverter<LabelsWire>
             var service = reader.ValueTextEquals("kubernetes.io/service-name"u8);
             var proxy = reader.ValueTextEquals("service.kubernetes.io/service-proxy-name"u8);
             var headless = reader.ValueTextEquals("service.kubernetes.io/headless"u8);
+            var zone = reader.ValueTextEquals("topology.kubernetes.io/zone"u8);
             reader.Read();
             if (reader.TokenType != JsonTokenType.String)
                 throw new JsonException("a label is not a string");
@@ -55,6 +59,8 @@ internal sealed class LabelsConverter : JsonConverter<LabelsWire>
                 labels.ServiceName = StringPool.Get(ref reader);
             else if (proxy)
                 labels.ProxyName = StringPool.Get(ref reader);
+            else if (zone)
+                labels.Zone = StringPool.Get(ref reader);
             labels.Headless |= headless;
         }
 

@@ -13,6 +13,13 @@ internal sealed class NodeSpecWire
 {
     public string? PodCIDR { get; set; }
     public string?[]? PodCIDRs { get; set; }
+    public TaintWire?[]? Taints { get; set; }
+}
+
+internal sealed class TaintWire
+{
+    [JsonConverter(typeof(PooledString))]
+    public string? Key { get; set; }
 }
 
 internal sealed class NodeStatusWire

@@ -1,0 +1,52 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Addresses;
+using Ebpf.Cni.Compiler.Model;
+
+namespace Ebpf.Cni.Compiler.Services;
+
+/// <summary>What the compile of a service reads of its node; services compiled for an equal view need not be compiled again.</summary>
+internal sealed class NodeView
+{
+    private readonly Addr[] _nodePortIPv4;
+    private readonly Addr[] _nodePortIPv6;
+    private readonly Addr? _ownIPv4;
+    private readonly Addr? _ownIPv6;
+
+    public NodeView(NodeContext context, ClusterSnapshot cluster)
+    {
+        // What only prefixes and hostPorts depend on must not make services be compiled again.
+        Context = context with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] };
+        var node = cluster.Nodes.GetValueOrDefault(context.NodeName);
+        Zone = node?.Zone ?? "";
+        foreach (var text in node is null || node.InternalIPs.IsDefault ? [] : node.InternalIPs)
+            if (!AddrText.TryParse(text, out var address))
+                continue;
+            else if (address.IsIPv4)
+                _ownIPv4 ??= address;
+            else
+                _ownIPv6 ??= address;
+        _nodePortIPv4 = Usable(context, ipv4: true);
+        _nodePortIPv6 = Usable(context, ipv4: false);
+    }
+
+    public NodeContext Context { get; }
+
+    public string Name => Context.NodeName;
+
+    /// <summary>The node's own topology zone; empty: none.</summary>
+    public string Zone { get; }
+
+    public Addr[] NodePortAddresses(bool ipv4) => ipv4 ? _nodePortIPv4 : _nodePortIPv6;
+
+    /// <summary>The node's first InternalIP of the family: what kube-proxy calls the node IP.</summary>
+    public Addr? Own(bool ipv4) => ipv4 ? _ownIPv4 : _ownIPv6;
+
+    public bool Serves(bool ipv4) => Context.Serves(ipv4);
+
+    public bool IsSame(NodeView? other) =>
+        other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6;
+
+    private static Addr[] Usable(NodeContext context, bool ipv4) => context.NodePortAddresses.IsDefault
+        ? []
+        : [.. context.NodePortAddresses.Where(a => a.IsIPv4 == ipv4 && AddrClass.Special(a) is null).Distinct()];
+}

@@ -1,0 +1,138 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Addresses;
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Compiler.Services;
+
+/// <summary>What all ports of a service have in common.</summary>
+internal sealed record ServiceTraits(
+    string Uid, ServiceAddresses Addresses, SourceRanges SourceRanges, bool InternalLocal, bool ExternalLocal, uint AffinitySec);
+
+/// <summary>
+/// One service port → its frontends and the lists behind them. Cluster IPs have internalTrafficPolicy's list. Addresses for the world outside (node
+/// ports, balancers, external IPs) have the Cluster policy's list for clients in the cluster, whatever externalTrafficPolicy says: kube-proxy treats such
+/// traffic as if it had left and come back (the short cut in nftables/proxier.go). What comes from outside meets the same entry; only
+/// externalTrafficPolicy Local gives it one of its own.
+/// </summary>
+internal sealed class PortCompiler(ServicePort port, ServiceTraits service, NodeView node)
+{
+    private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
+
+    private readonly List<CompiledFrontend> _frontends = [];
+    private readonly List<CompiledSegment> _segments = [];
+
+    /// <param name="slices">The service's, of both families.</param>
+    /// <param name="first">The service's first port: the one that has the markers of its cluster IPs.</param>
+    public CompiledPort Compile(List<SliceEndpoints> slices, bool first)
+    {
+        foreach (var clusterIP in service.Addresses.ClusterIPs)
+            AddFamily(clusterIP, new EndpointChoice(Candidates(clusterIP.IsIPv4, slices)));
+        AddMarkers(first);
+        _segments.Sort(static (a, b) => a.Variant.CompareTo(b.Variant));
+        AddressRange[] ranges = service.SourceRanges == SourceRanges.None ? [] : [.. service.SourceRanges.IPv4, .. service.SourceRanges.IPv6];
+        return new CompiledPort(port.Name, service.Uid, [.. _frontends], [.. _segments], ranges);
+    }
+
+    private void AddFamily(Addr clusterIP, in EndpointChoice endpoints)
+    {
+        var ipv4 = clusterIP.IsIPv4;
+        var internally = service.InternalLocal ? AddLocal(ipv4, endpoints) : AddCluster(ipv4, endpoints);
+        var empty = service.InternalLocal ? DropIfEmpty(internally, endpoints) : SvcFlags.None;
+        Add(clusterIP, port.Port, Scope.Internal, FrontendKind.ClusterIP, internally.Variant, empty);
+
+        var filtered = service.SourceRanges.Of(ipv4).Length > 0 ? SvcFlags.SourceRanges : SvcFlags.None;
+        foreach (var address in service.Addresses.LoadBalancers)
+            if (address.IsIPv4 == ipv4)
+                AddExternal(address, port.Port, FrontendKind.LoadBalancer, filtered, endpoints);
+        foreach (var address in service.Addresses.Externals)
+            if (address.IsIPv4 == ipv4)
+                AddExternal(address, port.Port, FrontendKind.ExternalIP, SvcFlags.None, endpoints);
+        if (port.NodePort == default)
+            return;
+        foreach (var address in node.NodePortAddresses(ipv4))
+            AddExternal(address, port.NodePort, FrontendKind.NodePort, SvcFlags.None, endpoints);
+        if (ipv4 && node.Context.LocalhostNodePorts)
+            Add(Loopback, port.NodePort, Scope.Internal, FrontendKind.NodePort, AddCluster(ipv4, endpoints).Variant, SvcFlags.None);
+    }
+
+    private void AddExternal(Addr address, U16Be at, FrontendKind kind, SvcFlags flags, in EndpointChoice endpoints)
+    {
+        // A node port may be the number of a port of the service, and a node's address one of its external IPs.
+        if (kind == FrontendKind.NodePort && at == port.Port && _frontends.Exists(f => f.Key.Addr == address))
+            return;
+        Add(address, at, Scope.Internal, kind, AddCluster(address.IsIPv4, endpoints).Variant, flags);
+        if (!service.ExternalLocal)
+            return;
+        var local = AddLocal(address.IsIPv4, endpoints);
+        Add(address, at, Scope.External, kind, local.Variant, flags | SvcFlags.KeepSource | DropIfEmpty(local, endpoints));
+    }
+
+    /// <summary>
+    /// Frontends in form only. {cluster IP, 0, 0} refuses the ports that a cluster IP does not have; external addresses have none, they may be a host's
+    /// own. {::, node port} keeps processes of the node from a port whose traffic they would not get.
+    /// </summary>
+    private void AddMarkers(bool first)
+    {
+        if (_frontends.Count == 0)
+            return;
+        var before = _frontends.Count;
+        if (first)
+            foreach (var clusterIP in service.Addresses.ClusterIPs)
+                _frontends.Add(new CompiledFrontend(
+                    new SvcKey(clusterIP, default, 0, Scope.Internal), FrontendKind.ClusterIP, SegmentVariant.None, SvcFlags.Address, 0));
+        if (port.NodePort != default)
+            _frontends.Add(new CompiledFrontend(
+                new SvcKey(default, port.NodePort, port.Name.Protocol, Scope.Bind), FrontendKind.NodePort, SegmentVariant.None, SvcFlags.None, 0));
+        if (_frontends.Count > before)
+            _segments.Add(new CompiledSegment(SegmentVariant.None, [], []));
+    }
+
+    private void Add(Addr address, U16Be at, Scope scope, FrontendKind kind, SegmentVariant variant, SvcFlags flags) =>
+        _frontends.Add(new CompiledFrontend(new SvcKey(address, at, port.Name.Protocol, scope), kind, variant, flags, service.AffinitySec));
+
+    /// <summary>Somebody serves, but not here: silence, so that a balancer tries another node. Nobody serves at all: refused.</summary>
+    private static SvcFlags DropIfEmpty(CompiledSegment local, in EndpointChoice endpoints) =>
+        local.Backends.IsEmpty && endpoints.Exists ? SvcFlags.DropEmpty : SvcFlags.None;
+
+    private CompiledSegment AddCluster(bool ipv4, in EndpointChoice endpoints)
+    {
+        var variant = ipv4 ? SegmentVariant.ClusterIPv4 : SegmentVariant.ClusterIPv6;
+        return Find(variant) ?? Keep(endpoints.Cluster(variant));
+    }
+
+    private CompiledSegment AddLocal(bool ipv4, in EndpointChoice endpoints)
+    {
+        var variant = ipv4 ? SegmentVariant.LocalIPv4 : SegmentVariant.LocalIPv6;
+        return Find(variant) ?? Keep(endpoints.Local(variant));
+    }
+
+    private CompiledSegment? Find(SegmentVariant variant)
+    {
+        foreach (var segment in _segments)
+            if (segment.Variant == variant)
+                return segment;
+        return null;
+    }
+
+    private CompiledSegment Keep(CompiledSegment segment)
+    {
+        _segments.Add(segment);
+        return segment;
+    }
+
+    /// <summary>A slice's port belongs to the service port of its name and protocol; its number is the target, which pods may each have their own of.</summary>
+    private List<EndpointChoice.Candidate> Candidates(bool ipv4, List<SliceEndpoints> slices)
+    {
+        var candidates = new List<EndpointChoice.Candidate>();
+        foreach (var slice in slices)
+        {
+            if (slice.IsIPv4 != ipv4)
+                continue;
+            foreach (var target in slice.Ports)
+                if (target.Protocol == port.Name.Protocol && target.Name == port.Name.Port)
+                    foreach (var endpoint in slice.Endpoints)
+                        candidates.Add(new EndpointChoice.Candidate(endpoint, target.Port));
+        }
+        return candidates;
+    }
+}
