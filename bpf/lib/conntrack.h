@@ -5,6 +5,7 @@
 
 #include "conntrack_lookup.h"
 #include "parse.h"
+#include "sctp.h"
 
 #define EBC_PICK_TRIES 4
 
@@ -51,6 +52,8 @@ static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct eb
 {
 	if (p->about.proto == IPPROTO_UDP)
 		return flags & EBC_CT_SEEN_REPLY ? EBC_CTS_UDP_STREAM : EBC_CTS_UDP;
+	if (p->about.proto == IPPROTO_SCTP)
+		return ebc_sctp_next(ct->state, p->sctp_chunk, flags & EBC_CT_SEEN_REPLY);
 	if ((p->tcp_flags & EBC_TCP_RST) || ct->state == EBC_CTS_CLOSE)
 		return EBC_CTS_CLOSE;
 	if ((flags & EBC_CT_FIN_FORWARD) && (flags & EBC_CT_FIN_REPLY))
@@ -62,6 +65,20 @@ static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct eb
 	if (!(ct->flags & EBC_CT_REPLY) && !(p->tcp_flags & EBC_TCP_SYN))
 		return EBC_CTS_ESTABLISHED;
 	return ct->state == EBC_CTS_SYN_SENT ? EBC_CTS_SYN_RECV : ct->state;
+}
+
+static __always_inline __u8 ebc_ct_first_state(__u8 proto)
+{
+	return proto == IPPROTO_UDP    ? EBC_CTS_UDP
+	       : proto == IPPROTO_SCTP ? EBC_CTS_SCTP_OPENING
+				       : EBC_CTS_SYN_SENT;
+}
+
+/* Is the connection over, as far as one can see? Datagrams never are. */
+static __always_inline bool ebc_ct_over(const struct ebc_ct *ct)
+{
+	return (ct->state >= EBC_CTS_FIN_WAIT && ct->state <= EBC_CTS_CLOSE) ||
+	       ct->state == EBC_CTS_SCTP_CLOSING;
 }
 
 /* Writes a change of the connection's state to both entries. */
@@ -117,7 +134,7 @@ static __always_inline bool ebc_ct_ambiguous(const struct ebc_ct_key *reply, con
 {
 	const struct ebc_ct *other = ebc_ct_find(reply, now);
 
-	return other && other->state < EBC_CTS_FIN_WAIT &&
+	return other && !ebc_ct_over(other) &&
 	       !(ebc_addr_eq(&other->src, &in->dst) && other->sport == in->dport);
 }
 
@@ -176,7 +193,7 @@ static __noinline int ebc_ct_create(struct ebc_packet *p, const struct ebc_svc *
 		ct->dst = b->addr;
 		ct->dport = b->port;
 		ct->flags = EBC_CT_SERVICE;
-		ct->state = p->about.proto == IPPROTO_UDP ? EBC_CTS_UDP : EBC_CTS_SYN_SENT;
+		ct->state = ebc_ct_first_state(p->about.proto);
 		if (ebc_addr_eq(&ct->dst, &ct->src)) {
 			ct->flags |= EBC_CT_MASQUERADE;
 			ebc_hairpin_address(&ct->src, !ebc_addr_is_v4(&ct->dst));

@@ -40,7 +40,7 @@ static __noinline void ebc_fragment_ports(struct ebc_packet *p)
 
 static __always_inline void ebc_fragment(const struct __sk_buff *skb, struct ebc_packet *p)
 {
-	if (p->about.proto != IPPROTO_TCP && p->about.proto != IPPROTO_UDP)
+	if (!ebc_has_ports(p->about.proto))
 		return;
 	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER))
 		ebc_fragment_ports(p);

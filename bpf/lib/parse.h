@@ -23,11 +23,12 @@
 #define EBC_TCP_ACK 0x10
 
 enum ebc_packet_flags {
-	EBC_PKT_PORTS = 1 << 0, /* TCP or UDP, and the ports are known */
+	EBC_PKT_PORTS = 1 << 0, /* TCP, UDP or SCTP, and the ports are known */
 	EBC_PKT_FIRST = 1 << 1, /* first of several fragments */
 	EBC_PKT_LATER = 1 << 2, /* another fragment: no transport header */
 	EBC_PKT_V6 = 1 << 3,
-	EBC_PKT_ARP = 1 << 4, /* nothing but eth is filled */
+	EBC_PKT_ARP = 1 << 4,	 /* nothing but eth is filled */
+	EBC_PKT_EDITED = 1 << 5, /* an ICMP error: its translation has been written into it */
 };
 
 struct ebc_packet {
@@ -40,7 +41,8 @@ struct ebc_packet {
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	struct ethhdr eth;
-	__u16 pad0;
+	__u8 sctp_chunk; /* type of the first one */
+	__u8 pad0;
 	/* Working memory, valid where a comment says so. */
 	struct ebc_flow to; /* what the packet becomes */
 	struct ebc_ct ct;   /* an entry that is being made */
@@ -175,7 +177,14 @@ static __always_inline bool ebc_parse_v6(struct __sk_buff *skb, struct ebc_packe
 	return ebc_parse_v6_headers(skb, p, ip.nexthdr);
 }
 
-/* Ports, TCP flags, ICMP type. A first fragment too short for them is an attack on whoever filters by them.
+/* Protocols whose header begins with ports. */
+static __always_inline bool ebc_has_ports(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
+}
+
+/* Ports, TCP flags, SCTP chunk, ICMP type. A first fragment too short for them is an attack on whoever
+ * filters by them.
  */
 static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packet *p)
 {
@@ -183,6 +192,7 @@ static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packe
 		struct tcphdr tcp;
 		struct udphdr udp;
 		__u8 icmp[8];
+		__u8 sctp[13]; /* the common header, and the type of the first chunk */
 	} h;
 
 	if (p->flags & EBC_PKT_LATER)
@@ -194,6 +204,10 @@ static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packe
 	} else if (p->about.proto == IPPROTO_UDP) {
 		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.udp)))
 			return false;
+	} else if (p->about.proto == IPPROTO_SCTP) {
+		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.sctp)))
+			return false;
+		p->sctp_chunk = h.sctp[12];
 	} else {
 		if (p->about.proto == IPPROTO_ICMP || p->about.proto == IPPROTO_ICMPV6) {
 			if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.icmp)))

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "parse.h"
+#include "sctp.h"
 
 /*
  * The difference of the 16-byte addresses is that of the 4-byte ones, since the mapped prefix is the same on
@@ -22,6 +23,8 @@ static __always_inline int ebc_rewrite_l4(struct __sk_buff *skb, const struct eb
 	__u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0;
 	__u32 old_ports, new_ports;
 
+	if (p->about.proto == IPPROTO_SCTP)
+		return ebc_sctp_rewrite(skb, p, to);
 	__builtin_memcpy(&old_ports, &p->about.flow.sport, 4);
 	__builtin_memcpy(&new_ports, &to->sport, 4);
 	if (bpf_l4_csum_replace(skb, sum, 0, diff, flags | BPF_F_PSEUDO_HDR))
@@ -44,6 +47,8 @@ static __always_inline int ebc_rewrite(struct __sk_buff *skb, const struct ebc_p
 	const struct ebc_flow *from = &p->about.flow;
 	__s64 diff = bpf_csum_diff((__be32 *)&from->src, 32, (__be32 *)&to->src, 32, 0);
 
+	if (p->flags & EBC_PKT_EDITED)
+		return 0;
 	if (diff < 0)
 		return -1;
 	if (!(p->flags & EBC_PKT_LATER) && ebc_rewrite_l4(skb, p, to, diff))

@@ -10,6 +10,8 @@
 
 static __always_inline bool ebc_opens(const struct ebc_packet *p)
 {
+	if (p->about.proto == IPPROTO_SCTP)
+		return p->sctp_chunk == EBC_SCTP_INIT;
 	return (p->tcp_flags & (EBC_TCP_SYN | EBC_TCP_ACK | EBC_TCP_RST)) == EBC_TCP_SYN;
 }
 
@@ -19,10 +21,9 @@ static __always_inline bool ebc_opens(const struct ebc_packet *p)
  * and handshakes that were not answered. (kube-proxy needs a pass over conntrack for that, and datagrams are
  * lost until it comes.)
  */
-static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const struct ebc_packet *p,
-						      const struct ebc_svc *svc)
+static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const struct ebc_svc *svc)
 {
-	if (!ct || (p->about.proto == IPPROTO_TCP && ct->state >= EBC_CTS_ESTABLISHED))
+	if (!ct || ebc_ct_over(ct) || ct->state == EBC_CTS_ESTABLISHED)
 		return NULL;
 	return ebc_ct_backend_serves(ct, svc) ? ct : NULL;
 }
@@ -39,7 +40,7 @@ static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow 
 				    .port = p->about.flow.dport,
 				    .proto = p->about.proto,
 				    .scope = EBC_SCOPE_INTERNAL};
-	bool open = p->about.proto == IPPROTO_TCP && !ebc_opens(p);
+	bool open = p->about.proto != IPPROTO_UDP && !ebc_opens(p);
 	__u64 now = bpf_ktime_get_ns();
 	struct ebc_ct *ct = NULL;
 	struct ebc_svc svc = {};
@@ -54,7 +55,7 @@ static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow 
 			return svc.flags & EBC_SVC_DROP_EMPTY ? EBC_DROP_NO_LOCAL_BACKEND
 							      : EBC_DROP_NO_BACKEND;
 		if (!open)
-			ct = ebc_ct_reusable(ebc_ct_find(&key, now), p, &svc);
+			ct = ebc_ct_reusable(ebc_ct_find(&key, now), &svc);
 		if (!ct)
 			return ebc_ct_create(p, &svc, &key, out);
 	}
@@ -92,7 +93,7 @@ static __noinline int ebc_service_forget(const struct ebc_packet *p)
 
 	ebc_ct_twin(&p->about.flow, IPPROTO_TCP, &reply);
 	ct = bpf_map_lookup_elem(&ebc_ct_v2, &reply);
-	if (ct && ct->state >= EBC_CTS_FIN_WAIT)
+	if (ct && ebc_ct_over(ct))
 		bpf_map_delete_elem(&ebc_ct_v2, &reply);
 	return 0;
 }

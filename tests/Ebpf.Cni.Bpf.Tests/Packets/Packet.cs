@@ -18,6 +18,19 @@ internal enum TcpFlags : byte
     FinAck = Fin | Ack,
 }
 
+internal enum SctpChunk : byte
+{
+    Data = 0,
+    Init = 1,
+    InitAck = 2,
+    Abort = 6,
+    Shutdown = 7,
+    ShutdownAck = 8,
+    CookieEcho = 10,
+    CookieAck = 11,
+    ShutdownComplete = 14,
+}
+
 /// <summary>A piece of a datagram: bytes [Offset, Offset + Length) of what follows the IP header.</summary>
 internal sealed record Piece(int Offset, int Length, bool More, uint Id);
 
@@ -48,6 +61,17 @@ internal sealed record Packet
     public byte IcmpType { get; init; } = 8;
     public byte IcmpCode { get; init; }
 
+    /// <summary>Bytes 4 to 8 of an ICMP header: an echo's identifier and sequence number, a next hop's MTU.</summary>
+    public uint IcmpRest { get; init; }
+
+    public SctpChunk Chunk { get; init; } = SctpChunk.Init;
+
+    /// <summary>The checksum field is 0, as in a packet whose checksum the device is to compute.</summary>
+    public bool NoSctpChecksum { get; init; }
+
+    /// <summary>Behind the IP packet in the frame.</summary>
+    public int Padding { get; init; }
+
     public bool IsV6 => IPAddress.Parse(Dst).AddressFamily == AddressFamily.InterNetworkV6;
 
     /// <summary>This packet's answer: both ends exchanged.</summary>
@@ -59,7 +83,7 @@ internal sealed record Packet
         if (Piece is { } piece)
             transport = transport[piece.Offset..Math.Min(transport.Length, piece.Offset + piece.Length)];
         var ip = IsV6 ? V6(transport) : V4(transport);
-        return [.. DstMac.ToBytes(), .. SrcMac.ToBytes(), .. IsV6 ? new byte[] { 0x86, 0xdd } : [0x08, 0x00], .. ip];
+        return [.. DstMac.ToBytes(), .. SrcMac.ToBytes(), .. IsV6 ? new byte[] { 0x86, 0xdd } : [0x08, 0x00], .. ip, .. Enumerable.Repeat((byte)0xa5, Padding)];
     }
 
     private byte[] V4(byte[] transport)
@@ -130,8 +154,11 @@ internal sealed record Packet
                 break;
             case IpProtocol.Icmp or IpProtocol.IcmpV6:
                 bytes = [IcmpType, IcmpCode, 0, 0, 0, 0, 0, 0, .. Payload];
+                BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(4), IcmpRest);
                 sumAt = 2;
                 break;
+            case IpProtocol.Sctp:
+                return Sctp();
             default:
                 return Payload;
         }
@@ -144,6 +171,18 @@ internal sealed record Packet
             return bytes;
         var sum = Checksum.Of(bytes, Protocol == IpProtocol.Icmp ? 0 : PseudoHeader(bytes.Length));
         BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(sumAt), Protocol == IpProtocol.Udp && sum == 0 ? (ushort)0xffff : sum);
+        return bytes;
+    }
+
+    private byte[] Sctp()
+    {
+        byte[] bytes = [.. new byte[12], (byte)Chunk, 0, 0, 0, .. Payload];
+        BinaryPrimitives.WriteUInt16BigEndian(bytes, Sport);
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(2), Dport);
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(4), 0xfeedbeef); // verification tag: any
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(14), (ushort)(bytes.Length - 12));
+        if (!NoSctpChecksum)
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), Crc32C.Of(bytes));
         return bytes;
     }
 
