@@ -6,6 +6,7 @@
 
 #include "deliver.h"
 #include "endpoint_lookup.h"
+#include "icmp_error.h"
 #include "parse.h"
 #include "reject.h"
 #include "rewrite.h"
@@ -46,17 +47,18 @@ static __always_inline int ebc_check_source(struct __sk_buff *skb, struct ebc_pa
 
 /* Services: EBC_REASON_FORWARDED leaves *to as the packet is; SERVICE and REPLY change it; else a drop
  * reason. */
-static __always_inline int ebc_translate(const struct __sk_buff *skb, struct ebc_packet *p,
+static __always_inline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p,
 					 const struct ebc_ep *local, struct ebc_flow *to)
 {
 	if (!ebc_configured(EBC_CONFIG_TC_SERVICES))
 		return EBC_REASON_FORWARDED;
+	if (ebc_is_icmp_error(p))
+		return ebc_icmp_error(skb, p, to);
 	ebc_fragment(skb, p);
 	if (!(p->flags & EBC_PKT_PORTS)) {
 		/* Ports unknown, and the address may be a service's: it must not leave the node untranslated.
 		 */
-		if (!local && (p->flags & EBC_PKT_LATER) &&
-		    (p->about.proto == IPPROTO_TCP || p->about.proto == IPPROTO_UDP))
+		if (!local && (p->flags & EBC_PKT_LATER) && ebc_has_ports(p->about.proto))
 			return EBC_DROP_FRAGMENT;
 		return EBC_REASON_FORWARDED;
 	}
@@ -118,22 +120,35 @@ int ebc_pod_egress(struct __sk_buff *skb)
 	return action;
 }
 
+/* What the host's stack gives to a pod: is it an answer, or an error about what the pod sent? */
+static __always_inline int ebc_translate_reply(struct __sk_buff *skb, struct ebc_packet *p,
+					       struct ebc_flow *to)
+{
+	if (!ebc_configured(EBC_CONFIG_TC_SERVICES))
+		return EBC_REASON_FORWARDED;
+	if (ebc_is_icmp_error(p))
+		return ebc_icmp_error(skb, p, to);
+	ebc_fragment(skb, p);
+	return p->flags & EBC_PKT_PORTS ? ebc_service_reply(p, to) : EBC_REASON_FORWARDED;
+}
+
 /* To a pod, from the host's stack: answers of backends elsewhere get their service's address back. */
 SEC("tc")
 int ebc_pod_ingress(struct __sk_buff *skb)
 {
 	struct ebc_packet *p = ebc_scratch();
+	int reason;
 
 	if (!p)
 		return TC_ACT_SHOT;
 	__builtin_memset(p, 0, sizeof(*p));
 	/* What cannot be read cannot be a reply; the pod's own kernel judges it. */
-	if (ebc_parse(skb, p, EBC_HOOK_POD_INGRESS) || !ebc_configured(EBC_CONFIG_TC_SERVICES))
+	if (ebc_parse(skb, p, EBC_HOOK_POD_INGRESS))
 		return ebc_pass(p, EBC_REASON_DELIVERED);
-	ebc_fragment(skb, p);
-	if (!(p->flags & EBC_PKT_PORTS) || ebc_service_reply(p, &p->to) != EBC_REASON_REPLY)
+	reason = ebc_translate_reply(skb, p, &p->to);
+	if (reason == EBC_REASON_FORWARDED)
 		return ebc_pass(p, EBC_REASON_DELIVERED);
-	if (ebc_rewrite(skb, p, &p->to))
+	if (reason >= EBC_DROP_FIRST || ebc_rewrite(skb, p, &p->to))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
-	return ebc_pass(p, EBC_REASON_REPLY);
+	return ebc_pass(p, reason);
 }
