@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Services for every process below a cgroup: the destination is replaced when the socket is connected or
- * sends. */
+ * sends. And NodePorts, which no socket of the node may take. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "socket_bind.h"
 #include "socket_service.h"
+#include "socket_stat.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -17,7 +19,7 @@ static __always_inline int ebc_forward4(struct bpf_sock_addr *ctx, bool per_data
 	verdict = ebc_sock_forward(ctx, &a, per_datagram);
 	if (verdict == EBC_SOCK_REPLACE)
 		ebc_sockaddr_set4(ctx, &a.addr, a.port);
-	return ebc_sock_return(verdict);
+	return ebc_sock_return(verdict, EBC_ECONNREFUSED);
 }
 
 static __always_inline int ebc_forward6(struct bpf_sock_addr *ctx, bool per_datagram)
@@ -29,7 +31,7 @@ static __always_inline int ebc_forward6(struct bpf_sock_addr *ctx, bool per_data
 	verdict = ebc_sock_forward(ctx, &a, per_datagram);
 	if (verdict == EBC_SOCK_REPLACE)
 		ebc_sockaddr_set6(ctx, &a.addr, a.port);
-	return ebc_sock_return(verdict);
+	return ebc_sock_return(verdict, EBC_ECONNREFUSED);
 }
 
 static __always_inline int ebc_reverse4(struct bpf_sock_addr *ctx)
@@ -98,4 +100,34 @@ SEC("cgroup/getpeername6")
 int ebc_getpeer6(struct bpf_sock_addr *ctx)
 {
 	return ebc_reverse6(ctx);
+}
+
+SEC("cgroup/bind4")
+int ebc_bind4(struct bpf_sock_addr *ctx)
+{
+	struct ebc_sockaddr a;
+
+	ebc_sockaddr_get4(ctx, &a);
+	return ebc_sock_return(ebc_sock_bind(ctx, &a), EBC_EADDRINUSE);
+}
+
+SEC("cgroup/bind6")
+int ebc_bind6(struct bpf_sock_addr *ctx)
+{
+	struct ebc_sockaddr a;
+
+	ebc_sockaddr_get6(ctx, &a);
+	return ebc_sock_return(ebc_sock_bind(ctx, &a), EBC_EADDRINUSE);
+}
+
+SEC("sockops")
+int ebc_sock_ops(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+		ebc_sock_ops_begin(ctx);
+	/* Closing what is closed is reported too. */
+	else if (ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE &&
+		 ctx->args[0] != BPF_TCP_CLOSE)
+		ebc_sock_ops_end(ctx);
+	return 1;
 }

@@ -51,7 +51,7 @@ static __always_inline struct ebc_stat_key ebc_stat_key(__u32 service_id, const 
 }
 
 /* A connection begins. */
-static __always_inline void ebc_stat_connection(__u32 service_id, const struct ebc_backend *b)
+static __noinline void ebc_stat_connection(__u32 service_id, const struct ebc_backend *b)
 {
 	struct ebc_stat_key key = ebc_stat_key(service_id, &b->addr, b->port);
 	struct ebc_stat one = {.connections = 1};
