@@ -1,4 +1,5 @@
 using System.Reflection;
+using Ebpf.Cni.Agent.Cleanup;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Health;
 using Ebpf.Cni.Agent.Ipam;
@@ -52,6 +53,8 @@ public static partial class AgentHost
         builder.Services.AddHostedService<CniService>();
         builder.Services.AddHostedService<CniInstallation>();
         builder.Services.AddHostedService<EventPosting>();
+        if (options.CleanupKubeProxy)
+            builder.Services.AddHostedService<KubeProxyCleanupService>();
         if (options.DropLog)
             builder.Services.AddHostedService<DropLog>();
 
