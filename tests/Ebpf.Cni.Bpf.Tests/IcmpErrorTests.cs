@@ -1,0 +1,180 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Bpf.Tests.Fixtures;
+using Ebpf.Cni.Bpf.Tests.Packets;
+
+namespace Ebpf.Cni.Bpf.Tests;
+
+/// <summary>Errors about translated packets, compared with the error about the packet as its sender knows it, checksums and all.</summary>
+public sealed class IcmpErrorTests
+{
+    private const string Router4 = "172.16.0.1", Router6 = "fd00:ff::1", Outside4 = "192.0.2.9", Outside6 = "2001:db8::9";
+
+    private static string Router(bool v6) => v6 ? Router6 : Router4;
+    private static string Outside(bool v6) => v6 ? Outside6 : Outside4;
+
+    public static TheoryData<bool, IpProtocol, int> Quotes
+    {
+        get
+        {
+            var data = new TheoryData<bool, IpProtocol, int>();
+            foreach (var v6 in new[] { false, true })
+                foreach (var protocol in new[] { IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Sctp })
+                    foreach (var quote in new[] { 8, 12, 18, 20, 32, 1000 })
+                        data.Add(v6, protocol, (v6 ? 40 : 20) + quote);
+            return data;
+        }
+    }
+
+    private static Packet Request(bool v6, IpProtocol protocol) => new()
+    {
+        Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = protocol, Flags = protocol == IpProtocol.Tcp ? TcpFlags.Syn : 0,
+        // the quoted checksum of SCTP is left as it is; here it is none
+        NoSctpChecksum = true, Payload = [.. Enumerable.Range(0, 41).Select(i => (byte)(i * 7))],
+    };
+
+    [Theory, MemberData(nameof(Quotes))]
+    public void The_client_learns_what_became_of_its_packet(bool v6, IpProtocol protocol, int quote)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip(v6), 80), protocol, Address.At(Address.Remote(v6), 8080));
+        var request = Request(v6, protocol);
+        var towards = request with { Dst = Address.Remote(v6), Dport = 8080 };
+        SamePacket.Equal(towards, pod.Send(request).Packet);
+        foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
+        {
+            // a router keeps its address; the backend must not appear
+            SamePacket.Equal(kind.About(request, Router(v6), quote), pod.Receive(kind.About(towards, Router(v6), quote)).Packet);
+            SamePacket.Equal(kind.About(request, Address.Vip(v6), quote), pod.Receive(kind.About(towards, Address.Remote(v6), quote)).Packet);
+        }
+        Assert.Equal($"PodEgress.Service=1 PodIngress.Reply={2 * IcmpKind.All.Count(k => k.V6 == v6)}", pod.Counts());
+    }
+
+    [Theory, MemberData(nameof(Quotes))]
+    public void The_backend_learns_what_became_of_its_answer(bool v6, IpProtocol protocol, int quote)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip(v6), 80), protocol, Address.At(Address.Remote(v6), 8080));
+        var request = Request(v6, protocol);
+        pod.Send(request);
+        var answer = (request with { Dst = Address.Remote(v6), Dport = 8080 }).Answer(request.Flags);
+        foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
+        {
+            var sent = kind.About(request.Answer(request.Flags), Address.Client(v6), quote) with { SrcMac = Macs.Client, DstMac = Macs.Gateway };
+            var expected = kind.About(answer, Address.Client(v6), quote) with { SrcMac = Macs.Client, DstMac = Macs.Gateway };
+            var result = pod.Send(sent);
+            Assert.Equal(PodPrograms.Ok, result.ReturnValue);
+            SamePacket.Equal(expected, result.Packet);
+        }
+        Assert.Equal($"PodEgress.Service={1 + IcmpKind.All.Count(k => k.V6 == v6)}", pod.Counts());
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_backend_on_this_node_refuses_in_the_name_of_the_service(bool v6)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Client(v6), 8080));
+        var request = Request(v6, IpProtocol.Udp);
+        pod.Send(request);
+        // the pod reached itself: it sees the packet from the address that stands for itself, and answers there
+        var received = request with { Src = Address.Hairpin(v6), Dst = Address.Client(v6), Dport = 8080 };
+        var sent = pod.Send(IcmpKind.PortUnreachable(v6).About(received, Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway });
+        SamePacket.Equal(IcmpKind.PortUnreachable(v6).About(request, Address.Vip(v6)) with { Ttl = 63 }, sent.Packet);
+        Assert.Equal(PodPrograms.Redirect, sent.ReturnValue);
+    }
+
+    [Theory]
+    [InlineData(false, IpProtocol.Udp), InlineData(true, IpProtocol.Udp), InlineData(false, IpProtocol.Tcp), InlineData(true, IpProtocol.Tcp)]
+    [InlineData(false, IpProtocol.Icmp), InlineData(true, IpProtocol.IcmpV6)]
+    public void A_hidden_source_is_found_again(bool v6, IpProtocol protocol)
+    {
+        using var pod = new PodPrograms().WithPods();
+        var echo = protocol is IpProtocol.Icmp or IpProtocol.IcmpV6;
+        var inside = new Packet { Src = Address.Client(v6), Dst = Outside(v6), Protocol = protocol, Sport = 1000, Dport = 53, IcmpType = v6 ? (byte)128 : (byte)8, IcmpRest = 1000u << 16 | 1 };
+        var outside = inside with { Src = v6 ? "fd00:a::1" : "10.100.0.1", Sport = 40001, IcmpRest = 40001u << 16 | 1 };
+        Translate(pod, inside, outside, echo);
+        foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
+            foreach (var from in new[] { Router(v6), Outside(v6) })
+                SamePacket.Equal(kind.About(inside, from), pod.Receive(kind.About(outside, from)).Packet);
+        // and the other way: what the pod says about an answer
+        var (echoReply, id) = (v6 ? (byte)129 : (byte)0, 1000u << 16 | 1);
+        var answer = inside.Answer(0) with { IcmpType = echoReply, IcmpRest = id };
+        var answerOutside = outside.Answer(0) with { IcmpType = echoReply, IcmpRest = 40001u << 16 | 1 };
+        var refusal = IcmpKind.PortUnreachable(v6);
+        SamePacket.Equal(
+            refusal.About(answerOutside, outside.Src) with { SrcMac = Macs.Client, DstMac = Macs.Gateway },
+            pod.Send(refusal.About(answer, Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway }).Packet);
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void What_is_not_about_a_known_connection_is_left_alone(bool v6)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Remote(v6), 8080));
+        var request = Request(v6, IpProtocol.Udp);
+        var towards = request with { Dst = Address.Remote(v6), Dport = 8080 };
+        pod.Send(request);
+        var kind = IcmpKind.PortUnreachable(v6);
+        var (header, router) = (v6 ? 40 : 20, Router(v6));
+        var good = kind.About(towards, router);
+        var echoed = v6 ? (byte)129 : (byte)0;
+        Packet[] foreign =
+        [
+            kind.About(towards with { Sport = 1 }, router),
+            kind.About(towards with { Dport = 1 }, router),
+            kind.About(towards with { Protocol = IpProtocol.Tcp }, router),
+            kind.About(request, router), // quoted as it never left
+            good with { Dst = Address.Server(v6) }, // not to the sender of what it quotes
+            good with { IcmpType = echoed }, // no error
+            good with { IcmpType = v6 ? (byte)137 : (byte)5 }, // a redirect
+            kind.About(towards, router, header + 7), // ports without the rest
+            kind.About(towards, router, header),
+            kind.About(towards, router, 3),
+            kind.About(towards, router, 0),
+            kind.About(towards, router, header + 4) with { Padding = 30 }, // the rest of it is not the packet's
+            kind.About(towards with { Piece = new Piece(8, 16, false, 3) }, router), // a later fragment has no ports
+            kind.About(towards with { Payload = new byte[80], Piece = new Piece(16, 80, true, 3) }, router),
+            kind.About(good, router), // an error about an error is none
+        ];
+        foreach (var packet in foreign)
+            SamePacket.Equal(packet, pod.Receive(packet).Packet);
+        Assert.Equal(0UL, pod.Count(Reason.Reply, Hook.PodIngress));
+        // the control
+        SamePacket.Equal(kind.About(request, router), pod.Receive(good).Packet);
+        Assert.Equal(1UL, pod.Count(Reason.Reply, Hook.PodIngress));
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Inventing_an_error_gives_nobody_another_address(bool v6)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Remote(v6), 8080));
+        pod.Send(Request(v6, IpProtocol.Udp));
+        var kind = IcmpKind.PortUnreachable(v6);
+        var towards = Request(v6, IpProtocol.Udp) with { Dst = Address.Remote(v6), Dport = 8080 };
+        // the pod itself pretends to be somebody on the way of its own packets, or their receiver
+        var own = kind.About(towards, Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway };
+        var sent = pod.Send(own);
+        Assert.Equal(Addr.Parse(Address.Client(v6)), SourceOf(sent.Packet, v6));
+        Assert.Equal(PodPrograms.Shot, pod.Send(own with { Src = Address.Remote(v6) }).ReturnValue);
+        // an entry is not kept alive by errors, and not changed
+        foreach (var (_, entry) in pod.Conntrack.ReadAll<CtKey, Ct>())
+            Assert.Equal((CtState.Udp, CtFlags.None), (entry.State, entry.Flags & CtFlags.SeenReply));
+    }
+
+    private static Addr SourceOf(byte[] packet, bool v6) => Addr.From(new System.Net.IPAddress(packet.AsSpan(v6 ? 22 : 26, v6 ? 16 : 4)));
+
+    /// <summary>Writes the two entries of a connection whose source is hidden.</summary>
+    private static void Translate(PodPrograms pod, Packet inside, Packet outside, bool echo)
+    {
+        var now = (ulong)System.Diagnostics.Stopwatch.GetTimestamp();
+        U16Be Port(int port) => U16Be.FromHost((ushort)port);
+        var (to, back) = (echo ? 0 : inside.Dport, echo ? 0 : outside.Dport);
+        var entry = new Ct { Flags = CtFlags.Masquerade, State = echo ? CtState.Icmp : CtState.Udp, CreatedNs = now, LastSeenNs = now };
+        pod.Conntrack.Update(
+            new CtKey(Addr.Parse(inside.Src), Addr.Parse(inside.Dst), Port(inside.Sport), Port(to), inside.Protocol),
+            entry with { Src = Addr.Parse(outside.Src), Dst = Addr.Parse(outside.Dst), Sport = Port(outside.Sport), Dport = Port(back) });
+        pod.Conntrack.Update(
+            new CtKey(Addr.Parse(outside.Dst), Addr.Parse(outside.Src), Port(back), Port(outside.Sport), inside.Protocol),
+            entry with { Flags = CtFlags.Masquerade | CtFlags.Reply, Src = Addr.Parse(inside.Dst), Dst = Addr.Parse(inside.Src), Sport = Port(to), Dport = Port(inside.Sport) });
+    }
+}
