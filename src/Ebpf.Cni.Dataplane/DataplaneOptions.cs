@@ -21,7 +21,7 @@ public sealed record DataplaneOptions
     /// <summary>A directory below a mounted bpffs, one per node: pins are its maps/ and links/.</summary>
     public required string BpffsRoot { get; init; }
 
-    /// <summary>Where socket.bpf.o and pod.bpf.o are.</summary>
+    /// <summary>Where the BPF objects are.</summary>
     public required string ObjectDirectory { get; init; }
 
     /// <summary>The cgroup v2 directory whose sockets are translated.</summary>
@@ -41,6 +41,11 @@ public sealed record DataplaneOptions
     /// <summary>Of tracked connections.</summary>
     public CtTimeouts ConntrackTimeouts { get; init; } = CtTimeouts.Default;
 
+    /// <summary>Source ports for masquerading, both included; the client's own is tried first.</summary>
+    public ushort SnatPortMin { get; init; } = 32768;
+
+    public ushort SnatPortMax { get; init; } = 65535;
+
     /// <summary>Report drops through the ring buffer.</summary>
     public bool DropEvents { get; init; } = true;
 
@@ -55,6 +60,18 @@ public sealed record DataplaneOptions
 
     /// <summary>Addresses of pods on this node.</summary>
     public uint EndpointTableSize { get; init; } = 4096;
+
+    /// <summary>Prefixes of loadBalancerSourceRanges, over all service ports.</summary>
+    public uint SourceRangeTableSize { get; init; } = 65536;
+
+    /// <summary>Clients of services with session affinity; the one longest unused is forgotten when it is full.</summary>
+    public uint AffinityTableSize { get; init; } = 65536;
+
+    /// <summary>Backends of service ports that are counted; the ones longest unused are forgotten when it is full.</summary>
+    public uint StatTableSize { get; init; } = 65536;
+
+    /// <summary>Prefixes of pods, nodes and exempt destinations.</summary>
+    public uint IpcacheTableSize { get; init; } = 65536;
 
     /// <summary>How long the space of a released segment stays untouched: much longer than any program runs.</summary>
     public TimeSpan SegmentRest { get; init; } = TimeSpan.FromSeconds(10);

@@ -1,13 +1,19 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Cluster;
+using Ebpf.Cni.Dataplane.Conntrack;
 using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Sockets;
+using Ebpf.Cni.Dataplane.Tables;
+using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Dataplane;
 
@@ -23,7 +29,8 @@ namespace Ebpf.Cni.Dataplane;
 public sealed class NodeDataplane : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
-    private readonly BpfMap? _events;
+    private BpfMap? _events;
+    private ImmutableArray<Func<TableUsage>> _counters = [];
     private readonly List<string> _notices = [];
 
     private NodeDataplane(DataplaneOptions options, TimeProvider time)
@@ -38,27 +45,28 @@ public sealed class NodeDataplane : IDisposable
             pins.Create();
             using var maps = new MapLoader(pins, options, _notices);
             maps.Tidy();
-            var loader = new ProgramLoader(options, maps, new Config(FlagsFor(options)));
+            var loader = new ProgramLoader(options, maps, ConfigFor(options));
+            BpfProgram? reap = null;
             using (var pod = loader.Load(ProgramLoader.Pod))
                 Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
             using (var socket = loader.Load(ProgramLoader.Socket))
                 Sockets = Own(new SocketPrograms(pins, socket));
+            if (loader.Exists(ProgramLoader.Uplink))
+            {
+                using var uplink = loader.Load(ProgramLoader.Uplink);
+                reap = Own(uplink.GetProgram("ebc_ct_reap"));
+                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, options.SocketLb == SocketLbMode.Off));
+            }
 
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
             Adoption = Pods.Adopt();
-            if (options.SocketLb == SocketLbMode.Full)
-                Sockets.Attach(options.CgroupRoot);
-            else
+            Uplinks?.Adopt();
+            if (options.SocketLb == SocketLbMode.Off)
                 SocketPrograms.Detach(pins);
+            else
+                Sockets.Attach(options.CgroupRoot, options.BindGuard);
             maps.Commit();
-
-            var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
-            Services = new ServiceDataplane(
-                new KernelFrontendTable(OpenMap(pins, MapNames.Service)), new KernelBackendArray(backends), options.SegmentRest, time);
-            Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint));
-            Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
-            _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
-            Routes = new RouteTable(Own(new KernelRoutes()));
+            OpenTables(pins, options, time, reap);
         }
         catch
         {
@@ -67,20 +75,59 @@ public sealed class NodeDataplane : IDisposable
         }
     }
 
+    [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
+    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram? reap)
+    {
+        var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
+        Services = new ServiceDataplane(
+            new ServiceTables(
+                new KernelTable<SvcKey, Svc>(OpenMap(pins, MapNames.Service)),
+                new KernelBackendArray(backends),
+                new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))),
+            options.SegmentRest, time);
+        Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), OpenMap(pins, MapNames.Netns));
+        Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
+        Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), reap is null ? new NoReaper() : new BpfReaper(reap), options.ConntrackTimeouts, time);
+        Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
+        StaleSockets = Own(new StaleSockets(OpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
+        Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
+        _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
+        Routes = new RouteTable(Own(new KernelRoutes()));
+        _counters =
+        [
+            new EntryCounter<AffinityKey, Affinity>(MapNames.Affinity, OpenMap(pins, MapNames.Affinity), time).Usage,
+            new EntryCounter<StatKey, Stat>(MapNames.Stat, OpenMap(pins, MapNames.Stat), time).Usage,
+            new EntryCounter<SockRevKey, SockRev>(MapNames.SockRev, OpenMap(pins, MapNames.SockRev), time).Usage,
+        ];
+    }
+
     public KernelFeatures Features { get; }
 
-    public ServiceDataplane Services { get; }
+    public ServiceDataplane Services { get; private set; }
 
-    public EndpointTable Endpoints { get; }
+    /// <summary>What destinations are.</summary>
+    public IpcacheTable Ipcache { get; private set; }
+
+    public EndpointTable Endpoints { get; private set; }
 
     public PodPrograms Pods { get; }
 
+    public UplinkPrograms Uplinks { get; } = null!;
+
     public SocketPrograms Sockets { get; }
 
-    /// <summary>Of the network namespace in which this object was opened.</summary>
-    public RouteTable Routes { get; }
+    /// <summary>Connections that tc translates.</summary>
+    public ConntrackTable Conntrack { get; private set; }
 
-    public DropCounters Counters { get; }
+    /// <summary>Sockets that are connected to backends which are gone.</summary>
+    public StaleSockets StaleSockets { get; private set; }
+
+    public ServiceStats Stats { get; private set; }
+
+    /// <summary>Of the network namespace in which this object was opened.</summary>
+    public RouteTable Routes { get; private set; }
+
+    public DropCounters Counters { get; private set; }
 
     /// <summary>Pods whose programs were replaced, and pins that were stale.</summary>
     public AdoptionReport Adoption { get; }
@@ -102,11 +149,11 @@ public sealed class NodeDataplane : IDisposable
     /// <param name="capacity">Records that may wait for the reader.</param>
     public EventReader? OpenEvents(int capacity = 4096) => _events is null ? null : new EventReader(_events, capacity);
 
-    /// <summary>How full the tables are that refuse when full.</summary>
+    /// <summary>How full the tables are: those that refuse when full, and those that forget what is longest unused.</summary>
     public ImmutableArray<TableUsage> Usage()
     {
-        var (frontends, backends) = Services.Usage();
-        return [frontends, backends, Endpoints.Usage()];
+        var (frontends, backends, sourceRanges) = Services.Usage();
+        return [frontends, backends, sourceRanges, Endpoints.Usage(), Ipcache.Usage(), Conntrack.Usage(), .. _counters.Select(count => count())];
     }
 
     public void Dispose()
@@ -116,13 +163,19 @@ public sealed class NodeDataplane : IDisposable
         _owned.Clear();
     }
 
-    private ConfigFlags FlagsFor(DataplaneOptions options) =>
+    private Config ConfigFor(DataplaneOptions options) => new(
         (Features.RedirectPeer ? ConfigFlags.RedirectPeer : 0)
         | (Features.SetRetval ? ConfigFlags.SetRetval : 0)
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
-        | ConfigFlags.TcServices;
+        | ConfigFlags.TcServices
+        | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
+        | (options.SocketLb == SocketLbMode.Off ? ConfigFlags.HostServices : 0)
+        | (options.Masquerade ? ConfigFlags.Masquerade : 0)
+        | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
+        | (options.BindGuard ? ConfigFlags.BindGuard : 0),
+        options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts);
 
-    private BpfMap OpenMap(PinLayout pins, string name) => Own(BpfMap.OpenPinned(pins.Map(name)));
+    private BpfMap OpenMap(PinLayout pins, string name) => Own(Interim.OpenOrCreate(pins, name));
 
     private T Own<T>(T resource) where T : IDisposable
     {

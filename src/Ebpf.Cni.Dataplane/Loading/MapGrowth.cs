@@ -13,7 +13,8 @@ internal sealed class MapGrowth(PinLayout pins) : IDisposable
     private const string NextSuffix = "_next";
     private readonly Dictionary<string, BpfMap> _grown = [];
 
-    public static bool CanGrow(string map) => map is MapNames.Service or MapNames.Backend or MapNames.Endpoint;
+    public static bool CanGrow(string map) => map is MapNames.Service or MapNames.Backend or MapNames.Endpoint
+        or MapNames.Netns or MapNames.SourceRange or MapNames.Ipcache;
 
     /// <summary>Pins of a start that died between two steps of <see cref="Commit"/>.</summary>
     public void DropUnfinished()
@@ -38,6 +39,15 @@ internal sealed class MapGrowth(PinLayout pins) : IDisposable
                 break;
             case MapNames.Endpoint:
                 Copy<EpKey, Ep>(old, young);
+                break;
+            case MapNames.Netns:
+                Copy<NetnsKey, Netns>(old, young);
+                break;
+            case MapNames.SourceRange:
+                Copy<SrangeKey, Srange>(old, young);
+                break;
+            case MapNames.Ipcache:
+                Copy<IpcacheKey, Ipcache>(old, young);
                 break;
             default:
                 using (var from = old.MapArray<Backend>())

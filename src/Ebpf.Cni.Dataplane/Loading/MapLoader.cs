@@ -14,7 +14,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
     private const string Prefix = "ebc_";
     private readonly HashSet<string> _noticed = [];
     private readonly HashSet<string> _growing = [];
-    private readonly HashSet<string> _used = [];
+    private readonly HashSet<string> _used = [.. Interim.Names];
     private readonly MapGrowth _growth = new(pins);
 
     /// <summary>
@@ -108,7 +108,11 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         MapNames.Service => (options.ServiceTableSize, TableLimits.ServiceOption),
         MapNames.Backend => (options.BackendTableSize, TableLimits.BackendOption),
         MapNames.Conntrack or MapNames.SockRev => (options.ConntrackTableSize, TableLimits.ConntrackOption),
-        MapNames.Endpoint => (options.EndpointTableSize, TableLimits.EndpointOption),
+        MapNames.Endpoint or MapNames.Netns => (options.EndpointTableSize, TableLimits.EndpointOption),
+        MapNames.SourceRange => (options.SourceRangeTableSize, TableLimits.SourceRangeOption),
+        MapNames.Affinity => (options.AffinityTableSize, TableLimits.AffinityOption),
+        MapNames.Stat => (options.StatTableSize, TableLimits.StatOption),
+        MapNames.Ipcache => (options.IpcacheTableSize, TableLimits.IpcacheOption),
         _ => null,
     };
 

@@ -1,9 +1,10 @@
+using System.Globalization;
 using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction).
+/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction), links/uplink/(interface index)_(direction).
 /// A bpffs refuses names with dots.
 /// </summary>
 public sealed class PinLayout(string root)
@@ -13,6 +14,8 @@ public sealed class PinLayout(string root)
     public string SocketLinks { get; } = Path.Combine(root, "links", "socket");
 
     public string PodLinks { get; } = Path.Combine(root, "links", "pod");
+
+    public string UplinkLinks { get; } = Path.Combine(root, "links", "uplink");
 
     public string Map(string name) => Path.Combine(Maps, name);
 
@@ -24,6 +27,20 @@ public sealed class PinLayout(string root)
         if (string.IsNullOrEmpty(pod) || pod.AsSpan().IndexOfAny("./_") >= 0)
             throw new ArgumentException($"'{pod}' cannot be the name of a pin: it must be without '.', '/' and '_'", nameof(pod));
         return Path.Combine(PodLinks, pod + Suffix(direction));
+    }
+
+    /// <summary>By index: names of interfaces may have dots, and change.</summary>
+    public string UplinkLink(int ifindex, TcDirection direction) =>
+        Path.Combine(UplinkLinks, ifindex.ToString(CultureInfo.InvariantCulture) + Suffix(direction));
+
+    /// <summary>What is pinned below <see cref="UplinkLinks"/>, as far as it is ours.</summary>
+    public IReadOnlyList<(string Path, int Ifindex, TcDirection Direction)> ListUplinkLinks()
+    {
+        var found = new List<(string, int, TcDirection)>();
+        foreach (var path in Directory.GetFiles(UplinkLinks).Order(StringComparer.Ordinal))
+            if (ParsePodLink(path) is var (name, direction) && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var ifindex))
+                found.Add((path, ifindex, direction));
+        return found;
     }
 
     /// <summary>The pod's name and the direction of a pin below <see cref="PodLinks"/>; null when it is none of ours.</summary>
@@ -41,6 +58,7 @@ public sealed class PinLayout(string root)
         Directory.CreateDirectory(Maps);
         Directory.CreateDirectory(SocketLinks);
         Directory.CreateDirectory(PodLinks);
+        Directory.CreateDirectory(UplinkLinks);
     }
 
     private static string Suffix(TcDirection direction) => direction == TcDirection.Ingress ? "_ingress" : "_egress";

@@ -8,6 +8,9 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
 {
     public const string Socket = "socket.bpf.o";
     public const string Pod = "pod.bpf.o";
+    public const string Uplink = "uplink.bpf.o";
+
+    public bool Exists(string file) => File.Exists(Path.Combine(options.ObjectDirectory, file));
 
     /// <exception cref="DataplaneException">The file is missing, or a pinned map has another layout.</exception>
     /// <exception cref="BpfLoadException">The verifier refuses a program.</exception>
@@ -15,7 +18,7 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
     {
         var path = Path.Combine(options.ObjectDirectory, file);
         if (!File.Exists(path))
-            throw new DataplaneException($"there is no BPF object {path}: --bpf-objects must name the directory of {Socket} and {Pod}");
+            throw new DataplaneException($"there is no BPF object {path}: --bpf-objects must name the directory of {Socket}, {Pod} and {Uplink}");
         var bpf = BpfObject.Open(path);
         try
         {

@@ -7,14 +7,25 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Pods;
 
 /// <summary>
-/// <c>ebc_ep_v1</c>: who may send from which address, and how to deliver to it. The caller owns the addresses: the last put of one wins. Thread-safe.
+/// <c>ebc_ep_v1</c>: who may send from which address, and how to deliver to it; and <c>ebc_netns_v1</c>: whose a socket is that has no address yet.
+/// The caller owns the addresses: the last put of one wins. Thread-safe.
 /// </summary>
 public sealed class EndpointTable : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly BpfMap _map;
+    private readonly BpfMap _netns;
 
-    internal EndpointTable(BpfMap map) => _map = map;
+    /// <summary>What <c>ebc_netns_v1</c> holds, by address.</summary>
+    private readonly Dictionary<Addr, ulong> _cookies = [];
+
+    internal EndpointTable(BpfMap map, BpfMap netns)
+    {
+        _map = map;
+        _netns = netns;
+        foreach (var (key, value) in netns.ReadAll<NetnsKey, Netns>())
+            Learn(value, key.Cookie);
+    }
 
     /// <summary>Adds or replaces a pod's addresses: all of them, or none that was not there before.</summary>
     /// <exception cref="DataplaneException">The table is full; names the option.</exception>
@@ -25,24 +36,25 @@ public sealed class EndpointTable : IDisposable
         lock (_lock)
         {
             var added = new List<EpKey>();
-            foreach (var key in endpoint.Addresses.Select(a => new EpKey(a)))
+            try
             {
-                var isNew = !_map.TryLookup(key, out Ep _);
-                try
+                foreach (var key in endpoint.Addresses.Select(a => new EpKey(a)))
                 {
+                    var isNew = !_map.TryLookup(key, out Ep _);
                     _map.Update(key, value);
+                    if (isNew)
+                        added.Add(key);
                 }
-                catch (KernelException e)
-                {
-                    foreach (var undo in added)
-                        _map.Delete(undo);
-                    if (e.Errno != Errno.E2BIG)
-                        throw;
-                    throw new DataplaneException(
-                        $"endpoint {endpoint.Id}: table {MapNames.Endpoint} is full at {_map.Info.MaxEntries} addresses. Raise {TableLimits.EndpointOption}.", e);
-                }
-                if (isNew)
-                    added.Add(key);
+                PutNamespace(endpoint);
+            }
+            catch (KernelException e)
+            {
+                foreach (var undo in added)
+                    _map.Delete(undo);
+                if (e.Errno != Errno.E2BIG)
+                    throw;
+                throw new DataplaneException(
+                    $"endpoint {endpoint.Id}: table {MapNames.Endpoint} is full at {_map.Info.MaxEntries} addresses. Raise {TableLimits.EndpointOption}.", e);
             }
         }
     }
@@ -53,7 +65,11 @@ public sealed class EndpointTable : IDisposable
     {
         ArgumentNullException.ThrowIfNull(addresses);
         lock (_lock)
-            return addresses.Count(a => _map.Delete(new EpKey(a)));
+        {
+            var all = addresses.ToList();
+            Forget(all);
+            return all.Count(a => _map.Delete(new EpKey(a)));
+        }
     }
 
     /// <summary>All pods, by id; their addresses in ascending order (IPv6 with leading zeros before IPv4, as bytes sort).</summary>
@@ -63,11 +79,49 @@ public sealed class EndpointTable : IDisposable
             return [.. _map.ReadAll<EpKey, Ep>()
                 .GroupBy(e => e.Value, e => e.Key.Addr)
                 .OrderBy(g => g.Key.Id)
-                .Select(g => new PodEndpoint(g.Key.Id, (int)g.Key.Ifindex, g.Key.PodMac, g.Key.HostMac, [.. g.Order()]))];
+                .Select(g => new PodEndpoint(
+                    g.Key.Id, (int)g.Key.Ifindex, g.Key.PodMac, g.Key.HostMac, [.. g.Order()], g.Select(a => _cookies.GetValueOrDefault(a)).Max()))];
     }
 
     /// <summary>Counts by reading: for metrics, not for hot paths.</summary>
     public TableUsage Usage() => new(MapNames.Endpoint, (uint)_map.ReadAll<EpKey, Ep>().Count, _map.Info.MaxEntries);
 
-    public void Dispose() => _map.Dispose();
+    public void Dispose()
+    {
+        _map.Dispose();
+        _netns.Dispose();
+    }
+
+    private void PutNamespace(PodEndpoint endpoint)
+    {
+        if (endpoint.NetnsCookie == 0)
+        {
+            Forget(endpoint.Addresses);
+            return;
+        }
+        // An address that was another namespace's: that one's entry would lie about it.
+        Forget(endpoint.Addresses.Where(a => _cookies.TryGetValue(a, out var cookie) && cookie != endpoint.NetnsCookie));
+        var value = endpoint.ToNetns();
+        _netns.Update(new NetnsKey(endpoint.NetnsCookie), value);
+        Learn(value, endpoint.NetnsCookie);
+    }
+
+    private void Learn(in Netns value, ulong cookie)
+    {
+        if (value.V4 != default)
+            _cookies[value.V4] = cookie;
+        if (value.V6 != default)
+            _cookies[value.V6] = cookie;
+    }
+
+    /// <summary>A namespace goes with the first of its addresses: a pod loses all at once.</summary>
+    private void Forget(IEnumerable<Addr> addresses)
+    {
+        foreach (var cookie in addresses.Select(a => _cookies.GetValueOrDefault(a)).Where(c => c != 0).Distinct().ToList())
+        {
+            _netns.Delete(new NetnsKey(cookie));
+            foreach (var address in _cookies.Where(c => c.Value == cookie).Select(c => c.Key).ToList())
+                _cookies.Remove(address);
+        }
+    }
 }

@@ -9,7 +9,10 @@ namespace Ebpf.Cni.Dataplane.Pods;
 /// <param name="PodMac">The pod's side.</param>
 /// <param name="HostMac">The host's side: the pod's gateway.</param>
 /// <param name="Addresses">What it may send from: one, or one of each family.</param>
-public sealed record PodEndpoint(uint Id, int Ifindex, MacAddr PodMac, MacAddr HostMac, ImmutableArray<Addr> Addresses)
+/// <param name="NetnsCookie">Of its network namespace (<see cref="Kernel.Namespaces.NetworkNamespace.Cookie"/>); 0: unknown, and then session affinity does not recognize the pod at its sockets.</param>
+public sealed record PodEndpoint(uint Id, int Ifindex, MacAddr PodMac, MacAddr HostMac, ImmutableArray<Addr> Addresses, ulong NetnsCookie = 0)
 {
+    internal Netns ToNetns() => new(Addresses.FirstOrDefault(a => a.IsIPv4), Addresses.FirstOrDefault(a => !a.IsIPv4));
+
     internal Ep ToEntry() => new((uint)Ifindex, Id, PodMac, HostMac, Flags: 0);
 }

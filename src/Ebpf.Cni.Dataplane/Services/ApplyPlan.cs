@@ -15,18 +15,27 @@ public sealed record SegmentWrite(LiveSegment Segment);
 /// <param name="IsNew">The kernel does not hold it yet.</param>
 public sealed record FrontendUpdate(SvcKey Key, Svc Value, LiveSegment? Segment, ObjectName Owner, bool IsNew);
 
+/// <summary>Let the clients of a prefix use a service port.</summary>
+public sealed record SourceRangeAdd(SrangeKey Key, ObjectName Owner);
+
 /// <summary>
 /// The way from what the kernel holds to what is desired, as data. The phases are executed in this order, and stopping anywhere leaves
 /// every frontend with its complete old backends or its complete new ones:
-/// write new segments (into free space) → add and switch frontends → delete frontends → release what nobody points to any more.
+/// add source ranges → write new segments (into free space) → add and switch frontends → delete frontends → delete source ranges that no frontend needs any
+/// more → release what nobody points to any more.
 /// </summary>
 public sealed record ApplyPlan
 {
+    /// <summary>Before the frontends that ask for them: at no moment is a client kept out that is in the old and in the new list.</summary>
+    public ImmutableArray<SourceRangeAdd> RangeAdds { get; init; } = [];
+
     public ImmutableArray<SegmentWrite> Writes { get; init; } = [];
 
     public ImmutableArray<FrontendUpdate> Updates { get; init; } = [];
 
     public ImmutableArray<SvcKey> Deletes { get; init; } = [];
+
+    public ImmutableArray<SrangeKey> RangeDeletes { get; init; } = [];
 
     /// <summary>Segments that lose their last frontend if everything succeeds. They rest before their space is used again.</summary>
     public ImmutableArray<LiveSegment> Releases { get; init; } = [];
@@ -37,5 +46,5 @@ public sealed record ApplyPlan
     /// <summary>Services whose new segments fit once what rests is free.</summary>
     public ImmutableArray<ObjectName> Waiting { get; init; } = [];
 
-    public bool IsEmpty => Writes.IsEmpty && Updates.IsEmpty && Deletes.IsEmpty;
+    public bool IsEmpty => RangeAdds.IsEmpty && Writes.IsEmpty && Updates.IsEmpty && Deletes.IsEmpty && RangeDeletes.IsEmpty;
 }

@@ -24,6 +24,16 @@ public sealed record ApplyResult
 
     public int FrontendsDeleted { get; init; }
 
+    public int SourceRangesAdded { get; init; }
+
+    public int SourceRangesDeleted { get; init; }
+
+    /// <summary>
+    /// Backends of UDP and SCTP service ports that this apply has taken out of service; each once. Flows that still go there, and sockets that are connected to them,
+    /// talk to nobody: see <see cref="Conntrack.ConntrackTable.Purge"/> and <see cref="Sockets.StaleSockets.Destroy"/>.
+    /// </summary>
+    public ImmutableArray<GoneBackend> GoneBackends { get; init; } = [];
+
     /// <summary>Services that do not fit, each with the option to raise.</summary>
     public ImmutableArray<TableFull> Refusals { get; init; } = [];
 
@@ -35,8 +45,8 @@ public sealed record ApplyResult
     /// <summary>When something is owed and released space will help: the time to wait before the next apply.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>Writes to kernel memory: a segment through the mapping, or one entry of the frontend table.</summary>
-    public int KernelWrites => SegmentsWritten + FrontendsAdded + FrontendsSwitched + FrontendsDeleted;
+    /// <summary>Writes to kernel memory: a segment through the mapping, or one entry of another table.</summary>
+    public int KernelWrites => SegmentsWritten + FrontendsAdded + FrontendsSwitched + FrontendsDeleted + SourceRangesAdded + SourceRangesDeleted;
 
     /// <summary>The kernel holds exactly what was desired.</summary>
     public bool Complete => Refusals.IsEmpty && Waiting.IsEmpty && Errors.IsEmpty;
@@ -49,5 +59,8 @@ public sealed record ApplyResult
         FrontendsAdded = FrontendsAdded + second.FrontendsAdded,
         FrontendsSwitched = FrontendsSwitched + second.FrontendsSwitched,
         FrontendsDeleted = FrontendsDeleted + second.FrontendsDeleted,
+        SourceRangesAdded = SourceRangesAdded + second.SourceRangesAdded,
+        SourceRangesDeleted = SourceRangesDeleted + second.SourceRangesDeleted,
+        GoneBackends = [.. GoneBackends.Union(second.GoneBackends)],
     };
 }

@@ -10,7 +10,8 @@ namespace Ebpf.Cni.Dataplane.Services;
 /// </summary>
 /// <param name="Changed">All segments and frontends of the service ports that changed.</param>
 /// <param name="Left">Frontends of the former state that changed or went away.</param>
-internal sealed record DesiredDelta(DesiredState Changed, List<SvcKey> Left)
+/// <param name="LeftRanges">Source ranges of the former state that went away.</param>
+internal sealed record DesiredDelta(DesiredState Changed, List<SvcKey> Left, List<SrangeKey> LeftRanges)
 {
     public static DesiredDelta Between(DesiredState before, DesiredState after)
     {
@@ -18,19 +19,34 @@ internal sealed record DesiredDelta(DesiredState Changed, List<SvcKey> Left)
         var left = new List<SvcKey>();
         Walk(before.Segments, after.Segments, Compare, s => ids.Add(s.Key.ServiceId), s => ids.Add(s.Key.ServiceId));
         Walk(before.Frontends, after.Frontends, static (a, b) => a.Key.CompareTo(b.Key), Leave, f => ids.Add(f.Segment.ServiceId));
+        var leftRanges = CompareRanges(before.SourceRanges, after.SourceRanges, ids);
         return new DesiredDelta(
             new DesiredState
             {
                 Segments = Of(after.Segments, s => ids.Contains(s.Key.ServiceId)),
                 Frontends = Of(after.Frontends, f => ids.Contains(f.Segment.ServiceId)),
+                SourceRanges = Of(after.SourceRanges, r => ids.Contains(r.ServiceId)),
             },
-            left);
+            left,
+            leftRanges);
 
         void Leave(DesiredFrontend frontend)
         {
             ids.Add(frontend.Segment.ServiceId);
             left.Add(frontend.Key);
         }
+    }
+
+    /// <summary>Few services have ranges and fewer change them: mostly the two lists are equal.</summary>
+    /// <returns>What went away.</returns>
+    private static List<SrangeKey> CompareRanges(ImmutableArray<DesiredSourceRange> before, ImmutableArray<DesiredSourceRange> after, HashSet<uint> ids)
+    {
+        if (before == after || before.AsSpan().SequenceEqual(after.AsSpan()))
+            return [];
+        var gone = before.Except(after).ToList();
+        ids.UnionWith(gone.Select(r => r.ServiceId));
+        ids.UnionWith(after.Except(before).Select(r => r.ServiceId));
+        return gone.ConvertAll(r => SourceRangeMirror.Key(r));
     }
 
     /// <summary>Pairs equal references of two sorted lists and reports all others; out of order it would pair less, never wrongly.</summary>

@@ -1,23 +1,59 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
-/// <summary>A segment of the backend table that frontends point to, or are about to.</summary>
-public sealed class LiveSegment(Extent extent, uint serviceId, ImmutableArray<DesiredBackend> backends)
+/// <summary>A segment of the backend table that frontends point to, or are about to: the backends to choose from, and behind them the tail.</summary>
+public sealed class LiveSegment
 {
-    public Extent Extent { get; } = extent;
+    public LiveSegment(Extent extent, uint serviceId, IpProtocol protocol, ImmutableArray<DesiredBackend> backends, ImmutableArray<DesiredBackend> tail)
+    {
+        Extent = extent;
+        ServiceId = serviceId;
+        Protocol = protocol;
+        Backends = backends;
+        Tail = tail;
+        Trusted = !backends.IsDefault;
+    }
 
-    public uint ServiceId { get; } = serviceId;
+    /// <summary>Backends and tail together.</summary>
+    public Extent Extent { get; }
 
-    /// <summary>What it holds; default when that is not known (damaged), and then it serves no desired segment.</summary>
-    public ImmutableArray<DesiredBackend> Backends { get; private set; } = backends;
+    public uint ServiceId { get; }
+
+    /// <summary>Of its service port.</summary>
+    public IpProtocol Protocol { get; }
+
+    /// <summary>What new connections go to; default when that was never known.</summary>
+    public ImmutableArray<DesiredBackend> Backends { get; }
+
+    /// <summary>What serves but is not chosen.</summary>
+    public ImmutableArray<DesiredBackend> Tail { get; }
+
+    /// <summary>It holds what it says; one that does not (damaged) serves no desired segment.</summary>
+    public bool Trusted { get; private set; }
 
     /// <summary>Frontends that point to it, or may do so.</summary>
     public int References { get; internal set; }
 
-    internal void Distrust() => Backends = default;
+    /// <summary>All that serve; empty when unknown.</summary>
+    internal IEnumerable<DesiredBackend> All => Backends.IsDefault ? [] : Backends.Concat(Tail);
 
-    internal bool Holds(uint serviceId, ImmutableArray<DesiredBackend> wanted) =>
-        ServiceId == serviceId && !Backends.IsDefault && (Backends == wanted || Backends.AsSpan().SequenceEqual(wanted.AsSpan()));
+    internal void Distrust() => Trusted = false;
+
+    internal bool Holds(uint serviceId, DesiredSegment wanted) =>
+        Trusted && ServiceId == serviceId && Same(Backends, wanted.Backends) && Same(Tail, wanted.Tail);
+
+    /// <summary>Writes it out as the table has it.</summary>
+    internal void Render(Span<Backend> into)
+    {
+        var at = 0;
+        foreach (var one in Backends)
+            into[at++] = new Backend(one.Addr, one.Port, one.Flags, ServiceId);
+        foreach (var one in Tail)
+            into[at++] = new Backend(one.Addr, one.Port, one.Flags, ServiceId);
+    }
+
+    private static bool Same(ImmutableArray<DesiredBackend> a, ImmutableArray<DesiredBackend> b) => a == b || a.AsSpan().SequenceEqual(b.AsSpan());
 }

@@ -6,8 +6,10 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>Collects the phases of a plan, service by service; a service that does not fit leaves no trace in them.</summary>
-internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocator)
+internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges, SegmentAllocator allocator)
 {
+    private readonly ImmutableArray<SourceRangeAdd>.Builder _rangeAdds = ImmutableArray.CreateBuilder<SourceRangeAdd>();
+    private readonly ImmutableArray<SrangeKey>.Builder _rangeDeletes = ImmutableArray.CreateBuilder<SrangeKey>();
     private readonly ImmutableArray<SegmentWrite>.Builder _writes = ImmutableArray.CreateBuilder<SegmentWrite>();
     private readonly ImmutableArray<FrontendUpdate>.Builder _updates = ImmutableArray.CreateBuilder<FrontendUpdate>();
     private readonly ImmutableArray<SvcKey>.Builder _deletes = ImmutableArray.CreateBuilder<SvcKey>();
@@ -17,6 +19,7 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocat
 
     // Deletes come after the additions, so they make no room for this plan's additions.
     private long _room = mirror.FrontendCapacity - mirror.Frontends.Count;
+    private long _rangeRoom = ranges.Capacity - ranges.Count;
 
     public void Add(ServicePlanner.ServiceChange change)
     {
@@ -26,9 +29,18 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocat
             Refuse(change.Service, TableLimits.Service(mirror.FrontendCapacity, (uint)added, change.Service));
             return;
         }
+        var addedRanges = change.Ranges.Count(r => !ranges.Has(r));
+        if (addedRanges > _rangeRoom)
+        {
+            Refuse(change.Service, TableLimits.SourceRange(ranges.Capacity, (uint)addedRanges, change.Service));
+            return;
+        }
         if (!TryReserve(change))
             return;
         _room -= added;
+        _rangeRoom -= addedRanges;
+        foreach (var range in change.Ranges)
+            _rangeAdds.Add(new SourceRangeAdd(range, change.Service));
         foreach (var (frontend, target, isNew) in change.Frontends)
             _updates.Add(new FrontendUpdate(frontend.Key, target.ValueFor(frontend), target.Live, change.Service, isNew));
     }
@@ -51,8 +63,33 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocat
         _deletes.Sort();
     }
 
+    /// <summary>
+    /// Deletes those <paramref name="candidates"/> that are not desired, except those of a service port to which a frontend keeps pointing that should not: its service,
+    /// or the one that takes it over, was refused. To be called last.
+    /// </summary>
+    public void DeleteUndesiredRanges(DesiredState desired, IEnumerable<SrangeKey> candidates)
+    {
+        var wanted = desired.SourceRanges.Select(r => SourceRangeMirror.Key(r)).ToHashSet();
+        var obsolete = candidates.Where(r => !wanted.Contains(r) && ranges.Has(r)).ToList();
+        if (obsolete.Count > 0 && (_untouched.Count == 0 || !KeepRangesOfStaying(desired, obsolete)))
+            _rangeDeletes.AddRange(obsolete);
+    }
+
+    /// <returns>Whether all must stay: a frontend that stays may lead to any service port.</returns>
+    private bool KeepRangesOfStaying(DesiredState desired, List<SrangeKey> obsolete)
+    {
+        var moving = _updates.Select(u => u.Key).Concat(_deletes).ToHashSet();
+        var settled = desired.Frontends.Where(f => !_untouched.Contains(f.Owner.Service)).ToDictionary(f => f.Key, f => f.Segment.ServiceId);
+        var staying = mirror.Frontends.Where(f => !moving.Contains(f.Key) && settled.GetValueOrDefault(f.Key) != f.Value.Value.ServiceId).ToList();
+        var kept = staying.Select(f => f.Value.Value.ServiceId).ToHashSet();
+        obsolete.RemoveAll(r => kept.Contains(r.ServiceId.Host));
+        return staying.Exists(f => !f.Value.Certain);
+    }
+
     public ApplyPlan Build() => new()
     {
+        RangeAdds = _rangeAdds.DrainToImmutable(),
+        RangeDeletes = _rangeDeletes.DrainToImmutable(),
         Writes = _writes.DrainToImmutable(),
         Releases = FindReleases(),
         Updates = _updates.DrainToImmutable(),
@@ -66,7 +103,7 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocat
         var reserved = new List<(ServicePlanner.Target Target, Extent Extent)>();
         foreach (var target in change.Frontends.Select(f => f.Target).Where(t => !t.Served).Distinct())
         {
-            var outcome = allocator.TryAllocate((uint)target.Desired.Backends.Length, out var extent);
+            var outcome = allocator.TryAllocate(target.Size, out var extent);
             if (outcome == AllocationOutcome.Allocated)
             {
                 reserved.Add((target, extent));
@@ -82,14 +119,15 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SegmentAllocator allocat
         }
         foreach (var (target, extent) in reserved)
         {
-            target.Live = new LiveSegment(extent, target.Desired.Key.ServiceId, target.Desired.Backends);
+            var desired = target.Desired;
+            target.Live = new LiveSegment(extent, desired.Key.ServiceId, desired.Owner.Protocol, desired.Backends, desired.Tail);
             _writes.Add(new SegmentWrite(target.Live));
         }
         return true;
     }
 
     private static uint CountMissing(ServicePlanner.ServiceChange change) =>
-        (uint)change.Frontends.Select(f => f.Target).Where(t => !t.Served).Distinct().Sum(t => (long)t.Desired.Backends.Length);
+        (uint)change.Frontends.Select(f => f.Target).Where(t => !t.Served).Distinct().Sum(t => (long)t.Size);
 
     private void Refuse(ObjectName service, TableFull why)
     {

@@ -12,27 +12,25 @@ namespace Ebpf.Cni.Dataplane.Services;
 public sealed class ServiceDataplane
 {
     private readonly Lock _lock = new();
-    private readonly IFrontendTable _frontends;
-    private readonly IBackendArray _backends;
+    private readonly ServiceTables _tables;
     private readonly ServiceMirror _mirror;
+    private readonly SourceRangeMirror _ranges;
     private readonly SegmentAllocator _allocator;
 
     /// <summary>What the kernel is known to hold, exactly; null when something is owed or was found to differ.</summary>
     private DesiredState? _settled;
 
     /// <summary>Reads the tables; writes nothing.</summary>
-    /// <param name="frontends">The frontend table.</param>
-    /// <param name="backends">The backend array.</param>
+    /// <param name="tables">Frontends, backends, source ranges.</param>
     /// <param name="rest">How long the space of a released segment rests.</param>
     /// <param name="time">The clock that measures the rest.</param>
-    public ServiceDataplane(IFrontendTable frontends, IBackendArray backends, TimeSpan rest, TimeProvider time)
+    internal ServiceDataplane(ServiceTables tables, TimeSpan rest, TimeProvider time)
     {
-        ArgumentNullException.ThrowIfNull(frontends);
-        ArgumentNullException.ThrowIfNull(backends);
-        _frontends = frontends;
-        _backends = backends;
-        _allocator = new SegmentAllocator(backends.Length, rest, time);
-        (_mirror, Restored) = new ServiceRestorer(frontends, backends).Restore(_allocator);
+        ArgumentNullException.ThrowIfNull(tables);
+        _tables = tables;
+        _allocator = new SegmentAllocator(tables.Backends.Length, rest, time);
+        (_mirror, Restored) = new ServiceRestorer(tables.Frontends, tables.Backends).Restore(_allocator);
+        _ranges = SourceRangeMirror.Restore(tables.SourceRanges);
         RestoredIds = ReadIds(_mirror);
     }
 
@@ -56,7 +54,7 @@ public sealed class ServiceDataplane
             var plan = Plan(desired, delta);
             var result = Execute(plan);
             // What this pass deleted or released may be the room that it lacked (or will be, after its rest).
-            if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || !plan.Releases.IsEmpty))
+            if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || result.SourceRangesDeleted > 0 || !plan.Releases.IsEmpty))
                 result = result.Then(Execute(Plan(desired, delta)));
             if (!result.Complete)
                 return result with { RetryAfter = _allocator.NextRelease };
@@ -70,7 +68,7 @@ public sealed class ServiceDataplane
     {
         lock (_lock)
         {
-            var plan = ServicePlanner.Plan(_mirror, desired, _allocator);
+            var plan = ServicePlanner.Plan(_mirror, _ranges, desired, _allocator);
             ServicePlanner.Abandon(plan, _allocator);
             return plan;
         }
@@ -82,20 +80,21 @@ public sealed class ServiceDataplane
         lock (_lock)
         {
             _settled = null;
-            var drift = ServiceVerifier.Verify(_frontends, _backends, _mirror);
+            var drift = ServiceVerifier.Verify(_tables.Frontends, _tables.Backends, _mirror) with { SourceRanges = _ranges.Verify(_tables.SourceRanges) };
             foreach (var segment in _mirror.CollectUnreferenced())
                 _allocator.Release(segment.Extent);
             return drift;
         }
     }
 
-    /// <summary>Entries and sizes of both tables. What rests counts as used.</summary>
-    public (TableUsage Frontends, TableUsage Backends) Usage()
+    /// <summary>Entries and sizes of the tables. What rests counts as used.</summary>
+    public (TableUsage Frontends, TableUsage Backends, TableUsage SourceRanges) Usage()
     {
         lock (_lock)
         {
             return (new TableUsage(MapNames.Service, (uint)_mirror.Frontends.Count, _mirror.FrontendCapacity),
-                new TableUsage(MapNames.Backend, _allocator.Used + _allocator.Resting, _allocator.Capacity));
+                new TableUsage(MapNames.Backend, _allocator.Used + _allocator.Resting, _allocator.Capacity),
+                new TableUsage(MapNames.SourceRange, (uint)_ranges.Count, _ranges.Capacity));
         }
     }
 
@@ -103,14 +102,14 @@ public sealed class ServiceDataplane
     public ImmutableArray<ServiceView> ReadServices()
     {
         lock (_lock)
-            return ServiceView.Read(_frontends, _backends);
+            return ServiceView.Read(_tables.Frontends, _tables.Backends);
     }
 
     private ApplyPlan Plan(DesiredState desired, DesiredDelta? delta) => delta is null
-        ? ServicePlanner.Plan(_mirror, desired, _allocator)
-        : ServicePlanner.Plan(_mirror, delta, _allocator);
+        ? ServicePlanner.Plan(_mirror, _ranges, desired, _allocator)
+        : ServicePlanner.Plan(_mirror, _ranges, delta, _allocator);
 
-    private ApplyResult Execute(ApplyPlan plan) => new PlanExecutor(_frontends, _backends, _mirror, _allocator).Execute(plan);
+    private ApplyResult Execute(ApplyPlan plan) => new PlanExecutor(_tables, _mirror, _ranges, _allocator).Execute(plan);
 
     private static IdTable ReadIds(ServiceMirror mirror)
     {

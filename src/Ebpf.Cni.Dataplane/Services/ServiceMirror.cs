@@ -20,6 +20,7 @@ public sealed record MirroredFrontend(Svc Value, LiveSegment? Segment, bool Cert
 public sealed class ServiceMirror(uint frontendCapacity)
 {
     private readonly Dictionary<SvcKey, MirroredFrontend> _frontends = [];
+    private readonly Dictionary<uint, List<LiveSegment>> _segments = [];
     private readonly List<LiveSegment> _unreferenced = [];
 
     /// <summary>Entries that the frontend table can hold.</summary>
@@ -28,6 +29,9 @@ public sealed class ServiceMirror(uint frontendCapacity)
     public IReadOnlyDictionary<SvcKey, MirroredFrontend> Frontends => _frontends;
 
     public bool TryGet(in SvcKey key, [NotNullWhen(true)] out MirroredFrontend? frontend) => _frontends.TryGetValue(key, out frontend);
+
+    /// <summary>Segments of a service port that frontends point to, or may do so.</summary>
+    internal IReadOnlyList<LiveSegment> SegmentsOf(uint serviceId) => _segments.GetValueOrDefault(serviceId) ?? [];
 
     /// <summary>The kernel holds this value now.</summary>
     internal void Set(in SvcKey key, in Svc value, LiveSegment? segment, ObjectName? owner)
@@ -79,10 +83,13 @@ public sealed class ServiceMirror(uint frontendCapacity)
         return collected;
     }
 
-    private static void Acquire(LiveSegment? segment)
+    private void Acquire(LiveSegment? segment)
     {
-        if (segment is not null)
-            segment.References++;
+        if (segment is null || segment.References++ > 0)
+            return;
+        if (!_segments.TryGetValue(segment.ServiceId, out var all))
+            _segments.Add(segment.ServiceId, all = []);
+        all.Add(segment);
     }
 
     private void ReleaseAll(MirroredFrontend? frontend)
@@ -96,7 +103,12 @@ public sealed class ServiceMirror(uint frontendCapacity)
 
     private void Release(LiveSegment? segment)
     {
-        if (segment is not null && --segment.References == 0)
-            _unreferenced.Add(segment);
+        if (segment is null || --segment.References > 0)
+            return;
+        _unreferenced.Add(segment);
+        var all = _segments[segment.ServiceId];
+        all.Remove(segment);
+        if (all.Count == 0)
+            _segments.Remove(segment.ServiceId);
     }
 }

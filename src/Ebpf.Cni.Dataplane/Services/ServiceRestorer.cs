@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Tables;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
@@ -16,10 +17,13 @@ public readonly record struct RestoreReport(int Frontends, int Segments, int Bro
 /// without being equal (no plan writes that) are kept reserved as one region of unknown content until the first apply has moved their frontends away.
 /// What a broken entry points to is not reserved: its readers see foreign backends already, and reserving garbage could block the repair.
 /// </summary>
-internal sealed class ServiceRestorer(IFrontendTable frontends, IBackendArray backends)
+internal sealed class ServiceRestorer(IKeyedTable<SvcKey, Svc> frontends, IBackendArray backends)
 {
     private readonly Dictionary<(Extent Extent, uint ServiceId), bool> _sound = [];
     private Backend[] _buffer = new Backend[64];
+
+    /// <summary>Where a segment is and how it is divided; equal ones are one segment.</summary>
+    private readonly record struct Place(Extent Extent, uint Count);
 
     public (ServiceMirror Mirror, RestoreReport Report) Restore(SegmentAllocator allocator)
     {
@@ -29,8 +33,8 @@ internal sealed class ServiceRestorer(IFrontendTable frontends, IBackendArray ba
         var broken = 0;
         foreach (var (key, value) in entries)
         {
-            var segment = value.Count == 0 ? null : segments.GetValueOrDefault(new Extent(value.Offset, value.Count));
-            mirror.Set(key, value, IsSound(value) ? segment : null, owner: null);
+            var segment = IsSound(value) ? segments.GetValueOrDefault(PlaceOf(value)) : null;
+            mirror.Set(key, value, segment, owner: null);
             if (IsSound(value))
                 continue;
             mirror.Doubt(key);
@@ -42,47 +46,60 @@ internal sealed class ServiceRestorer(IFrontendTable frontends, IBackendArray ba
     /// <summary>The entry serves what it claims: nobody's backends, or only its own.</summary>
     public bool IsSound(in Svc value)
     {
-        if (value.ServiceId == 0 || (ulong)value.Offset + value.Count > backends.Length)
+        if (value.ServiceId == 0 || (ulong)value.Offset + value.Count + value.Tail > backends.Length)
             return false;
-        if (value.Count == 0)
+        if (value.Count + value.Tail == 0)
             return true;
-        var key = (new Extent(value.Offset, value.Count), value.ServiceId);
+        var key = (PlaceOf(value).Extent, value.ServiceId);
         if (_sound.TryGetValue(key, out var known))
             return known;
-        var serviceId = value.ServiceId;
-        return _sound[key] = Read(key.Item1).TrueForAll(b => b.ServiceId == serviceId);
+        var sound = true;
+        foreach (ref readonly var backend in Read(key.Extent))
+            sound &= backend.ServiceId == value.ServiceId;
+        return _sound[key] = sound;
     }
 
-    private Dictionary<Extent, LiveSegment> ReserveSegments(List<KeyValuePair<SvcKey, Svc>> entries, SegmentAllocator allocator)
+    private static Place PlaceOf(in Svc value) => new(new Extent(value.Offset, value.Count + value.Tail), value.Count);
+
+    private Dictionary<Place, LiveSegment> ReserveSegments(List<KeyValuePair<SvcKey, Svc>> entries, SegmentAllocator allocator)
     {
-        var extents = entries.Where(e => e.Value.Count != 0 && IsSound(e.Value))
-            .Select(e => (Extent: new Extent(e.Value.Offset, e.Value.Count), e.Value.ServiceId))
-            .Distinct().OrderBy(e => e.Extent.Offset).ThenBy(e => e.Extent.Count).ToList();
-        var segments = new Dictionary<Extent, LiveSegment>();
-        for (var first = 0; first < extents.Count;)
+        var places = entries.Where(e => e.Value.Count + (ulong)e.Value.Tail != 0 && IsSound(e.Value))
+            .Select(e => (Place: PlaceOf(e.Value), e.Value.ServiceId, Protocol: e.Key.Proto))
+            .DistinctBy(e => e.Place)
+            .OrderBy(e => e.Place.Extent.Offset).ThenBy(e => e.Place.Extent.Count).ToList();
+        var segments = new Dictionary<Place, LiveSegment>();
+        for (var first = 0; first < places.Count;)
         {
-            var region = extents[first].Extent;
+            var region = places[first].Place.Extent;
             var next = first + 1;
-            for (; next < extents.Count && extents[next].Extent.Offset < region.End; next++)
-                region = region with { Count = Math.Max(region.End, extents[next].Extent.End) - region.Offset };
+            for (; next < places.Count && places[next].Place.Extent.Offset < region.End; next++)
+                region = region with { Count = Math.Max(region.End, places[next].Place.Extent.End) - region.Offset };
             allocator.Reserve(region);
-            var content = next == first + 1 ? ReadDesired(region) : default;
-            var segment = new LiveSegment(region, extents[first].ServiceId, content);
+            var (place, serviceId, protocol) = places[first];
+            var segment = next == first + 1
+                ? new LiveSegment(region, serviceId, protocol, ReadDesired(region with { Count = place.Count }), ReadDesired(new Extent(region.Offset + place.Count, region.Count - place.Count)))
+                : new LiveSegment(region, serviceId, protocol, default, default);
             for (; first < next; first++)
-                segments.Add(extents[first].Extent, segment);
+                segments.Add(places[first].Place, segment);
         }
         return segments;
     }
 
-    private ImmutableArray<DesiredBackend> ReadDesired(Extent extent) =>
-        [.. Read(extent).Select(b => new DesiredBackend(b.Addr, b.Port, b.Flags))];
+    private ImmutableArray<DesiredBackend> ReadDesired(Extent extent)
+    {
+        var found = ImmutableArray.CreateBuilder<DesiredBackend>((int)extent.Count);
+        foreach (ref readonly var b in Read(extent))
+            found.Add(new DesiredBackend(b.Addr, b.Port, b.Flags));
+        return found.MoveToImmutable();
+    }
 
-    private List<Backend> Read(Extent extent)
+    private Span<Backend> Read(Extent extent)
     {
         if (_buffer.Length < extent.Count)
             _buffer = new Backend[extent.Count];
         var content = _buffer.AsSpan(0, (int)extent.Count);
-        backends.Read(extent.Offset, content);
-        return [.. content];
+        if (!content.IsEmpty)
+            backends.Read(extent.Offset, content);
+        return content;
     }
 }

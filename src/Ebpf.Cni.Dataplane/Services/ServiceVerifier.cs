@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Tables;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
@@ -7,15 +8,16 @@ namespace Ebpf.Cni.Dataplane.Services;
 /// <param name="Unexpected">Frontends that somebody else added.</param>
 /// <param name="Different">Frontends with another value.</param>
 /// <param name="DamagedSegments">Segments whose backends are not the ones written.</param>
-public readonly record struct DriftReport(int Missing, int Unexpected, int Different, int DamagedSegments)
+/// <param name="SourceRanges">Source ranges that are gone or that somebody else added.</param>
+public readonly record struct DriftReport(int Missing, int Unexpected, int Different, int DamagedSegments, int SourceRanges = 0)
 {
-    public int Total => Missing + Unexpected + Different + DamagedSegments;
+    public int Total => Missing + Unexpected + Different + DamagedSegments + SourceRanges;
 }
 
 /// <summary>Reads the tables back and teaches the mirror what it finds, so that the next apply repairs it.</summary>
 internal static class ServiceVerifier
 {
-    public static DriftReport Verify(IFrontendTable frontends, IBackendArray backends, ServiceMirror mirror)
+    public static DriftReport Verify(IKeyedTable<SvcKey, Svc> frontends, IBackendArray backends, ServiceMirror mirror)
     {
         int missing = 0, unexpected = 0, different = 0;
         var actual = new Dictionary<SvcKey, Svc>(mirror.Frontends.Count);
@@ -51,13 +53,13 @@ internal static class ServiceVerifier
         var expected = Array.Empty<Backend>();
         foreach (var segment in mirror.Frontends.Values.Select(f => f.Segment).OfType<LiveSegment>().Distinct())
         {
-            if (segment.Backends.IsDefault)
+            if (!segment.Trusted)
                 continue;
-            var count = segment.Backends.Length;
+            var count = (int)segment.Extent.Count;
             if (found.Length < count)
                 (found, expected) = (new Backend[count], new Backend[count]);
             backends.Read(segment.Extent.Offset, found.AsSpan(0, count));
-            PlanExecutor.Render(segment.Backends, segment.ServiceId, expected);
+            segment.Render(expected);
             if (found.AsSpan(0, count).SequenceEqual(expected.AsSpan(0, count)))
                 continue;
             segment.Distrust();

@@ -10,8 +10,14 @@ internal static class TableLimits
     public const string BackendOption = "--backend-table-size";
     public const string ConntrackOption = "--conntrack-table-size";
     public const string EndpointOption = "--endpoint-table-size";
+    public const string SourceRangeOption = "--source-range-table-size";
+    public const string AffinityOption = "--affinity-table-size";
+    public const string StatOption = "--stat-table-size";
+    public const string IpcacheOption = "--ipcache-table-size";
 
     public static TableFull Service(uint size, uint needed, ObjectName who) => new(MapNames.Service, ServiceOption, size, needed, who);
 
     public static TableFull Backend(uint size, uint needed, ObjectName who) => new(MapNames.Backend, BackendOption, size, needed, who);
+
+    public static TableFull SourceRange(uint size, uint needed, ObjectName who) => new(MapNames.SourceRange, SourceRangeOption, size, needed, who);
 }

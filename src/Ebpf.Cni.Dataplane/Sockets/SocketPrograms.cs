@@ -16,9 +16,13 @@ public sealed class SocketPrograms : IDisposable
         // The way back first: a socket that is translated finds its reverse hooks in place.
         (CgroupAttach.Recvmsg4, "ebc_recvmsg4"), (CgroupAttach.Recvmsg6, "ebc_recvmsg6"),
         (CgroupAttach.Getpeername4, "ebc_getpeer4"), (CgroupAttach.Getpeername6, "ebc_getpeer6"),
+        (CgroupAttach.SockOps, "ebc_sock_ops"),
         (CgroupAttach.Connect4, "ebc_connect4"), (CgroupAttach.Connect6, "ebc_connect6"),
         (CgroupAttach.Sendmsg4, "ebc_sendmsg4"), (CgroupAttach.Sendmsg6, "ebc_sendmsg6"),
+        (CgroupAttach.Bind4, "ebc_bind4"), (CgroupAttach.Bind6, "ebc_bind6"),
     ];
+
+    private static readonly ImmutableArray<CgroupAttach> BindHooks = [CgroupAttach.Bind4, CgroupAttach.Bind6];
 
     private readonly PinLayout _pins;
     private readonly ImmutableArray<(CgroupAttach Hook, BpfProgram Program)> _programs;
@@ -26,17 +30,21 @@ public sealed class SocketPrograms : IDisposable
     internal SocketPrograms(PinLayout pins, BpfObject loaded)
     {
         _pins = pins;
-        _programs = [.. Hooks.Select(h => (h.Hook, loaded.GetProgram(h.Program)))];
+        _programs = [.. Hooks.Where(h => loaded.ProgramNames.Contains(h.Program)).Select(h => (h.Hook, loaded.GetProgram(h.Program)))];
     }
 
     /// <summary>Attaches, adopts or updates every hook; idempotent.</summary>
     /// <param name="cgroup">A directory of the cgroup v2 file system; sockets of it and below are translated.</param>
+    /// <param name="bindGuard">With the hooks that refuse to bind a NodePort; else these are taken away.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such cgroup.</exception>
     /// <exception cref="Kernel.KernelException">It is not of version 2, or the kernel refuses.</exception>
-    public ImmutableArray<LinkOutcome> Attach(string cgroup)
+    public ImmutableArray<LinkOutcome> Attach(string cgroup, bool bindGuard = true)
     {
         var id = CgroupDirectory.Open(cgroup).Id;
-        return [.. _programs.Select(p => PinnedLink.Ensure(
+        if (!bindGuard)
+            foreach (var hook in BindHooks)
+                PinnedLink.Remove(_pins.SocketLink(hook));
+        return [.. _programs.Where(p => bindGuard || !BindHooks.Contains(p.Hook)).Select(p => PinnedLink.Ensure(
             _pins.SocketLink(p.Hook), p.Program, info => info.CgroupId == id, () => BpfLink.AttachCgroup(p.Program, cgroup, p.Hook)))];
     }
 

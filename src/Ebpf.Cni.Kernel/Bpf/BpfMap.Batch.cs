@@ -104,12 +104,28 @@ public sealed partial class BpfMap
         return keys.Length;
     }
 
-    private unsafe bool TryReadBatches<TKey, TValue>(out List<KeyValuePair<TKey, TValue>> pairs)
+    private bool TryReadBatches<TKey, TValue>(out List<KeyValuePair<TKey, TValue>> pairs)
         where TKey : unmanaged where TValue : unmanaged
     {
-        pairs = [];
+        var found = pairs = [];
         var chunk = (int)Math.Min(ReadChunk, Info.MaxEntries);
         var (keys, values) = (new TKey[chunk], new TValue[chunk]);
+        return TryScan<TKey, TValue>(ref keys, ref values, (k, v) =>
+        {
+            for (var i = 0; i < k.Length; i++)
+                found.Add(new(k[i], v[i]));
+        });
+    }
+
+    /// <summary>Walks in the caller's buffers, which grow when a bucket holds more.</summary>
+    /// <returns>False if this map has no batches; nothing was visited then.</returns>
+    internal unsafe bool TryScan<TKey, TValue>(ref TKey[] keys, ref TValue[] values, BpfMapScan<TKey, TValue>.Visitor visit)
+        where TKey : unmanaged where TValue : unmanaged
+    {
+        RequireOneValue();
+        RequireSizes<TKey, TValue>();
+        if (_noBatch)
+            return false;
         // the kernel's position: a bucket number or a key, whichever is longer
         var position = stackalloc byte[Math.Max(sizeof(TKey), sizeof(ulong))];
         for (var first = true; ;)
@@ -125,7 +141,7 @@ public sealed partial class BpfMap
                     Next = position,
                     Keys = keyPointer,
                     Values = valuePointer,
-                    Count = (uint)chunk,
+                    Count = (uint)keys.Length,
                 };
                 result = Batch(BpfCommand.MapLookupBatch, ref attributes);
                 count = attributes.Count;
@@ -133,15 +149,13 @@ public sealed partial class BpfMap
             switch (result)
             {
                 case 0 or -Errno.ENOENT:
-                    for (var i = 0; i < count; i++)
-                        pairs.Add(new(keys[i], values[i]));
+                    visit(keys.AsSpan(0, (int)count), values.AsSpan(0, (int)count));
                     if (result != 0)
                         return true;
                     first = false;
                     break;
                 case -Errno.ENOSPC: // one bucket holds more than the chunk; nothing was taken
-                    chunk *= 2;
-                    (keys, values) = (new TKey[chunk], new TValue[chunk]);
+                    (keys, values) = (new TKey[keys.Length * 2], new TValue[values.Length * 2]);
                     break;
                 case var _ when MeansNoBatch(result) && first:
                     _noBatch = true;
@@ -152,20 +166,30 @@ public sealed partial class BpfMap
         }
     }
 
-    private unsafe List<KeyValuePair<TKey, TValue>> ReadOneByOne<TKey, TValue>() where TKey : unmanaged where TValue : unmanaged
+    private List<KeyValuePair<TKey, TValue>> ReadOneByOne<TKey, TValue>() where TKey : unmanaged where TValue : unmanaged
     {
         var pairs = new List<KeyValuePair<TKey, TValue>>();
+        ScanOneByOne(new TKey[1], new TValue[1], (keys, values) => pairs.Add(new(keys[0], values[0])));
+        return pairs;
+    }
+
+    internal unsafe void ScanOneByOne<TKey, TValue>(TKey[] keys, TValue[] values, BpfMapScan<TKey, TValue>.Visitor visit)
+        where TKey : unmanaged where TValue : unmanaged
+    {
         TKey key;
         var more = NextKey(null, &key);
         // a key deleted under the walk sends the kernel back to the start: bound the walk
         for (var steps = 0L; more && steps < 2L * Info.MaxEntries; steps++)
         {
             var current = key;
-            if (TryLookup(in current, out TValue value))
-                pairs.Add(new(current, value));
+            var found = TryLookup(in current, out TValue value);
+            // before the visitor, which may delete what it is shown
             more = NextKey(&current, &key);
+            if (!found)
+                continue;
+            (keys[0], values[0]) = (current, value);
+            visit(keys.AsSpan(0, 1), values.AsSpan(0, 1));
         }
-        return pairs;
     }
 
     private int Batch(BpfCommand command, ref MapBatchAttributes attributes)

@@ -53,4 +53,18 @@ public sealed partial class BpfProgram
                 attributes.Duration);
         }
     }
+
+    /// <summary>Runs a program that works on its input alone, once: for what it returns.</summary>
+    /// <param name="input">At least 14 bytes, and less than a page.</param>
+    /// <exception cref="KernelException">The kernel refuses.</exception>
+    public unsafe uint Run(ReadOnlySpan<byte> input)
+    {
+        fixed (byte* pointer = input)
+        {
+            using var lease = _fd.Lease();
+            var attributes = new TestRunAttributes { ProgramFd = (uint)lease.Fd, DataIn = pointer, DataInSize = (uint)input.Length, Repeat = 1 };
+            var result = BpfSyscall.Invoke(BpfCommand.ProgramTestRun, ref attributes);
+            return result >= 0 ? attributes.ReturnValue : throw new KernelException($"run the program {Name} on {input.Length} bytes", -result);
+        }
+    }
 }

@@ -1,3 +1,5 @@
+using Ebpf.Cni.Kernel.Sockets;
+
 namespace Ebpf.Cni.Kernel.Bpf;
 
 /// <summary>
@@ -58,6 +60,12 @@ internal static class FeatureProbe
 
     public static bool MappableArrays() =>
         Creates(new("ebc_probe", BpfMapType.Array, sizeof(uint), sizeof(ulong), 1, BpfMapFlags.MemoryMappable));
+
+    public static bool SocketDestroy()
+    {
+        using var sockets = SocketDiagnostics.Open();
+        return sockets.CanDestroyUdp();
+    }
 
     private static bool LinkFailsWith(int errno, Func<BpfLink> attach)
     {

@@ -7,7 +7,8 @@ public sealed record KernelFeature(string Name, bool Present, string AbsenceCost
 
 /// <summary>What this kernel can do, found by trying it, never by its version.</summary>
 public sealed record KernelFeatures(
-    bool Tcx, bool RedirectPeer, bool SetRetval, bool BatchOps, bool RingBuffer, bool MappableArrays, bool NetnsCookie, bool CgroupLinks)
+    bool Tcx, bool RedirectPeer, bool SetRetval, bool BatchOps, bool RingBuffer, bool MappableArrays, bool NetnsCookie, bool CgroupLinks,
+    bool SocketDestroy)
 {
     /// <summary>The same in words, for logs and reports.</summary>
     public IReadOnlyList<KernelFeature> Findings =>
@@ -20,6 +21,8 @@ public sealed record KernelFeatures(
         new("mappable arrays", MappableArrays, "backends cannot be written through memory; the dataplane does not start."),
         new("netns cookie", NetnsCookie, "session affinity of sockets cannot tell pods apart."),
         new("cgroup links", CgroupLinks, "socket programs cannot be attached; Services are translated per packet instead."),
+        new("socket destroy", SocketDestroy,
+            "a connected UDP socket whose backend goes away is not told (CONFIG_INET_DIAG_DESTROY, CONFIG_INET_UDP_DIAG): it sends to nobody until its process gives up."),
     ];
 
     /// <summary>Tries everything; takes milliseconds and leaves nothing behind.</summary>
@@ -32,5 +35,6 @@ public sealed record KernelFeatures(
         FeatureProbe.RingBuffer(),
         FeatureProbe.MappableArrays(),
         FeatureProbe.NetnsCookie(),
-        FeatureProbe.CgroupLinks());
+        FeatureProbe.CgroupLinks(),
+        FeatureProbe.SocketDestroy());
 }

@@ -73,6 +73,18 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
     public static partial int SetSocketOption(FdHandle fd, int level, int option, void* value, uint length);
 
+    [LibraryImport(Library, EntryPoint = "getsockopt", SetLastError = true)]
+    public static partial int GetSocketOption(FdHandle fd, int level, int option, void* value, uint* length);
+
+    [LibraryImport(Library, EntryPoint = "bind", SetLastError = true)]
+    public static partial int Bind(FdHandle fd, void* address, uint length);
+
+    [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
+    public static partial int EventFd(uint initial, int flags);
+
+    [LibraryImport(Library, EntryPoint = "write", SetLastError = true)]
+    public static partial nint Write(FdHandle fd, void* data, nuint length);
+
     [LibraryImport(Library, EntryPoint = "send", SetLastError = true)]
     public static partial nint Send(FdHandle fd, byte* data, nuint length, int flags);
 

@@ -29,6 +29,30 @@ public sealed class NetworkNamespace : IDisposable
         }
     }
 
+    /// <summary>
+    /// The kernel's number of it, as bpf_get_netns_cookie has it: never used twice, unlike <see cref="Inode"/>. 0 where the kernel cannot tell (SO_NETNS_COOKIE, Linux 5.14).
+    /// </summary>
+    /// <exception cref="KernelException">It cannot be entered.</exception>
+    public ulong Cookie() => Run<ulong>(CurrentCookie);
+
+    /// <summary><see cref="Cookie"/> of the calling thread's.</summary>
+    public static unsafe ulong CurrentCookie()
+    {
+        const int internet = 2, datagram = 2, closeOnExec = 0x80000;
+        const int socketLevel = 1, netnsCookie = 71;
+        var fd = LibC.Socket(internet, datagram | closeOnExec, 0);
+        if (fd < 0)
+            throw LibC.LastError("open a socket");
+        using var socket = new FdHandle(fd);
+        ulong cookie = 0;
+        uint size = sizeof(ulong);
+        if (LibC.GetSocketOption(socket, socketLevel, netnsCookie, &cookie, &size) == 0)
+            return cookie;
+        if (Marshal.GetLastPInvokeError() == Errno.ENOPROTOOPT)
+            return 0;
+        throw LibC.LastError("read a network namespace's cookie");
+    }
+
     /// <summary>A new namespace, its loopback up, bound to <paramref name="path"/> (a file made for it, with its directory).</summary>
     /// <exception cref="KernelException">EEXIST if the path is taken. Nothing is left behind.</exception>
     public static NetworkNamespace Create(string path)

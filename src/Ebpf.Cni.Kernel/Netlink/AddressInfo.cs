@@ -12,6 +12,18 @@ public sealed record AddressInfo(int Ifindex, IPAddress Address, int PrefixLengt
     /// <summary>IPv6: not usable yet, duplicate address detection is running.</summary>
     public bool Tentative { get; init; }
 
+    /// <summary>IPv6: somebody else on the link has it; never usable.</summary>
+    public bool Duplicate { get; init; }
+
+    /// <summary>Its preferred lifetime is over: new connections should use another.</summary>
+    public bool Deprecated { get; init; }
+
+    /// <summary>IPv4: another address of the same network is the primary one. IPv6: a temporary address (privacy extensions).</summary>
+    public bool Secondary { get; init; }
+
+    /// <summary>Universe for what others can reach; Link, Host.</summary>
+    public RouteScope Scope { get; init; }
+
     /// <returns>Null for a family that is not IP.</returns>
     internal static AddressInfo? Read(ReadOnlySpan<byte> payload)
     {
@@ -41,6 +53,10 @@ public sealed record AddressInfo(int Ifindex, IPAddress Address, int PrefixLengt
         {
             Permanent = (flags & AddressAttribute.FlagPermanent) != 0,
             Tentative = (flags & AddressAttribute.FlagTentative) != 0,
+            Duplicate = (flags & AddressAttribute.FlagDadFailed) != 0,
+            Deprecated = (flags & AddressAttribute.FlagDeprecated) != 0,
+            Secondary = (flags & AddressAttribute.FlagSecondary) != 0,
+            Scope = (RouteScope)header.Scope,
         };
     }
 }

@@ -17,7 +17,8 @@ internal static class LinkAttribute
 internal static class AddressAttribute
 {
     public const ushort Address = 1, Local = 2, Flags = 8;
-    public const uint FlagNoDad = 0x02, FlagTentative = 0x40, FlagPermanent = 0x80, FlagNoPrefixRoute = 0x200;
+    public const uint FlagSecondary = 0x01, FlagNoDad = 0x02, FlagDadFailed = 0x08, FlagDeprecated = 0x20, FlagTentative = 0x40, FlagPermanent = 0x80,
+        FlagNoPrefixRoute = 0x200;
 }
 
 internal static class RouteAttribute

@@ -4,12 +4,15 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>
-/// A conversation with rtnetlink: one request, one answer. It belongs to the network namespace of the thread that opens
+/// A conversation with a part of the kernel: one request, one answer. It belongs to the network namespace of the thread that opens
 /// it, for good, whichever thread uses it. One caller at a time.
 /// </summary>
 internal sealed unsafe class NetlinkSocket : IDisposable
 {
-    private const int SocketRaw = 3, CloseOnExec = 0x80000, RouteProtocol = 0;
+    /// <summary>NETLINK_ROUTE, NETLINK_SOCK_DIAG.</summary>
+    public const int RouteProtocol = 0, SocketDiagnosticsProtocol = 4;
+
+    private const int SocketRaw = 3, CloseOnExec = 0x80000;
     private const int SocketLevel = 1, ReceiveTimeout = 20;
     private const int NetlinkLevel = 270, CapAck = 10, ExtendedAck = 11;
     private const int TruncatedFlag = 0x20;
@@ -25,9 +28,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private NetlinkSocket(FdHandle fd) => _fd = fd;
 
-    public static NetlinkSocket Open()
+    public static NetlinkSocket Open(int protocol = RouteProtocol)
     {
-        var fd = LibC.Socket(AddressFamilies.Netlink, SocketRaw | CloseOnExec, RouteProtocol);
+        var fd = LibC.Socket(AddressFamilies.Netlink, SocketRaw | CloseOnExec, protocol);
         if (fd < 0)
             throw LibC.LastError("open a netlink socket");
         var handle = new FdHandle(fd);

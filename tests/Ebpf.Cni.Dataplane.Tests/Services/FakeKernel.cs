@@ -19,12 +19,32 @@ internal enum Fault
 
 internal sealed class CrashException : Exception;
 
-/// <summary>Both tables in memory. Every element written is a step of its own: faults strike there, and an observer looks at what readers see.</summary>
-internal sealed class FakeKernel(uint frontendCapacity, uint backendCapacity) : IFrontendTable, IBackendArray
+/// <summary>All tables in memory. Every element written is a step of its own: faults strike there, and an observer looks at what readers see.</summary>
+internal sealed class FakeKernel : IBackendArray
 {
-    public Dictionary<SvcKey, Svc> Frontends { get; private init; } = [];
+    private readonly FakeTable<SvcKey, Svc> _frontends;
+    private readonly FakeTable<SrangeKey, Srange> _ranges;
 
-    public Backend[] Backends { get; private init; } = new Backend[backendCapacity];
+    public FakeKernel(uint frontendCapacity, uint backendCapacity, uint rangeCapacity = 64)
+        : this(new(frontendCapacity), new(rangeCapacity), new Backend[backendCapacity])
+    {
+    }
+
+    private FakeKernel(FakeTable<SvcKey, Svc> frontends, FakeTable<SrangeKey, Srange> ranges, Backend[] backends)
+    {
+        (_frontends, _ranges, Backends) = (frontends, ranges, backends);
+        _frontends.NextFault = _ranges.NextFault = () => NextFault();
+        _frontends.AfterStep = _ranges.AfterStep = Step;
+        _frontends.AfterLeft = left => AfterLeft(left);
+    }
+
+    public ServiceTables Tables => new(_frontends, this, _ranges);
+
+    public Dictionary<SvcKey, Svc> Frontends => _frontends.Entries;
+
+    public Dictionary<SrangeKey, Srange> Ranges => _ranges.Entries;
+
+    public Backend[] Backends { get; }
 
     public Func<Fault> NextFault { get; set; } = () => Fault.None;
 
@@ -40,15 +60,11 @@ internal sealed class FakeKernel(uint frontendCapacity, uint backendCapacity) : 
 
     public int SegmentWrites { get; private set; }
 
-    public int FrontendWrites { get; private set; }
-
-    public uint Capacity => frontendCapacity;
+    public int FrontendWrites => _frontends.Writes;
 
     public uint Length => (uint)Backends.Length;
 
-    public FakeKernel Clone() => new(frontendCapacity, Length) { Frontends = new(Frontends), Backends = [.. Backends] };
-
-    public List<KeyValuePair<SvcKey, Svc>> ReadAll() => [.. Frontends];
+    public FakeKernel Clone() => new(_frontends.Clone(), _ranges.Clone(), [.. Backends]);
 
     public void Read(uint offset, Span<Backend> into) => Backends.AsSpan((int)offset, into.Length).CopyTo(into);
 
@@ -63,48 +79,6 @@ internal sealed class FakeKernel(uint frontendCapacity, uint backendCapacity) : 
             Backends[offset + i] = backends[i];
             Step();
         }
-    }
-
-    public BatchOutcome Update(ReadOnlySpan<SvcKey> keys, ReadOnlySpan<Svc> values)
-    {
-        for (var i = 0; i < keys.Length; i++)
-        {
-            var fault = NextFault();
-            if (fault == Fault.Crash)
-                throw new CrashException();
-            if (fault == Fault.Fail)
-                return new BatchOutcome(i, new IOException("injected"));
-            var replaces = Frontends.TryGetValue(keys[i], out var old);
-            if (!replaces && Frontends.Count >= frontendCapacity)
-                return new BatchOutcome(i, new IOException("E2BIG"), Full: true);
-            FrontendWrites++;
-            Frontends[keys[i]] = values[i];
-            if (replaces)
-                AfterLeft(old);
-            Step();
-            if (fault == Fault.FailAfterwards)
-                return new BatchOutcome(i, new IOException("injected, but done"));
-        }
-        return new BatchOutcome(keys.Length);
-    }
-
-    public BatchOutcome Delete(ReadOnlySpan<SvcKey> keys)
-    {
-        for (var i = 0; i < keys.Length; i++)
-        {
-            var fault = NextFault();
-            if (fault == Fault.Crash)
-                throw new CrashException();
-            if (fault == Fault.Fail)
-                return new BatchOutcome(i, new IOException("injected"));
-            FrontendWrites++;
-            if (Frontends.Remove(keys[i], out var old))
-                AfterLeft(old);
-            Step();
-            if (fault == Fault.FailAfterwards)
-                return new BatchOutcome(i, new IOException("injected, but done"));
-        }
-        return new BatchOutcome(keys.Length);
     }
 
     private void Step()

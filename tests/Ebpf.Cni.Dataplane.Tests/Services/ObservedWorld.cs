@@ -15,6 +15,8 @@ internal sealed class ObservedWorld
     private readonly List<(Svc Left, DateTimeOffset Until)> _readers = [];
     private Dictionary<SvcKey, string> _before = [];
     private Dictionary<SvcKey, string> _promised = [];
+    private Dictionary<uint, HashSet<SrangeKey>> _rangesBefore = [];
+    private Dictionary<uint, HashSet<SrangeKey>> _rangesPromised = [];
 
     public ObservedWorld(uint frontends, uint backends) : this(new FakeKernel(frontends, backends)) { }
 
@@ -48,6 +50,8 @@ internal sealed class ObservedWorld
     {
         _before = LookupModel.LookupAll(Kernel);
         _promised = LookupModel.Promise(desired);
+        _rangesBefore = ById(Kernel.Ranges.Keys);
+        _rangesPromised = ById(LookupModel.PromisedRanges(desired));
         try
         {
             var result = Tables.Apply(desired);
@@ -72,13 +76,14 @@ internal sealed class ObservedWorld
         for (var i = 0; i < 3 && Apply(desired) is not { Complete: true }; i++)
             Time.Advance(Rest);
         Assert.Equal(LookupModel.Promise(desired).OrderBy(p => p.Key), LookupModel.LookupAll(Kernel).OrderBy(p => p.Key));
+        Assert.Equal(LookupModel.PromisedRanges(desired).ToHashSet(), Kernel.Ranges.Keys.ToHashSet());
         var again = Apply(desired)!;
         Assert.True(again.Complete);
         Assert.Equal(0, again.KernelWrites);
         Assert.Equal(default, Tables.Verify());
     }
 
-    private ServiceDataplane Open() => new(Kernel, Kernel, Rest, Time);
+    private ServiceDataplane Open() => new(Kernel.Tables, Rest, Time);
 
     private void Observe()
     {
@@ -89,14 +94,30 @@ internal sealed class ObservedWorld
             var promised = _promised.GetValueOrDefault(key, LookupModel.Nobody);
             if (seen != old && seen != promised)
                 Assert.Fail($"{key}: a reader sees <{seen}>, neither the old <{old}> nor the new <{promised}>");
+            CheckClients(key);
         }
     }
+
+    /// <summary>Whoever may use a frontend according to what its flags say, old or new, may do so at every step; and nobody is kept out by a frontend without ranges.</summary>
+    private void CheckClients(SvcKey key)
+    {
+        if (!Kernel.Frontends.TryGetValue(key, out var svc) || !svc.Flags.HasFlag(SvcFlags.SourceRanges))
+            return;
+        // Of the old and the new list, at least one is there in full.
+        var complete = new[] { _rangesBefore, _rangesPromised }.Any(
+            list => list.TryGetValue(svc.ServiceId, out var all) && all.All(Kernel.Ranges.ContainsKey));
+        if (!complete)
+            Assert.Fail($"{key} of service {svc.ServiceId} asks for source ranges, and some of its clients are kept out");
+    }
+
+    private static Dictionary<uint, HashSet<SrangeKey>> ById(IEnumerable<SrangeKey> ranges) =>
+        ranges.GroupBy(r => r.ServiceId.Host).ToDictionary(g => g.Key, g => g.ToHashSet());
 
     private void CheckNobodyReads(uint element)
     {
         _readers.RemoveAll(r => r.Until <= Time.GetUtcNow());
         foreach (var svc in Kernel.Frontends.Values.Concat(_readers.Select(r => r.Left)))
-            if (element >= svc.Offset && element < svc.Offset + svc.Count)
+            if (element >= svc.Offset && element < svc.Offset + svc.Count + svc.Tail)
                 Assert.Fail($"element {element} is overwritten under the readers of service {svc.ServiceId}");
     }
 

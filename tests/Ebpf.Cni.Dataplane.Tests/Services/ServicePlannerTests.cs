@@ -134,6 +134,6 @@ public class ServicePlannerTests
     private (FakeKernel Kernel, ServiceDataplane Tables) Open(uint frontends = 64, uint backends = 64)
     {
         var kernel = new FakeKernel(frontends, backends);
-        return (kernel, new ServiceDataplane(kernel, kernel, ObservedWorld.Rest, _time));
+        return (kernel, new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, _time));
     }
 }

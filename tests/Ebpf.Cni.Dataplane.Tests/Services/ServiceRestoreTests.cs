@@ -16,7 +16,7 @@ public class ServiceRestoreTests
         {
             var kernel = Corrupt(random);
             var steps = kernel.Steps;
-            var tables = new ServiceDataplane(kernel, kernel, ObservedWorld.Rest, new FakeTimeProvider());
+            var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, new FakeTimeProvider());
             Assert.Equal(steps, kernel.Steps);
             var desired = DesiredStates.Random(random);
             Assert.True(tables.Apply(desired).Complete);
@@ -34,7 +34,7 @@ public class ServiceRestoreTests
         kernel.Frontends[Key("10.96.0.2")] = new Svc(uint.MaxValue, uint.MaxValue, 2, SvcFlags.None, 0);
         kernel.Frontends[Key("10.96.0.3")] = new Svc(0, 1, 3, SvcFlags.None, 0);
         kernel.Frontends[Key("10.96.0.4")] = new Svc(0, 0, 4, SvcFlags.None, 0);
-        var tables = new ServiceDataplane(kernel, kernel, ObservedWorld.Rest, new FakeTimeProvider());
+        var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, new FakeTimeProvider());
         Assert.Equal(new RestoreReport(4, 0, 3), tables.Restored);
         Assert.Equal([4u], tables.RestoredIds.Restored.Values);
         Assert.Equal(5u, tables.RestoredIds.Next);
@@ -44,7 +44,7 @@ public class ServiceRestoreTests
     public void Drift_is_counted_and_repaired()
     {
         var kernel = new FakeKernel(8, 16);
-        var tables = new ServiceDataplane(kernel, kernel, ObservedWorld.Rest, new FakeTimeProvider());
+        var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, new FakeTimeProvider());
         var desired = Together(
             Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2"), Single("c", 3, "10.96.0.3", "10.244.0.3"));
         tables.Apply(desired);
@@ -62,7 +62,7 @@ public class ServiceRestoreTests
     public void The_joined_view_tells_what_a_program_would_find()
     {
         var kernel = new FakeKernel(8, 8);
-        var tables = new ServiceDataplane(kernel, kernel, ObservedWorld.Rest, new FakeTimeProvider());
+        var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, new FakeTimeProvider());
         tables.Apply(Single("a", 1, "10.96.0.1", "10.244.0.1", "10.244.0.2"));
         kernel.Frontends[Key("10.96.0.2")] = new Svc(7, 7, 1, SvcFlags.None, 0);
         var views = tables.ReadServices();

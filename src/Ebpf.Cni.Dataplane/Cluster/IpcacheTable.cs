@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Dataplane.Tables;
+
+namespace Ebpf.Cni.Dataplane.Cluster;
+
+/// <summary>What an apply of prefixes did; failures are tried again by the next one.</summary>
+public sealed record IpcacheResult(int Written, int Deleted, ImmutableArray<ApplyError> Errors);
+
+/// <summary>
+/// <c>ebc_ipcache_v1</c>: what destinations are. An apply compares with what the kernel holds and writes the difference, what is new or different first:
+/// at no moment is a pod or a node taken for the outside. The state that was applied without an error last is not compared again; see <see cref="Verify"/>. Thread-safe.
+/// </summary>
+public sealed class IpcacheTable
+{
+    private readonly Lock _lock = new();
+    private readonly IKeyedTable<IpcacheKey, Ipcache> _table;
+    private ImmutableArray<DesiredPrefix> _settled;
+    private int _entries;
+
+    internal IpcacheTable(IKeyedTable<IpcacheKey, Ipcache> table)
+    {
+        _table = table;
+        _entries = table.ReadAll().Count;
+    }
+
+    /// <summary>Makes the table hold exactly these.</summary>
+    /// <exception cref="Kernel.KernelException">The table cannot be read.</exception>
+    public IpcacheResult Apply(ImmutableArray<DesiredPrefix> desired)
+    {
+        lock (_lock)
+        {
+            if (!_settled.IsDefault && (_settled == desired || _settled.AsSpan().SequenceEqual(desired.AsSpan())))
+                return new IpcacheResult(0, 0, []);
+            _settled = default;
+            var held = Read();
+            var wanted = new Dictionary<IpcacheKey, Ipcache>(desired.Length);
+            foreach (var prefix in desired)
+                wanted[Key(prefix)] = new Ipcache(prefix.Flags);
+            var errors = ImmutableArray.CreateBuilder<ApplyError>();
+            var written = Write([.. wanted.Where(w => !held.TryGetValue(w.Key, out var known) || known != w.Value)], errors);
+            var deleted = Delete([.. held.Keys.Where(k => !wanted.ContainsKey(k))], errors);
+            _entries = errors.Count == 0 ? wanted.Count : Read().Count;
+            if (errors.Count == 0)
+                _settled = desired;
+            return new IpcacheResult(written, deleted, errors.DrainToImmutable());
+        }
+    }
+
+    /// <summary>Compares the table with what was applied last; what differs is counted, and repaired by the next apply.</summary>
+    public int Verify()
+    {
+        lock (_lock)
+        {
+            if (_settled.IsDefault)
+                return 0;
+            var held = Read();
+            var different = _settled.Count(p => !held.Remove(Key(p), out var known) || known.Flags != p.Flags);
+            _settled = default;
+            return different + held.Count;
+        }
+    }
+
+    public TableUsage Usage()
+    {
+        lock (_lock)
+            return new TableUsage(MapNames.Ipcache, (uint)_entries, _table.Capacity);
+    }
+
+    private static IpcacheKey Key(in DesiredPrefix prefix) => new(AddrPrefix.Length(prefix.Addr, prefix.PrefixLength), prefix.Addr);
+
+    private Dictionary<IpcacheKey, Ipcache> Read()
+    {
+        var held = new Dictionary<IpcacheKey, Ipcache>();
+        foreach (var (key, value) in _table.ReadAll())
+            held[key with { Addr = AddrPrefix.Mask(key.Addr, key.Prefixlen) }] = value;
+        return held;
+    }
+
+    private int Write(KeyValuePair<IpcacheKey, Ipcache>[] entries, ImmutableArray<ApplyError>.Builder errors)
+    {
+        var keys = Array.ConvertAll(entries, e => e.Key);
+        var values = Array.ConvertAll(entries, e => e.Value);
+        return Batches.Run(keys.Length, next => _table.Update(keys.AsSpan(next), values.AsSpan(next)), failed: (i, outcome) => errors.Add(new ApplyError(
+            outcome.Full
+                ? $"prefix {Text(keys[i])}: table {MapNames.Ipcache} is full at {_table.Capacity} prefixes; pods are masqueraded towards it. Raise {TableLimits.IpcacheOption}"
+                : $"write the prefix {Text(keys[i])}",
+            outcome.Error!)));
+    }
+
+    private int Delete(IpcacheKey[] keys, ImmutableArray<ApplyError>.Builder errors) => Batches.Run(
+        keys.Length, next => _table.Delete(keys.AsSpan(next)), failed: (i, outcome) => errors.Add(new ApplyError($"delete the prefix {Text(keys[i])}", outcome.Error!)));
+
+    private static string Text(in IpcacheKey key) => key.Addr.IsIPv4 && key.Prefixlen >= 96 ? $"{key.Addr}/{key.Prefixlen - 96}" : $"{key.Addr}/{key.Prefixlen}";
+}

@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
+
+namespace Ebpf.Cni.Dataplane.Conntrack;
+
+/// <summary>What one pass over the connection table found.</summary>
+/// <param name="Entries">Live ones; a connection has two.</param>
+/// <param name="Reaped">Dead ones that were removed.</param>
+/// <param name="ByState">Live connections (entries of what clients send) in each state; states without any are absent.</param>
+/// <param name="Live">
+/// Live connections to services by service port and backend, and what they have carried so far. What they carried is in <see cref="Observe.ServiceStats"/> only when they
+/// have ended.
+/// </param>
+/// <param name="Usage">The table's.</param>
+public sealed record SweepResult(
+    int Entries, int Reaped, ImmutableSortedDictionary<CtState, int> ByState, IReadOnlyDictionary<StatKey, Stat> Live, TableUsage Usage);
+
+/// <summary>How many entries a client has.</summary>
+public readonly record struct ClientHolding(Addr Client, int Entries);
+
+/// <summary>How many entries a service port has; 0 stands for masquerading alone.</summary>
+public readonly record struct ServiceHolding(uint ServiceId, int Entries);
+
+/// <summary>Who holds most entries, most first.</summary>
+public sealed record ConntrackTop(ImmutableArray<ClientHolding> Clients, ImmutableArray<ServiceHolding> Services, TableUsage Usage);
