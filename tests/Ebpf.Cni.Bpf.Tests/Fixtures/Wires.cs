@@ -38,6 +38,48 @@ internal sealed class Wires : IDisposable
     public NetworkNamespace Client { get; } = null!;
     public NetworkNamespace Server { get; } = null!;
 
+    /// <summary>
+    /// A pod of another node, reached through this node's stack over a link whose MTU here is smaller than the pods'.
+    /// </summary>
+    public NetworkNamespace AddRemote(int mtu)
+    {
+        var remote = Own(NetworkNamespace.CreateAnonymous());
+        using var node = RouteNetlink.Open(Node);
+        using var inside = RouteNetlink.Open(remote);
+        node.AddVeth("uplink", "eth0", remote);
+        var uplink = node.FindLink("uplink")!;
+        var eth = inside.FindLink("eth0")!;
+        node.SetMtu(uplink.Index, mtu);
+        node.SetUp(uplink.Index);
+        inside.SetUp(eth.Index);
+        foreach (var (local, far, client) in new[] { ("10.2.0.1", Address.Remote4, Address.Client4), ("fd00:2::1", Address.Remote6, Address.Client6) })
+        {
+            var (here, there) = (IPAddress.Parse(local), IPAddress.Parse(far));
+            var bits = here.GetAddressBytes().Length * 8;
+            node.AddAddress(uplink.Index, here, bits);
+            inside.AddAddress(eth.Index, there, bits);
+            node.ReplaceRoute(new Route(new IPNetwork(there, bits), uplink.Index));
+            node.ReplaceNeighbour(uplink.Index, there, eth.Mac);
+            inside.ReplaceNeighbour(eth.Index, here, uplink.Mac);
+            inside.ReplaceRoute(new Route(new IPNetwork(IPAddress.Parse(client), bits), eth.Index) { Gateway = here, OnLink = true });
+        }
+        WaitRunning(node, "uplink");
+        WaitRunning(inside, "eth0");
+        return remote;
+    }
+
+    /// <summary>Of both pods' links, at both ends.</summary>
+    public void SetMtu(int mtu)
+    {
+        foreach (var (pod, name) in new[] { (Client, "client"), (Server, "server") })
+        {
+            using var node = RouteNetlink.Open(Node);
+            using var inside = RouteNetlink.Open(pod);
+            node.SetMtu(node.FindLink(name)!.Index, mtu);
+            inside.SetMtu(inside.FindLink("eth0")!.Index, mtu);
+        }
+    }
+
     public void Dispose()
     {
         while (_owned.TryPop(out var owned))
