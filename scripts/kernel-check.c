@@ -4,12 +4,13 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FLAGS_ALL 15u	   /* enum ebc_config_flags */
+#define FLAGS_ALL 0x1ffu	   /* enum ebc_config_flags */
 #define REDIRECT_PEER 1u
 #define SET_RETVAL 2u
 #define REASON_BYTES 600   /* of a verifier's log the end, where it says why */
@@ -72,7 +73,8 @@ static long load_one(const char *path, const char *name, unsigned int flags, int
 	if (!set_flags(object, flags) && !bpf_object__load(object) &&
 	    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 		verified = info.verified_insns;
-	if (verified >= 0 && bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR) {
+	if (verified >= 0 && (bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR ||
+			      bpf_program__type(program) == BPF_PROG_TYPE_SOCK_OPS)) {
 		struct bpf_link *link = bpf_program__attach_cgroup(program, cgroup);
 
 		if (link)
@@ -96,15 +98,22 @@ static unsigned int lacking(void)
 	return flags;
 }
 
+/* Nothing, everything, each switch alone, and all but each. */
+static bool worth_a_try(unsigned int flags)
+{
+	return __builtin_popcount(flags) <= 1 || __builtin_popcount(FLAGS_ALL & ~flags) <= 1;
+}
+
 static int check(const char *path, const char *name, int cgroup)
 {
-	unsigned int flags, refused = 0, without = lacking();
+	unsigned int all, refused = 0, without = lacking();
 	long most = 0;
 
-	for (flags = 0; flags <= FLAGS_ALL; flags++) {
+	for (all = 0; all <= FLAGS_ALL; all++) {
+		unsigned int flags = all & ~without;
 		long verified;
 
-		if (flags & without)
+		if (!worth_a_try(all))
 			continue;
 		verified = load_one(path, name, flags, cgroup);
 		if (verified < 0)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Bpf.Tests.Fixtures;
+using static Ebpf.Cni.Bpf.Tests.Fixtures.SocketWays;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
@@ -9,24 +10,7 @@ namespace Ebpf.Cni.Bpf.Tests;
 [Collection("sockets")]
 public sealed class SocketTests
 {
-    private const string Vip4 = "10.96.0.1:80", Vip6 = "[fd00:96::1]:80";
-
-    /// <summary>The client's family, and the service it asks for: IPv4, IPv6, and IPv4 by an IPv6 socket.</summary>
-    public static TheoryData<AddressFamily, string> Ways => new()
-    {
-        { AddressFamily.InterNetwork, Vip4 }, { AddressFamily.InterNetworkV6, Vip6 }, { AddressFamily.InterNetworkV6, Vip4 },
-    };
-
-    // as the client writes the service's address
-    private static IPEndPoint Asked(AddressFamily client, string service)
-    {
-        var at = IPEndPoint.Parse(service);
-        return client == AddressFamily.InterNetworkV6 && at.AddressFamily == AddressFamily.InterNetwork
-            ? new IPEndPoint(at.Address.MapToIPv6(), at.Port)
-            : at;
-    }
-
-    [Theory, MemberData(nameof(Ways))]
+    [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
     public void A_connection_reaches_a_backend_and_its_peer_is_the_service(AddressFamily family, string service)
     {
         using var sandbox = new SocketSandbox();
@@ -46,7 +30,7 @@ public sealed class SocketTests
         Assert.Equal(1UL, sandbox.Count(Reason.Reply));
     }
 
-    [Theory, MemberData(nameof(Ways))]
+    [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
     public void Datagrams_reach_one_backend_and_come_back_from_the_service(AddressFamily family, string service)
     {
         using var sandbox = new SocketSandbox();
@@ -68,24 +52,7 @@ public sealed class SocketTests
         Assert.Equal(24UL * 5, sandbox.Count(Reason.Service));
     }
 
-    // sends one datagram, answers it, checks who the answer is from; returns which server got it
-    private static int Exchange(Socket client, IPEndPoint service, Socket[] servers)
-    {
-        client.SendTo("ping"u8.ToArray(), service);
-        var ready = new List<Socket>(servers);
-        Socket.Select(ready, null, null, TimeSpan.FromSeconds(10));
-        var server = Assert.Single(ready);
-        var bytes = new byte[8];
-        EndPoint from = new IPEndPoint(server.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        server.ReceiveFrom(bytes, ref from);
-        server.SendTo(bytes, 4, SocketFlags.None, from);
-        from = new IPEndPoint(client.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        Assert.Equal(4, client.ReceiveFrom(bytes, ref from));
-        Assert.Equal(service, from);
-        return Array.IndexOf(servers, server);
-    }
-
-    [Theory, MemberData(nameof(Ways))]
+    [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
     public void A_connected_datagram_socket_is_translated_once(AddressFamily family, string service)
     {
         using var sandbox = new SocketSandbox();
@@ -103,7 +70,7 @@ public sealed class SocketTests
         Assert.Equal(1UL, sandbox.Count(Reason.Service));
     }
 
-    [Theory, MemberData(nameof(Ways))]
+    [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
     public void Without_backends_a_connection_is_refused_at_once(AddressFamily family, string service)
     {
         using var sandbox = new SocketSandbox();

@@ -9,8 +9,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
-/// socket.bpf.o on a cgroup of its own, with this process inside it, and a network namespace where nothing but loopback exists. A
-/// socket belongs for life to the cgroup and the namespace that it was made in.
+/// socket.bpf.o on a cgroup of its own, with this process inside it, and two network namespaces where nothing but loopback exists: one
+/// is the node's, as far as the programs know, the other is a pod's. A socket belongs for life to the cgroup and the namespace that it was made in.
 /// </summary>
 internal sealed class SocketSandbox : IDisposable
 {
@@ -20,11 +20,12 @@ internal sealed class SocketSandbox : IDisposable
         ("ebc_sendmsg4", CgroupAttach.Sendmsg4), ("ebc_sendmsg6", CgroupAttach.Sendmsg6),
         ("ebc_recvmsg4", CgroupAttach.Recvmsg4), ("ebc_recvmsg6", CgroupAttach.Recvmsg6),
         ("ebc_getpeer4", CgroupAttach.Getpeername4), ("ebc_getpeer6", CgroupAttach.Getpeername6),
+        ("ebc_bind4", CgroupAttach.Bind4), ("ebc_bind6", CgroupAttach.Bind6), ("ebc_sock_ops", CgroupAttach.SockOps),
     ];
 
     private readonly Stack<Action> _undo = new();
-    private readonly NetworkNamespace _namespace;
-    private readonly BpfMap _services;
+    private readonly NetworkNamespace _pod;
+    private readonly NetworkNamespace _node;
     private readonly BpfMap _backends;
     private readonly BpfMap _metrics;
     private uint _nextSegment;
@@ -35,16 +36,22 @@ internal sealed class SocketSandbox : IDisposable
         try
         {
             var name = $"ebc-bpf-tests-{Environment.ProcessId}-{Guid.NewGuid():N}";
-            var netns = Path.Combine(Path.GetTempPath(), name);
-            _namespace = NetworkNamespace.Create(netns);
-            _undo.Push(() => NetworkNamespace.Remove(netns));
-            _undo.Push(_namespace.Dispose);
+            _pod = Own(NetworkNamespace.CreateAnonymous());
+            _node = Own(NetworkNamespace.CreateAnonymous());
+            (PodCookie, NodeCookie) = (_pod.Run(Cookie), _node.Run(Cookie));
 
             using var socket = BpfObject.Open(Repository.BpfObject("socket"));
-            socket.SetReadOnlyGlobal(MapNames.Config, new Config(flags));
+            socket.SetReadOnlyGlobal(MapNames.Config, new Config(flags) with { HostNetnsCookie = NodeCookie });
             socket.SetMaxEntries(MapNames.Backend, 1024);
             socket.Load();
-            _services = Own(socket.GetMap(MapNames.Service));
+            Services = Own(socket.GetMap(MapNames.Service));
+            Affinities = Own(socket.GetMap(MapNames.Affinity));
+            SourceRanges = Own(socket.GetMap(MapNames.SourceRange));
+            Netns = Own(socket.GetMap(MapNames.Netns));
+            Uplinks = Own(socket.GetMap(MapNames.Uplink));
+            Flows = Own(socket.GetMap(MapNames.SockFlow));
+            Stats = Own(socket.GetMap(MapNames.Stat));
+            Events = Own(socket.GetMap(MapNames.Events));
             _backends = Own(socket.GetMap(MapNames.Backend));
             _metrics = Own(socket.GetMap(MapNames.Metric));
 
@@ -66,14 +73,50 @@ internal sealed class SocketSandbox : IDisposable
         }
     }
 
-    public void Run(Action work) => _namespace.Run(work);
+    public ulong PodCookie { get; }
+    public ulong NodeCookie { get; }
+    public BpfMap Services { get; } = null!;
+    public BpfMap Affinities { get; } = null!;
+    public BpfMap SourceRanges { get; } = null!;
+    public BpfMap Netns { get; } = null!;
+    public BpfMap Uplinks { get; } = null!;
+    public BpfMap Flows { get; } = null!;
+    public BpfMap Stats { get; } = null!;
+    public BpfMap Events { get; } = null!;
 
-    public void SetService(string frontend, IpProtocol protocol, SvcFlags flags, params IPEndPoint[] backends)
+    /// <summary>In the pod's namespace.</summary>
+    public void Run(Action work) => _pod.Run(work);
+
+    public void RunOnNode(Action work) => _node.Run(work);
+
+    public void SetService(string frontend, IpProtocol protocol, SvcFlags flags, params IPEndPoint[] backends) =>
+        SetService(frontend, protocol, new Svc(0, 0, 1, flags, 0), backends, []);
+
+    /// <summary>As the agent does it: a new segment, both runs sorted, then one switch. The rest of the frontend is <paramref name="shape"/>'s.</summary>
+    public void SetService(string frontend, IpProtocol protocol, Svc shape, IEnumerable<IPEndPoint> chosen, IEnumerable<IPEndPoint> tail)
     {
         var offset = _nextSegment;
-        foreach (var backend in backends)
-            _backends.Update(_nextSegment++, new Backend(Addr.From(backend.Address), U16Be.FromHost((ushort)backend.Port), BackendFlags.Local, 1));
-        _services.Update(PodPrograms.Key(frontend, protocol), new Svc(offset, (uint)backends.Length, 1, flags, 0));
+        var counts = new[] { chosen, tail }.Select(run => Write(run, shape.ServiceId)).ToArray();
+        Services.Update(PodPrograms.Key(frontend, protocol), shape with { Offset = offset, Count = counts[0], Tail = counts[1] });
+    }
+
+    private uint Write(IEnumerable<IPEndPoint> run, uint serviceId)
+    {
+        var sorted = run.Select(b => new Backend(Addr.From(b.Address), U16Be.FromHost((ushort)b.Port), BackendFlags.Local, serviceId))
+            .OrderBy(b => b.Addr).ThenBy(b => b.Port.Host).ToArray();
+        foreach (var backend in sorted)
+            _backends.Update(_nextSegment++, backend);
+        return (uint)sorted.Length;
+    }
+
+    // SO_NETNS_COOKIE
+    private static ulong Cookie()
+    {
+        const int SolSocket = 1, SoNetnsCookie = 71;
+        using var socket = New(AddressFamily.InterNetwork, ProtocolType.Udp);
+        Span<byte> cookie = stackalloc byte[sizeof(ulong)];
+        Assert.Equal(sizeof(ulong), socket.GetRawSocketOption(SolSocket, SoNetnsCookie, cookie));
+        return BitConverter.ToUInt64(cookie);
     }
 
     public ulong Count(Reason reason)
