@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Testing;
@@ -17,7 +18,7 @@ public sealed class CompileProperties
         {
             var cluster = new RandomCluster(random, garbage);
             cluster.Grow(60);
-            var node = random.Next(4) == 0 ? new NodeContext("", random.Next(2) == 0, random.Next(2) == 0) : Node;
+            var node = RandomCluster.NodeOf(random, random.Next(4) == 0 ? "" : "node-0");
             var state = ClusterCompiler.Compile(cluster.Cluster, node, IdTable.Empty);
             StateRules.Check(state);
             Assert.NotEmpty(DesiredStateText.Write(state));
@@ -52,12 +53,13 @@ public sealed class CompileProperties
         var random = new Random(Seed.Next());
         var cluster = new RandomCluster(random, garbage);
         var cache = new CompileCache();
-        var (ids, node) = (IdTable.Empty, Node);
+        var (ids, node) = (IdTable.Empty, RandomCluster.NodeOf(random, "node-0"));
         for (var step = 0; step < 400; step++)
         {
             cluster.Step();
-            if (random.Next(40) == 0)
-                node = node with { NodeName = $"node-{random.Next(3)}" };
+            // now and then the node is another one; sometimes only in its hostPorts, which services do not see
+            var other = RandomCluster.NodeOf(random, $"node-{random.Next(3)}");
+            node = random.Next(40) switch { 0 => other, < 5 => node with { HostPorts = other.HostPorts }, 5 => node with { MasqueradeExempt = other.MasqueradeExempt }, _ => node };
             var fresh = ClusterCompiler.Compile(cluster.Cluster, node, ids);
             var cached = ClusterCompiler.Compile(cluster.Cluster, node, ids, cache);
             Assert.Equal(DesiredStateText.Write(fresh), DesiredStateText.Write(cached));
@@ -96,13 +98,14 @@ public sealed class CompileProperties
         {
             var cluster = new RandomCluster(random);
             cluster.Grow(60);
-            var before = ClusterCompiler.Compile(cluster.Cluster, Node, IdTable.Empty with { Next = (uint)random.Next(1, 1000) });
+            var node = RandomCluster.NodeOf(random, "node-0");
+            var before = ClusterCompiler.Compile(cluster.Cluster, node, IdTable.Empty with { Next = (uint)random.Next(1, 1000) });
             var restored = new IdTable
             {
                 Restored = before.Frontends.ToImmutableDictionary(f => f.Key, f => f.Segment.ServiceId),
                 Next = (uint)random.Next(1, 1000),
             };
-            var after = ClusterCompiler.Compile(cluster.Cluster, Node, restored);
+            var after = ClusterCompiler.Compile(cluster.Cluster, node, restored);
             Assert.Equal(before.Frontends, after.Frontends);
             Assert.Equal(before.Segments, after.Segments);
         }
@@ -116,10 +119,14 @@ public sealed class CompileProperties
         {
             var cluster = new RandomCluster(random);
             cluster.Grow(60);
-            var a = ClusterCompiler.Compile(cluster.Cluster, Node, IdTable.Empty);
-            var b = ClusterCompiler.Compile(Shuffled(cluster.Cluster, random), Node, IdTable.Empty);
+            var node = RandomCluster.NodeOf(random, "node-0");
+            var a = ClusterCompiler.Compile(cluster.Cluster, node, IdTable.Empty);
+            var b = ClusterCompiler.Compile(Shuffled(cluster.Cluster, random), node with { HostPorts = Shuffled(node.HostPorts, random) }, IdTable.Empty);
             Assert.Equal(a.Frontends, b.Frontends);
             Assert.Equal(a.Segments, b.Segments);
+            Assert.Equal(a.SourceRanges, b.SourceRanges);
+            Assert.Equal(a.Prefixes, b.Prefixes);
+            Assert.Equal(a.HealthChecks, b.HealthChecks);
             Assert.Equal(a.Routes, b.Routes);
         }
     }
@@ -138,6 +145,39 @@ public sealed class CompileProperties
         Assert.Equal(598, before.Segments.Intersect(after.Segments, ReferenceEqualityComparer.Instance).Count());
         Assert.Equal(before.Frontends, after.Frontends);
         Assert.Same(before.Ids, after.Ids);
+    }
+
+    [Fact]
+    public void A_service_cannot_pass_for_a_hostPort()
+    {
+        var name = new ObjectName("default", "pod");
+        var cluster = ClusterSnapshot.Empty with
+        {
+            Services = ClusterSnapshot.Empty.Services.Add(name, new ServiceSnapshot
+            {
+                Name = name, ClusterIPs = ["10.96.0.1"], Ports = [new ServicePortSnapshot("hostPort 0.0.0.0:8080", "TCP", 80), new ServicePortSnapshot("", "TCP", 81)],
+            }),
+        };
+        var node = Node with { HostPorts = [new HostPort("default/pod", null, 8080, IpProtocol.Tcp, Addr.Parse("10.244.0.5"), 80)] };
+        var state = ClusterCompiler.Compile(cluster, node, IdTable.Empty);
+        StateRules.Check(state);
+        Assert.Equal("PortNameReserved", Assert.Single(state.Issues).Reason);
+        Assert.Equal(
+            ["10.96.0.1:0/0/Internal", "10.96.0.1:81/Tcp/Internal", "127.0.0.1:8080/Tcp/Internal"], state.Frontends.Select(f => f.Key.ToString()));
+    }
+
+    [Fact]
+    public void A_hostPort_that_comes_leaves_the_services_alone()
+    {
+        var cluster = Synthetic.Cluster(20, 2);
+        var cache = new CompileCache();
+        var before = ClusterCompiler.Compile(cluster, Node, IdTable.Empty, cache);
+        var node = Node with { HostPorts = [new HostPort("default/pod", null, 8080, IpProtocol.Tcp, Addr.Parse("10.244.0.5"), 80)] };
+        var after = ClusterCompiler.Compile(cluster, node, before.Ids, cache);
+        Assert.Equal(before.Segments.Length + 1, after.Segments.Length);
+        Assert.Equal(before.Segments.Length, before.Segments.Intersect(after.Segments, ReferenceEqualityComparer.Instance).Count());
+        var again = ClusterCompiler.Compile(cluster, node with { HostPorts = [.. node.HostPorts] }, after.Ids, cache);
+        Assert.Same(after, again);
     }
 
     [Fact]
@@ -186,6 +226,12 @@ public sealed class CompileProperties
                 Ports = Shuffled(s.Ports, random),
                 Endpoints = Shuffled(s.Endpoints, random),
             }).ToImmutableSortedDictionary(s => s.Name, s => s),
+            Services = cluster.Services.ToImmutableSortedDictionary(s => s.Key, s => s.Value with
+            {
+                ExternalIPs = Shuffled(s.Value.ExternalIPs, random),
+                LoadBalancerIPs = Shuffled(s.Value.LoadBalancerIPs, random),
+                LoadBalancerSourceRanges = Shuffled(s.Value.LoadBalancerSourceRanges, random),
+            }),
         };
     }
 

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Tests;
@@ -30,6 +32,23 @@ public sealed class CompileSpeed(ITestOutputHelper output)
         });
         output.WriteLine($"fresh: {fresh}; one endpoint slice changed: {recompiled}; one service added: {added}");
         Assert.Equal(2 * 10_050, state.Frontends.Length);
+    }
+
+    [Fact]
+    public void Thirty_thousand_services_and_one_of_twenty_thousand_endpoints()
+    {
+        var node = new NodeContext("node-0") { NodePortAddresses = [Addr.Parse("192.168.0.1")] };
+        var cluster = Synthetic.Cluster(30_000, 4);
+        var cache = new CompileCache();
+        var state = DesiredState.Empty;
+        var fresh = Measure(1, () => state = ClusterCompiler.Compile(cluster, node, IdTable.Empty, cache));
+        var slices = Enumerable.Range(0, 20).Select(i => Synthetic.Slice(7, 1000) with { Name = new ObjectName("ns-7", $"many-{i}") })
+            .Select((s, i) => s with { Endpoints = [.. s.Endpoints.Select((e, n) => e with { Addresses = [$"10.{200 + i}.{n / 250}.{n % 250}"] })] });
+        var many = cluster with { EndpointSlices = cluster.EndpointSlices.SetItems(slices.Select(s => KeyValuePair.Create(s.Name, s))) };
+        var large = Measure(1, () => state = ClusterCompiler.Compile(many, node, state.Ids, cache));
+        output.WriteLine($"fresh: {fresh}; one service of 20,004 endpoints: {large}");
+        Assert.Equal(20_004, state.Segments.Max(s => s.Backends.Length));
+        Assert.Empty(state.Issues);
     }
 
     private static string Measure(int times, Action work)

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
@@ -11,12 +13,14 @@ internal sealed record Step(ClusterSnapshot Cluster, NodeContext Node, IdTable R
 /// <summary>
 /// The input of golden cases: one object a line, an endpoint a line below its slice, <c>then</c> begins the next whole snapshot.
 /// <code>
-/// self node-a ipv6=no
+/// self node-a ipv6=no nodePortAddresses=192.168.0.1 nodeAddresses=192.168.0.1 localhost=no externalIPs=no exempt=10.0.0.0/8
+/// hostPort default/pod 8080/Tcp to=10.244.0.5:80 on=192.168.0.1
 /// restored 10.96.0.10:80/Tcp=7 next=8
-/// node node-b podCIDRs=10.244.1.0/24 addresses=192.168.0.2
-/// service default/web clusterIPs=10.96.0.10,fd00::a ports=http:80/TCP,:53/UDP type=ClusterIP headless proxyName=other
-/// slice default/web-1 service=web type=IPv4 ports=http:8080/TCP,all:-/TCP
-///   10.244.0.5 node=node-a notReady serving terminating
+/// node node-b podCIDRs=10.244.1.0/24 addresses=192.168.0.2 externalIPs=203.0.113.2 zone=east
+/// service default/web clusterIPs=10.96.0.10,fd00::a ports=http:80/TCP@30080,:53/UDP type=ClusterIP headless proxyName=other
+///   (and externalIPs= balancers= sourceRanges= internalLocal externalLocal healthCheck=32000 affinity=60 policy=unknown)
+/// slice default/web-1 service=web type=IPv4 ports=http:8080/TCP,all:-/TCP proxyName=other headless
+///   10.244.0.5 node=node-a notReady serving terminating forNodes=node-a forZones=east,west
 /// </code>
 /// </summary>
 internal static class SnapshotText
@@ -49,7 +53,9 @@ internal static class SnapshotText
         switch (line.Kind)
         {
             case "self":
-                return step with { Node = new NodeContext(line.Name, line.Value("ipv4") != "no", line.Value("ipv6") != "no") };
+                return step with { Node = ReadSelf(line, step.Node.HostPorts.IsDefault ? [] : step.Node.HostPorts) };
+            case "hostPort":
+                return step with { Node = step.Node with { HostPorts = step.Node.HostPorts.Add(ReadHostPort(line)) } };
             case "restored":
                 var (key, id) = ReadRestored(line.Name);
                 return step with
@@ -73,12 +79,38 @@ internal static class SnapshotText
         }
     }
 
+    private static NodeContext ReadSelf(Words line, ImmutableArray<HostPort> hostPorts) => new(
+        line.Name, line.Value("ipv4") != "no", line.Value("ipv6") != "no")
+    {
+        NodePortAddresses = [.. line.List("nodePortAddresses").Select(Addr.Parse)],
+        NodeAddresses = [.. line.List("nodeAddresses").Select(Addr.Parse)],
+        LocalhostNodePorts = line.Value("localhost") != "no",
+        ExternalIPs = line.Value("externalIPs") != "no",
+        MasqueradeExempt = [.. line.List("exempt").Select(e => IPNetwork.Parse(e))],
+        HostPorts = hostPorts,
+    };
+
+    /// <summary>"hostPort default/pod 8080/Tcp to=10.244.0.5:80 on=192.168.0.1"</summary>
+    private static HostPort ReadHostPort(Words line)
+    {
+        var (port, to) = (line.Third.Split('/'), IPEndPoint.Parse(line.Value("to")!));
+        return new HostPort(
+            line.Name,
+            line.Value("on") is { } on ? Addr.Parse(on) : null,
+            ushort.Parse(port[0], CultureInfo.InvariantCulture),
+            Enum.Parse<IpProtocol>(port[1]),
+            Addr.From(to.Address),
+            (ushort)to.Port);
+    }
+
     private static NodeSnapshot ReadNode(Words line) => new()
     {
         Name = line.Name,
         Uid = "uid-" + line.Name,
         PodCidrs = [.. line.List("podCIDRs")],
         InternalIPs = [.. line.List("addresses")],
+        ExternalIPs = [.. line.List("externalIPs")],
+        Zone = line.Value("zone") ?? "",
     };
 
     private static ServiceSnapshot ReadService(Words line) => new()
@@ -87,7 +119,16 @@ internal static class SnapshotText
         Uid = "uid-" + line.Name,
         Type = line.Value("type") ?? "ClusterIP",
         ClusterIPs = [.. line.List("clusterIPs")],
-        Ports = [.. line.List("ports").Select(p => ReadPort(p)).Select(p => new ServicePortSnapshot(p.Name, p.Protocol, p.Port ?? 0))],
+        Ports = [.. line.List("ports").Select(p => p.Split('@')).Select(p => (Port: ReadPort(p[0]), NodePort: p.Length > 1 ? Number(p[1]) : 0))
+            .Select(p => new ServicePortSnapshot(p.Port.Name, p.Port.Protocol, p.Port.Port ?? 0, p.NodePort))],
+        ExternalIPs = [.. line.List("externalIPs")],
+        LoadBalancerIPs = [.. line.List("balancers")],
+        LoadBalancerSourceRanges = [.. line.List("sourceRanges").Select(r => r.Replace('_', ' '))],
+        InternalLocal = line.Has("internalLocal"),
+        ExternalLocal = line.Has("externalLocal"),
+        HealthCheckNodePort = Number(line.Value("healthCheck") ?? "0"),
+        AffinitySeconds = Number(line.Value("affinity") ?? "0"),
+        UnknownPolicy = line.Value("policy"),
         ProxyName = line.Value("proxyName"),
         HeadlessLabel = line.Has("headless"),
     };
@@ -97,6 +138,8 @@ internal static class SnapshotText
         Name = ReadName(line.Name),
         Uid = "uid-" + line.Name,
         ServiceName = line.Value("service"),
+        ProxyName = line.Value("proxyName"),
+        HeadlessLabel = line.Has("headless"),
         AddressType = line.Value("type") ?? "IPv4",
         Ports = [.. line.List("ports").Select(p => ReadPort(p)).Select(p => new EndpointPortSnapshot(p.Name, p.Protocol, p.Port))],
         Endpoints = [.. endpoints.Select(e => ReadEndpoint(new Words("endpoint " + e.Trim())))],
@@ -106,8 +149,14 @@ internal static class SnapshotText
     {
         var ready = !line.Has("notReady");
         string[] addresses = line.Name == "none" ? [] : line.Name.Split(',');
-        return new EndpointSnapshot([.. addresses], ready, ready || line.Has("serving"), line.Has("terminating"), line.Value("node"));
+        return new EndpointSnapshot([.. addresses], ready, ready || line.Has("serving"), line.Has("terminating"), line.Value("node"))
+        {
+            HintNodes = [.. line.List("forNodes")],
+            HintZones = [.. line.List("forZones")],
+        };
     }
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 
     private static (string Name, string Protocol, int? Port) ReadPort(string text)
     {
@@ -139,6 +188,7 @@ internal static class SnapshotText
 
         public string Kind => _words[0];
         public string Name => _words.Length > 1 ? _words[1] : "";
+        public string Third => _words.Length > 2 ? _words[2] : "";
         public bool Has(string flag) => _words.Contains(flag);
         public string? Value(string key) => _words.FirstOrDefault(w => w.StartsWith(key + "=", StringComparison.Ordinal))?[(key.Length + 1)..];
         public string[] List(string key) => Value(key)?.Split(',') ?? [];

@@ -76,8 +76,8 @@ public static class IssueReason
     public const string HostPortDuplicate = nameof(HostPortDuplicate);
 
     /// <summary>
-    /// Somebody else has this address, port and protocol: cluster IPs come before addresses of load balancers, these before external IPs, node
-    /// ports and hostPorts, in this order; among equals the first by namespace, name, port name is served.
+    /// Somebody else has this address, port and protocol: cluster IPs come before addresses of load balancers, these before node ports, external
+    /// IPs and hostPorts, in this order; among equals the first by namespace, name, port name is served.
     /// </summary>
     public const string FrontendConflict = nameof(FrontendConflict);
 

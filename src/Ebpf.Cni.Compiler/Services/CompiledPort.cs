@@ -14,10 +14,14 @@ internal enum FrontendKind : byte
     /// <summary>Written by a controller.</summary>
     LoadBalancer,
 
-    /// <summary>Written by whoever may write a service.</summary>
-    ExternalIP,
-
+    /// <summary>Handed out by the API server too.</summary>
     NodePort,
+
+    /// <summary>
+    /// Written by whoever may write a service, any address at all: he takes nothing from others. (kube-proxy asks for external IPs before node
+    /// ports, so there he does, CVE-2020-8554.)
+    /// </summary>
+    ExternalIP,
 
     /// <summary>Last, as the portmap plugin's rules come after kube-proxy's.</summary>
     HostPort,

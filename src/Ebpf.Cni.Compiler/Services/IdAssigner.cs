@@ -62,17 +62,21 @@ internal static class IdAssigner
             names.Remove(name);
     }
 
-    /// <summary>Markers say nothing: which port of a service has its cluster IP's may have changed. An id may be claimed from several sides when a frontend changed hands while the agent was down: the first by name has it.</summary>
+    /// <summary>
+    /// An id may be claimed from several sides when a frontend changed hands while the agent was down: the first by name has it. Markers are asked last:
+    /// which port of a service has its cluster IP's may have changed.
+    /// </summary>
     private static Dictionary<CompiledPort, uint> TakeOver(IdTable before, List<CompiledPort> unnamed, FrontendClaim[] held, HashSet<uint> inUse)
     {
-        var firstKnown = new Dictionary<CompiledPort, uint>();
+        var (frontends, markers) = (new Dictionary<CompiledPort, uint>(), new Dictionary<CompiledPort, uint>());
         foreach (var claim in held)
-            if (claim.Frontend.Variant != SegmentVariant.None && before.Restored.TryGetValue(claim.Frontend.Key, out var id))
-                firstKnown.TryAdd(claim.Port, id);
+            if (before.Restored.TryGetValue(claim.Frontend.Key, out var id))
+                (claim.Frontend.Variant == SegmentVariant.None ? markers : frontends).TryAdd(claim.Port, id);
         var taken = new Dictionary<CompiledPort, uint>();
-        foreach (var port in unnamed)
-            if (firstKnown.TryGetValue(port, out var id) && inUse.Add(id))
-                taken[port] = id;
+        foreach (var known in new[] { frontends, markers })
+            foreach (var port in unnamed)
+                if (!taken.ContainsKey(port) && known.TryGetValue(port, out var id) && inUse.Add(id))
+                    taken[port] = id;
         return taken;
     }
 
