@@ -87,41 +87,20 @@ static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, 
 	return ct;
 }
 
-#define EBC_SEGMENT_WINDOW 64
-
-static __always_inline bool ebc_backend_is(__u32 index, const struct ebc_ct *ct)
+/* Is the connection over, as far as one can see? Datagrams never are. */
+static __always_inline bool ebc_ct_over(const struct ebc_ct *ct)
 {
-	const struct ebc_backend *b = ebc_backend_at(index);
-
-	return b && ebc_addr_eq(&b->addr, &ct->dst) && b->port == ct->dport;
+	return ct->state == EBC_CTS_TIME_WAIT || ct->state == EBC_CTS_CLOSE ||
+	       ct->state == EBC_CTS_SCTP_CLOSING;
 }
 
-/*
- * Is the entry's backend still one of the service's? Its position changes a little when the set does
- * (segments are sorted), so a large segment is searched around the old position, a small one completely.
- */
-static __noinline bool ebc_ct_backend_serves(struct ebc_ct *ct, const struct ebc_svc *svc)
+/* The packet as it goes on. */
+static __always_inline void ebc_ct_flow(const struct ebc_ct *ct, struct ebc_flow *out)
 {
-	__u32 first = 0, count = svc->count, index = ct->backend_index, i;
-	/* No table has 2^31 elements: 0, but not for the verifier, which thus checks one loop and not one
-	 * for each beginning. */
-	__u32 zero = count >> 31;
-
-	asm volatile("" : "+r"(zero));
-	if (index < count && ebc_backend_is(svc->offset + index, ct))
-		return true;
-	if (count > EBC_SEGMENT_WINDOW && index > EBC_SEGMENT_WINDOW / 2)
-		first = index - EBC_SEGMENT_WINDOW / 2;
-	first ^= zero;
-	for (i = 0; i < EBC_SEGMENT_WINDOW; i++) {
-		if (first + i >= count)
-			break;
-		if (ebc_backend_is(svc->offset + first + i, ct)) {
-			ct->backend_index = first + i;
-			return true;
-		}
-	}
-	return false;
+	out->src = ct->src;
+	out->dst = ct->dst;
+	out->sport = ct->sport;
+	out->dport = ct->dport;
 }
 
 #endif

@@ -35,17 +35,16 @@ static __noinline void ebc_fragment_ports(struct ebc_packet *p)
 		return;
 	p->about.flow.sport = known->sport;
 	p->about.flow.dport = known->dport;
+	p->to.sport = known->sport;
+	p->to.dport = known->dport;
 	p->flags |= EBC_PKT_PORTS;
 }
 
-static __always_inline void ebc_fragment(const struct __sk_buff *skb, struct ebc_packet *p)
+static __always_inline void ebc_fragment(struct ebc_packet *p)
 {
-	if (!ebc_has_ports(p->about.proto))
-		return;
-	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER))
+	if ((p->flags & EBC_PKT_LATER) ||
+	    (p->flags & (EBC_PKT_FIRST | EBC_PKT_PORTS)) == (EBC_PKT_FIRST | EBC_PKT_PORTS))
 		ebc_fragment_ports(p);
-	/* As ebc_parse does: one state for the verifier, not one for each kind of fragment. */
-	p->flags ^= ebc_opaque_zero(skb);
 }
 
 #endif

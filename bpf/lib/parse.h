@@ -4,15 +4,19 @@
 #define EBC_PARSE_H
 
 #include <linux/bpf.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <stddef.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "abi/service_abi.h"
 #include "scratch.h"
 
 #define EBC_IP_OFFSET ((__u32)sizeof(struct ethhdr))
@@ -23,12 +27,14 @@
 #define EBC_TCP_ACK 0x10
 
 enum ebc_packet_flags {
-	EBC_PKT_PORTS = 1 << 0, /* TCP, UDP or SCTP, and the ports are known */
+	EBC_PKT_PORTS = 1 << 0, /* TCP, UDP, SCTP or ICMP echo, and the ports are known */
 	EBC_PKT_FIRST = 1 << 1, /* first of several fragments */
 	EBC_PKT_LATER = 1 << 2, /* another fragment: no transport header */
 	EBC_PKT_V6 = 1 << 3,
-	EBC_PKT_ARP = 1 << 4,	 /* nothing but eth is filled */
-	EBC_PKT_EDITED = 1 << 5, /* an ICMP error: its translation has been written into it */
+	EBC_PKT_ARP = 1 << 4,	  /* nothing but eth is filled */
+	EBC_PKT_EDITED = 1 << 5,  /* an ICMP error: its translation has been written into it */
+	EBC_PKT_WHOLE = 1 << 6,	  /* not to be fragmented on its way (IPv6 never is) */
+	EBC_PKT_CHANGED = 1 << 7, /* .to is not how it arrived */
 };
 
 struct ebc_packet {
@@ -43,9 +49,18 @@ struct ebc_packet {
 	struct ethhdr eth;
 	__u8 sctp_chunk; /* type of the first one */
 	__u8 pad0;
-	/* Working memory, valid where a comment says so. */
+	__u16 headers; /* bytes of IP and transport header, TCP and UDP */
+	__u16 pad1;
+	__u32 pad2;
+	__u64 now;
+	/* What is found out on the way. */
 	struct ebc_flow to; /* what the packet becomes */
-	struct ebc_ct ct;   /* an entry that is being made */
+	__u32 pad3;
+	struct ebc_ct_key key;	   /* of the packet's entry */
+	struct ebc_ct_key answers; /* of the other one */
+	struct ebc_ct ct;	   /* an entry that is being made */
+	struct ebc_svc svc;	   /* the packet's frontend */
+	struct bpf_fib_lookup route;
 };
 _Static_assert(sizeof(struct ebc_packet) <= EBC_SCRATCH_SIZE, "ebc_packet");
 
@@ -95,6 +110,8 @@ static __always_inline bool ebc_parse_v4(struct __sk_buff *skb, struct ebc_packe
 		p->flags |= EBC_PKT_LATER;
 	else if (fragment & 0x2000)
 		p->flags |= EBC_PKT_FIRST;
+	if (fragment & 0x4000)
+		p->flags |= EBC_PKT_WHOLE;
 	return true;
 }
 
@@ -173,7 +190,7 @@ static __always_inline bool ebc_parse_v6(struct __sk_buff *skb, struct ebc_packe
 	__builtin_memcpy(&p->about.flow.src, &ip.saddr, 16);
 	__builtin_memcpy(&p->about.flow.dst, &ip.daddr, 16);
 	p->ttl = ip.hop_limit;
-	p->flags |= EBC_PKT_V6;
+	p->flags |= EBC_PKT_V6 | EBC_PKT_WHOLE;
 	return ebc_parse_v6_headers(skb, p, ip.nexthdr);
 }
 
@@ -183,15 +200,29 @@ static __always_inline bool ebc_has_ports(__u8 proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
+/* An echo's identifier stands for a port: that of the one who asks. */
+static __always_inline void ebc_parse_icmp(struct ebc_packet *p, __u8 type, __be16 id)
+{
+	bool v6 = p->flags & EBC_PKT_V6;
+
+	p->icmp_type = type;
+	if (type == (v6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO))
+		p->about.flow.sport = id;
+	else if (type == (v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY))
+		p->about.flow.dport = id;
+	else
+		return;
+	p->flags |= EBC_PKT_PORTS;
+}
+
 /* Ports, TCP flags, SCTP chunk, ICMP type. A first fragment too short for them is an attack on whoever
- * filters by them.
- */
+ * filters by them. */
 static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packet *p)
 {
 	union {
 		struct tcphdr tcp;
 		struct udphdr udp;
-		__u8 icmp[8];
+		struct icmphdr icmp;
 		__u8 sctp[13]; /* the common header, and the type of the first chunk */
 	} h;
 
@@ -201,18 +232,20 @@ static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packe
 		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.tcp)) || h.tcp.doff < 5)
 			return false;
 		p->tcp_flags = ((__u8 *)&h)[13];
+		p->headers = p->l4 - EBC_IP_OFFSET + h.tcp.doff * 4;
 	} else if (p->about.proto == IPPROTO_UDP) {
 		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.udp)))
 			return false;
+		p->headers = p->l4 - EBC_IP_OFFSET + sizeof(h.udp);
 	} else if (p->about.proto == IPPROTO_SCTP) {
 		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.sctp)))
 			return false;
 		p->sctp_chunk = h.sctp[12];
 	} else {
-		if (p->about.proto == IPPROTO_ICMP || p->about.proto == IPPROTO_ICMPV6) {
+		if (p->about.proto == (p->flags & EBC_PKT_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
 			if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.icmp)))
 				return false;
-			p->icmp_type = h.icmp[0];
+			ebc_parse_icmp(p, h.icmp.type, h.icmp.un.echo.id);
 		}
 		return true;
 	}
@@ -244,37 +277,17 @@ static __noinline int ebc_parse_headers(struct __sk_buff *skb, struct ebc_packet
 	return ebc_parse_l4(skb, p) ? 0 : EBC_DROP_MALFORMED;
 }
 
-/*
- * 0, which the verifier takes for any value: no skb is 16 MiB long. What is XORed with it stays what it is,
- * and the verifier no longer knows what it had found out about it.
- */
-static __always_inline __u32 ebc_opaque_zero(const struct __sk_buff *skb)
+/* The packet in working memory, filled from its headers; *reason is 0, or why it cannot be understood. */
+static __always_inline struct ebc_packet *ebc_parse(struct __sk_buff *skb, __u8 hook, int *reason)
 {
-	return (skb->len >> 24) * 0x01010101;
-}
+	struct ebc_packet *p = ebc_scratch();
 
-/*
- * 0, or the reason for which the packet cannot be understood. *p must be zero. Each way through the headers
- * leaves its own constants in *p (protocol, flags, the prefix of a mapped address), and the verifier would
- * check everything that follows once for each way: 390,000 instructions and two seconds, most of an agent's
- * start, where a packet whose origin it cannot tell costs it a tenth of that. So that is what it gets.
- */
-static __always_inline int ebc_parse(struct __sk_buff *skb, struct ebc_packet *p, __u8 hook)
-{
-	int reason = ebc_parse_headers(skb, p, hook);
-	__u32 zero = ebc_opaque_zero(skb);
-	int i;
-
-	_Pragma("unroll") for (i = 0; i < 3; i++)
-	{
-		p->about.flow.src.w[i] ^= zero;
-		p->about.flow.dst.w[i] ^= zero;
-	}
-	p->about.proto ^= zero;
-	p->flags ^= zero;
-	p->tcp_flags ^= zero;
-	p->icmp_type ^= zero;
-	return reason;
+	if (!p)
+		return NULL;
+	__builtin_memset(p, 0, offsetof(struct ebc_packet, to));
+	*reason = ebc_parse_headers(skb, p, hook);
+	p->to = p->about.flow;
+	return p;
 }
 
 #endif

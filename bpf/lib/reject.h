@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Refusing at once: the packet is turned into an ICMP port unreachable and goes back to the pod that sent it.
- */
+/* Refusing at once: the packet is turned into an ICMP error and goes back to who sent it. */
 #ifndef EBC_REJECT_H
 #define EBC_REJECT_H
 
@@ -15,11 +14,17 @@
 #define EBC_QUOTE_MAX 96
 #define EBC_REJECT_TTL 64
 
+enum ebc_reject_cause {
+	EBC_REJECT_PORT = 0, /* nobody listens */
+	EBC_REJECT_SIZE = 1, /* too big; info is the size that would fit */
+	EBC_REJECT_HOPS = 2, /* no hop left */
+};
+
 struct ebc_icmp_error {
 	__u8 type;
 	__u8 code;
 	__sum16 check;
-	__be32 unused;
+	__be32 info;
 	__u8 quote[EBC_QUOTE_MAX];
 };
 
@@ -70,11 +75,33 @@ static __always_inline __u32 ebc_reject_seed(const struct ebc_packet *p, __u32 i
 			     bpf_csum_diff(NULL, 0, rest, sizeof(rest), 0));
 }
 
+static __always_inline void ebc_reject_cause(struct ebc_icmp_error *icmp, bool v6, int cause, __u32 info)
+{
+	if (cause == EBC_REJECT_SIZE) {
+		icmp->type = v6 ? ICMPV6_PKT_TOOBIG : ICMP_DEST_UNREACH;
+		icmp->code = v6 ? 0 : ICMP_FRAG_NEEDED;
+		icmp->info = bpf_htonl(info); /* in IPv4 16 bits, the last */
+	} else if (cause == EBC_REJECT_HOPS) {
+		icmp->type = v6 ? ICMPV6_TIME_EXCEED : ICMP_TIME_EXCEEDED;
+	} else {
+		icmp->type = v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH;
+		icmp->code = v6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH;
+	}
+}
+
+/* Back to where it came from. To the node's own socket that is the device's receiving side. */
+static __always_inline int ebc_turn_back(const struct ebc_packet *p)
+{
+	if (p->about.hook == EBC_HOOK_POD_EGRESS)
+		return ebc_into_pod(p->about.ifindex);
+	return bpf_redirect(p->about.ifindex, p->about.hook == EBC_HOOK_HOST_EGRESS ? BPF_F_INGRESS : 0);
+}
+
 /*
- * TC_ACT_REDIRECT, or TC_ACT_SHOT where no answer is due or possible. The answer comes from the frontend's
- * own address, as from a host without a listener; connect() fails with ECONNREFUSED.
+ * TC_ACT_REDIRECT, or TC_ACT_SHOT where no answer is due or possible. The answer comes from the address that
+ * was asked, as from a host without a listener; connect() fails with ECONNREFUSED.
  */
-static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet *p)
+static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet *p, int cause, __u32 info)
 {
 	__u32 header = p->flags & EBC_PKT_V6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	struct ebc_icmp_error icmp = {};
@@ -98,8 +125,7 @@ static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet 
 	asm volatile("" : "+r"(quote));
 	if (quote > EBC_QUOTE_MAX || bpf_skb_load_bytes(skb, EBC_IP_OFFSET, icmp.quote, quote))
 		return TC_ACT_SHOT;
-	icmp.type = p->flags & EBC_PKT_V6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH;
-	icmp.code = p->flags & EBC_PKT_V6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH;
+	ebc_reject_cause(&icmp, p->flags & EBC_PKT_V6, cause, info);
 	icmp.check =
 	    ebc_fold(bpf_csum_diff(NULL, 0, (__be32 *)&icmp, sizeof(icmp), ebc_reject_seed(p, 8 + quote)));
 	__builtin_memcpy(eth.h_dest, p->eth.h_source, ETH_ALEN);
@@ -110,7 +136,7 @@ static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet 
 	    (p->flags & EBC_PKT_V6 ? ebc_reject_v6(skb, p, 8 + quote) : ebc_reject_v4(skb, p, 8 + quote)) ||
 	    bpf_skb_store_bytes(skb, EBC_IP_OFFSET + header, &icmp, 8 + quote, 0))
 		return TC_ACT_SHOT;
-	return ebc_into_pod(p->about.ifindex);
+	return ebc_turn_back(p);
 }
 
 #endif

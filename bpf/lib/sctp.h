@@ -46,8 +46,8 @@ static __always_inline __u8 ebc_sctp_next(__u8 state, __u8 chunk, bool answered)
 
 #define EBC_CRC32C 0x82f63b78u /* Castagnoli's polynomial, lowest power in the highest bit */
 
-/* Product of two polynomials over GF(2), modulo that one. */
-static __noinline __u32 ebc_crc32c_multiply(__u32 a, __u32 b)
+/* Product of two polynomials over GF(2), modulo that one. Not static: verified once, not for each call. */
+__noinline __u32 ebc_crc32c_multiply(__u32 a, __u32 b)
 {
 	__u32 product = 0;
 	int i;

@@ -1,101 +1,138 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a packet's flow becomes through services, in both directions. Decides; edits nothing. */
+/* Frontends: is a packet for one, may it use it, which backend, and with what source. */
 #ifndef EBC_SERVICE_H
 #define EBC_SERVICE_H
 
-#include "conntrack.h"
-#include "fragment.h"
-#include "parse.h"
-#include "service_lookup.h"
+#include "choose.h"
+#include "endpoint_lookup.h"
+#include "hairpin.h"
+#include "route.h"
+#include "snat.h"
+#include "source_range.h"
+#include "stat.h"
 
-static __always_inline bool ebc_opens(const struct ebc_packet *p)
+static __always_inline bool ebc_loopback(const struct ebc_addr *a)
 {
-	if (p->about.proto == IPPROTO_SCTP)
-		return p->sctp_chunk == EBC_SCTP_INIT;
-	return (p->tcp_flags & (EBC_TCP_SYN | EBC_TCP_ACK | EBC_TCP_RST)) == EBC_TCP_SYN;
+	if (ebc_addr_is_v4(a))
+		return (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return !(a->w[0] | a->w[1] | a->w[2] | (a->w[3] ^ bpf_htonl(1)));
 }
 
-/*
- * An entry that may still be used for a packet whose frontend exists. A SYN after the handshake is a new
- * connection of a reused port, not a repeated one. A backend that left is left by what can move: datagrams,
- * and handshakes that were not answered. (kube-proxy needs a pass over conntrack for that, and datagrams are
- * lost until it comes.)
- */
-static __always_inline struct ebc_ct *ebc_ct_reusable(struct ebc_ct *ct, const struct ebc_svc *svc)
+/* p->svc is the packet's frontend, or its address's marker; false where there is neither. */
+static __noinline bool ebc_frontend(struct ebc_packet *p)
 {
-	if (!ct || ebc_ct_over(ct) || ct->state == EBC_CTS_ESTABLISHED)
-		return NULL;
-	return ebc_ct_backend_serves(ct, svc) ? ct : NULL;
-}
+	struct ebc_svc_key key = {
+	    .addr = p->about.flow.dst, .port = p->about.flow.dport, .proto = p->about.proto};
 
-/*
- * Client to frontend. EBC_REASON_FORWARDED: no service. EBC_REASON_SERVICE: *out is the flow towards the
- * backend. Else a drop reason. An open TCP connection needs its entry only: it keeps its backend although the
- * set changes or the service is deleted. What begins, and datagrams, ask the frontend first.
- */
-static __noinline int ebc_service_forward(struct ebc_packet *p, struct ebc_flow *out)
-{
-	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto);
-	struct ebc_svc_key front = {.addr = p->about.flow.dst,
-				    .port = p->about.flow.dport,
-				    .proto = p->about.proto,
-				    .scope = EBC_SCOPE_INTERNAL};
-	bool open = p->about.proto != IPPROTO_UDP && !ebc_opens(p);
-	__u64 now = bpf_ktime_get_ns();
-	struct ebc_ct *ct = NULL;
-	struct ebc_svc svc = {};
-
-	if (open)
-		ct = ebc_ct_find(&key, now);
-	if (!ct) {
-		if (!ebc_svc_find(&front, &svc))
-			return EBC_REASON_FORWARDED;
-		p->about.service_id = svc.service_id;
-		if (!svc.count)
-			return svc.flags & EBC_SVC_DROP_EMPTY ? EBC_DROP_NO_LOCAL_BACKEND
-							      : EBC_DROP_NO_BACKEND;
-		if (!open)
-			ct = ebc_ct_reusable(ebc_ct_find(&key, now), &svc);
-		if (!ct)
-			return ebc_ct_create(p, &svc, &key, out);
+	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS) {
+		key.scope = EBC_SCOPE_EXTERNAL;
+		if (ebc_svc_find(&key, &p->svc))
+			return true;
+		key.scope = EBC_SCOPE_INTERNAL;
 	}
-	p->about.service_id = ct->service_id;
-	ebc_ct_flow(ct, out);
-	ebc_ct_seen(ct, p, out, now);
-	return EBC_REASON_SERVICE;
+	if (ebc_svc_find(&key, &p->svc))
+		return true;
+	key.port = 0;
+	key.proto = 0;
+	return ebc_svc_find(&key, &p->svc);
 }
 
-/* Backend to client. EBC_REASON_FORWARDED: not a translated connection. EBC_REASON_REPLY: *out is as the
- * client knows it. */
-static __noinline int ebc_service_reply(struct ebc_packet *p, struct ebc_flow *out)
+/* 0, or why nobody, or not this client, may begin a connection to p->svc. */
+static __always_inline int ebc_admit(struct ebc_packet *p)
 {
-	struct ebc_ct_key key = ebc_ct_key(&p->about.flow, p->about.proto);
-	__u64 now = bpf_ktime_get_ns();
-	struct ebc_ct *ct = ebc_ct_find(&key, now);
-
-	if (!ct || !(ct->flags & EBC_CT_REPLY))
-		return EBC_REASON_FORWARDED;
-	p->about.service_id = ct->service_id;
-	ebc_ct_flow(ct, out);
-	ebc_ct_seen(ct, p, out, now);
-	return EBC_REASON_REPLY;
+	p->about.service_id = p->svc.service_id;
+	if (p->svc.flags & EBC_SVC_ADDRESS)
+		return EBC_DROP_PORT;
+	if (!ebc_source_allowed(&p->svc, &p->about.flow.src))
+		return EBC_DROP_SOURCE_RANGE;
+	if (!p->svc.count)
+		return p->svc.flags & EBC_SVC_DROP_EMPTY ? EBC_DROP_NO_LOCAL_BACKEND : EBC_DROP_NO_BACKEND;
+	return 0;
 }
 
 /*
- * A pod opens a connection to a backend directly, from the port of an earlier one through a service: the
- * answers would be taken for the earlier one's. If that is over, it makes way. (nf_conntrack keeps both and
- * changes the port of the new one.)
+ * Does the entry's backend still serve? What can move leaves one that does not: datagrams, and handshakes
+ * that nobody answered. (kube-proxy needs a pass over conntrack for that, and datagrams are lost until it
+ * comes.) Datagrams may stay with one that is no longer chosen.
  */
-static __noinline int ebc_service_forget(const struct ebc_packet *p)
+static __noinline bool ebc_backend_serves(const struct ebc_packet *p, struct ebc_ct *ct)
 {
-	struct ebc_ct_key reply;
-	const struct ebc_ct *ct;
+	__u32 index = ct->backend_index;
+	struct ebc_addr addr = ct->dst;
+	__be16 port = ct->dport;
 
-	ebc_ct_twin(&p->about.flow, IPPROTO_TCP, &reply);
-	ct = bpf_map_lookup_elem(&ebc_ct_v2, &reply);
-	if (ct && ebc_ct_over(ct))
-		bpf_map_delete_elem(&ebc_ct_v2, &reply);
-	return 0;
+	if (p->svc.flags & EBC_SVC_ADDRESS)
+		return false;
+	if (ebc_serves(&p->svc, 0, p->svc.count, &addr, port, &index) ||
+	    (p->about.proto == IPPROTO_UDP &&
+	     ebc_serves(&p->svc, p->svc.count, p->svc.tail, &addr, port, &index))) {
+		ct->backend_index = index;
+		return true;
+	}
+	return false;
+}
+
+/* Is it the node itself that this backend is? Its answers pass ebc_host_egress. */
+static __always_inline bool ebc_backend_is_node(const struct ebc_backend *b)
+{
+	return (b->flags & EBC_BACKEND_LOCAL) && !ebc_endpoint(&b->addr);
+}
+
+/*
+ * What the backend is to see as the client, into p->ct.src. What comes over an uplink gets the node's
+ * address, so that the answers come back here; unless the service, or the configuration, keeps the source,
+ * and unless this node is the backend (it answers through here anyway). False where the node has no such
+ * address.
+ */
+static __always_inline bool ebc_service_source(struct ebc_packet *p, const struct ebc_backend *b, bool *node)
+{
+	const struct ebc_addr *src = &p->about.flow.src;
+
+	*node = false;
+	p->ct.src = *src;
+	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS) {
+		if ((p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_configured(EBC_CONFIG_KEEP_SOURCE) ||
+		    ebc_backend_is_node(b))
+			return true;
+	} else if (p->about.hook == EBC_HOOK_HOST_EGRESS) {
+		*node = true;
+		if (!ebc_loopback(src) || ebc_loopback(&b->addr))
+			return true;
+	} else {
+		if (ebc_addr_eq(&b->addr, src))
+			ebc_hairpin_address(&p->ct.src, p->flags & EBC_PKT_V6);
+		return true;
+	}
+	*node = true;
+	return ebc_uplink_addr(p, EBC_UPLINK_NODE, &p->ct.src) ||
+	       ebc_uplink_addr(p, p->about.ifindex, &p->ct.src);
+}
+
+/* First packet of a connection to p->svc: a backend is chosen. EBC_REASON_SERVICE, or a drop reason. */
+static __noinline int ebc_service_begin(struct __sk_buff *skb, struct ebc_packet *p)
+{
+	struct ebc_addr client = p->about.flow.src;
+	const struct ebc_backend *b;
+	__u32 index = 0;
+	bool node;
+	int reason;
+
+	if (ebc_loopback(&client))
+		ebc_uplink_addr(p, EBC_UPLINK_NODE, &client);
+	b = ebc_choose(&p->svc, &client, bpf_get_prandom_u32(), &index);
+	/* Cannot happen with our agent; a wrong table must not turn into a wrong packet. */
+	if (!b || ebc_addr_is_v4(&b->addr) != ebc_addr_is_v4(&p->about.flow.dst))
+		return EBC_DROP_REWRITE;
+	p->ct.dst = b->addr;
+	p->ct.dport = b->port;
+	p->ct.flags = EBC_CT_SERVICE;
+	p->ct.service_id = p->svc.service_id;
+	p->ct.backend_index = index;
+	if (!ebc_service_source(p, b, &node))
+		return EBC_DROP_SNAT_PORTS;
+	ebc_stat_connection(p->svc.service_id, b);
+	reason = ebc_ct_create(skb, node);
+	return reason ? reason : EBC_REASON_SERVICE;
 }
 
 #endif

@@ -56,16 +56,30 @@ public sealed class ConntrackTests
         var direct = Request(1000) with { Dst = backend, Dport = 8080 };
         var answer = AnswerFrom(backend, 1000, TcpFlags.SynAck);
 
-        // the control: while the first connection lives, what comes from its backend is its answer
-        pod.Send(direct);
-        SamePacket.Equal(Request(1000).Answer(TcpFlags.SynAck), pod.Receive(answer).Packet);
-
         pod.Send(Request(1000, TcpFlags.Rst));
-        pod.Send(direct);
-        Assert.Equal(backend, new IPAddress(pod.Receive(answer).Packet.AsSpan(26, 4)).ToString());
+        SamePacket.Equal(direct, pod.Send(direct).Packet);
+        SamePacket.Equal(answer, pod.Receive(answer).Packet);
         // and the port serves a connection through the service again
         Assert.Equal(backend, BackendOf(pod.Send(Request(1000)).Packet));
         SamePacket.Equal(Request(1000).Answer(TcpFlags.SynAck), pod.Receive(answer).Packet);
+    }
+
+    [Fact]
+    public void A_direct_connection_from_the_port_of_a_living_one_gets_another_port()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        var backend = Open(pod, 1000);
+        var direct = Request(1000) with { Dst = backend, Dport = 8080 };
+
+        var sent = pod.Send(direct).Packet;
+        var port = SportOf(sent);
+        Assert.InRange(port, 32768, 65535);
+        SamePacket.Equal(direct with { Sport = port }, sent);
+        // each hears its own answers
+        SamePacket.Equal(direct.Answer(TcpFlags.SynAck), pod.Receive(AnswerFrom(backend, port, TcpFlags.SynAck)).Packet);
+        SamePacket.Equal(Request(1000).Answer(TcpFlags.Data), pod.Receive(AnswerFrom(backend, 1000, TcpFlags.Data)).Packet);
+        SamePacket.Equal(direct with { Sport = port, Flags = TcpFlags.Data }, pod.Send(direct with { Flags = TcpFlags.Data }).Packet);
     }
 
     [Fact]
@@ -194,15 +208,18 @@ public sealed class ConntrackTests
     {
         using var pod = new PodPrograms().WithPods();
         pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
-        var other = pod.AddService(Address.At("10.96.0.2", 80), IpProtocol.Tcp, Many[..1]);
+        pod.AddService(Address.At("10.96.0.2", 80), IpProtocol.Tcp, Many[..1]);
         pod.Send(Request(1000));
-        // the same client port: the answers could not be told apart
-        var second = Request(1000) with { Dst = "10.96.0.2" };
-        Assert.Equal(PodPrograms.Shot, pod.Send(second).ReturnValue);
-        Assert.Equal(1UL, pod.Count(Reason.ConntrackFull));
-        pod.SetService(other, SvcFlags.None, Many[..4]);
-        Assert.NotEqual("10.2.1.1", BackendOf(pod.Send(second).Packet));
+        var request = Request(1000) with { Dst = "10.96.0.2" };
+        var sent = pod.Send(request).Packet;
+        var port = SportOf(sent);
+        Assert.NotEqual(1000, port);
+        SamePacket.Equal(request with { Dst = "10.2.1.1", Dport = 8080, Sport = port }, sent);
+        SamePacket.Equal(request.Answer(TcpFlags.SynAck), pod.Receive(AnswerFrom("10.2.1.1", port, TcpFlags.SynAck)).Packet);
+        SamePacket.Equal(Request(1000).Answer(TcpFlags.SynAck), pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.SynAck)).Packet);
     }
+
+    private static ushort SportOf(byte[] packet) => (ushort)(packet[34] << 8 | packet[35]);
 
     private static Ct Entry(PodPrograms pod, Packet request)
     {

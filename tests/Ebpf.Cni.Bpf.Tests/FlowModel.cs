@@ -89,15 +89,11 @@ internal sealed class FlowModel
     {
         if (flags.HasFlag(TcpFlags.Fin))
             connection.Flags |= reply ? CtFlags.FinReply : CtFlags.FinForward;
-        if (flags.HasFlag(TcpFlags.Rst) || connection.State == CtState.Close)
-            connection.State = CtState.Close;
-        else if ((connection.Flags & (CtFlags.FinForward | CtFlags.FinReply)) != 0)
-            connection.State = CtState.FinWait;
-        else if (connection.Flags.HasFlag(CtFlags.SeenReply) && !reply && !flags.HasFlag(TcpFlags.Syn))
-            connection.State = CtState.Established;
+        connection.State = TcpModel.Next(connection.State, flags, reply);
     }
 
-    private static bool Reusable(Connection known) => known.Request.Protocol != IpProtocol.Tcp || known.State < CtState.Established;
+    private static bool Reusable(Connection known) =>
+        known.Request.Protocol != IpProtocol.Tcp || known.State is not (CtState.TimeWait or CtState.Close);
 
     private static bool Opens(Packet p) => (p.Flags & (TcpFlags.Syn | TcpFlags.Ack | TcpFlags.Rst)) == TcpFlags.Syn;
 }

@@ -163,13 +163,23 @@ public sealed class ServiceTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
-    public void A_packet_without_a_hop_left_is_the_hosts_to_answer(bool v6)
+    public void A_packet_without_a_hop_left_is_answered(bool v6)
     {
         using var pod = new PodPrograms().WithPods();
         pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Tcp, Address.At(Address.Server(v6), 8080));
-        var request = new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Ttl = 1 };
+        var request = new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Ttl = 1, Payload = [] };
         var sent = pod.Send(request);
-        Assert.Equal(PodPrograms.Ok, sent.ReturnValue);
-        SamePacket.Equal(request, sent.Packet);
+        Assert.Equal(PodPrograms.Redirect, sent.ReturnValue);
+        SamePacket.Equal(
+            new Packet
+            {
+                SrcMac = Macs.Gateway, DstMac = Macs.Client, Src = request.Dst, Dst = request.Src, Id = 0, Ttl = 64,
+                Protocol = v6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp, IcmpType = v6 ? (byte)3 : (byte)11, Payload = request.Bytes()[14..],
+            },
+            sent.Packet);
+        // about what is for no service the host's stack says so
+        var direct = request with { Dst = Address.Server(v6) };
+        Assert.Equal(PodPrograms.Ok, pod.Send(direct).ReturnValue);
+        SamePacket.Equal(direct, pod.Send(direct).Packet);
     }
 }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The way on of a packet that is understood and translated: past the host's stack wherever it leaves the
+ * node. */
+#ifndef EBC_FORWARD_H
+#define EBC_FORWARD_H
+
+#include "deliver.h"
+#include "reject.h"
+#include "service.h"
+
+static __always_inline int ebc_refuse(const struct ebc_packet *p, int reason)
+{
+	ebc_drop(&p->about, reason);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int ebc_pass(const struct ebc_packet *p, int reason)
+{
+	ebc_count(&p->about, reason);
+	return TC_ACT_OK;
+}
+
+/* Refused aloud or in silence, and counted. */
+static __noinline int ebc_deny(struct __sk_buff *skb, const struct ebc_packet *p, int reason)
+{
+	ebc_drop(&p->about, reason);
+	return reason == EBC_DROP_NO_BACKEND || reason == EBC_DROP_PORT
+		   ? ebc_reject(skb, p, EBC_REJECT_PORT, 0)
+		   : TC_ACT_SHOT;
+}
+
+/* As if it had arrived over the node's loopback device, whose MAC address is all zero. */
+static __always_inline int ebc_into_loopback(struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	__u8 macs[2 * ETH_ALEN] = {};
+
+	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	return bpf_redirect(EBC_LO, BPF_F_INGRESS);
+}
+
+/*
+ * An answer to the node's own socket whose source has become an address of the node: its stack would take the
+ * packet for a forgery on any other device. Only where tc translates what the node sends.
+ */
+static __always_inline bool ebc_from_itself(struct __sk_buff *skb, struct ebc_packet *p)
+{
+	if (!ebc_configured(EBC_CONFIG_HOST_SERVICES))
+		return false;
+	if (ebc_loopback(&p->to.src))
+		return true;
+	p->to.dst = p->to.src;
+	return ebc_route(skb, p, p->about.ifindex) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+static __always_inline int ebc_to_pod(struct __sk_buff *skb, const struct ebc_packet *p,
+				      const struct ebc_ep *local, int reason)
+{
+	int action;
+
+	if (p->ttl <= 1)
+		return p->flags & EBC_PKT_CHANGED ? ebc_reject(skb, p, EBC_REJECT_HOPS, 0)
+						  : ebc_pass(p, EBC_REASON_FORWARDED);
+	action = ebc_rewrite(skb) ? -1 : ebc_deliver(skb, p, local);
+	if (action < 0)
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count(&p->about, reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
+	return action;
+}
+
+/* To the host's stack: for the node itself, or what the node must answer (no route, administrative refusals).
+ */
+static __always_inline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+{
+	if (ebc_rewrite(skb))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count(&p->about, reason);
+	if (reason == EBC_REASON_REPLY && ebc_from_itself(skb, p))
+		return ebc_into_loopback(skb, p);
+	return TC_ACT_OK;
+}
+
+/*
+ * What was received by a pod's veth or an uplink goes on as p->to. What cannot leave as it is and was not
+ * changed is left to the stack, which answers the sender; about what was changed the stack would answer with
+ * addresses that the sender does not know, or to the node itself, so that is answered here.
+ */
+static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+{
+	const struct ebc_ep *local = ebc_endpoint(&p->to.dst);
+	int route;
+
+	if (local)
+		return ebc_to_pod(skb, p, local, reason);
+	route = ebc_route(skb, p, p->about.ifindex);
+	if (!(p->flags & EBC_PKT_CHANGED)) {
+		if (!ebc_leaves(route) || p->ttl <= 1)
+			return ebc_pass(p, reason);
+	} else if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED && (p->flags & EBC_PKT_WHOLE)) {
+		return ebc_reject(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
+	} else if (!ebc_leaves(route)) {
+		return ebc_to_stack(skb, p, reason);
+	} else if (p->ttl <= 1) {
+		return ebc_reject(skb, p, EBC_REJECT_HOPS, 0);
+	}
+	if (ebc_rewrite(skb) || ebc_decrement_ttl(skb, p))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count(&p->about, reason);
+	return ebc_to_neighbour(p);
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What an address is: a pod's, a node's, or outside the cluster. */
+#ifndef EBC_IPCACHE_LOOKUP_H
+#define EBC_IPCACHE_LOOKUP_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi/node_abi.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct ebc_ipcache_key);
+	__type(value, struct ebc_ipcache);
+} ebc_ipcache_v1 SEC(".maps");
+
+/* enum ebc_ipcache_flags; 0 for what is outside. */
+static __always_inline __u32 ebc_ipcache(const struct ebc_addr *a)
+{
+	struct ebc_ipcache_key key = {.prefixlen = 128, .addr = *a};
+	const struct ebc_ipcache *known = bpf_map_lookup_elem(&ebc_ipcache_v1, &key);
+
+	return known ? known->flags : 0;
+}
+
+#endif

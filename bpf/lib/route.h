@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Where the node's routing tables send a packet. */
+#ifndef EBC_ROUTE_H
+#define EBC_ROUTE_H
+
+#include "parse.h"
+#include "uplink_lookup.h"
+
+#define EBC_AF_INET 2
+#define EBC_AF_INET6 10
+#define EBC_MTU_SAFE 1280 /* what every link takes (RFC 8200) */
+#define EBC_LO 1	  /* in every network namespace */
+
+/*
+ * A packet as large as each of its segments will be: what the device will cut (GSO) is not too big because of
+ * its sum. One of several fragments is as large as it is.
+ */
+static __always_inline __u16 ebc_wire_len(const struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	return skb->gso_size && p->headers ? p->headers + skb->gso_size : p->ip_len;
+}
+
+/*
+ * BPF_FIB_LKUP_RET_*: where *dst is, for a packet of p's source that arrived at `ifindex`. p->route has the
+ * device and the next hop. The source is the packet's own, not what will be put in its place: as in the
+ * kernel, which masquerades after routing.
+ */
+static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u32 ifindex)
+{
+	struct bpf_fib_lookup *r = &p->route;
+	int rc;
+
+	__builtin_memset(r, 0, sizeof(*r));
+	r->ifindex = ifindex;
+	r->l4_protocol = p->about.proto;
+	r->sport = p->about.flow.sport;
+	r->dport = p->to.dport;
+	r->tot_len = ebc_wire_len(skb, p);
+	if (p->flags & EBC_PKT_V6) {
+		r->family = EBC_AF_INET6;
+		__builtin_memcpy(r->ipv6_src, &p->about.flow.src, 16);
+		__builtin_memcpy(r->ipv6_dst, &p->to.dst, 16);
+	} else {
+		r->family = EBC_AF_INET;
+		r->ipv4_src = p->about.flow.src.w[3];
+		r->ipv4_dst = p->to.dst.w[3];
+	}
+	rc = bpf_fib_lookup(skb, r, sizeof(*r), 0);
+	return rc < 0 ? BPF_FIB_LKUP_RET_NOT_FWDED : rc;
+}
+
+/* The neighbour need not be known yet: whoever sends asks for it. */
+static __always_inline bool ebc_leaves(int route)
+{
+	return route == BPF_FIB_LKUP_RET_SUCCESS || route == BPF_FIB_LKUP_RET_NO_NEIGH;
+}
+
+/* To the next hop that p->route names, past the host's stack. */
+static __always_inline int ebc_to_neighbour(const struct ebc_packet *p)
+{
+	struct bpf_redir_neigh hop = {.nh_family = p->route.family};
+
+	if (p->route.family == EBC_AF_INET6)
+		__builtin_memcpy(hop.ipv6_nh, p->route.ipv6_dst, 16);
+	else
+		hop.ipv4_nh = p->route.ipv4_dst;
+	return bpf_redirect_neigh(p->route.ifindex, &hop, sizeof(hop), 0);
+}
+
+/* What the route would take, after BPF_FIB_LKUP_RET_FRAG_NEEDED. Before Linux 5.12 only that it is less. */
+static __always_inline __u32 ebc_route_mtu(const struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	__u32 mtu = p->route.mtu_result;
+
+	return mtu < ebc_wire_len(skb, p) ? mtu : EBC_MTU_SAFE;
+}
+
+static __always_inline bool ebc_addr_unset(const struct ebc_addr *a)
+{
+	return !(a->w[0] | a->w[1] | a->w[2] | a->w[3]);
+}
+
+/* The device's address of the packet's family; false where there is none. */
+static __always_inline bool ebc_uplink_addr(const struct ebc_packet *p, __u32 ifindex, struct ebc_addr *to)
+{
+	const struct ebc_uplink *u = ebc_uplink(ifindex);
+
+	if (!u)
+		return false;
+	*to = p->flags & EBC_PKT_V6 ? u->v6 : u->v4;
+	return !ebc_addr_unset(to);
+}
+
+#endif
