@@ -1,0 +1,48 @@
+using Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
+using Ebpf.Cni.EndToEnd.Tests.Differential.Model;
+
+namespace Ebpf.Cni.EndToEnd.Tests.Differential;
+
+/// <summary>
+/// Hundreds of questions to a running cluster, each answered twice: by the cluster, and by a model of kube-proxy written from its
+/// documentation, with the few deliberate differences applied.
+/// </summary>
+public abstract class DifferentialTests(DifferentialCluster cluster)
+{
+    [Fact]
+    public async Task Every_scenario_ends_as_the_rules_of_kube_proxy_say()
+    {
+        var survey = await cluster.Survey;
+        var rows = survey.CompareWith(new KubeProxyRules(), cluster.Addresses);
+        ScenarioTable.Publish(survey.Mode, rows, cluster.Addresses, survey.Took);
+        var wrong = rows.Where(r => r.Problem is not null).Select(r => ScenarioTable.Line(r, cluster.Addresses)).ToList();
+        Assert.True(wrong.Count == 0, $"{wrong.Count} of {rows.Count} scenarios:\n{string.Join('\n', wrong)}");
+        foreach (var difference in Differences.All.Where(d => d.Name != "a pod that reaches itself by a socket hook" || survey.Mode == Mode.Full))
+            Assert.True(rows.Any(r => difference.Applies(r.Scenario)), $"no scenario shows the difference \"{difference.Name}\"");
+    }
+
+    [Theory]
+    [MemberData(nameof(WrongRules.Names), MemberType = typeof(WrongRules))]
+    public async Task A_model_with_one_rule_wrong_is_found_out(string rule)
+    {
+        var survey = await cluster.Survey;
+        var right = survey.CompareWith(new KubeProxyRules(), cluster.Addresses).Where(r => r.Problem is null).Select(r => r.Id).ToHashSet();
+        var found = survey.CompareWith(WrongRules.Named(rule), cluster.Addresses).Where(r => r.Problem is not null && right.Contains(r.Id)).ToList();
+        Assert.NotEmpty(found);
+    }
+}
+
+/// <summary>Services answered at the socket, for pods and for the nodes themselves.</summary>
+public sealed class FullDifferentialTests(FullDifferentialCluster cluster) : DifferentialTests(cluster), IClassFixture<FullDifferentialCluster>;
+
+/// <summary>By the tc programs alone.</summary>
+public sealed class PacketDifferentialTests(PacketDifferentialCluster cluster) : DifferentialTests(cluster), IClassFixture<PacketDifferentialCluster>;
+
+/// <summary>At the socket for the nodes, by tc for pods: a smaller sample, since each half is covered by the others.</summary>
+public sealed class HostDifferentialTests(HostDifferentialCluster cluster) : DifferentialTests(cluster), IClassFixture<HostDifferentialCluster>;
+
+public sealed class FullDifferentialCluster() : DifferentialCluster(Mode.Full, random: 100);
+
+public sealed class PacketDifferentialCluster() : DifferentialCluster(Mode.Off, random: 100);
+
+public sealed class HostDifferentialCluster() : DifferentialCluster(Mode.HostOnly, random: 20, everyCore: 2);

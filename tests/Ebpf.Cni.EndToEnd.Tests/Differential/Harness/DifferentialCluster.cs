@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json.Nodes;
+using Ebpf.Cni.EndToEnd.Tests.Differential.Model;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Store;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
+
+/// <summary>
+/// A cluster of two nodes, two zones and an outside, with the endpoints and clients of every scenario in it; started in one of the modes. The scenarios
+/// are asked once, and the tests of the class look at the same observations.
+/// </summary>
+public abstract class DifferentialCluster : IAsyncLifetime
+{
+    private readonly Mode _mode;
+    private readonly Func<int, IReadOnlyList<Scenario>> _scenarios;
+    private readonly AddressBook _addresses = new();
+    private readonly Lazy<Task<Survey>> _survey;
+    private SandboxCluster? _cluster;
+
+    private protected DifferentialCluster(Mode mode, int random, int everyCore = 1)
+    {
+        _mode = mode;
+        _scenarios = seed => ScenarioGenerator.Generate(mode, random, new Random(seed), everyCore);
+        _survey = new Lazy<Task<Survey>>(SurveyAsync);
+    }
+
+    internal AddressBook Addresses => _addresses;
+
+    /// <summary>Every scenario with what was seen; asked on the first call.</summary>
+    internal Task<Survey> Survey => _survey.Value;
+
+    internal static string ClientPod(Site site) => "client-" + site.ToString().ToLowerInvariant();
+
+    internal static string ServerPod(Backend backend) => backend.ToString().ToLowerInvariant();
+
+    private SandboxCluster Cluster
+    {
+        get
+        {
+            Requires.Root();
+            return _cluster ?? throw new InvalidOperationException("the cluster did not start");
+        }
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        if (!Environment.IsPrivilegedProcess)
+            return;
+        var artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!;
+        var option = _mode switch { Mode.HostOnly => "hostOnly", Mode.Off => "off", _ => "full" };
+        _cluster = await SandboxCluster.StartAsync(new SandboxOptions
+        {
+            Name = "diff-" + option.ToLowerInvariant(),
+            Nodes = 2,
+            Zones = ["zone-a", "zone-b"],
+            Artifacts = artifacts,
+            AgentArguments = ["--socket-lb", option],
+        });
+        foreach (var range in ServicePlace.Ranges)
+            _cluster.Outside.Route(range, ServiceObjects.NodeName(Site.A));
+        await StartPodsAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_cluster is not null)
+            await _cluster.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    private async Task StartPodsAsync()
+    {
+        var ports = $"{ServicePlace.TargetPortOnA},{ServicePlace.TargetPortOnB}";
+        var pods = new List<JsonObject>();
+        foreach (var backend in Backends.All)
+            pods.Add(PodObjects.Server(ServerPod(backend), ServiceObjects.NodeName(backend.Site()), backend.IsHostNetwork(), ports));
+        foreach (var site in Enum.GetValues<Site>())
+            pods.Add(PodObjects.Sleeper(ClientPod(site), ServiceObjects.NodeName(site)));
+        await Task.WhenAll(pods.Select(p => Cluster.Client.ApplyAsync(p)));
+        var running = await Cluster.WaitForPodsReady(PodObjects.Label, pods.Count);
+
+        IEnumerable<IPAddress> Of(string pod) =>
+            running.Single(p => p.Name() == pod).Items("status", "podIPs").Select(i => IPAddress.Parse(i.Text("ip")!));
+        foreach (var backend in Backends.All)
+            foreach (var address in Of(ServerPod(backend)))
+                _addresses.Add(backend, address);
+        foreach (var (client, pod) in new[] { (Client.Pod, ClientPod(Site.A)), (Client.OtherPod, ClientPod(Site.B)), (Client.Server, ServerPod(Backend.A1)) })
+            foreach (var address in Of(pod))
+                _addresses.Add(client, address);
+        foreach (var (site, host) in new[] { (Site.A, Client.Host), (Site.B, Client.OtherHost) })
+        {
+            var node = Cluster.Nodes[ServiceObjects.NodeName(site)].Addresses;
+            foreach (var address in new[] { node.V4, node.V6 })
+            {
+                _addresses.Add(site, address);
+                _addresses.Add(host, address);
+            }
+        }
+        _addresses.Add(Client.Outside, OutsideAddresses.V4(7));
+        _addresses.Add(Client.Outside, OutsideAddresses.V6(7));
+    }
+
+    private async Task<Survey> SurveyAsync()
+    {
+        var cluster = Cluster;
+        var scenarios = _scenarios(Seed.Next());
+        var places = scenarios.Select(s => s.Service).Distinct().Select((service, i) => new ServicePlace(i, service)).ToDictionary(p => p.Case);
+        await CreateAsync(places.Values);
+        await AppliedAsync(places.Count);
+
+        var clock = Stopwatch.StartNew();
+        List<Probe> probes = [.. scenarios.Select((s, i) => new Probe($"{_mode.ToString().ToLowerInvariant()}-{i:000}", s, places[s.Service]))];
+        var observed = await new Prober(cluster, _addresses).AskAsync(probes);
+        return new Survey(_mode, probes, observed, clock.Elapsed);
+    }
+
+    private async Task CreateAsync(IEnumerable<ServicePlace> places)
+    {
+        foreach (var batch in places.Chunk(32))
+            await Task.WhenAll(batch.SelectMany(p => ServiceObjects.Slices(p, _addresses).Append(ServiceObjects.Service(p))).Select(o => Cluster.Client.ApplyAsync(o)));
+    }
+
+    /// <summary>
+    /// Waits until both agents have applied all that was created so far. An agent applies one snapshot after the other: when a second Service, made after the first
+    /// has answered, answers too, everything that came before the first is in the tables.
+    /// </summary>
+    private async Task AppliedAsync(int number)
+    {
+        var service = new ServiceCase(Family.V4, Policy.Cluster, Policy.Cluster, EndpointSets.Named("ready on both"));
+        var prober = new Prober(Cluster, _addresses);
+        for (var turn = 0; turn < 2; turn++)
+        {
+            var place = new ServicePlace(number + turn, service);
+            await CreateAsync([place]);
+            var probes = new[] { Client.Pod, Client.OtherPod }
+                .Select(c => new Probe(c.ToString(), new Scenario(_mode, service, c, AddressKind.Cluster, Transport.Tcp), place)).ToList();
+            await Eventually.True(
+                async () => (await prober.AskAsync(probes)).Values.All(o => o.Failures.Count == 0), $"the services are in the tables of both nodes, service {place.Name} answers", TimeSpan.FromSeconds(60));
+        }
+    }
+}
+
+/// <summary>What was asked and seen.</summary>
+internal sealed record Survey(Mode Mode, IReadOnlyList<Probe> Probes, IReadOnlyDictionary<string, Observation> Observed, TimeSpan Took)
+{
+    public IReadOnlyList<Row> CompareWith(KubeProxyRules rules, AddressBook addresses) =>
+        [.. Probes.Select(p => Judge.Compare(p.Id, p.Scenario, Differences.Expected(p.Scenario, rules), Observed[p.Id], addresses))];
+}
