@@ -35,13 +35,49 @@ internal static class Samples
         }
         """;
 
+    public const string LoadBalancerService = """
+        {
+          "metadata": {
+            "annotations": { "service.beta.kubernetes.io/load-balancer-source-ranges": "198.51.100.0/24" },
+            "name": "web", "namespace": "shop", "resourceVersion": "7", "uid": "8c1d"
+          },
+          "spec": {
+            "allocateLoadBalancerNodePorts": false,
+            "clusterIPs": ["10.96.12.8"],
+            "externalIPs": ["203.0.113.80", null],
+            "externalTrafficPolicy": "Local",
+            "healthCheckNodePort": 32100,
+            "internalTrafficPolicy": "Local",
+            "loadBalancerSourceRanges": ["192.0.2.0/24", " 2001:db8::/32 "],
+            "ports": [{ "name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080 }],
+            "sessionAffinity": "ClientIP",
+            "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 60 } },
+            "type": "LoadBalancer"
+          },
+          "status": {
+            "loadBalancer": {
+              "ingress": [
+                { "ip": "198.51.100.1", "ipMode": "VIP", "ports": [{ "port": 80, "protocol": "TCP" }] },
+                { "ip": "198.51.100.2", "ipMode": "Proxy" },
+                { "ip": "198.51.100.3" },
+                { "hostname": "balancer.example" },
+                { "ip": "198.51.100.4", "ipMode": "Later" },
+                { "ip": "" },
+                null
+              ]
+            }
+          }
+        }
+        """;
+
     public const string Slice = """
         {
           "addressType": "IPv4",
           "apiVersion": "discovery.k8s.io/v1",
           "endpoints": [
             { "addresses": ["10.244.1.5"], "conditions": { "ready": true, "serving": true, "terminating": false }, "nodeName": "node-a",
-              "targetRef": { "kind": "Pod", "name": "cart-1", "namespace": "shop", "uid": "1" }, "zone": "z1", "hints": { "forZones": [{ "name": "z1" }] } },
+              "targetRef": { "kind": "Pod", "name": "cart-1", "namespace": "shop", "uid": "1" }, "zone": "z1",
+              "hints": { "forNodes": [{ "name": "node-a" }], "forZones": [{ "name": "z1" }, null, { "name": "z2" }] } },
             { "addresses": ["10.244.1.6"] },
             { "addresses": ["10.244.1.7"], "conditions": { "ready": false } },
             { "addresses": ["10.244.2.8"], "conditions": { "ready": false, "serving": true, "terminating": true }, "nodeName": "node-b" },
@@ -49,6 +85,7 @@ internal static class Samples
           ],
           "kind": "EndpointSlice",
           "metadata": {
+            "annotations": { "endpoints.kubernetes.io/last-change-trigger-time": "2026-03-04T10:11:12.123456789Z" },
             "generateName": "cart-",
             "labels": { "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": "cart" },
             "name": "cart-x7k2p",
@@ -65,7 +102,7 @@ internal static class Samples
         {
           "apiVersion": "v1",
           "kind": "Node",
-          "metadata": { "name": "node-a", "resourceVersion": "99", "uid": "n-1", "labels": { "kubernetes.io/hostname": "node-a" } },
+          "metadata": { "name": "node-a", "resourceVersion": "99", "uid": "n-1", "labels": { "kubernetes.io/hostname": "node-a", "topology.kubernetes.io/zone": "z1" } },
           "spec": { "podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:244:1::/64"], "taints": [{ "effect": "NoSchedule", "key": "x" }] },
           "status": {
             "addresses": [
