@@ -96,6 +96,12 @@ public sealed record Asked(IReadOnlyDictionary<string, int> Answers, IReadOnlyDi
             document["answers"].Deserialize<Dictionary<string, int>>()!, document["failures"].Deserialize<Dictionary<string, int>>()!);
     }
 
+    /// <summary>The first words of the answers: who answered.</summary>
+    public IReadOnlySet<string> Pods => Answers.Keys.Select(a => a.Split(' ')[0]).ToHashSet();
+
+    /// <summary>The third words, where programs/server.py answered: whom it took the asker for.</summary>
+    public IReadOnlySet<string> Peers => Answers.Keys.Select(a => a.Split(' ')[2]).ToHashSet();
+
     /// <summary>Answers whose pod has this name or prefix.</summary>
     public int From(string pod) => Answers.Where(a => a.Key.StartsWith(pod, StringComparison.Ordinal)).Sum(a => a.Value);
 

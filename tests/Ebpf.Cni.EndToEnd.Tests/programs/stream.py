@@ -1,6 +1,7 @@
 """Keeps a number of connections open and talks on all of them, and opens new ones all the while, until it is told to stop.
 
-usage: stream.py ADDRESS PORT CONNECTIONS STARTED STOP
+usage: stream.py ADDRESS PORT CONNECTIONS STARTED STOP [SOURCE]
+With no connections it only opens new ones, asks once on each and closes it.
 Creates the file STARTED once every connection has been answered; ends when the file STOP exists, and prints one JSON document.
 """
 import collections
@@ -11,6 +12,7 @@ import sys
 
 address, port, connections = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 started, stop = sys.argv[4], sys.argv[5]
+source = sys.argv[6] if len(sys.argv) > 6 else ""
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 request = b"GET / HTTP/1.1\r\nHost: hello\r\n\r\n"
 exchanges, opened, failures = 0, 0, collections.Counter()
@@ -35,6 +37,8 @@ def open_one():
     global opened
     s = socket.socket(family, socket.SOCK_STREAM)
     s.settimeout(10)
+    if source:
+        s.bind((source, 0))
     s.connect((address, port))
     opened += 1
     return s
@@ -61,7 +65,8 @@ for s in held:
 open(started, "w").close()
 turn = 0
 while not os.path.exists(stop):
-    guarded(exchange, held[turn % len(held)])
+    if held:
+        guarded(exchange, held[turn % len(held)])
     fresh = guarded(open_one)
     if fresh:
         guarded(exchange, fresh)

@@ -1,0 +1,48 @@
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
+
+/// <summary>programs/flow.py somewhere: one socket that never stops asking, and what becomes of it.</summary>
+internal sealed class Flow : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly string _file = Path.GetTempFileName();
+    private readonly string _what;
+    private readonly Task _running;
+
+    private Flow(ServiceCluster cluster, Client client, bool connected, string address, int port)
+    {
+        _what = $"{client}: {(connected ? "connected" : "unconnected")} socket to {address}:{port}";
+        string[] source = client is Client.Outside ? [cluster.SourceOf(client, ServiceCluster.FamilyOf(address))] : [];
+        var program = ServiceCluster.Program("flow.py", [connected ? "connected" : "unconnected", address, $"{port}", .. source]);
+        _running = cluster.RunAsync(client, ["sh", "-c", $"exec {string.Join(' ', program)} > {_file}"], _stop.Token);
+    }
+
+    /// <summary>Everything that happened to it so far.</summary>
+    public IReadOnlyList<string> States => File.ReadAllLines(_file);
+
+    public static Flow Start(ServiceCluster cluster, Client client, bool connected, string address, int port) => new(cluster, client, connected, address, port);
+
+    /// <summary>Waits until the last thing that happened is an answer of this pod, or this error, or "silence".</summary>
+    public async Task Becomes(string state)
+    {
+        try
+        {
+            await Eventually.True(
+                () => _running.IsFaulted || _running.IsCompletedSuccessfully ? throw new InvalidOperationException($"{_what} ended") : States is [.., var last] && (last == state || last.Split(' ')[0] == state),
+                state, TimeSpan.FromSeconds(10));
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"{_what} did not become {state}: {string.Join(" → ", States.TakeLast(8))}");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+        File.Delete(_file);
+    }
+}
