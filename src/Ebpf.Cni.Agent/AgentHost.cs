@@ -50,6 +50,9 @@ public static partial class AgentHost
         builder.Services.AddHostedService(s => s.GetRequiredService<DataplaneHolder>());
         builder.Services.AddHostedService<NetworkWatch>();
         builder.Services.AddHostedService<ClusterSync>();
+        builder.Services.AddHostedService(s => s.GetRequiredService<StaleFlows>());
+        builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackSweeper>());
+        builder.Services.AddHostedService<NodePortConflicts>();
         builder.Services.AddHostedService<CniService>();
         builder.Services.AddHostedService<CniInstallation>();
         builder.Services.AddHostedService<EventPosting>();
@@ -91,6 +94,10 @@ public static partial class AgentHost
             BackendTableSize = options.BackendTableSize,
             ConntrackTableSize = options.ConntrackTableSize,
             EndpointTableSize = options.EndpointTableSize,
+            AffinityTableSize = options.AffinityTableSize,
+            SourceRangeTableSize = options.SourceRangeTableSize,
+            StatTableSize = options.StatTableSize,
+            IpcacheTableSize = options.IpcacheTableSize,
         });
         services.AddSingleton(s => new AddressStore(
             new EndpointFiles(options.StateDir), options.AddressRest, s.GetRequiredService<TimeProvider>(),
@@ -101,12 +108,20 @@ public static partial class AgentHost
         services.AddSingleton(s => new NodeState(s.GetRequiredService<AddressStore>(), options, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
+        services.AddSingleton<AppliedState>();
+        services.AddSingleton<StaleFlows>();
+        services.AddSingleton<ConntrackSweeper>();
+        services.AddSingleton<ConntrackEndpoint>();
         services.AddSingleton<NodeRanges>();
         services.AddSingleton<CniRefusals>();
         services.AddSingleton<IssueReport>();
         services.AddSingleton<CniInstaller>();
         services.AddSingleton<CniMetrics>();
         services.AddSingleton<SyncMetrics>();
+        services.AddSingleton<PendingChanges>();
+        services.AddSingleton<ProgrammingLatency>();
+        services.AddSingleton<ConntrackMetrics>();
+        services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));
         services.AddSingleton<StateMetrics>();
         services.AddSingleton<HttpEndpoints>();
     }

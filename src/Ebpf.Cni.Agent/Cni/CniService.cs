@@ -3,6 +3,7 @@ using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 
@@ -23,6 +24,8 @@ public sealed partial class CniService(
     {
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
         node.Run(store.Ranges.Select(r => r.Family));
+        if (options.SocketLb == SocketLbMode.Off)
+            node.TranslateOwnPackets();
         var mtu = new UplinkMtu(options.Mtu, time);
         var network = new VethPodNetwork(mtu);
         var programs = new DataplaneEndpointPrograms(dataplane);

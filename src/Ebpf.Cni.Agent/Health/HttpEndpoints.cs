@@ -7,7 +7,7 @@ using Prometheus;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// What the agent answers over HTTP: /metrics at one address; /healthz, /livez (kube-proxy's rule) and /readyz at the other. Each path
+/// What the agent answers over HTTP: /metrics and /conntrack at one address; /healthz, /livez (kube-proxy's rule) and /readyz at the other. Each path
 /// answers only at its own.
 /// </summary>
 public sealed class HttpEndpoints
@@ -16,11 +16,12 @@ public sealed class HttpEndpoints
     private readonly SyncStatus _status;
     private readonly AgentOptions _options;
     private readonly TimeProvider _time;
+    private readonly ConntrackEndpoint _conntrack;
     private readonly Counter _healthz, _livez;
 
-    public HttpEndpoints(CollectorRegistry registry, SyncStatus status, AgentOptions options, TimeProvider time)
+    public HttpEndpoints(CollectorRegistry registry, SyncStatus status, ConntrackEndpoint conntrack, AgentOptions options, TimeProvider time)
     {
-        (_registry, _status, _options, _time) = (registry, status, options, time);
+        (_registry, _status, _conntrack, _options, _time) = (registry, status, conntrack, options, time);
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
         _healthz = factory.CreateCounter("kubeproxy_proxy_healthz_total", "Answers of /healthz by status code.", ["code"]);
         _livez = factory.CreateCounter("kubeproxy_proxy_livez_total", "Answers of /livez by status code.", ["code"]);
@@ -38,6 +39,7 @@ public sealed class HttpEndpoints
             (true, "/livez") => ProxyHealthAsync(context, _livez, eligibility: null),
             (true, "/readyz") => ReadyAsync(context),
             (false, "/metrics") => MetricsAsync(context),
+            (false, "/conntrack") => _conntrack.HandleAsync(context),
             _ => RefuseAsync(context, StatusCodes.Status404NotFound),
         };
     }

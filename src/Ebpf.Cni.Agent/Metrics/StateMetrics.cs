@@ -13,13 +13,15 @@ public sealed class StateMetrics
     private readonly AddressStore _addresses;
     private readonly DataplaneHolder _dataplane;
     private readonly IssueEvents _issueEvents;
-    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _capacity, _endpoints;
+    private readonly PendingChanges _pending;
+    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _capacity, _endpoints, _servicesPending, _endpointsPending;
     private readonly Counter _packets, _bytes, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
 
     public StateMetrics(
-        CollectorRegistry registry, ClusterWatcher watcher, AddressStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents)
+        CollectorRegistry registry, ClusterWatcher watcher, AddressStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents,
+        PendingChanges pending)
     {
-        (_watcher, _addresses, _dataplane, _issueEvents) = (watcher, addresses, dataplane, issueEvents);
+        (_watcher, _addresses, _dataplane, _issueEvents, _pending) = (watcher, addresses, dataplane, issueEvents, pending);
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
         _entries = factory.CreateGauge("ebpf_cni_table_entries", "Entries in use, by table.", ["table"]);
         _sizes = factory.CreateGauge("ebpf_cni_table_size", "Most entries that a table can hold.", ["table"]);
@@ -34,6 +36,10 @@ public sealed class StateMetrics
         _endpointChanges = factory.CreateCounter(
             "kubeproxy_sync_proxy_rules_endpoint_changes_total", "Changes of endpoint slices that were heard of.");
         _serviceChanges = factory.CreateCounter("kubeproxy_sync_proxy_rules_service_changes_total", "Changes of services that were heard of.");
+        _endpointsPending = factory.CreateGauge(
+            "kubeproxy_sync_proxy_rules_endpoint_changes_pending", "Changes of endpoint slices that were heard of and are not in the kernel yet.");
+        _servicesPending = factory.CreateGauge(
+            "kubeproxy_sync_proxy_rules_service_changes_pending", "Changes of services that were heard of and are not in the kernel yet.");
         _inUse = factory.CreateGauge("ebpf_cni_addresses_in_use", "Pod addresses in use, by family.", ["family"]);
         _capacity = factory.CreateGauge("ebpf_cni_addresses_capacity", "Pod addresses that the node's podCIDRs can give, by family.", ["family"]);
         _endpoints = factory.CreateGauge("ebpf_cni_endpoints", "Pods' interfaces on this node.");
@@ -51,10 +57,14 @@ public sealed class StateMetrics
             _watchEvents.WithLabels(state.Kind).IncTo(state.Events);
             _watchErrors.WithLabels(state.Kind).IncTo(state.Errors);
             _lists.WithLabels(state.Kind).IncTo(state.Lists);
-            if (state.Kind == "Service")
-                _serviceChanges.IncTo(state.Events);
-            else if (state.Kind == "EndpointSlice")
-                _endpointChanges.IncTo(state.Events);
+            var (changes, pending) = state.Kind switch
+            {
+                "Service" => (_serviceChanges, _servicesPending),
+                "EndpointSlice" => (_endpointChanges, _endpointsPending),
+                _ => (null, null),
+            };
+            changes?.IncTo(state.Events);
+            pending?.Set(_pending.Of(state.Kind, state.Events));
         }
 
         foreach (var (family, used, capacity) in _addresses.Usage)

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
@@ -12,7 +13,7 @@ public sealed class SyncMetrics
 
     private readonly TimeProvider _time;
     private readonly Histogram _sync, _compile, _apply, _reaction;
-    private readonly Gauge _lastSync, _lastQueued, _owed, _issues;
+    private readonly Gauge _lastSync, _lastQueued, _owed, _issues, _noLocal;
     private readonly Counter _writes, _errors, _drift;
     private HashSet<string> _reasons = [];
     private long? _arrived;
@@ -35,6 +36,9 @@ public sealed class SyncMetrics
         _errors = factory.CreateCounter("ebpf_cni_apply_errors_total", "Writes to the kernel that failed.");
         _owed = factory.CreateGauge("ebpf_cni_services_owed", "Services not as desired, by cause.", ["cause"]);
         _issues = factory.CreateGauge("ebpf_cni_issues", "Objects, or parts of them, that are not served, by reason.", ["reason"]);
+        _noLocal = factory.CreateGauge(
+            "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+            "Service ports with a Local traffic policy that have endpoints, but none on this node.", ["traffic_policy"]);
         _drift = factory.CreateCounter("ebpf_cni_drift_total", "Entries of the kernel's tables found different from what was written.");
     }
 
@@ -72,6 +76,15 @@ public sealed class SyncMetrics
         if (_arrived is { } arrived)
             _reaction.Observe(Since(arrived));
         _arrived = null;
+    }
+
+    /// <summary>What the kernel now holds.</summary>
+    public void Holds(DesiredState state)
+    {
+        // Their frontends drop in silence: exactly those.
+        var silent = state.Frontends.Where(f => f.Flags.HasFlag(SvcFlags.DropEmpty)).Select(f => (f.Owner, f.Key.Scope)).ToHashSet();
+        _noLocal.WithLabels("internal").Set(silent.Count(s => s.Scope == Scope.Internal));
+        _noLocal.WithLabels("external").Set(silent.Count(s => s.Scope == Scope.External));
     }
 
     public void Verified(DriftReport drift) => _drift.Inc(drift.Total);

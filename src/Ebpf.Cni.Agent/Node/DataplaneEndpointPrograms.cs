@@ -2,6 +2,8 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Pods;
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Agent.Node;
 
@@ -47,7 +49,22 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpoi
 
     private static PodEndpoint Entry(EndpointRecord endpoint, HostLink link) => new(
         endpoint.Number, link.Ifindex, MacAddr.FromBytes(endpoint.Key.Mac(host: false)), MacAddr.FromBytes(endpoint.Key.Mac(host: true)),
-        [.. Addresses(endpoint)]);
+        [.. Addresses(endpoint)], NetnsCookie(endpoint));
+
+    /// <summary>Without it a pod's sockets are known by nothing until they have a source address: its affinity would start over for each.</summary>
+    private static ulong NetnsCookie(EndpointRecord endpoint)
+    {
+        try
+        {
+            using var netns = NetworkNamespace.Open(endpoint.Netns);
+            return netns.Cookie();
+        }
+        catch (KernelException)
+        {
+            // The namespace is going away: nobody opens a socket there any more.
+            return 0;
+        }
+    }
 
     private static IEnumerable<Addr> Addresses(EndpointRecord endpoint) => endpoint.Addresses.Select(Addr.Parse);
 }

@@ -1,4 +1,3 @@
-using System.Net.NetworkInformation;
 using System.Threading.Channels;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
@@ -11,50 +10,33 @@ public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILog
     /// <summary>Changes come in bursts: a device, its addresses, its routes. Pods' devices come and go too, and are read for nothing.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>For what is not told: a lost message.</summary>
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
-
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-        NetworkAddressChangedEventHandler changed = (_, _) => signal.Writer.TryWrite(true);
-        NetworkChange.NetworkAddressChanged += changed;
-        try
+        while (true)
         {
-            while (true)
+            try
             {
-                var read = TryRead();
-                using var limit = new CancellationTokenSource(read ? Longest : RetryAfter, time);
-                using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stoppingToken);
-                try
-                {
-                    await signal.Reader.ReadAsync(either.Token);
-                    await Task.Delay(Settling, time, stoppingToken);
-                }
-                catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
-                {
-                }
+                await FollowAsync(stoppingToken);
             }
-        }
-        finally
-        {
-            NetworkChange.NetworkAddressChanged -= changed;
+            catch (Exception e) when (e is KernelException or NetlinkFormatException or ChannelClosedException && !stoppingToken.IsCancellationRequested)
+            {
+                Log.Failed(log, e.InnerException?.Message ?? e.Message);
+                await Task.Delay(RetryAfter, time, stoppingToken);
+            }
         }
     }
 
-    private bool TryRead()
+    private async Task FollowAsync(CancellationToken cancel)
     {
-        try
+        // First: what changes while it is read is read again.
+        using var monitor = RouteMonitor.Open();
+        while (true)
         {
             node.SetFacts(NetworkFacts.Read());
-            return true;
-        }
-        catch (Exception e) when (e is KernelException or NetlinkFormatException)
-        {
-            Log.Failed(log, e.Message);
-            return false;
+            await monitor.WaitForChangeAsync(cancel);
+            await Task.Delay(Settling, time, cancel);
         }
     }
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Agent.Node;

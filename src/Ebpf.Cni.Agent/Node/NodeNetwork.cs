@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Uplinks;
 
 namespace Ebpf.Cni.Agent.Node;
 

@@ -33,6 +33,18 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
     }
 
     /// <summary>
+    /// For --socket-lb off, where packets of the node's own processes are translated instead of their sockets. Answers are put back into lo: they come in
+    /// there with one of the node's own addresses as their source, which the kernel takes for a forgery unless accept_local is on; and those
+    /// of somebody who asked 127.0.0.1 go to that address on a packet that was on no loopback before, which route_localnet allows. Both for lo
+    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices. The other modes need neither.
+    /// </summary>
+    public void TranslateOwnPackets()
+    {
+        Set("ipv4/conf/lo/accept_local", "1");
+        Set("ipv4/conf/lo/route_localnet", "1");
+    }
+
+    /// <summary>
     /// A forwarding host stops listening to router advertisements and drops the default route that it has from one, unless an interface's
     /// accept_ra is 2: a node that lives by them would cut itself off.
     /// </summary>
@@ -70,7 +82,7 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
         [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to {Value}")]
         public static partial void Set(ILogger log, string name, string value);
 
-        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes ({Cause})")]
+        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes, or with --socket-lb off the node its services ({Cause})")]
         public static partial void CannotSet(ILogger log, string name, string value, string cause);
 
         [LoggerMessage(3203, LogLevel.Error, "this node has an IPv6 podCIDR, but IPv6 is disabled in its kernel (ipv6.disable=1): no pod can be started")]

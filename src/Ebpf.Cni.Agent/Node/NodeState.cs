@@ -73,7 +73,17 @@ public sealed class NodeState : IHostPorts
         _known.TrySetResult();
     }
 
-    /// <summary>The node as it is now.</summary>
+    /// <summary>Where NodePorts were served at the last <see cref="View"/>, besides loopback. Thread-safe.</summary>
+    public IReadOnlySet<System.Net.IPAddress> NodePortAddresses
+    {
+        get
+        {
+            lock (_lock)
+                return (_view?.Network.NodePortAddresses ?? []).Select(a => a.ToIPAddress()).ToHashSet();
+        }
+    }
+
+    /// <summary>The node as it is now. For the sync loop alone.</summary>
     /// <param name="self">Its Node object; null while the API has none.</param>
     public NodeView View(NodeSnapshot? self)
     {
@@ -92,7 +102,9 @@ public sealed class NodeState : IHostPorts
             ? (last.Context.HostPorts, last.Issues)
             : HostPortTable.Of(_endpoints.All);
         var same = _view is { } before && before.Network.Equals(network) && before.Context.HostPorts.SequenceEqual(ports);
-        return _view = new NodeView(same ? _view!.Context : Context(network, ports), network, issues, version);
+        var view = new NodeView(same ? _view!.Context : Context(network, ports), network, issues, version);
+        lock (_lock)
+            return _view = view;
     }
 
     /// <summary>What the view holds is in the kernel.</summary>

@@ -68,6 +68,10 @@ public sealed record AgentOptions
     public uint BackendTableSize { get; init; }
     public uint ConntrackTableSize { get; init; }
     public uint EndpointTableSize { get; init; }
+    public uint AffinityTableSize { get; init; }
+    public uint SourceRangeTableSize { get; init; }
+    public uint StatTableSize { get; init; }
+    public uint IpcacheTableSize { get; init; }
 
     public CtTimeouts ConntrackTimeouts { get; init; } = CtTimeouts.Default;
     public TimeSpan ConntrackSweepPeriod { get; init; }

@@ -2,6 +2,7 @@ using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler;
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Services;
@@ -15,12 +16,13 @@ namespace Ebpf.Cni.Agent.Sync;
 /// after it; nothing else delays a change. What an apply owes is tried again with a growing delay; everything is read back now and then.
 /// </summary>
 public sealed partial class ClusterSync(
-    SnapshotStore store, DataplaneHolder holder, NodeState node, NodeApply nodeApply, NodeRanges ranges, IssueReport issues, SyncStatus status,
-    SyncMetrics metrics, AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
+    SnapshotStore store, DataplaneHolder holder, NodeState node, NodeApply nodeApply, NodeRanges ranges, StaleFlows stale, AppliedState applied,
+    IssueReport issues, SyncStatus status, SyncMetrics metrics, PendingChanges pending, ProgrammingLatency latency, AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
     private readonly CompileCache _cache = new();
     private readonly RetryDelay _retry = new();
     private DesiredState _desired = DesiredState.Empty;
+    private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeView _view = null!; // set by the first compile, before anything is applied
     private bool _first = true;
 
@@ -61,7 +63,8 @@ public sealed partial class ClusterSync(
 
     private void Compile(long arrived)
     {
-        var cluster = store.Current;
+        pending.Compiling();
+        var cluster = _cluster = store.Current;
         status.Queued(arrived);
         metrics.Queued(arrived);
         var started = time.GetTimestamp();
@@ -80,6 +83,8 @@ public sealed partial class ClusterSync(
         var before = nodeApply.BeforeServices(dataplane, _view, _desired);
         var services = dataplane.Services.Apply(_desired);
         var after = nodeApply.AfterServices(dataplane, _desired);
+        stale.Ended(services.GoneBackends);
+        applied.Set(_desired);
         metrics.Applied(started, services, before, after);
         issues.Report("sync", [.. _desired.Issues, .. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
         foreach (var error in services.Errors)
@@ -100,6 +105,9 @@ public sealed partial class ClusterSync(
         // What does not fit, or cannot be reached, is an issue, not ill health: the loop has done what can be done.
         status.Applied();
         metrics.InSync();
+        metrics.Holds(_desired);
+        pending.Applied();
+        latency.Applied(_cluster);
         node.Applied(_view);
         if (services.KernelWrites + others > 0)
         {

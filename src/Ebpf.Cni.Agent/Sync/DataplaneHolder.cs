@@ -70,6 +70,8 @@ public sealed partial class DataplaneHolder(
         Log.Tables(log, string.Join(", ", dataplane.Usage().Select(u => $"{u.Table} {u.Entries} of {u.Size}")));
         if (options.SocketLb == SocketLbMode.Off)
             Log.ByPacket(log);
+        else if (options.SocketLb == SocketLbMode.HostOnly)
+            Log.ByHostSocket(log, options.CgroupRoot);
         else
             Log.BySocket(log, options.CgroupRoot, CgroupDirectory.Open(options.CgroupRoot).Id == RootCgroup ? "all of this node's" : "only those below it");
     }
@@ -98,8 +100,12 @@ public sealed partial class DataplaneHolder(
         [LoggerMessage(3307, LogLevel.Information, "services are translated by sockets below {Cgroup} ({Reach}), and at pods' interfaces for the rest")]
         public static partial void BySocket(ILogger log, string cgroup, string reach);
 
-        [LoggerMessage(3308, LogLevel.Information, "services are translated at pods' interfaces, packet by packet (--socket-lb off)")]
+        [LoggerMessage(3308, LogLevel.Information, "services are translated packet by packet, at pods' interfaces and the uplinks (--socket-lb off)")]
         public static partial void ByPacket(ILogger log);
+
+        [LoggerMessage(3310, LogLevel.Information,
+            "services are translated by the node's own sockets below {Cgroup}, and at pods' interfaces for pods (--socket-lb hostOnly)")]
+        public static partial void ByHostSocket(ILogger log, string cgroup);
 
         [LoggerMessage(3309, LogLevel.Critical, "the dataplane cannot be opened, the agent stops: {Cause}")]
         public static partial void Failed(ILogger log, string cause, Exception? e);

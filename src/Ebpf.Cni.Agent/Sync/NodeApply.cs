@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Health;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
@@ -6,6 +7,7 @@ using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
@@ -28,17 +30,45 @@ public sealed record NodeApplyResult(ImmutableArray<(string Kind, int Count)> Wr
 /// What an apply does beside the service tables. What fails here is an issue that is tried again, not ill health: one node with an address out of
 /// reach, or one port that somebody has, must not take everything else out of service.
 /// </summary>
-public sealed class NodeApply(HealthCheckPorts healthChecks, SnapshotStore store, AgentOptions options)
+public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotStore store, AgentOptions options, ILogger<NodeApply> log)
 {
-    public void Verify()
-    {
-    }
+    private NodeNetwork? _applied;
+
+    /// <summary>The next apply does not rely on what the last one left.</summary>
+    public void Verify() => _applied = null;
 
     /// <summary>What packets of services need on their way.</summary>
     public NodeApplyResult BeforeServices(NodeDataplane dataplane, NodeView view, DesiredState desired)
     {
+        ArgumentNullException.ThrowIfNull(dataplane);
+        ArgumentNullException.ThrowIfNull(view);
+        ArgumentNullException.ThrowIfNull(desired);
         var parts = new Parts(this);
+        parts.Do("ipcache", "DestinationsFailed", "writing what destinations are", () =>
+        {
+            var prefixes = dataplane.Ipcache.Apply(desired.Prefixes);
+            return (prefixes.Written + prefixes.Deleted, prefixes.Errors);
+        });
+        if (!view.Network.Equals(_applied))
+        {
+            parts.Do("uplink", "UplinkFailed", "attaching programs to uplinks", () =>
+            {
+                var uplinks = dataplane.Uplinks.Apply(view.Network.Uplinks, view.Network.V4, view.Network.V6);
+                Tell(view.Network, uplinks);
+                return (uplinks.Attached.Length + uplinks.Detached.Length, uplinks.Errors);
+            });
+            _applied = parts.Failed ? null : view.Network;
+        }
+
         return parts.Result();
+    }
+
+    private void Tell(NodeNetwork network, UplinkReport report)
+    {
+        if (report.Attached.Length + report.Detached.Length > 0)
+            Log.Uplinks(log, string.Join(", ", network.Uplinks.Select(u => u.Name)), Text(network.V4), Text(network.V6));
+
+        static string Text(Addr? address) => address?.ToString() ?? "none";
     }
 
     /// <summary>What leads others here: they should find what they come for.</summary>
@@ -86,8 +116,16 @@ public sealed class NodeApply(HealthCheckPorts healthChecks, SnapshotStore store
             }
         }
 
+        public bool Failed => _issues.Count > 0;
+
         public void Fail(CompileIssue issue) => _issues.Add(issue);
 
         public NodeApplyResult Result() => new(_writes.ToImmutable(), _issues.Count, _issues.ToImmutable());
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3371, LogLevel.Information, "the node is reached over {Devices}; its addresses are {V4} and {V6}")]
+        public static partial void Uplinks(ILogger log, string devices, string v4, string v6);
     }
 }

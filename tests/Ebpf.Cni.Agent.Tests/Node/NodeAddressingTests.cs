@@ -2,6 +2,7 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;

@@ -36,5 +36,25 @@ public class NodeSetupTests
         });
     }
 
+    [Fact]
+    public void Packets_of_the_nodes_own_need_two_settings_of_loopback_and_no_other_devices()
+    {
+        Requires.Root();
+        using var node = NetworkNamespace.CreateAnonymous();
+        var (before, after) = node.Run(() =>
+        {
+            var settings = Settings();
+            new NodeSetup(NullLogger<NodeSetup>.Instance).TranslateOwnPackets();
+            return (settings, Settings());
+        });
+        Assert.Equal(
+            ["/proc/sys/net/ipv4/conf/lo/accept_local 1", "/proc/sys/net/ipv4/conf/lo/route_localnet 1"],
+            after.Except(before).Order(StringComparer.Ordinal));
+
+        static List<string> Settings() =>
+            [.. Directory.EnumerateFiles("/proc/sys/net/ipv4/conf", "*", SearchOption.AllDirectories).Where(f => File.GetUnixFileMode(f).HasFlag(UnixFileMode.UserRead))
+                .Select(f => $"{f} {File.ReadAllText(f).Trim()}")];
+    }
+
     private static string Read(string name) => File.ReadAllText("/proc/sys/net/" + name).Trim();
 }

@@ -37,7 +37,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         var metrics = agent.Get(10249, "/metrics").Body;
         Assert.All(
             [
-                "ebpf_cni_table_entries{table=\"ebc_svc_v2\"} 1", "ebpf_cni_table_entries{table=\"ebc_backend_v1\"} 1",
+                "ebpf_cni_table_entries{table=\"ebc_svc_v2\"} 2", "ebpf_cni_table_entries{table=\"ebc_backend_v1\"} 1",
                 "kubeproxy_sync_proxy_rules_duration_seconds_count 1", "ebpf_cni_issues{reason=\"", "ebpf_cni_watch_objects{kind=\"Service\"} 2",
                 "ebpf_cni_packets_total{reason=\"source_address\",hook=\"pod_egress\"} 0", "ebpf_cni_addresses_capacity{family=\"ipv4\"} 253",
                 "process_resident_memory_bytes ", "ebpf_cni_build_info{",

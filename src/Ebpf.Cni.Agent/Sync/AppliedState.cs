@@ -1,0 +1,57 @@
+using Ebpf.Cni.Compiler.Output;
+
+namespace Ebpf.Cni.Agent.Sync;
+
+/// <summary>What the kernel was last brought to, for those who look at it from the side: what an id in the kernel's tables stands for.</summary>
+public sealed class AppliedState
+{
+    private readonly Lock _lock = new();
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private DesiredState _current = DesiredState.Empty;
+    private (DesiredState Of, IReadOnlyDictionary<uint, ServicePortName> Names) _names = (DesiredState.Empty, new Dictionary<uint, ServicePortName>());
+
+    public DesiredState Current
+    {
+        get
+        {
+            lock (_lock)
+                return _current;
+        }
+    }
+
+    /// <summary>Completes at the next change.</summary>
+    public Task Changed
+    {
+        get
+        {
+            lock (_lock)
+                return _changed.Task;
+        }
+    }
+
+    /// <summary>Service ports by their ids in the kernel's tables.</summary>
+    public IReadOnlyDictionary<uint, ServicePortName> Names
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (!ReferenceEquals(_names.Of, _current))
+                    _names = (_current, _current.Ids.ByName.ToDictionary(e => e.Value, e => e.Key));
+                return _names.Names;
+            }
+        }
+    }
+
+    public void Set(DesiredState state)
+    {
+        lock (_lock)
+        {
+            if (ReferenceEquals(_current, state))
+                return;
+            _current = state;
+            _changed.TrySetResult();
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+}

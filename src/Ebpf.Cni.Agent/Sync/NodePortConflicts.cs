@@ -1,0 +1,103 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Sockets;
+using Ebpf.Cni.Kubernetes;
+
+namespace Ebpf.Cni.Agent.Sync;
+
+/// <summary>
+/// NodePorts that a process of the node listens at, too. It was there before the Service (the bind guard refuses later ones), and hears nothing from outside
+/// any more; nobody would find out why. Looked at when NodePorts change, and now and then.
+/// </summary>
+public sealed partial class NodePortConflicts(
+    AppliedState applied, NodeState node, SnapshotStore store, IssueReport issues, TimeProvider time, ILogger<NodePortConflicts> log) : BackgroundService
+{
+    public const string Reason = "NodePortInUse";
+
+    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var (ports, lookAt) = (ImmutableDictionary<(ushort, IpProtocol), ServicePortName>.Empty, long.MinValue);
+        while (true)
+        {
+            var change = applied.Changed;
+            var now = PortsOf(applied.Current);
+            if (!Same(now, ports) || time.GetTimestamp() >= lookAt)
+            {
+                (ports, lookAt) = (now, time.GetTimestamp() + (long)(Period.TotalSeconds * time.TimestampFrequency));
+                Look(ports);
+            }
+
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+            await Task.WhenAny(change, Task.Delay(Period, time, limit.Token));
+            await limit.CancelAsync();
+            stoppingToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>The markers for the bind hook are exactly the NodePorts.</summary>
+    internal static ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> PortsOf(DesiredState state) => state.Frontends
+        .Where(f => f.Key.Scope == Scope.Bind)
+        .ToImmutableDictionary(f => (f.Key.Port.Host, f.Key.Proto), f => f.Owner);
+
+    /// <summary>Sockets that would hear what comes to a NodePort, if the packets came to them.</summary>
+    /// <param name="ports">NodePorts and whose they are.</param>
+    /// <param name="listeners">Of the node.</param>
+    /// <param name="served">The addresses on which NodePorts are served, besides loopback.</param>
+    internal static IEnumerable<(ServicePortName Port, SocketInfo Socket)> Find(
+        IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports, IEnumerable<SocketInfo> listeners, IReadOnlySet<IPAddress> served)
+    {
+        foreach (var socket in listeners)
+        {
+            var address = socket.Local.Address.IsIPv4MappedToIPv6 ? socket.Local.Address.MapToIPv4() : socket.Local.Address;
+            var hears = address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) || served.Contains(address);
+            if (hears && ports.TryGetValue(((ushort)socket.Local.Port, (IpProtocol)socket.Protocol), out var port))
+                yield return (port, socket);
+        }
+    }
+
+    private static bool Same(
+        ImmutableDictionary<(ushort, IpProtocol), ServicePortName> a, ImmutableDictionary<(ushort, IpProtocol), ServicePortName> b) =>
+        a.Count == b.Count && a.All(e => b.TryGetValue(e.Key, out var other) && other == e.Value);
+
+    private void Look(ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports)
+    {
+        try
+        {
+            if (ports.IsEmpty)
+            {
+                issues.Report(Reason, []);
+                return;
+            }
+
+            using var sockets = SocketDiagnostics.Open();
+            var found = Find(ports, sockets.Listeners(ports.Keys.Select(p => p.Port).ToHashSet()), node.NodePortAddresses);
+            issues.Report(Reason, [.. found.GroupBy(f => f.Port.Service).Select(g => Issue(g))]);
+        }
+        catch (KernelException e)
+        {
+            Log.Failed(log, e.Message);
+        }
+    }
+
+    private CompileIssue Issue(IGrouping<Compiler.Model.ObjectName, (ServicePortName Port, SocketInfo Socket)> found)
+    {
+        var what = found.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Port.Protocol.ToString().ToUpperInvariant()} {f.Socket.Local}"))
+            .Distinct().Order(StringComparer.Ordinal);
+        return new CompileIssue(
+            "Service", found.Key, store.Current.Services.GetValueOrDefault(found.Key)?.Uid ?? "", Reason,
+            $"A process on this node listens at the Service's NodePort ({string.Join(", ", what)}); what comes there goes to the Service.");
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3361, LogLevel.Warning, "the node's listening sockets cannot be compared with NodePorts: {Cause}")]
+        public static partial void Failed(ILogger log, string cause);
+    }
+}

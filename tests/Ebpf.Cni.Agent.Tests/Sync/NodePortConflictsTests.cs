@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Sockets;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Agent.Tests.Sync;
+
+/// <summary>Which listening sockets of the node are in the way of NodePorts.</summary>
+public class NodePortConflictsTests
+{
+    private static readonly ServicePortName Web = new(new("default", "web"), "http", IpProtocol.Tcp);
+
+    private static readonly ImmutableDictionary<(ushort, IpProtocol), ServicePortName> Ports =
+        ImmutableDictionary<(ushort, IpProtocol), ServicePortName>.Empty.Add((30080, IpProtocol.Tcp), Web);
+
+    [Fact]
+    public void NodePorts_are_the_bind_hooks_markers()
+    {
+        var key = new SvcKey(default, U16Be.FromHost(30080), IpProtocol.Tcp, Scope.Bind);
+        var state = DesiredState.Empty with
+        {
+            Frontends =
+            [
+                new(key, new SegmentKey(1, SegmentVariant.None), Web, SvcFlags.None, 0),
+                new(key with { Scope = Scope.Internal, Addr = Addr.Parse("10.96.0.1") }, new SegmentKey(1, SegmentVariant.ClusterIPv4), Web, SvcFlags.None, 0),
+            ],
+        };
+        Assert.Equal(Ports, NodePortConflicts.PortsOf(state));
+    }
+
+    [Theory]
+    [InlineData("0.0.0.0", 30080, true)]
+    [InlineData("127.0.0.1", 30080, false)]
+    [InlineData("192.0.2.1", 30080, true)]
+    [InlineData("0.0.0.0", 30081, false)]
+    [InlineData("::", 30080, true)]
+    public void Sockets_that_would_hear_what_comes_to_a_NodePort_are_in_the_way(string address, int port, bool inTheWay)
+    {
+        Requires.Root();
+        using var node = NetworkNamespace.CreateAnonymous();
+        var found = node.Run(() =>
+        {
+            using var netlink = Kernel.Netlink.RouteNetlink.Open();
+            netlink.AddAddress(1, IPAddress.Parse("192.0.2.1"), 32);
+            using var listener = new TcpListener(IPAddress.Parse(address), port);
+            listener.Start();
+            using var datagrams = new UdpClient(new IPEndPoint(IPAddress.Any, 30080));
+            using var sockets = SocketDiagnostics.Open();
+            return NodePortConflicts.Find(
+                Ports, sockets.Listeners(new HashSet<ushort> { 30080 }), new HashSet<IPAddress> { IPAddress.Parse("192.0.2.1") }).ToList();
+        });
+        Assert.Equal(inTheWay ? [Web] : [], found.Select(f => f.Port));
+    }
+}
