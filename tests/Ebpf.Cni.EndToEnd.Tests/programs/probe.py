@@ -1,11 +1,12 @@
 """Asks many addresses at once and prints one JSON document: for each probe, who answered how often and what failed how.
 
 usage: probe.py FILE SECONDS
-FILE: a JSON list of {id, how: tcp|udp|sendto|sctp|http, address, port, count, source?}. SECONDS: how long an answer may take.
+FILE: a JSON list of {id, how: tcp|udp|sendto|sctp|http, address, port, count, source?, source_port?}. SECONDS: how long an answer may take.
 A failure is "refused" (and came at once), "silence", or the error in the kernel's words.
 """
 import asyncio
 import collections
+import errno
 import itertools
 import json
 import socket
@@ -26,8 +27,9 @@ def make(probe, kind, protocol=0):
     s.setblocking(False)
     if kind != socket.SOCK_STREAM:  # an unconnected socket hears of refusals only when it asks to
         s.setsockopt(socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP, IPV6_RECVERR if v6 else IP_RECVERR, 1)
-    if probe.get("source"):
-        s.bind((probe["source"], 0))
+    if probe.get("source") or probe.get("source_port"):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((probe.get("source", ""), probe.get("source_port", 0)))
     return s
 
 
@@ -63,7 +65,11 @@ async def datagrams(loop, s, send, receive):
     waiting = asyncio.ensure_future(receive())
     try:
         while True:
-            await send()
+            try:
+                await send()
+            except OSError as e:  # the sender's own kernel dropped it, and tells those who asked to hear of errors
+                if e.errno != errno.ENOBUFS:
+                    raise
             done, _ = await asyncio.wait([waiting], timeout=1)
             if done:
                 return waiting.result()
@@ -80,7 +86,7 @@ async def udp(loop, probe, target):
 
 async def sendto(loop, probe, target):
     with make(probe, socket.SOCK_DGRAM) as s:
-        if not probe.get("source"):
+        if s.getsockname()[1] == 0:
             s.bind(("", 0))
         answer, peer = await datagrams(loop, s, lambda: loop.sock_sendto(s, b"who?", target), lambda: loop.sock_recvfrom(s, 2048))
         expect_peer(peer, target)

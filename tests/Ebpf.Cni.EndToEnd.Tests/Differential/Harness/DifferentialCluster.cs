@@ -20,6 +20,7 @@ public abstract class DifferentialCluster : IAsyncLifetime
     private readonly AddressBook _addresses = new();
     private readonly Lazy<Task<Survey>> _survey;
     private SandboxCluster? _cluster;
+    private int _services;
 
     private protected DifferentialCluster(Mode mode, int random, int everyCore = 1)
     {
@@ -28,10 +29,28 @@ public abstract class DifferentialCluster : IAsyncLifetime
         _survey = new Lazy<Task<Survey>>(SurveyAsync);
     }
 
+    internal Mode Mode => _mode;
+
     internal AddressBook Addresses => _addresses;
 
     /// <summary>Every scenario with what was seen; asked on the first call.</summary>
     internal Task<Survey> Survey => _survey.Value;
+
+    /// <summary>Asks beside the survey.</summary>
+    internal async Task<Row> AskAsync(string id, Scenario scenario, ServicePlace place, int sourcePort)
+    {
+        var observed = await new Prober(Cluster, _addresses).AskAsync([new Probe(id, scenario, place, sourcePort)]);
+        return Judge.Compare(id, scenario, Differences.Expected(scenario), observed[id], _addresses);
+    }
+
+    /// <summary>Makes a Service beside those of the survey and waits until it is applied.</summary>
+    internal async Task<ServicePlace> AddAsync(ServiceCase service)
+    {
+        var place = new ServicePlace(_services++, service);
+        await CreateAsync([place]);
+        await AppliedAsync();
+        return place;
+    }
 
     internal static string ClientPod(Site site) => "client-" + site.ToString().ToLowerInvariant();
 
@@ -108,9 +127,9 @@ public abstract class DifferentialCluster : IAsyncLifetime
     {
         var cluster = Cluster;
         var scenarios = _scenarios(Seed.Next());
-        var places = scenarios.Select(s => s.Service).Distinct().Select((service, i) => new ServicePlace(i, service)).ToDictionary(p => p.Case);
+        var places = scenarios.Select(s => s.Service).Distinct().Select(service => new ServicePlace(_services++, service)).ToDictionary(p => p.Case);
         await CreateAsync(places.Values);
-        await AppliedAsync(places.Count);
+        await AppliedAsync();
 
         var clock = Stopwatch.StartNew();
         List<Probe> probes = [.. scenarios.Select((s, i) => new Probe($"{_mode.ToString().ToLowerInvariant()}-{i:000}", s, places[s.Service]))];
@@ -128,13 +147,13 @@ public abstract class DifferentialCluster : IAsyncLifetime
     /// Waits until both agents have applied all that was created so far. An agent applies one snapshot after the other: when a second Service, made after the first
     /// has answered, answers too, everything that came before the first is in the tables.
     /// </summary>
-    private async Task AppliedAsync(int number)
+    private async Task AppliedAsync()
     {
         var service = new ServiceCase(Family.V4, Policy.Cluster, Policy.Cluster, EndpointSets.Named("ready on both"));
         var prober = new Prober(Cluster, _addresses);
         for (var turn = 0; turn < 2; turn++)
         {
-            var place = new ServicePlace(number + turn, service);
+            var place = new ServicePlace(_services++, service);
             await CreateAsync([place]);
             var probes = new[] { Client.Pod, Client.OtherPod }
                 .Select(c => new Probe(c.ToString(), new Scenario(_mode, service, c, AddressKind.Cluster, Transport.Tcp), place)).ToList();

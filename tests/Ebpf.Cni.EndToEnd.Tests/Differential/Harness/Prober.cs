@@ -3,11 +3,13 @@ using Ebpf.Cni.EndToEnd.Tests.Cluster;
 using Ebpf.Cni.EndToEnd.Tests.Differential.Model;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
+using Client = Ebpf.Cni.EndToEnd.Tests.Differential.Model.Client;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
 
 /// <summary>A question of a scenario, with a name to find its answers by.</summary>
-internal sealed record Probe(string Id, Scenario Scenario, ServicePlace Place);
+/// <param name="SourcePort">Asks once, from this port; 0: as often as it takes, from any.</param>
+internal sealed record Probe(string Id, Scenario Scenario, ServicePlace Place, int SourcePort = 0);
 
 /// <summary>Asks from where the clients are: one process for each client, which asks everything at once (programs/probe.py).</summary>
 internal sealed class Prober(SandboxCluster cluster, AddressBook addresses)
@@ -63,7 +65,8 @@ internal sealed class Prober(SandboxCluster cluster, AddressBook addresses)
             },
             ["address"] = address.ToString(),
             ["port"] = port,
-            ["count"] = Repetitions(probe.Scenario),
+            ["count"] = probe.SourcePort > 0 ? 1 : Repetitions(probe.Scenario),
+            ["source_port"] = probe.SourcePort,
         };
         if (probe.Scenario.Client == Client.Outside)
             question["source"] = addresses[Client.Outside, probe.Scenario.Service.Family].ToString();
