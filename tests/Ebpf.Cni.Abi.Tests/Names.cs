@@ -16,11 +16,11 @@ internal static class Names
     /// <summary>The C type of a mirror.</summary>
     public static string CType(Type mirror) => "struct ebc_" + Snake(mirror.Name);
 
-    /// <summary>The C member of a C# field. <c>W3</c> is <c>w[3]</c>; paddings keep their number.</summary>
+    /// <summary>The C member of a C# field. <c>W3</c> is <c>w[3]</c>; paddings and IP versions (<c>V4</c>) keep their number.</summary>
     public static string CMember(string field)
     {
         var snake = Snake(field);
-        return snake.StartsWith("pad", StringComparison.Ordinal) || !char.IsDigit(snake[^1])
+        return snake.StartsWith("pad", StringComparison.Ordinal) || snake is "v4" or "v6" || !char.IsDigit(snake[^1])
             ? snake
             : $"{snake[..^1]}[{snake[^1]}]";
     }
