@@ -70,7 +70,7 @@ static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet 
 	/* As the stack looks up what a socket sends: rules for "iif lo" are for it. */
 	route = ebc_route(skb, p, EBC_LO);
 	if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return ebc_reject(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
+		return ebc_return(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
 	if (ebc_rewrite(skb))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
 	ebc_count(&p->about, EBC_REASON_SERVICE);

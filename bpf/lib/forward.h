@@ -53,13 +53,20 @@ static __always_inline bool ebc_from_itself(struct __sk_buff *skb, struct ebc_pa
 	return ebc_route(skb, p, p->about.ifindex) == BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
+/* What cannot go on as it was translated: answered here, and counted. */
+static __noinline int ebc_return(struct __sk_buff *skb, const struct ebc_packet *p, int cause, __u32 info)
+{
+	ebc_drop(&p->about, cause == EBC_REJECT_SIZE ? EBC_DROP_TOO_BIG : EBC_DROP_HOP_LIMIT);
+	return ebc_reject(skb, p, cause, info);
+}
+
 static __always_inline int ebc_to_pod(struct __sk_buff *skb, const struct ebc_packet *p,
 				      const struct ebc_ep *local, int reason)
 {
 	int action;
 
 	if (p->ttl <= 1)
-		return p->flags & EBC_PKT_CHANGED ? ebc_reject(skb, p, EBC_REJECT_HOPS, 0)
+		return p->flags & EBC_PKT_CHANGED ? ebc_return(skb, p, EBC_REJECT_HOPS, 0)
 						  : ebc_pass(p, EBC_REASON_FORWARDED);
 	action = ebc_rewrite(skb) ? -1 : ebc_deliver(skb, p, local);
 	if (action < 0)
@@ -97,11 +104,11 @@ static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, i
 		if (!ebc_leaves(route) || p->ttl <= 1)
 			return ebc_pass(p, reason);
 	} else if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED && (p->flags & EBC_PKT_WHOLE)) {
-		return ebc_reject(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
+		return ebc_return(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
 	} else if (!ebc_leaves(route)) {
 		return ebc_to_stack(skb, p, reason);
 	} else if (p->ttl <= 1) {
-		return ebc_reject(skb, p, EBC_REJECT_HOPS, 0);
+		return ebc_return(skb, p, EBC_REJECT_HOPS, 0);
 	}
 	if (ebc_rewrite(skb) || ebc_decrement_ttl(skb, p))
 		return ebc_refuse(p, EBC_DROP_REWRITE);

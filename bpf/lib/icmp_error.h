@@ -29,20 +29,6 @@ struct ebc_quote {
 	__u8 pad0;
 };
 
-/* Redirects (IPv4) are none: they speak to the sender's neighbour about routes, not about the packet. */
-static __always_inline bool ebc_is_icmp_error(const struct ebc_packet *p)
-{
-	__u8 type = p->icmp_type;
-
-	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER))
-		return false;
-	if (p->flags & EBC_PKT_V6)
-		return p->about.proto == IPPROTO_ICMPV6 && type >= ICMPV6_DEST_UNREACH &&
-		       type <= ICMPV6_PARAMPROB;
-	return p->about.proto == IPPROTO_ICMP &&
-	       (type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB);
-}
-
 /* The checksum after the bytes below it changed by diff (RFC 1624). */
 static __always_inline __sum16 ebc_csum_edit(__sum16 check, __u32 diff)
 {

@@ -200,6 +200,21 @@ static __always_inline bool ebc_has_ports(__u8 proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
+/* ICMP errors. Redirects (IPv4) are none: they speak to the sender's neighbour about routes, not about a
+ * packet. */
+static __always_inline bool ebc_is_icmp_error(const struct ebc_packet *p)
+{
+	__u8 type = p->icmp_type;
+
+	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER))
+		return false;
+	if (p->flags & EBC_PKT_V6)
+		return p->about.proto == IPPROTO_ICMPV6 && type >= ICMPV6_DEST_UNREACH &&
+		       type <= ICMPV6_PARAMPROB;
+	return p->about.proto == IPPROTO_ICMP &&
+	       (type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB);
+}
+
 /* An echo's identifier stands for a port: that of the one who asks. */
 static __always_inline void ebc_parse_icmp(struct ebc_packet *p, __u8 type, __be16 id)
 {
@@ -213,6 +228,13 @@ static __always_inline void ebc_parse_icmp(struct ebc_packet *p, __u8 type, __be
 	else
 		return;
 	p->flags |= EBC_PKT_PORTS;
+}
+
+/* Of the packet: what the frame has behind it is padding, whatever it looks like. */
+static __always_inline bool ebc_load_l4(struct __sk_buff *skb, const struct ebc_packet *p, void *to,
+					__u32 size)
+{
+	return p->l4 + size <= EBC_IP_OFFSET + p->ip_len && !bpf_skb_load_bytes(skb, p->l4, to, size);
 }
 
 /* Ports, TCP flags, SCTP chunk, ICMP type. A first fragment too short for them is an attack on whoever
@@ -229,21 +251,21 @@ static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packe
 	if (p->flags & EBC_PKT_LATER)
 		return true;
 	if (p->about.proto == IPPROTO_TCP) {
-		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.tcp)) || h.tcp.doff < 5)
+		if (!ebc_load_l4(skb, p, &h, sizeof(h.tcp)) || h.tcp.doff < 5)
 			return false;
 		p->tcp_flags = ((__u8 *)&h)[13];
 		p->headers = p->l4 - EBC_IP_OFFSET + h.tcp.doff * 4;
 	} else if (p->about.proto == IPPROTO_UDP) {
-		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.udp)))
+		if (!ebc_load_l4(skb, p, &h, sizeof(h.udp)))
 			return false;
 		p->headers = p->l4 - EBC_IP_OFFSET + sizeof(h.udp);
 	} else if (p->about.proto == IPPROTO_SCTP) {
-		if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.sctp)))
+		if (!ebc_load_l4(skb, p, &h, sizeof(h.sctp)))
 			return false;
 		p->sctp_chunk = h.sctp[12];
 	} else {
 		if (p->about.proto == (p->flags & EBC_PKT_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
-			if (bpf_skb_load_bytes(skb, p->l4, &h, sizeof(h.icmp)))
+			if (!ebc_load_l4(skb, p, &h, sizeof(h.icmp)))
 				return false;
 			ebc_parse_icmp(p, h.icmp.type, h.icmp.un.echo.id);
 		}

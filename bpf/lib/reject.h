@@ -108,8 +108,9 @@ static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet 
 	__u32 quote = p->ip_len;
 	struct ethhdr eth;
 
-	/* A refused reset or a later fragment has nobody who waits for an answer (RFC 1122, 3.2.2). */
-	if ((p->flags & EBC_PKT_LATER) || (p->tcp_flags & EBC_TCP_RST))
+	/* A refused reset, a later fragment and an error have nobody who waits for an answer (RFC 1122,
+	 * 3.2.2). */
+	if ((p->flags & EBC_PKT_LATER) || (p->tcp_flags & EBC_TCP_RST) || ebc_is_icmp_error(p))
 		return TC_ACT_SHOT;
 	if (quote > EBC_QUOTE_MAX)
 		quote = EBC_QUOTE_MAX;

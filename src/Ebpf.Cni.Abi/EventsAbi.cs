@@ -34,6 +34,8 @@ public enum Reason : byte
     SnatPorts = 16,
     Bind = 17,
     Loopback = 18,
+    HopLimit = 19,
+    TooBig = 20,
 }
 
 /// <summary><c>struct ebc_metric</c>: one CPU's share of a counter. The index is reason * <see cref="HookCount"/> + hook.</summary>
@@ -41,7 +43,7 @@ public enum Reason : byte
 public readonly record struct Metric(ulong Packets, ulong Bytes)
 {
     public const int HookCount = 5;
-    public const int ReasonCount = 19;
+    public const int ReasonCount = 21;
     public const Reason FirstDrop = Reason.SourceAddress;
 
     public static uint Index(Reason reason, Hook hook) => (uint)reason * HookCount + (uint)hook;

@@ -37,7 +37,9 @@ enum ebc_reason {
 	EBC_DROP_SNAT_PORTS = 16,      /* no source port is free towards this peer */
 	EBC_DROP_BIND = 17,	       /* a socket of the node wanted a NodePort: refused */
 	EBC_DROP_LOOPBACK = 18,	       /* from the network, from or to a loopback address */
-	EBC_REASON_MAX = 19,
+	EBC_DROP_HOP_LIMIT = 19,       /* translated, and no hop left: answered with time exceeded */
+	EBC_DROP_TOO_BIG = 20,	       /* translated, and larger than its path: answered with the size */
+	EBC_REASON_MAX = 21,
 };
 
 /* Value of the per-CPU array ebc_metric_v2; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
