@@ -1,0 +1,144 @@
+using System.Net;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Bpf.Tests.Fixtures;
+using Ebpf.Cni.Bpf.Tests.Packets;
+using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Bpf.Tests;
+
+/// <summary>
+/// Whatever bytes come: what is passed untranslated is what came, and a translation changes addresses, ports and checksums, each
+/// checksum by exactly as much as the rest.
+/// </summary>
+public sealed class FuzzTests
+{
+    private const int Packets = 60_000;
+    private static readonly ushort[] Ports = [80, 81, 82, 1000, 1001, 8080, 40000];
+    private static readonly string[] Stations4 = [Address.Client4, Address.Server4, Address.Remote4, Address.Vip4, Address.Vip4, Address.Hairpin4, "192.0.2.9", "224.0.0.1"];
+    private static readonly string[] Stations6 = [Address.Client6, Address.Server6, Address.Remote6, Address.Vip6, Address.Vip6, Address.Hairpin6, "2001:db8::9", "ff02::1"];
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void Nothing_is_edited_out_of_place(bool sentByPod)
+    {
+        using var pod = new PodPrograms().WithPods();
+        AddServices(pod);
+        var hook = sentByPod ? Hook.PodEgress : Hook.PodIngress;
+        var before = Counted(pod, hook);
+        Run(bytes => sentByPod ? pod.Send(bytes) : pod.Receive(bytes), sentByPod, answering: !sentByPod ? packet => pod.Send(packet) : null);
+        Assert.True(Counted(pod, hook) - before >= Packets, "a packet was not counted");
+        Console.WriteLine($"{hook}: {pod.Counts()}");
+        Assert.True(pod.Count(sentByPod ? Reason.Service : Reason.Reply, hook) > Packets / 100, "hardly anything was translated: " + pod.Counts());
+    }
+
+    [Fact]
+    public void The_detector_sees_a_wrong_byte()
+    {
+        var packet = new Packet { Src = Address.Client4, Dst = Address.Vip4 };
+        var translated = (packet with { Dst = Address.Remote4, Dport = 8080 }).Bytes();
+        Judge(packet.Bytes(), translated, PodPrograms.Ok);
+        foreach (var at in new[] { 16, 24, 38, 50, translated.Length - 1 })
+        {
+            var wrong = (byte[])translated.Clone();
+            wrong[at] ^= 1;
+            Assert.ThrowsAny<Exception>(() => Judge(packet.Bytes(), wrong, PodPrograms.Ok));
+        }
+    }
+
+    private static ulong Counted(PodPrograms pod, Hook hook) => Enum.GetValues<Reason>().Aggregate(0UL, (sum, reason) => sum + pod.Count(reason, hook));
+
+    private static void AddServices(PodPrograms pod)
+    {
+        foreach (var v6 in new[] { false, true })
+            foreach (var protocol in new[] { IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Sctp })
+            {
+                string[] backends = [Address.At(Address.Client(v6), 8080), Address.At(Address.Remote(v6), 80), Address.At(Address.Remote(v6), 8080), Address.At(Address.Server(v6), 8080)];
+                pod.AddService(Address.At(Address.Vip(v6), 80), protocol, backends);
+                pod.AddService(Address.At(Address.Vip(v6), 81), protocol);
+                pod.SetService(PodPrograms.Key(Address.At(Address.Vip(v6), 82), protocol), SvcFlags.DropEmpty);
+            }
+    }
+
+    private static void Run(Func<byte[], BpfTestRunResult> program, bool sentByPod, Func<Packet, BpfTestRunResult>? answering)
+    {
+        var random = new Random(Seed.Next());
+        var packets = new RandomPackets(random, Stations4, Stations6, Ports, Address.Vip);
+        for (var i = 0; i < Packets; i++)
+        {
+            var v6 = random.Next(2) == 0;
+            var client = Address.Client(v6);
+            if (answering is not null && random.Next(3) == 0)
+                Learn(packets, packets.Next(v6, client, Macs.Client, Macs.Gateway), answering);
+            var packet = packets.Next(v6, sentByPod ? client : null, Macs.Client, Macs.Gateway);
+            var bytes = packet.Bytes();
+            if (random.Next(3) == 0)
+                bytes = Damage(bytes, random);
+            var result = program(bytes);
+            try
+            {
+                Judge(bytes, result.Packet, result.ReturnValue);
+            }
+            catch (Exception e)
+            {
+                Assert.Fail($"packet {i}, {packet}: {e.Message}\nbefore\n{SamePacket.Dump(bytes)}after ({result.ReturnValue})\n{SamePacket.Dump(result.Packet)}");
+            }
+            if (sentByPod && result.ReturnValue != PodPrograms.Shot)
+                Remember(packets, packet, result.Packet);
+        }
+    }
+
+    private static void Learn(RandomPackets packets, Packet packet, Func<Packet, BpfTestRunResult> send) => Remember(packets, packet, send(packet).Packet);
+
+    // as it left: what answers and errors will be about
+    private static void Remember(RandomPackets packets, Packet packet, byte[] sent)
+    {
+        var at = packet.IsV6 ? 22 : 26;
+        var size = packet.IsV6 ? 16 : 4;
+        if (packet.Protocol is not (IpProtocol.Tcp or IpProtocol.Udp or IpProtocol.Sctp) || packet.Piece is not null || Anatomy.Of(sent) is not { } after || after.Protocol != packet.Protocol || after.Transport + 4 > sent.Length)
+            return;
+        packets.Remember(packet with
+        {
+            Src = new IPAddress(sent.AsSpan(at, size)).ToString(), Dst = new IPAddress(sent.AsSpan(at + size, size)).ToString(),
+            Sport = (ushort)(sent[after.Transport] << 8 | sent[after.Transport + 1]), Dport = (ushort)(sent[after.Transport + 2] << 8 | sent[after.Transport + 3]),
+            Extensions = [], Options = [], Padding = 0,
+        });
+    }
+
+    private static byte[] Damage(byte[] bytes, Random random)
+    {
+        var header = bytes[12] == 8 ? 34 : 54;
+        if (random.Next(3) == 0)
+            bytes = bytes[..random.Next(Math.Min(header, bytes.Length), bytes.Length + 1)];
+        for (var count = random.Next(4); count > 0; count--)
+            bytes[random.Next(12, bytes.Length)] = (byte)random.Next(256);
+        return bytes;
+    }
+
+    /// <summary>Fails if the packet that went on is not the one that came, or a translation of it.</summary>
+    private static void Judge(byte[] before, byte[] after, uint verdict)
+    {
+        Assert.Contains(verdict, new[] { PodPrograms.Ok, PodPrograms.Shot, PodPrograms.Redirect });
+        if (verdict == PodPrograms.Shot || before.AsSpan().SequenceEqual(after))
+            return;
+        var was = Anatomy.Of(before);
+        var now = Anatomy.Of(after);
+        Assert.NotNull(was);
+        Assert.NotNull(now);
+        if (now.IsError && !was.IsError && verdict == PodPrograms.Redirect)
+        {
+            // refused: a packet of our own making, about the one that came
+            Assert.StartsWith("header 0 transport 0 ", now.Errors(), StringComparison.Ordinal);
+            Assert.True(before.AsSpan(14).StartsWith(after.AsSpan(now.Transport + 8, now.End - now.Transport - 8)), "quotes something else");
+            return;
+        }
+        Assert.Equal(before.Length, after.Length);
+        var mask = new bool[before.Length];
+        var redirected = verdict == PodPrograms.Redirect;
+        was.MarkTranslated(mask, hop: redirected);
+        if (redirected)
+            Array.Fill(mask, true, 0, 12); // the next link's addresses
+        for (var i = 0; i < mask.Length; i++)
+            Assert.True(mask[i] || before[i] == after[i], $"byte {i} changed");
+        Assert.Equal(was.Errors(), now.Errors());
+    }
+}
