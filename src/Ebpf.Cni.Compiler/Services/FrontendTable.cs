@@ -41,11 +41,24 @@ internal readonly record struct FrontendClaim(ulong High, ulong Low, uint Rest, 
 /// </summary>
 internal static class FrontendTable
 {
-    /// <summary>All claims in order: those of <paramref name="before"/> whose port is not <paramref name="gone"/>, and those of <paramref name="fresh"/>.</summary>
+    /// <summary>
+    /// All claims in order: those of <paramref name="before"/> whose port is not <paramref name="gone"/>, and those of <paramref name="fresh"/>. When
+    /// only endpoints changed, which is nearly always, the claims are the same but for their ports: then they are replaced where they are.
+    /// </summary>
     public static FrontendClaim[] Sort(FrontendClaim[] before, HashSet<CompiledPort> gone, List<CompiledPort> fresh)
     {
         if (gone.Count == 0 && fresh.Count == 0)
             return before;
+        if (ClaimTheSame(gone, fresh))
+        {
+            foreach (var port in fresh)
+                for (var i = 0; i < port.Frontends.Length; i++)
+                {
+                    var claim = FrontendClaim.Of(port, i);
+                    before[Array.BinarySearch(before, claim)] = claim;
+                }
+            return before;
+        }
         var added = new List<FrontendClaim>();
         foreach (var port in fresh)
             for (var i = 0; i < port.Frontends.Length; i++)
@@ -65,6 +78,22 @@ internal static class FrontendTable
         while (next < added.Count)
             merged.Add(added[next++]);
         return [.. merged];
+    }
+
+    private static bool ClaimTheSame(HashSet<CompiledPort> gone, List<CompiledPort> fresh)
+    {
+        if (gone.Count != fresh.Count)
+            return false;
+        var byName = gone.ToDictionary(p => p.Name);
+        foreach (var port in fresh)
+        {
+            if (!byName.TryGetValue(port.Name, out var old) || old.Frontends.Length != port.Frontends.Length)
+                return false;
+            for (var i = 0; i < port.Frontends.Length; i++)
+                if (port.Frontends[i].Key != old.Frontends[i].Key || port.Frontends[i].Kind != old.Frontends[i].Kind)
+                    return false;
+        }
+        return true;
     }
 
     /// <summary>The claims that hold, in order; <paramref name="claims"/> itself when all do.</summary>
