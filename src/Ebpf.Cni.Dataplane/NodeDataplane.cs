@@ -14,6 +14,7 @@ using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Dataplane;
 
@@ -45,22 +46,22 @@ public sealed class NodeDataplane : IDisposable
             pins.Create();
             using var maps = new MapLoader(pins, options, _notices);
             maps.Tidy();
-            var loader = new ProgramLoader(options, maps, ConfigFor(options));
-            BpfProgram? reap = null;
+            var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
+            var loader = new ProgramLoader(options, maps, ConfigFor(options, hostServices));
+            BpfProgram reap;
             using (var pod = loader.Load(ProgramLoader.Pod))
                 Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
+            using (var uplink = loader.Load(ProgramLoader.Uplink))
+            {
+                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, hostServices));
+                reap = Own(uplink.GetProgram("ebc_ct_reap"));
+            }
             using (var socket = loader.Load(ProgramLoader.Socket))
                 Sockets = Own(new SocketPrograms(pins, socket));
-            if (loader.Exists(ProgramLoader.Uplink))
-            {
-                using var uplink = loader.Load(ProgramLoader.Uplink);
-                reap = Own(uplink.GetProgram("ebc_ct_reap"));
-                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, options.SocketLb == SocketLbMode.Off));
-            }
 
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
             Adoption = Pods.Adopt();
-            Uplinks?.Adopt();
+            Uplinks.Adopt();
             if (options.SocketLb == SocketLbMode.Off)
                 SocketPrograms.Detach(pins);
             else
@@ -76,7 +77,7 @@ public sealed class NodeDataplane : IDisposable
     }
 
     [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
-    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram? reap)
+    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram reap)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
         Services = new ServiceDataplane(
@@ -87,9 +88,10 @@ public sealed class NodeDataplane : IDisposable
             options.SegmentRest, time);
         Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), OpenMap(pins, MapNames.Netns));
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
-        Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), reap is null ? new NoReaper() : new BpfReaper(reap), options.ConntrackTimeouts, time);
+        Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), new BpfReaper(reap), options.ConntrackTimeouts, time);
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
         StaleSockets = Own(new StaleSockets(OpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
+            Services.Reached = StaleSockets.Reached;
         Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
         Routes = new RouteTable(Own(new KernelRoutes()));
@@ -98,6 +100,7 @@ public sealed class NodeDataplane : IDisposable
             new EntryCounter<AffinityKey, Affinity>(MapNames.Affinity, OpenMap(pins, MapNames.Affinity), time).Usage,
             new EntryCounter<StatKey, Stat>(MapNames.Stat, OpenMap(pins, MapNames.Stat), time).Usage,
             new EntryCounter<SockRevKey, SockRev>(MapNames.SockRev, OpenMap(pins, MapNames.SockRev), time).Usage,
+            new EntryCounter<SockRevKey, SockFlow>(MapNames.SockFlow, OpenMap(pins, MapNames.SockFlow), time).Usage,
         ];
     }
 
@@ -112,7 +115,7 @@ public sealed class NodeDataplane : IDisposable
 
     public PodPrograms Pods { get; }
 
-    public UplinkPrograms Uplinks { get; } = null!;
+    public UplinkPrograms Uplinks { get; } 
 
     public SocketPrograms Sockets { get; }
 
@@ -163,19 +166,36 @@ public sealed class NodeDataplane : IDisposable
         _owned.Clear();
     }
 
-    private Config ConfigFor(DataplaneOptions options) => new(
+    private Config ConfigFor(DataplaneOptions options, bool hostServices) => new(
         (Features.RedirectPeer ? ConfigFlags.RedirectPeer : 0)
         | (Features.SetRetval ? ConfigFlags.SetRetval : 0)
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
         | ConfigFlags.TcServices
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
-        | (options.SocketLb == SocketLbMode.Off ? ConfigFlags.HostServices : 0)
+        | (hostServices ? ConfigFlags.HostServices : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.BindGuard ? ConfigFlags.BindGuard : 0),
         options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts);
 
-    private BpfMap OpenMap(PinLayout pins, string name) => Own(Interim.OpenOrCreate(pins, name));
+    /// <summary>
+    /// After a start with socket hooks, connections that the node made without them are still translated packet by packet: the programs that do so stay as long as there are any.
+    /// </summary>
+    private bool KeepsHostTranslation(PinLayout pins, DataplaneOptions options, TimeProvider time)
+    {
+        if (!UplinkPrograms.WasOnLoopback(pins, Features.Tcx) || !BpfMap.TryOpenPinned(pins.Map(MapNames.Conntrack), out var map))
+            return false;
+        using var conntrack = new ConntrackTable(map, new NoReaper(), options.ConntrackTimeouts, time);
+        using var netlink = RouteNetlink.Open();
+        if (!conntrack.HasServiceClient(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
+            return false;
+        _notices.Add(
+            "connections that this node made to Services under --socket-lb off are still open and are translated packet by packet until they end; " +
+            "a start after that takes the program off the loopback device");
+        return true;
+    }
+
+    private BpfMap OpenMap(PinLayout pins, string name) => Own(BpfMap.OpenPinned(pins.Map(name)));
 
     private T Own<T>(T resource) where T : IDisposable
     {

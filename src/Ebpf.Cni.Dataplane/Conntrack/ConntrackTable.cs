@@ -118,6 +118,23 @@ public sealed class ConntrackTable : IDisposable
         }
     }
 
+    /// <summary>Whether one of these addresses, or a loopback address, has a live connection to a service.</summary>
+    internal bool HasServiceClient(IReadOnlySet<Addr> clients)
+    {
+        lock (_lock)
+        {
+            var found = false;
+            var now = Now();
+            _scan.Run((keys, values) =>
+            {
+                for (var i = 0; i < keys.Length && !found; i++)
+                    found = values[i].ServiceId != 0 && !IsReply(values[i]) && !IsDead(values[i], now)
+                        && (clients.Contains(keys[i].Src) || System.Net.IPAddress.IsLoopback(keys[i].Src.ToIPAddress()));
+            });
+            return found;
+        }
+    }
+
     /// <summary>As the last pass found it; counts when there was none.</summary>
     public TableUsage Usage()
     {

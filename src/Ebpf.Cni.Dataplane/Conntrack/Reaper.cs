@@ -13,7 +13,7 @@ internal interface IReaper
     /// <summary>Keys that it takes at once.</summary>
     int Batch { get; }
 
-    /// <returns>How many were removed.</returns>
+    /// <returns>How many connections were removed.</returns>
     int Reap(ReadOnlySpan<CtKey> keys);
 }
 
@@ -37,4 +37,12 @@ internal sealed class BpfReaper(BpfProgram program) : IReaper, IDisposable
     }
 
     public void Dispose() => program.Dispose();
+}
+
+/// <summary>For who only looks.</summary>
+internal sealed class NoReaper : IReaper
+{
+    public int Batch => 1;
+
+    public int Reap(ReadOnlySpan<CtKey> keys) => 0;
 }

@@ -5,7 +5,7 @@ namespace Ebpf.Cni.Dataplane.Conntrack;
 
 /// <summary>What one pass over the connection table found.</summary>
 /// <param name="Entries">Live ones; a connection has two.</param>
-/// <param name="Reaped">Dead ones that were removed.</param>
+/// <param name="Reaped">Connections that were dead and are removed.</param>
 /// <param name="ByState">Live connections (entries of what clients send) in each state; states without any are absent.</param>
 /// <param name="Live">
 /// Live connections to services by service port and backend, and what they have carried so far. What they carried is in <see cref="Observe.ServiceStats"/> only when they

@@ -10,8 +10,6 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
     public const string Pod = "pod.bpf.o";
     public const string Uplink = "uplink.bpf.o";
 
-    public bool Exists(string file) => File.Exists(Path.Combine(options.ObjectDirectory, file));
-
     /// <exception cref="DataplaneException">The file is missing, or a pinned map has another layout.</exception>
     /// <exception cref="BpfLoadException">The verifier refuses a program.</exception>
     public BpfObject Load(string file)

@@ -34,6 +34,12 @@ public sealed class ServiceDataplane
         RestoredIds = ReadIds(_mirror);
     }
 
+    /// <summary>
+    /// Backends that sockets were led to, by service port, whenever; asked once, by the first apply. What left a service port while no agent ran, or was told by one that died before it
+    /// could act, is found this way.
+    /// </summary>
+    internal Func<IEnumerable<GoneBackend>>? Reached { get; set; }
+
     /// <summary>What was found at start.</summary>
     public RestoreReport Restored { get; }
 
@@ -56,6 +62,7 @@ public sealed class ServiceDataplane
             // What this pass deleted or released may be the room that it lacked (or will be, after its rest).
             if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || result.SourceRangesDeleted > 0 || !plan.Releases.IsEmpty))
                 result = result.Then(Execute(Plan(desired, delta)));
+            result = AddForgotten(result);
             if (!result.Complete)
                 return result with { RetryAfter = _allocator.NextRelease };
             _settled = desired;
@@ -110,6 +117,16 @@ public sealed class ServiceDataplane
         : ServicePlanner.Plan(_mirror, _ranges, delta, _allocator);
 
     private ApplyResult Execute(ApplyPlan plan) => new PlanExecutor(_tables, _mirror, _ranges, _allocator).Execute(plan);
+
+    private ApplyResult AddForgotten(ApplyResult result)
+    {
+        if (Reached is not { } reached)
+            return result;
+        Reached = null;
+        var gone = reached().Where(r => !_mirror.SegmentsOf(r.ServiceId).Any(
+            s => !s.Trusted || s.Protocol != r.Protocol || s.All.Any(b => b.Addr == r.Addr && b.Port == r.Port)));
+        return result with { GoneBackends = [.. result.GoneBackends.Union(gone)] };
+    }
 
     private static IdTable ReadIds(ServiceMirror mirror)
     {

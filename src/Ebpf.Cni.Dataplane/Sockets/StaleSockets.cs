@@ -54,6 +54,18 @@ public sealed class StaleSockets : IDisposable
         return new StaleSocketReport(destroyed, errors.DrainToImmutable());
     }
 
+    /// <summary>All backends that sockets were led to. The table does not say with which protocol; as only UDP matters here, all are called UDP.</summary>
+    internal IEnumerable<GoneBackend> Reached()
+    {
+        var found = new HashSet<GoneBackend>();
+        new BpfMapScan<SockRevKey, SockRev>(_translated).Run((keys, values) =>
+        {
+            for (var i = 0; i < keys.Length; i++)
+                found.Add(new GoneBackend(values[i].ServiceId, keys[i].Addr, keys[i].Port, IpProtocol.Udp));
+        });
+        return found;
+    }
+
     public void Dispose()
     {
         _translated.Dispose();

@@ -74,13 +74,13 @@ public sealed class UplinkPrograms : IDisposable
     /// </summary>
     internal void Adopt()
     {
-        foreach (var (path, _, direction) in _pins.ListUplinkLinks())
+        foreach (var (path, ifindex, direction) in _pins.ListUplinkLinks())
         {
             if (!BpfLink.TryOpenPinned(path, out var link))
                 continue;
             using (link)
             {
-                if (link.Info.Ifindex != 0 && PinnedLink.TryUpdate(link, Program(direction)))
+                if (link.Info.Ifindex != 0 && (ifindex != Loopback || _hostServices) && PinnedLink.TryUpdate(link, Program(direction)))
                     continue;
             }
             File.Delete(path);
@@ -88,6 +88,9 @@ public sealed class UplinkPrograms : IDisposable
         if (_hostServices)
             EnsureLoopback();
     }
+
+    /// <summary>Whether an earlier agent had tc translate the node's own packets; true where only trying could tell.</summary>
+    internal static bool WasOnLoopback(PinLayout pins, bool tcx) => !tcx || File.Exists(pins.UplinkLink(Loopback, TcDirection.Egress));
 
     internal BpfProgram Program(TcDirection direction) => _programs.First(p => p.Direction == direction).Program;
 

@@ -1,5 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Pods;
+using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 
@@ -40,8 +41,30 @@ public sealed class EndpointTableTests : IDisposable
         Assert.Equal([1u], dataplane.Endpoints.List().Select(p => p.Id));
     }
 
+    [Fact]
+    public void The_addresses_of_a_namespace_come_and_go_with_the_pod()
+    {
+        using (var dataplane = Open())
+        {
+            dataplane.Endpoints.Put(Pod(1, "10.244.0.5", "fd00:244::5") with { NetnsCookie = 77 });
+            dataplane.Endpoints.Put(Pod(2, "10.244.0.6") with { NetnsCookie = 78 });
+            dataplane.Endpoints.Put(Pod(3, "10.244.0.7")); // a kernel that does not tell
+            Assert.Equal([77ul, 78, 0], dataplane.Endpoints.List().Select(e => e.NetnsCookie));
+        }
+        using var again = Open();
+        using var netns = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Netns));
+        Assert.Equal(
+            [(77ul, "10.244.0.5", "fd00:244::5"), (78, "10.244.0.6", "::")],
+            netns.ReadAll<NetnsKey, Netns>().OrderBy(e => e.Key.Cookie).Select(e => (e.Key.Cookie, e.Value.V4.ToString(), e.Value.V6.ToString())));
+        again.Endpoints.Remove([Addr.Parse("10.244.0.5"), Addr.Parse("fd00:244::5")]);
+        again.Endpoints.Put(Pod(4, "10.244.0.6") with { NetnsCookie = 79 }); // the address's next owner
+        Assert.Equal([79ul], netns.ReadAll<NetnsKey, Netns>().Select(e => e.Key.Cookie));
+        again.Endpoints.Put(Pod(4, "10.244.0.6"));
+        Assert.Empty(netns.ReadAll<NetnsKey, Netns>());
+    }
+
     private NodeDataplane Open(uint size = 64) =>
-        NodeDataplane.Open(_ground.Options with { EndpointTableSize = size, SocketLb = SocketLbMode.Off });
+        NodeDataplane.Open(_ground.Options with { EndpointTableSize = size });
 
     private static PodEndpoint Pod(uint id, params string[] addresses) => new(
         id, 10 + (int)id, MacAddr.Parse("02:00:00:00:00:01"), MacAddr.Parse("02:00:00:00:00:02"), [.. addresses.Select(Addr.Parse)]);

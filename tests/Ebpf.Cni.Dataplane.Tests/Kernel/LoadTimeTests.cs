@@ -1,5 +1,8 @@
 using System.Diagnostics;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Kernel.Bpf;
 using static Ebpf.Cni.Dataplane.Tests.Services.DesiredStates;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
@@ -16,7 +19,7 @@ public sealed class LoadTimeTests : IDisposable
     {
         const int services = 10_000;
         var desired = Services(services, changed: false);
-        var options = _ground.Options with { ServiceTableSize = 131072, BackendTableSize = 1048576, SocketLb = SocketLbMode.Off };
+        var options = _ground.Options with { ServiceTableSize = 131072, BackendTableSize = 1048576 };
         using (var dataplane = Measured("open", () => NodeDataplane.Open(options)))
         {
             var result = Measured("first apply", () => dataplane.Services.Apply(desired));
@@ -30,6 +33,37 @@ public sealed class LoadTimeTests : IDisposable
         using var restarted = Measured("open with restore", () => NodeDataplane.Open(options));
         Assert.Equal(services, restarted.Services.Restored.Segments);
         Assert.Equal(0, Measured("apply after restore", () => restarted.Services.Apply(Services(services, changed: true))).KernelWrites);
+    }
+
+    [Fact]
+    public void A_full_table_of_connections()
+    {
+        const int connections = 131_072;
+        using var dataplane = NodeDataplane.Open(_ground.Options with { ConntrackTableSize = 2 * connections });
+        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Conntrack));
+        var now = (ulong)TimeProvider.System.GetTimestamp();
+        var keys = new CtKey[2 * connections];
+        var values = new Ct[2 * connections];
+        for (var i = 0; i < connections; i++)
+        {
+            Addr client = Addr.Parse($"10.244.{i % 64}.{i / 64 % 200}"), front = Addr.Parse("10.96.0.1"), backend = Addr.Parse($"10.245.{i % 50}.1");
+            U16Be sport = U16Be.FromHost((ushort)(1024 + (i / 12800))), dport = U16Be.FromHost(53);
+            var common = new Ct { State = CtState.Udp, ServiceId = 1 + (uint)(i % 50), CreatedNs = now, LastSeenNs = i % 2 == 0 ? now : now - 100_000_000_000, Packets = 1, Bytes = 100 };
+            keys[2 * i] = new CtKey(client, front, sport, dport, IpProtocol.Udp);
+            values[2 * i] = common with { Src = client, Dst = backend, Sport = sport, Dport = dport, Flags = CtFlags.Service };
+            keys[2 * i + 1] = new CtKey(backend, client, dport, sport, IpProtocol.Udp);
+            values[2 * i + 1] = common with { Src = front, Dst = client, Sport = dport, Dport = sport, Flags = CtFlags.Service | CtFlags.Reply };
+        }
+        map.UpdateBatch<CtKey, Ct>(keys, values);
+        var sweep = Measured("sweep of 262,144 entries, half of them dead", dataplane.Conntrack.Sweep);
+        Console.WriteLine($"figure: {sweep.Entries} entries live, {sweep.Reaped} connections reaped");
+        Assert.InRange(sweep.Reaped, connections / 4, connections / 2); // an LRU gives some up before it is full
+        var allocated = GC.GetAllocatedBytesForCurrentThread();
+        Measured("sweep of what is left", dataplane.Conntrack.Sweep);
+        Console.WriteLine($"figure: that sweep allocated {GC.GetAllocatedBytesForCurrentThread() - allocated} bytes");
+        Measured("who holds most", () => dataplane.Conntrack.Top(10));
+        Assert.True(Measured("purge of one backend", () => dataplane.Conntrack.Purge(
+            [new GoneBackend(1, Addr.Parse("10.245.0.1"), U16Be.FromHost(53), IpProtocol.Udp)])) > 0);
     }
 
     /// <summary>One segment after the other gets another backend, all else stays the same object, as a compile with a cache has it.</summary>

@@ -1,9 +1,11 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Testing;
 using static Ebpf.Cni.Dataplane.Tests.Services.DesiredStates;
 
@@ -27,7 +29,7 @@ public sealed class NodeDataplaneTests : IDisposable
             Assert.Empty(first.Notices);
             Assert.True(first.Services.Apply(desired).Complete);
             before = SocketLinks();
-            Assert.Equal(8, before.Count);
+            Assert.Equal(11, before.Count);
         }
         using var second = NodeDataplane.Open(_ground.Options);
         Assert.Equal(new RestoreReport(3, 2, 0), second.Services.Restored);
@@ -75,7 +77,8 @@ public sealed class NodeDataplaneTests : IDisposable
         NodeDataplane.Open(_ground.Options with { CgroupRoot = other }).Dispose();
         var id = CgroupDirectory.Open(other).Id;
         Assert.All(SocketLinks().Values, link => Assert.Equal(id, link.CgroupId));
-        NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off }).Dispose();
+        using var node = NetworkNamespace.CreateAnonymous(); // without hooks its loopback device gets a program
+        node.Run(() => NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off }).Dispose());
         Assert.Empty(SocketLinks());
     }
 
@@ -87,7 +90,7 @@ public sealed class NodeDataplaneTests : IDisposable
         CgroupDirectory.Create(_ground.Options.CgroupRoot);
         NodeDataplane.Open(_ground.Options).Dispose();
         var id = CgroupDirectory.Open(_ground.Options.CgroupRoot).Id;
-        Assert.Equal(8, SocketLinks().Count);
+        Assert.Equal(11, SocketLinks().Count);
         Assert.All(SocketLinks().Values, link => Assert.Equal(id, link.CgroupId));
     }
 
@@ -95,16 +98,27 @@ public sealed class NodeDataplaneTests : IDisposable
     public void A_table_grows_with_its_option_and_keeps_what_it_holds()
     {
         var desired = Together(Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2", "10.244.0.3"));
+        desired = desired with
+        {
+            Frontends = [.. desired.Frontends.Select(f => f with { Flags = SvcFlags.SourceRanges })],
+            SourceRanges = [Range(1, "192.0.2.0/24"), Range(2, "2001:db8::/32")],
+        };
+        ImmutableArray<DesiredPrefix> prefixes = [new(Addr.Parse("10.244.0.0"), 16, IpcacheFlags.Pod), new(Addr.Parse("fd00::"), 8, IpcacheFlags.Pod)];
         using (var first = NodeDataplane.Open(_ground.Options))
+        {
             first.Services.Apply(desired);
-        var larger = _ground.Options with { BackendTableSize = 8192, ServiceTableSize = 2048, EndpointTableSize = 128 };
+            Assert.Equal(2, first.Ipcache.Apply(prefixes).Written);
+        }
+        var larger = _ground.Options with { BackendTableSize = 8192, ServiceTableSize = 2048, EndpointTableSize = 128, SourceRangeTableSize = 128, IpcacheTableSize = 256 };
         for (var restart = 0; restart < 2; restart++)
         {
             using var dataplane = NodeDataplane.Open(larger);
             Assert.Empty(dataplane.Notices);
-            Assert.Equal([2048u, 8192u, 128u], dataplane.Usage().Select(u => u.Size));
+            Assert.Equal([2048u, 8192u, 128u], Sizes(dataplane, MapNames.Service, MapNames.Backend, MapNames.Endpoint));
+            Assert.Equal([128u, 256u], Sizes(dataplane, MapNames.SourceRange, MapNames.Ipcache));
             Assert.Equal(new RestoreReport(2, 2, 0), dataplane.Services.Restored);
             Assert.Equal(0, dataplane.Services.Apply(desired).KernelWrites);
+            Assert.Equal((0, 0), dataplane.Ipcache.Apply(prefixes) is var same ? (same.Written, same.Deleted) : default);
         }
         Assert.DoesNotContain(Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "maps")), f => f.EndsWith("_next", StringComparison.Ordinal));
     }
@@ -129,7 +143,7 @@ public sealed class NodeDataplaneTests : IDisposable
     {
         NodeDataplane.Open(_ground.Options).Dispose();
         using var second = NodeDataplane.Open(_ground.Options with { BackendTableSize = 2048, ConntrackTableSize = 2048 });
-        Assert.Equal(["--backend-table-size (2048)", "--conntrack-table-size (2048)", "--conntrack-table-size (2048)"],
+        Assert.Equal(["--backend-table-size (2048)", "--conntrack-table-size (2048)", "--conntrack-table-size (2048)", "--conntrack-table-size (2048)"],
             second.Notices.Select(n => n[n.IndexOf("--", StringComparison.Ordinal)..].Split(" takes")[0]).Order());
         Assert.Equal(4096u, second.Usage().Single(u => u.Table == MapNames.Backend).Size);
     }
@@ -216,6 +230,36 @@ public sealed class NodeDataplaneTests : IDisposable
             }
         }
     }
+
+    [Fact]
+    public void The_guard_of_node_ports_comes_and_goes_with_its_option()
+    {
+        NodeDataplane.Open(_ground.Options with { BindGuard = false }).Dispose();
+        Assert.DoesNotContain(SocketLinks().Keys, k => k.StartsWith("bind", StringComparison.Ordinal));
+        NodeDataplane.Open(_ground.Options).Dispose();
+        Assert.Equal(["bind4", "bind6"], SocketLinks().Keys.Where(k => k.StartsWith("bind", StringComparison.Ordinal)).Order());
+        NodeDataplane.Open(_ground.Options with { BindGuard = false }).Dispose();
+        Assert.Equal(9, SocketLinks().Count);
+    }
+
+    [Fact]
+    public void Every_table_tells_how_full_it_is()
+    {
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        dataplane.Services.Apply(Single("a", 1, "10.96.0.1", "10.244.0.1"));
+        var usage = dataplane.Usage().ToDictionary(u => u.Table);
+        Assert.Equal(
+            new[]
+            {
+                MapNames.Service, MapNames.Backend, MapNames.SourceRange, MapNames.Endpoint, MapNames.Ipcache, MapNames.Conntrack,
+                MapNames.Affinity, MapNames.Stat, MapNames.SockRev, MapNames.SockFlow,
+            }.Order(), usage.Keys.Order());
+        Assert.Equal((1u, 0u), (usage[MapNames.Service].Entries, usage[MapNames.Affinity].Entries));
+        Assert.All(usage.Values, u => Assert.True(u.Size > 0));
+    }
+
+    private static IEnumerable<uint> Sizes(NodeDataplane dataplane, params string[] tables) =>
+        tables.Select(t => dataplane.Usage().Single(u => u.Table == t).Size);
 
     private Dictionary<string, BpfLinkInfo> SocketLinks()
     {

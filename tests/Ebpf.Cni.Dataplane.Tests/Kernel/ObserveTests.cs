@@ -12,7 +12,7 @@ public sealed class ObserveTests : IDisposable
     [Fact]
     public async Task A_forged_source_address_is_counted_and_reported()
     {
-        using var dataplane = NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off });
+        using var dataplane = NodeDataplane.Open(_ground.Options);
         using var events = dataplane.OpenEvents()!;
         Assert.All(dataplane.Counters.Read(), c => Assert.Equal(0ul, c.Packets));
         var egress = dataplane.Pods.Program(TcDirection.Ingress); // what a pod sends
@@ -31,7 +31,7 @@ public sealed class ObserveTests : IDisposable
     [Fact]
     public void Without_drop_events_only_the_counter_moves()
     {
-        using var dataplane = NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off, DropEvents = false });
+        using var dataplane = NodeDataplane.Open(_ground.Options with { DropEvents = false });
         using (var events = dataplane.OpenEvents()!)
         {
             dataplane.Pods.Program(TcDirection.Ingress).TestRun(UdpPacket());
@@ -43,7 +43,7 @@ public sealed class ObserveTests : IDisposable
     [Fact]
     public void Disposing_ends_the_stream()
     {
-        using var dataplane = NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off });
+        using var dataplane = NodeDataplane.Open(_ground.Options);
         var events = dataplane.OpenEvents()!;
         events.Dispose();
         Assert.True(events.Events.Completion.IsCompletedSuccessfully);

@@ -22,6 +22,10 @@ public sealed class Playground : IDisposable
             BackendTableSize = 4096,
             ConntrackTableSize = 1024,
             EndpointTableSize = 64,
+            SourceRangeTableSize = 64,
+            AffinityTableSize = 1024,
+            StatTableSize = 1024,
+            IpcacheTableSize = 64,
         };
     }
 

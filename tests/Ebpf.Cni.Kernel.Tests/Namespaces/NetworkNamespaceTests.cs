@@ -61,6 +61,17 @@ public sealed class NetworkNamespaceTests : PrivilegedTest
     }
 
     [Fact]
+    public void A_namespace_has_a_cookie_of_its_own()
+    {
+        using var here = NetworkNamespace.Current();
+        using var there = NetworkNamespace.CreateAnonymous();
+        using var elsewhere = NetworkNamespace.CreateAnonymous();
+        Assert.Equal(NetworkNamespace.CurrentCookie(), here.Cookie());
+        Assert.Equal(there.Cookie(), there.Run<ulong>(NetworkNamespace.CurrentCookie));
+        Assert.Equal(3, new[] { here.Cookie(), there.Cookie(), elsewhere.Cookie() }.Where(c => c != 0).Distinct().Count());
+    }
+
+    [Fact]
     public void No_thread_of_the_pool_is_ever_inside()
     {
         using var here = NetworkNamespace.Current();

@@ -36,6 +36,30 @@ public sealed class RouteTests : PrivilegedTest
     }
 
     [Fact]
+    public void Addresses_say_how_far_they_reach_and_which_is_the_first()
+    {
+        _netlink.AddAddress(_ifindex, IPAddress.Parse("10.7.0.1"), 24);
+        _netlink.AddAddress(_ifindex, IPAddress.Parse("10.7.0.2"), 24);
+        var found = _netlink.Addresses();
+        Assert.False(found.Single(a => a.Address.ToString() == "10.7.0.1").Secondary);
+        Assert.True(found.Single(a => a.Address.ToString() == "10.7.0.2").Secondary);
+        Assert.Equal(RouteScope.Universe, found.Single(a => a.Address.ToString() == "10.7.0.1").Scope);
+        Assert.Equal(RouteScope.Host, found.Single(a => a.Address.Equals(IPAddress.Loopback)).Scope);
+        Assert.All(found.Where(a => a.Address.IsIPv6LinkLocal), a => Assert.Equal(RouteScope.Link, a.Scope));
+    }
+
+    [Theory]
+    [InlineData(0x20, true, false)]
+    [InlineData(0x08, false, true)]
+    [InlineData(0x80, false, false)]
+    public void An_address_that_should_not_be_used_says_so(byte flags, bool deprecated, bool duplicate)
+    {
+        byte[] message = [10, 64, flags, 0, 3, 0, 0, 0, 20, 0, 1, 0, .. IPAddress.Parse("fd07::1").GetAddressBytes()];
+        var found = AddressInfo.Read(message)!;
+        Assert.Equal((deprecated, duplicate, 3), (found.Deprecated, found.Duplicate, found.Ifindex));
+    }
+
+    [Fact]
     public void An_address_can_come_without_a_route_to_its_network()
     {
         _netlink.AddAddress(_ifindex, IPAddress.Parse("10.8.0.1"), 24, noPrefixRoute: true);

@@ -1,0 +1,223 @@
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Loading;
+using Ebpf.Cni.Dataplane.Tests.Services;
+using Ebpf.Cni.Dataplane.Uplinks;
+using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
+
+namespace Ebpf.Cni.Dataplane.Tests.Kernel;
+
+/// <summary>In a network namespace of our own, which dies with the test.</summary>
+public sealed class UplinkProgramsTests : IDisposable
+{
+    private static readonly Addr NodeV4 = Addr.Parse("192.0.2.10"), NodeV6 = Addr.Parse("2001:db8::10");
+
+    private readonly Playground _ground = new();
+    private readonly NetworkNamespace _node = NetworkNamespace.CreateAnonymous();
+
+    public void Dispose()
+    {
+        _ground.Dispose();
+        _node.Dispose();
+    }
+
+    [Fact]
+    public void Devices_become_uplinks_and_cease_to_be() => OnNode(netlink =>
+    {
+        var first = Device(netlink, "up0");
+        var second = Device(netlink, "up1.5"); // a name that could not be pinned
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        var report = dataplane.Uplinks.Apply([first, second], NodeV4, null);
+        Assert.True(report.Complete, string.Join("; ", report.Errors));
+        Assert.Equal(["up0", "up1.5"], report.Attached);
+        Assert.Equal(
+            [(first.Ifindex, "egress"), (first.Ifindex, "ingress"), (second.Ifindex, "egress"), (second.Ifindex, "ingress")],
+            Links().Select(l => (l.Value.Ifindex, l.Key.Split('_')[1])).Order());
+        Assert.Equal([(0, NodeV4, default), (first.Ifindex, first.V4!.Value, default), (second.Ifindex, second.V4!.Value, default)], Addresses());
+        var links = Links();
+        report = dataplane.Uplinks.Apply([first, second], NodeV4, null);
+        Assert.Equal((0, 0), (report.Attached.Length, report.Detached.Length));
+        Assert.Equal(links, Links());
+        report = dataplane.Uplinks.Apply([second], NodeV4, NodeV6);
+        Assert.Equal([first.Ifindex], report.Detached);
+        Assert.All(Links().Values, l => Assert.Equal(second.Ifindex, l.Ifindex));
+        Assert.Equal([(0, NodeV4, NodeV6), (second.Ifindex, second.V4!.Value, default)], Addresses());
+    });
+
+    [Fact]
+    public void A_restart_updates_in_place_before_anybody_applies() => OnNode(netlink =>
+    {
+        var alive = Device(netlink, "up0");
+        var dying = Device(netlink, "up1");
+        using (var first = NodeDataplane.Open(_ground.Options))
+            first.Uplinks.Apply([alive, dying], NodeV4, null);
+        var before = Links();
+        netlink.DeleteLink(dying.Ifindex);
+        using var second = NodeDataplane.Open(_ground.Options);
+        var after = Links();
+        Assert.Equal(2, after.Count);
+        Assert.All(after, l => Assert.Equal(before[l.Key].Id, l.Value.Id));
+        Assert.All(after, l => Assert.NotEqual(before[l.Key].ProgramId, l.Value.ProgramId));
+        var report = second.Uplinks.Apply([alive], NodeV4, null);
+        Assert.Equal([dying.Ifindex], report.Detached); // its addresses
+        Assert.Equal([0, alive.Ifindex], Addresses().Select(a => a.Ifindex));
+    });
+
+    [Fact]
+    public void A_device_that_is_gone_does_not_hinder_the_others() => OnNode(netlink =>
+    {
+        var good = Device(netlink, "up0");
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        var report = dataplane.Uplinks.Apply([good with { Ifindex = 4711, Name = "ghost" }, good], NodeV4, null);
+        Assert.Contains("ghost", Assert.Single(report.Errors).ToString(), StringComparison.Ordinal);
+        Assert.Equal(["up0"], report.Attached);
+        Assert.Equal(2, Links().Count);
+    });
+
+    [Fact]
+    public void Without_tcx_the_programs_are_filters_and_former_uplinks_lose_them() => OnNode(netlink =>
+    {
+        var device = Device(netlink, "up0");
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        var pins = new PinLayout(_ground.Options.BpffsRoot);
+        using var maps = new MapLoader(pins, _ground.Options, []);
+        using var bpf = new ProgramLoader(_ground.Options, maps, default).Load(ProgramLoader.Uplink);
+        for (var agent = 0; agent < 2; agent++)
+        {
+            using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), tcx: false, hostServices: false);
+            Assert.Empty(uplinks.Apply([device], NodeV4, null).Errors);
+            Assert.Empty(Links());
+            Assert.Empty(uplinks.Apply([], NodeV4, null).Errors);
+        }
+    });
+
+    [Fact]
+    public void The_loopback_device_has_the_program_only_where_tc_translates_for_the_node() => OnNode(netlink =>
+    {
+        var device = Device(netlink, "up0");
+        var off = _ground.Options with { SocketLb = SocketLbMode.Off };
+        NodeDataplane.Open(off).Dispose();
+        Assert.Equal([1], Links().Values.Select(l => l.Ifindex)); // before anybody applies: the hooks are gone already
+        using (var dataplane = NodeDataplane.Open(off))
+        {
+            Assert.Empty(dataplane.Uplinks.Apply([device], NodeV4, null).Errors);
+            Assert.Equal([1, device.Ifindex, device.Ifindex], Links().Values.Select(l => l.Ifindex).Order());
+            Assert.Empty(dataplane.Uplinks.Apply([], NodeV4, null).Errors);
+            Assert.Equal([1], Links().Values.Select(l => l.Ifindex));
+        }
+        using var full = NodeDataplane.Open(_ground.Options);
+        Assert.Empty(Links());
+        Assert.Empty(full.Notices);
+    });
+
+    [Fact]
+    public void A_connection_that_the_node_made_without_hooks_survives_their_coming() => OnNode(netlink =>
+    {
+        using var outside = NetworkNamespace.CreateAnonymous();
+        using var listener = Outside(netlink, outside, out var device);
+        Sysctl.Write("net.ipv4.ip_forward", "1"); // as on every node: routes are not told without
+        var off = _ground.Options with { SocketLb = SocketLbMode.Off };
+        using var client = new TcpClient { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
+        TcpClient server;
+        using (var dataplane = NodeDataplane.Open(off))
+        {
+            Assert.Empty(dataplane.Uplinks.Apply([device], device.V4, null).Errors);
+            Assert.True(dataplane.Services.Apply(DesiredStates.Single("web", 1, "10.96.0.1", "198.51.100.99")).Complete);
+            Assert.True(client.ConnectAsync("10.96.0.1", 80).Wait(TimeSpan.FromSeconds(30)), "no connection through tc");
+            server = listener.AcceptTcpClient();
+            Echo(client, server);
+        }
+        using (server)
+        using (var full = NodeDataplane.Open(_ground.Options))
+        {
+            Assert.Contains("--socket-lb off", Assert.Single(full.Notices), StringComparison.Ordinal);
+            Assert.Empty(full.Uplinks.Apply([device], device.V4, null).Errors);
+            Assert.Contains(1, Links().Values.Select(l => l.Ifindex));
+            Echo(client, server);
+        }
+        client.Close();
+        using var later = NodeDataplane.Open(_ground.Options, new LaterTime(TimeSpan.FromDays(2)));
+        Assert.Empty(later.Notices);
+        Assert.DoesNotContain(1, Links().Values.Select(l => l.Ifindex));
+    });
+
+    /// <summary>An uplink with a server at its other end, in another namespace.</summary>
+    private static TcpListener Outside(RouteNetlink netlink, NetworkNamespace outside, out UplinkDevice device)
+    {
+        var veth = netlink.AddVeth("up0", "out0", outside);
+        netlink.SetUp(veth.Index);
+        netlink.AddAddress(veth.Index, IPAddress.Parse("198.51.100.10"), 24);
+        using (var there = RouteNetlink.Open(outside))
+        {
+            var far = there.FindLink("out0")!;
+            there.SetUp(far.Index);
+            there.AddAddress(far.Index, IPAddress.Parse("198.51.100.99"), 24);
+            there.ReplaceNeighbour(far.Index, IPAddress.Parse("198.51.100.10"), veth.Mac);
+            netlink.ReplaceNeighbour(veth.Index, IPAddress.Parse("198.51.100.99"), far.Mac);
+        }
+        netlink.AddRoute(new Route(IPNetwork.Parse("0.0.0.0/0"), veth.Index) { Gateway = IPAddress.Parse("198.51.100.99") });
+        device = new UplinkDevice(veth.Index, "up0", Addr.Parse("198.51.100.10"), null);
+        return outside.Run(() =>
+        {
+            var listener = new TcpListener(IPAddress.Parse("198.51.100.99"), 8080);
+            listener.Start();
+            return listener;
+        });
+    }
+
+    private static void Echo(TcpClient client, TcpClient server)
+    {
+        var buffer = new byte[1];
+        client.GetStream().WriteByte(42);
+        server.GetStream().ReadExactly(buffer);
+        Assert.Equal(42, buffer[0]);
+        server.GetStream().WriteByte(43);
+        client.GetStream().ReadExactly(buffer);
+        Assert.Equal(43, buffer[0]);
+    }
+
+    private static UplinkDevice Device(RouteNetlink netlink, string name)
+    {
+        var far = name + "f";
+        var veth = netlink.AddVeth(name, far);
+        var v4 = IPAddress.Parse($"198.51.100.{veth.Index}");
+        netlink.SetUp(veth.Index);
+        netlink.SetUp(netlink.FindLink(far)!.Index);
+        netlink.AddAddress(veth.Index, v4, 24);
+        netlink.ReplaceNeighbour(veth.Index, IPAddress.Parse("198.51.100.99"), netlink.FindLink(far)!.Mac);
+        return new UplinkDevice(veth.Index, name, Addr.From(v4), null);
+    }
+
+    private void OnNode(Action<RouteNetlink> test) => _node.Run(() =>
+    {
+        using var netlink = RouteNetlink.Open();
+        test(netlink);
+    });
+
+    private List<(int Ifindex, Addr V4, Addr V6)> Addresses()
+    {
+        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Uplink));
+        return [.. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6)).OrderBy(e => e.Item1)];
+    }
+
+    private SortedDictionary<string, BpfLinkInfo> Links()
+    {
+        var links = new SortedDictionary<string, BpfLinkInfo>(StringComparer.Ordinal);
+        foreach (var path in Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "links", "uplink")))
+        {
+            using var link = BpfLink.OpenPinned(path);
+            links.Add(Path.GetFileName(path), link.Info);
+        }
+        return links;
+    }
+
+    /// <summary>The same clock, later.</summary>
+    private sealed class LaterTime(TimeSpan by) : TimeProvider
+    {
+        public override long GetTimestamp() => System.GetTimestamp() + (long)(by.TotalSeconds * TimestampFrequency);
+    }
+}
