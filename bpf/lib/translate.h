@@ -124,9 +124,11 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	/* What only goes to a pod is an answer to it, or none of ours. */
 	if (p->about.hook == EBC_HOOK_POD_INGRESS)
 		return ct && (ct->flags & EBC_CT_REPLY) ? ebc_ct_use(p, ct) : EBC_REASON_FORWARDED;
-	/* A SYN after the end is a new connection of a reused port. */
-	if (ct && !(ct->flags & EBC_CT_REPLY) && ebc_ct_over(ct) && ebc_opens(p))
+	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
+	if (ct && !(ct->flags & EBC_CT_REPLY) && ebc_ct_over(ct) && ebc_opens(p)) {
+		bpf_map_delete_elem(&ebc_ct_v2, &p->key);
 		ct = NULL;
+	}
 	/* An open connection goes on whatever becomes of its service. */
 	again = ct && (ct->flags & (EBC_CT_REPLY | EBC_CT_SERVICE)) == EBC_CT_SERVICE && ebc_begins(p);
 	if (ct && !again)

@@ -4,15 +4,15 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>pod.bpf.o in the kernel, with tables of its own that no pin keeps. It lives as long as the test process.</summary>
+/// <summary>pod.bpf.o and uplink.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
 internal sealed class LoadedPod
 {
-    private readonly BpfMap _fragments;
+    private readonly BpfMap _fragments, _affinity;
 
-    public LoadedPod(ConfigFlags flags)
+    public LoadedPod(Config config)
     {
         using var pod = BpfObject.Open(Repository.BpfObject("pod"));
-        pod.SetReadOnlyGlobal(MapNames.Config, new Config(flags));
+        pod.SetReadOnlyGlobal(MapNames.Config, config);
         pod.SetMaxEntries(MapNames.Conntrack, 65536);
         pod.SetMaxEntries(MapNames.Backend, 65536);
         pod.Load();
@@ -24,17 +24,37 @@ internal sealed class LoadedPod
         Conntrack = pod.GetMap(MapNames.Conntrack);
         Endpoints = pod.GetMap(MapNames.Endpoint);
         Events = pod.GetMap(MapNames.Events);
+        Ipcache = pod.GetMap(MapNames.Ipcache);
+        Uplinks = pod.GetMap(MapNames.Uplink);
+        SourceRanges = pod.GetMap(MapNames.SourceRange);
         _fragments = pod.GetMap(MapNames.Fragment);
+        _affinity = pod.GetMap(MapNames.Affinity);
+        using var uplink = BpfObject.Open(Repository.BpfObject("uplink"));
+        uplink.SetReadOnlyGlobal(MapNames.Config, config);
+        foreach (var map in uplink.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal)))
+        {
+            using var shared = pod.GetMap(map.Name);
+            uplink.SetMaxEntries(map.Name, shared.Info.MaxEntries);
+            uplink.ReuseMap(map.Name, shared);
+        }
+        uplink.Load();
+        UplinkIngress = uplink.GetProgram("ebc_uplink_ingress");
+        HostEgress = uplink.GetProgram("ebc_host_egress");
     }
 
     public BpfProgram Egress { get; }
     public BpfProgram Ingress { get; }
+    public BpfProgram UplinkIngress { get; }
+    public BpfProgram HostEgress { get; }
     public BpfMap Metrics { get; }
     public BpfMap Services { get; }
     public BpfMap Backends { get; }
     public BpfMap Conntrack { get; }
     public BpfMap Endpoints { get; }
     public BpfMap Events { get; }
+    public BpfMap Ipcache { get; }
+    public BpfMap Uplinks { get; }
+    public BpfMap SourceRanges { get; }
 
     /// <summary>As just loaded, but for the backends, which no frontend reaches any more.</summary>
     public void Empty()
@@ -43,6 +63,10 @@ internal sealed class LoadedPod
         Empty<CtKey, Ct>(Conntrack);
         Empty<EpKey, Ep>(Endpoints);
         Empty<FragKey, Frag>(_fragments);
+        Empty<AffinityKey, Affinity>(_affinity);
+        Empty<IpcacheKey, Ipcache>(Ipcache);
+        Empty<UplinkKey, Uplink>(Uplinks);
+        Empty<SrangeKey, Srange>(SourceRanges);
         var zeros = new Metric[BpfMap.PossibleCpus];
         for (var i = 0u; i < Metrics.Info.MaxEntries; i++)
             Metrics.UpdatePerCpu<uint, Metric>(i, zeros);

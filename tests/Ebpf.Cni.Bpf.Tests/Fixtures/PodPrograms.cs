@@ -19,18 +19,22 @@ internal sealed class PodPrograms : IDisposable
     public const uint Ok = 0, Shot = 2, Redirect = 7;
     public const ConfigFlags Usual = ConfigFlags.RedirectPeer | ConfigFlags.SetRetval | ConfigFlags.TcServices;
 
-    private static readonly ConcurrentDictionary<ConfigFlags, ConcurrentBag<LoadedPod>> Idle = new();
+    private static readonly ConcurrentDictionary<Config, ConcurrentBag<LoadedPod>> Idle = new();
 
     private readonly LoadedPod _loaded;
-    private readonly ConfigFlags _flags;
+    private readonly Config _config;
     private uint _nextSegment;
     private uint _nextService = 1;
 
-    public PodPrograms(ConfigFlags flags = Usual)
+    public PodPrograms(ConfigFlags flags = Usual) : this(new Config(flags))
+    {
+    }
+
+    public PodPrograms(Config config)
     {
         Requires.Root();
-        _flags = flags;
-        _loaded = Idle.GetOrAdd(flags, _ => []).TryTake(out var idle) ? idle : new LoadedPod(flags);
+        _config = config;
+        _loaded = Idle.GetOrAdd(config, _ => []).TryTake(out var idle) ? idle : new LoadedPod(config);
     }
 
     public BpfMap Services => _loaded.Services;
@@ -57,23 +61,50 @@ internal sealed class PodPrograms : IDisposable
         SetService(Key(frontend, protocol), SvcFlags.None, backends);
 
     /// <summary>As the agent does it: a new segment first, then one switch.</summary>
-    public SvcKey SetService(SvcKey key, SvcFlags flags, params string[] backends)
+    public SvcKey SetService(SvcKey key, SvcFlags flags, params string[] backends) => SetService(key, flags, BackendFlags.None, backends);
+
+    public SvcKey SetService(SvcKey key, SvcFlags flags, BackendFlags where, params string[] backends)
     {
         var id = Services.TryLookup(key, out Svc known) ? known.ServiceId : _nextService++;
         var offset = _nextSegment;
         foreach (var backend in backends)
         {
             var at = IPEndPoint.Parse(backend);
-            Backends.Update(_nextSegment++, new Backend(Addr.From(at.Address), U16Be.FromHost((ushort)at.Port), BackendFlags.None, id));
+            Backends.Update(_nextSegment++, new Backend(Addr.From(at.Address), U16Be.FromHost((ushort)at.Port), where, id));
         }
         Services.Update(key, new Svc(offset, (uint)backends.Length, id, flags, 0));
         return key;
     }
 
-    public static SvcKey Key(string frontend, IpProtocol protocol)
+    public static SvcKey Key(string frontend, IpProtocol protocol, Scope scope = Scope.Internal)
     {
         var at = IPEndPoint.Parse(frontend);
-        return new SvcKey(Addr.From(at.Address), U16Be.FromHost((ushort)at.Port), protocol, Scope.Internal);
+        return new SvcKey(Addr.From(at.Address), U16Be.FromHost((ushort)at.Port), protocol, scope);
+    }
+
+    /// <summary>The marker of a cluster IP: whatever port it does not have is refused.</summary>
+    public void AddAddressMarker(string address) =>
+        Services.Update(new SvcKey(Addr.Parse(address), U16Be.FromHost(0), 0, Scope.Internal), new Svc(0, 0, 0, SvcFlags.Address, 0));
+
+    /// <summary>The addresses of a device, 0 for the node's.</summary>
+    public void SetUplink(int ifindex, string v4, string v6) => _loaded.Uplinks.Update(new UplinkKey((uint)ifindex), new Uplink(Addr.Parse(v4), Addr.Parse(v6)));
+
+    /// <summary>"10.0.0.0/8": inside the cluster.</summary>
+    public void AddCluster(string prefix, IpcacheFlags flags)
+    {
+        var network = System.Net.IPNetwork.Parse(prefix);
+        var bits = network.BaseAddress.GetAddressBytes().Length == 4 ? 96 : 0;
+        _loaded.Ipcache.Update(new IpcacheKey((uint)(bits + network.PrefixLength), Addr.From(network.BaseAddress)), new Ipcache(flags));
+    }
+
+    /// <summary>Who may use a service with <see cref="SvcFlags.SourceRanges"/>.</summary>
+    public void AddSourceRange(SvcKey service, string prefix)
+    {
+        Assert.True(Services.TryLookup(service, out Svc svc));
+        var network = System.Net.IPNetwork.Parse(prefix);
+        var bits = network.BaseAddress.GetAddressBytes().Length == 4 ? 128 : 32;
+        _loaded.SourceRanges.Update(
+            new SrangeKey((uint)(bits + network.PrefixLength), U32Be.FromHost(svc.ServiceId), Addr.From(network.BaseAddress)), new Srange(1));
     }
 
     /// <summary>Sent by the client pod.</summary>
@@ -85,6 +116,22 @@ internal sealed class PodPrograms : IDisposable
     public BpfTestRunResult Receive(Packet packet) => Receive(packet.Bytes());
 
     public BpfTestRunResult Receive(byte[] packet) => _loaded.Ingress.TestRun(packet);
+
+    /// <summary>From the network. Test runs happen on the loopback interface, to whose MAC address it must be sent.</summary>
+    public BpfTestRunResult Arrive(Packet packet) => _loaded.UplinkIngress.TestRun((packet with { DstMac = default }).Bytes());
+
+    /// <summary>Sent by the node's own sockets.</summary>
+    public BpfTestRunResult Leave(Packet packet) => _loaded.HostEgress.TestRun(packet.Bytes());
+
+    /// <summary>Onto an uplink, in the network namespace of the calling thread.</summary>
+    public List<BpfLink> AttachUplink(int ifindex) =>
+    [
+        BpfLink.AttachTcx(_loaded.UplinkIngress, ifindex, TcDirection.Ingress),
+        BpfLink.AttachTcx(_loaded.HostEgress, ifindex, TcDirection.Egress),
+    ];
+
+    /// <summary>Onto the node's loopback device, where tc translates what the node sends.</summary>
+    public BpfLink AttachLoopback() => BpfLink.AttachTcx(_loaded.HostEgress, 1, TcDirection.Egress);
 
     /// <summary>Onto a veth's host side, in the network namespace of the calling thread.</summary>
     public List<BpfLink> Attach(int ifindex) =>
@@ -110,6 +157,6 @@ internal sealed class PodPrograms : IDisposable
     public void Dispose()
     {
         _loaded.Empty();
-        Idle[_flags].Add(_loaded);
+        Idle[_config].Add(_loaded);
     }
 }
