@@ -114,19 +114,24 @@ public sealed class UplinkProgramsTests : IDisposable
         Assert.Empty(full.Notices);
     });
 
-    [Fact]
-    public void A_connection_that_the_node_made_without_hooks_survives_their_coming() => OnNode(netlink =>
+    [Theory]
+    [InlineData("198.51.100.99")] // elsewhere
+    [InlineData("198.51.100.10")] // the node itself, as an API server is
+    public void A_connection_that_the_node_made_without_hooks_survives_their_coming(string backend) => OnNode(netlink =>
     {
         using var outside = NetworkNamespace.CreateAnonymous();
-        using var listener = Outside(netlink, outside, out var device);
+        var device = Outside(netlink, outside);
         Sysctl.Write("net.ipv4.ip_forward", "1"); // as on every node: routes are not told without
+        Sysctl.Write("net.ipv4.conf.lo.accept_local", "1");
+        Sysctl.Write("net.ipv4.conf.lo.route_localnet", "1");
+        using var listener = device.V4!.Value.ToString() == backend ? Listen(backend) : outside.Run(() => Listen(backend));
         var off = _ground.Options with { SocketLb = SocketLbMode.Off };
         using var client = new TcpClient { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
         TcpClient server;
         using (var dataplane = NodeDataplane.Open(off))
         {
             Assert.Empty(dataplane.Uplinks.Apply([device], device.V4, null).Errors);
-            Assert.True(dataplane.Services.Apply(DesiredStates.Single("web", 1, "10.96.0.1", "198.51.100.99")).Complete);
+            Assert.True(dataplane.Services.Apply(DesiredStates.Single("web", 1, "10.96.0.1", backend)).Complete);
             Assert.True(client.ConnectAsync("10.96.0.1", 80).Wait(TimeSpan.FromSeconds(30)), "no connection through tc");
             server = listener.AcceptTcpClient();
             Echo(client, server);
@@ -145,8 +150,8 @@ public sealed class UplinkProgramsTests : IDisposable
         Assert.DoesNotContain(1, Links().Values.Select(l => l.Ifindex));
     });
 
-    /// <summary>An uplink with a server at its other end, in another namespace.</summary>
-    private static TcpListener Outside(RouteNetlink netlink, NetworkNamespace outside, out UplinkDevice device)
+    /// <summary>An uplink whose other end is in another namespace, and the default route through it.</summary>
+    private static UplinkDevice Outside(RouteNetlink netlink, NetworkNamespace outside)
     {
         var veth = netlink.AddVeth("up0", "out0", outside);
         netlink.SetUp(veth.Index);
@@ -160,13 +165,14 @@ public sealed class UplinkProgramsTests : IDisposable
             netlink.ReplaceNeighbour(veth.Index, IPAddress.Parse("198.51.100.99"), far.Mac);
         }
         netlink.AddRoute(new Route(IPNetwork.Parse("0.0.0.0/0"), veth.Index) { Gateway = IPAddress.Parse("198.51.100.99") });
-        device = new UplinkDevice(veth.Index, "up0", Addr.Parse("198.51.100.10"), null);
-        return outside.Run(() =>
-        {
-            var listener = new TcpListener(IPAddress.Parse("198.51.100.99"), 8080);
-            listener.Start();
-            return listener;
-        });
+        return new UplinkDevice(veth.Index, "up0", Addr.Parse("198.51.100.10"), null);
+    }
+
+    private static TcpListener Listen(string address)
+    {
+        var listener = new TcpListener(IPAddress.Parse(address), 8080);
+        listener.Start();
+        return listener;
     }
 
     private static void Echo(TcpClient client, TcpClient server)
