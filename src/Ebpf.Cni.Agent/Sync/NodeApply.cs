@@ -51,6 +51,8 @@ public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotSto
         });
         if (!view.Network.Equals(_applied))
         {
+            if (view.Network.Uplinks.IsEmpty)
+                Log.NoUplink(log);
             parts.Do("uplink", "UplinkFailed", "attaching programs to uplinks", () =>
             {
                 var uplinks = dataplane.Uplinks.Apply(view.Network.Uplinks, view.Network.V4, view.Network.V6);
@@ -125,6 +127,10 @@ public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotSto
 
     private static partial class Log
     {
+        [LoggerMessage(3372, LogLevel.Warning,
+            "no device of this node is an uplink: nobody outside reaches NodePorts here, and pods leave with their own addresses (--uplinks)")]
+        public static partial void NoUplink(ILogger log);
+
         [LoggerMessage(3371, LogLevel.Information, "the node is reached over {Devices}; its addresses are {V4} and {V6}")]
         public static partial void Uplinks(ILogger log, string devices, string v4, string v6);
     }

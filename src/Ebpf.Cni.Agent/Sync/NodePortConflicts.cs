@@ -5,6 +5,7 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kernel.Sockets;
 using Ebpf.Cni.Kubernetes;
 
@@ -80,7 +81,7 @@ public sealed partial class NodePortConflicts(
             var found = Find(ports, sockets.Listeners(ports.Keys.Select(p => p.Port).ToHashSet()), node.NodePortAddresses);
             issues.Report(Reason, [.. found.GroupBy(f => f.Port.Service).Select(g => Issue(g))]);
         }
-        catch (KernelException e)
+        catch (Exception e) when (e is KernelException or NetlinkFormatException)
         {
             Log.Failed(log, e.Message);
         }
