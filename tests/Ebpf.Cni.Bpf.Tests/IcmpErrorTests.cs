@@ -106,6 +106,44 @@ public sealed class IcmpErrorTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
+    public void An_error_from_the_network_finds_the_pod_that_was_hidden(bool v6)
+    {
+        using var pod = new PodPrograms().WithPods();
+        var inside = new Packet { Src = Address.Client(v6), Dst = Outside(v6), Protocol = IpProtocol.Udp, Sport = 1000, Dport = 53 };
+        var outside = inside with { Src = v6 ? "fd00:a::1" : "10.100.0.1", Sport = 40001 };
+        Translate(pod, inside, outside, echo: false);
+        foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
+        {
+            var result = pod.Arrive(kind.About(outside, Router(v6)));
+            Assert.Equal(PodPrograms.Redirect, result.ReturnValue);
+            SamePacket.Equal(kind.About(inside, Router(v6)) with { Ttl = 63 }, result.Packet);
+        }
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void An_error_from_a_backend_elsewhere_finds_the_client_of_a_node_port(bool v6)
+    {
+        using var pod = new PodPrograms().WithPods();
+        var node = v6 ? "fd00:a::1" : "10.100.0.1";
+        for (var ifindex = 0; ifindex < 20; ifindex++)
+            pod.SetUplink(ifindex, node, node);
+        pod.AddService(Address.At(node, 30080), IpProtocol.Udp, Address.At(Address.Remote(v6), 8080));
+        var request = new Packet { Src = Outside(v6), Dst = node, Protocol = IpProtocol.Udp, Sport = 1000, Dport = 30080, SrcMac = Macs.Gateway, DstMac = default };
+        pod.Arrive(request);
+        var entry = pod.Conntrack.ReadAll<CtKey, Ct>().Single(e => !e.Value.Flags.HasFlag(CtFlags.Reply)).Value;
+        var towards = request with { Src = entry.Src.ToString(), Dst = entry.Dst.ToString(), Sport = entry.Sport.Host, Dport = entry.Dport.Host };
+        Assert.Equal((Address.Remote(v6), 8080), (towards.Dst, towards.Dport));
+        foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
+            foreach (var (from, seen) in new[] { (Router(v6), Router(v6)), (Address.Remote(v6), node) })
+            {
+                var result = pod.Arrive(kind.About(towards, from));
+                // whether this machine has a route to the client is its own affair
+                var left = result.ReturnValue == PodPrograms.Redirect;
+                SamePacket.Equal(kind.About(request, seen) with { DstMac = default, Ttl = left ? (byte)63 : (byte)64 }, result.Packet);
+            }
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
     public void What_is_not_about_a_known_connection_is_left_alone(bool v6)
     {
         using var pod = new PodPrograms().WithPods();

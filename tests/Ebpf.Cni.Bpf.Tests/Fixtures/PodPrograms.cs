@@ -118,10 +118,14 @@ internal sealed class PodPrograms : IDisposable
     public BpfTestRunResult Receive(byte[] packet) => _loaded.Ingress.TestRun(packet);
 
     /// <summary>From the network. Test runs happen on the loopback interface, to whose MAC address it must be sent.</summary>
-    public BpfTestRunResult Arrive(Packet packet) => _loaded.UplinkIngress.TestRun((packet with { DstMac = default }).Bytes());
+    public BpfTestRunResult Arrive(Packet packet) => Arrive((packet with { DstMac = default }).Bytes());
+
+    public BpfTestRunResult Arrive(byte[] packet) => _loaded.UplinkIngress.TestRun(packet);
 
     /// <summary>Sent by the node's own sockets.</summary>
-    public BpfTestRunResult Leave(Packet packet) => _loaded.HostEgress.TestRun(packet.Bytes());
+    public BpfTestRunResult Leave(Packet packet) => Leave(packet.Bytes());
+
+    public BpfTestRunResult Leave(byte[] packet) => _loaded.HostEgress.TestRun(packet);
 
     /// <summary>Onto an uplink, in the network namespace of the calling thread.</summary>
     public List<BpfLink> AttachUplink(int ifindex) =>
