@@ -143,6 +143,48 @@ public sealed class IcmpErrorTests
             }
     }
 
+    public static TheoryData<int> Headers => new(Enumerable.Range(0, 6));
+
+    [Theory, MemberData(nameof(Headers))]
+    public void Options_and_extension_headers_may_surround_what_is_quoted_and_the_error(int count)
+    {
+        using var pod = new PodPrograms().WithPods();
+        foreach (var v6 in new[] { false, true })
+        {
+            pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Remote(v6), 8080));
+            var request = Request(v6, IpProtocol.Udp) with
+            {
+                Options = [.. Enumerable.Repeat((byte)1, v6 ? 0 : 4 * count)],
+                Extensions = [.. Enumerable.Range(0, v6 ? count : 0).Select(i => new Extension(i % 2 == 0 ? (byte)60 : (byte)51, new byte[i % 2 == 0 ? 14 : 10]))],
+            };
+            var towards = request with { Dst = Address.Remote(v6), Dport = 8080 };
+            SamePacket.Equal(towards, pod.Send(request).Packet);
+            var surrounded = IcmpKind.PortUnreachable(v6).About(towards, Router(v6)) with { Options = request.Options, Extensions = request.Extensions };
+            // so many headers are nobody's: what is quoted behind more than four is left alone
+            var expected = v6 && count > 4 ? surrounded : IcmpKind.PortUnreachable(v6).About(request, Router(v6)) with { Options = request.Options, Extensions = request.Extensions };
+            SamePacket.Equal(expected, pod.Receive(surrounded).Packet);
+        }
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_request_whose_hops_end_is_answered_and_an_error_is_not(bool v6)
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Server(v6), 8080), Address.At(Address.Server(v6), 8081));
+        var request = Request(v6, IpProtocol.Udp);
+        var answer = pod.Send(request with { Ttl = 1 });
+        Assert.Equal(PodPrograms.Redirect, answer.ReturnValue);
+        var about = IcmpKind.All.Single(k => k.V6 == v6 && k.Type == (v6 ? 3 : 11)).About(request with { Ttl = 1 }, Address.Vip(v6));
+        var quoted = about.Payload[..(about.Payload.Length & ~3)];
+        SamePacket.Equal(about with { Id = 0, Payload = quoted }, answer.Packet);
+        Assert.Equal(1UL, pod.Count(Reason.HopLimit));
+
+        var refusal = IcmpKind.PortUnreachable(v6).About(request.Answer(0), Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway, Ttl = 1 };
+        Assert.Equal(PodPrograms.Shot, pod.Send(refusal).ReturnValue);
+        Assert.Equal(2UL, pod.Count(Reason.HopLimit));
+        Assert.Equal(PodPrograms.Redirect, pod.Send(refusal with { Ttl = 64 }).ReturnValue);
+    }
+
     [Theory, InlineData(false), InlineData(true)]
     public void What_is_not_about_a_known_connection_is_left_alone(bool v6)
     {

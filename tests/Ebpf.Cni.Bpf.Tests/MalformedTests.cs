@@ -35,6 +35,24 @@ public sealed class MalformedTests
         Assert.Equal("PodEgress.Malformed=1", pod.Counts());
     }
 
+    [Theory]
+    [InlineData(false, IpProtocol.Tcp, 20), InlineData(true, IpProtocol.Tcp, 20), InlineData(false, IpProtocol.Udp, 8), InlineData(true, IpProtocol.Udp, 8)]
+    [InlineData(false, IpProtocol.Sctp, 13), InlineData(true, IpProtocol.Sctp, 13)]
+    public void Padding_is_no_transport_header(bool v6, IpProtocol protocol, int header)
+    {
+        using var pod = new PodPrograms().WithPods();
+        var frame = new Packet { Src = Address.Client(v6), Dst = Address.Server(v6), Protocol = protocol, Payload = new byte[40] }.Bytes();
+        for (var length = header - 1; length >= 0; length--)
+        {
+            // the IP packet ends within the header, the frame goes on
+            frame[v6 ? 19 : 17] = (byte)(v6 ? length : 20 + length);
+            Assert.True(PodPrograms.Shot == pod.Send(frame).ReturnValue, $"{length} bytes passed for a header");
+        }
+        Assert.Equal($"PodEgress.Malformed={header}", pod.Counts());
+        frame[v6 ? 19 : 17] = (byte)(v6 ? header : 20 + header);
+        Assert.Equal(PodPrograms.Redirect, pod.Send(frame).ReturnValue);
+    }
+
     [Fact]
     public void Too_many_extension_headers_and_source_routes_are_dropped()
     {
