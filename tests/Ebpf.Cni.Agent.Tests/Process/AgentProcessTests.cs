@@ -121,7 +121,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var agent = new AgentProcess();
         const string second = """{"metadata":{"namespace":"default","name":"zzz","uid":"u9","resourceVersion":"1"},"spec":{"type":"ClusterIP","clusterIP":"10.96.0.9","clusterIPs":["10.96.0.9"],"ports":[{"name":"http","protocol":"TCP","port":80}]}}""";
         using var api = new SmallApi(agent.Namespace, new() { ["services"] = $"{Service},{second}", ["endpointslices"] = Slice, ["nodes"] = Node });
-        agent.Start(api.Kubeconfig, "--service-table-size", "1");
+        // Each has two entries: its port, and the address for all other ports.
+        agent.Start(api.Kubeconfig, "--service-table-size", "2");
         await agent.Ready();
         await Eventually.True(() => api.Posts.Any(p => p.Contains("--service-table-size", StringComparison.Ordinal)), "an event names the option");
         Assert.Contains("--service-table-size", agent.Output, StringComparison.Ordinal);
