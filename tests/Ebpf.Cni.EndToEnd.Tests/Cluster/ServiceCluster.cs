@@ -16,7 +16,7 @@ namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
 public abstract class ServiceCluster(string name, params string[] agentArguments) : IAsyncLifetime
 {
     /// <summary>The only rules there are on a node.</summary>
-    private const string Firewall = "table inet t { chain f { type filter hook forward priority 0; policy drop; counter; } }";
+    private const string Firewall = "table inet t { chain f { type filter hook forward priority 0; policy drop; counter; }; }";
 
     private static readonly (string Name, string Node, bool Server)[] Pods =
     [
