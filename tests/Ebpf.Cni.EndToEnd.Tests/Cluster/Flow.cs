@@ -23,18 +23,21 @@ internal sealed class Flow : IAsyncDisposable
 
     public static Flow Start(ServiceCluster cluster, Client client, bool connected, string address, int port) => new(cluster, client, connected, address, port);
 
-    /// <summary>Waits until the last thing that happened is an answer of this pod, or this error, or "silence".</summary>
-    public async Task Becomes(string state)
+    /// <summary>Waits until nothing is answered any more: an unconnected socket hears of a refusal only where it is refused by the socket itself.</summary>
+    public Task IsRefused(bool connected) => connected ? Becomes("ECONNREFUSED") : Becomes("ECONNREFUSED", "silence");
+
+    /// <summary>Waits until the last thing that happened is an answer of one of these pods, or one of these errors, or "silence".</summary>
+    public async Task Becomes(params string[] states)
     {
         try
         {
             await Eventually.True(
-                () => _running.IsFaulted || _running.IsCompletedSuccessfully ? throw new InvalidOperationException($"{_what} ended") : States is [.., var last] && (last == state || last.Split(' ')[0] == state),
-                state, TimeSpan.FromSeconds(10));
+                () => _running.IsFaulted || _running.IsCompletedSuccessfully ? throw new InvalidOperationException($"{_what} ended") : States is [.., var last] && (states.Contains(last) || states.Contains(last.Split(' ')[0])),
+                "", TimeSpan.FromSeconds(10));
         }
         catch (TimeoutException)
         {
-            Assert.Fail($"{_what} did not become {state}: {string.Join(" → ", States.TakeLast(8))}");
+            Assert.Fail($"{_what} did not become {string.Join(" or ", states)}: {string.Join(" → ", States.TakeLast(8))}");
         }
     }
 

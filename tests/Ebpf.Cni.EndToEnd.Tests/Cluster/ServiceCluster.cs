@@ -133,8 +133,9 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     {
         Asked? last = null;
         string[] more = protocol == "udp" ? ["--connected"] : []; // an unconnected socket hears of no error
+        // 4 s: the kernel takes an ICMP error that arrives within connect() for a passing one, and heeds the next, after a second
         await Check(
-            async () => (last = await Ask(client, protocol, address, port, 2, 1, more)).Answers.Count == 0
+            async () => (last = await Ask(client, protocol, address, port, 1, 4, more)).Answers.Count == 0
                 && last.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal)),
             () => $"{client}: {protocol} to {address}:{port} is refused; last: {last}");
     }

@@ -64,7 +64,7 @@ public abstract class RollingUpdateTests(ServiceCluster cluster)
         }
         await deployment.Scale(0);
         foreach (var flow in flows)
-            await flow.Becomes("silence");
+            await flow.IsRefused(connected: false);
         await deployment.Scale(1);
         foreach (var flow in flows)
         {

@@ -65,9 +65,11 @@ def talk(s, peer, data):
 
 
 def answer(s):
-    data, peer = s.recvfrom(65536)
+    data, about, _, peer = s.recvmsg(65536, 64)
+    # from the address that was asked: of several, routing would choose one
+    asked = [(level, kind, info[:16] + bytes(4)) for level, kind, info in about if kind == socket.IPV6_PKTINFO]
     try:
-        s.sendto(data if data.startswith(b"echo ") else who(peer), peer)
+        s.sendmsg([data if data.startswith(b"echo ") else who(peer)], asked, 0, peer)
     except OSError:
         pass  # the asker has gone: an ICMP error came back
 
@@ -80,6 +82,7 @@ for port in ports:
     for s in (tcp, udp):
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         s.bind(("::", port))
+    udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     tcp.listen(256)
     poll.register(tcp, selectors.EVENT_READ, (accept,))
     poll.register(udp, selectors.EVENT_READ, (answer,))
