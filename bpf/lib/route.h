@@ -23,10 +23,11 @@ static __always_inline __u16 ebc_wire_len(const struct __sk_buff *skb, const str
 /*
  * BPF_FIB_LKUP_RET_*: where *dst is, for a packet of p's source that arrived at `ifindex`. p->route has the
  * device and the next hop. The source is the packet's own, not what will be put in its place: as in the
- * kernel, which masquerades after routing.
+ * kernel, which masquerades after routing. But what the node sent from a loopback address has no way out.
  */
 static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u32 ifindex)
 {
+	const struct ebc_addr *src = p->about.hook == EBC_HOOK_HOST_EGRESS ? &p->to.src : &p->about.flow.src;
 	struct bpf_fib_lookup *r = &p->route;
 	int rc;
 
@@ -38,11 +39,11 @@ static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u
 	r->tot_len = ebc_wire_len(skb, p);
 	if (p->flags & EBC_PKT_V6) {
 		r->family = EBC_AF_INET6;
-		__builtin_memcpy(r->ipv6_src, &p->about.flow.src, 16);
+		__builtin_memcpy(r->ipv6_src, src, 16);
 		__builtin_memcpy(r->ipv6_dst, &p->to.dst, 16);
 	} else {
 		r->family = EBC_AF_INET;
-		r->ipv4_src = p->about.flow.src.w[3];
+		r->ipv4_src = src->w[3];
 		r->ipv4_dst = p->to.dst.w[3];
 	}
 	rc = bpf_fib_lookup(skb, r, sizeof(*r), 0);
