@@ -11,9 +11,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Written to skb->tc_index, which the kernel leaves alone: translated here, and about to pass here again. */
-#define EBC_PASSED 0xecc1
-
 /* What is for the link itself or for many is none of ours. */
 static __always_inline bool ebc_for_link(const struct ebc_packet *p)
 {
@@ -65,6 +62,7 @@ static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet 
 		if (ebc_rewrite(skb) || bpf_skb_store_bytes(skb, 0, local->pod_mac, 2 * ETH_ALEN, 0))
 			return ebc_refuse(p, EBC_DROP_REWRITE);
 		ebc_count(&p->about, EBC_REASON_SERVICE);
+		skb->tc_index = EBC_PASSED;
 		return bpf_redirect(local->ifindex, 0);
 	}
 	/* As the stack looks up what a socket sends: rules for "iif lo" are for it. */

@@ -9,6 +9,9 @@
 #include "ipcache_lookup.h"
 #include "service.h"
 
+/* Written to skb->tc_index, which the kernel leaves alone: translated here, and about to pass here again. */
+#define EBC_PASSED 0xecc1
+
 /*
  * Later fragments whose first one was not seen: what is for a cluster IP must not go on untranslated. All
  * else may: a node's own datagrams are put together by its stack, and what it lacks the first fragment of is
@@ -88,7 +91,20 @@ static __noinline int ebc_translate_source(struct __sk_buff *skb, struct ebc_pac
 	p->ct.flags = 0;
 	p->ct.service_id = 0;
 	p->ct.backend_index = 0;
-	return ebc_ct_create(skb, leaves || p->about.hook == EBC_HOOK_HOST_EGRESS);
+	return ebc_ct_create(skb, leaves || p->about.hook != EBC_HOOK_POD_EGRESS);
+}
+
+/*
+ * What only goes to a pod is an answer to it, or none of ours. But what the node's own sockets send it may
+ * come from a port to which a masqueraded client's answers go.
+ */
+static __noinline int ebc_translate_to_pod(struct __sk_buff *skb, struct ebc_packet *p, struct ebc_ct *ct)
+{
+	bool own = !skb->ingress_ifindex && skb->tc_index != EBC_PASSED;
+
+	if (ct && (own || (ct->flags & EBC_CT_REPLY)))
+		return ebc_ct_use(p, ct);
+	return own ? ebc_translate_source(skb, p) : EBC_REASON_FORWARDED;
 }
 
 /* With socket hooks a node's own packet has met its frontend; what remains for here is what they let pass. */
@@ -121,14 +137,13 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	p->now = bpf_ktime_get_ns();
 	p->key = ebc_ct_key(&p->about.flow, p->about.proto);
 	ct = ebc_ct_find(&p->key, p->now);
-	/* What only goes to a pod is an answer to it, or none of ours. */
-	if (p->about.hook == EBC_HOOK_POD_INGRESS)
-		return ct && (ct->flags & EBC_CT_REPLY) ? ebc_ct_use(p, ct) : EBC_REASON_FORWARDED;
 	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
 	if (ct && !(ct->flags & EBC_CT_REPLY) && ebc_ct_over(ct) && ebc_opens(p)) {
 		bpf_map_delete_elem(&ebc_ct_v2, &p->key);
 		ct = NULL;
 	}
+	if (p->about.hook == EBC_HOOK_POD_INGRESS)
+		return ebc_translate_to_pod(skb, p, ct);
 	/* An open connection goes on whatever becomes of its service. */
 	again = ct && (ct->flags & (EBC_CT_REPLY | EBC_CT_SERVICE)) == EBC_CT_SERVICE && ebc_begins(p);
 	if (ct && !again)
