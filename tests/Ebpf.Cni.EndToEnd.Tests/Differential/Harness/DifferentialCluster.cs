@@ -37,19 +37,19 @@ public abstract class DifferentialCluster : IAsyncLifetime
     internal Task<Survey> Survey => _survey.Value;
 
     /// <summary>Asks beside the survey.</summary>
-    internal async Task<Row> AskAsync(string id, Scenario scenario, ServicePlace place, int sourcePort)
+    internal async Task<IReadOnlyList<Row>> AskAsync(IReadOnlyCollection<Probe> probes)
     {
-        var observed = await new Prober(Cluster, _addresses).AskAsync([new Probe(id, scenario, place, sourcePort)]);
-        return Judge.Compare(id, scenario, Differences.Expected(scenario), observed[id], _addresses);
+        var observed = await new Prober(Cluster, _addresses).AskAsync(probes);
+        return [.. probes.Select(p => Judge.Compare(p.Id, p.Scenario, Differences.Expected(p.Scenario), observed[p.Id], _addresses))];
     }
 
-    /// <summary>Makes a Service beside those of the survey and waits until it is applied.</summary>
-    internal async Task<ServicePlace> AddAsync(ServiceCase service)
+    /// <summary>Makes Services, each in a place of its own, and waits until they are applied.</summary>
+    internal async Task<IReadOnlyList<ServicePlace>> AddAsync(IReadOnlyCollection<ServiceCase> services)
     {
-        var place = new ServicePlace(_services++, service);
-        await CreateAsync([place]);
+        var places = services.Select(service => new ServicePlace(_services++, service)).ToList();
+        await CreateAsync(places);
         await AppliedAsync();
-        return place;
+        return places;
     }
 
     internal static string ClientPod(Site site) => "client-" + site.ToString().ToLowerInvariant();
@@ -125,15 +125,12 @@ public abstract class DifferentialCluster : IAsyncLifetime
 
     private async Task<Survey> SurveyAsync()
     {
-        var cluster = Cluster;
         var scenarios = _scenarios(Seed.Next());
-        var places = scenarios.Select(s => s.Service).Distinct().Select(service => new ServicePlace(_services++, service)).ToDictionary(p => p.Case);
-        await CreateAsync(places.Values);
-        await AppliedAsync();
+        var places = (await AddAsync([.. scenarios.Select(s => s.Service).Distinct()])).ToDictionary(p => p.Case);
 
         var clock = Stopwatch.StartNew();
         List<Probe> probes = [.. scenarios.Select((s, i) => new Probe($"{_mode.ToString().ToLowerInvariant()}-{i:000}", s, places[s.Service]))];
-        var observed = await new Prober(cluster, _addresses).AskAsync(probes);
+        var observed = await new Prober(Cluster, _addresses).AskAsync(probes);
         return new Survey(_mode, probes, observed, clock.Elapsed);
     }
 
