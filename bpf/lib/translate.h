@@ -65,7 +65,10 @@ static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 {
 	const struct ebc_ct *other;
 
-	if (!ebc_begins(p) || p->about.hook == EBC_HOOK_UPLINK_INGRESS)
+	if (!ebc_begins(p))
+		return false;
+	/* Answers of others than pods leave without being looked at. */
+	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS && !ebc_endpoint(&p->about.flow.dst))
 		return false;
 	ebc_ct_twin(&p->about.flow, p->about.proto, &p->answers);
 	other = ebc_ct_find(&p->answers, p->now);
@@ -91,7 +94,8 @@ static __noinline int ebc_translate_source(struct __sk_buff *skb, struct ebc_pac
 	p->ct.flags = 0;
 	p->ct.service_id = 0;
 	p->ct.backend_index = 0;
-	return ebc_ct_create(skb, leaves || p->about.hook != EBC_HOOK_POD_EGRESS);
+	return ebc_ct_create(skb, leaves || p->about.hook == EBC_HOOK_HOST_EGRESS ||
+				      p->about.hook == EBC_HOOK_POD_INGRESS);
 }
 
 /*
