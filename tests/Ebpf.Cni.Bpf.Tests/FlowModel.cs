@@ -37,7 +37,11 @@ internal sealed class FlowModel
     /// <summary>What the program may do with a request to <paramref name="frontend"/>.</summary>
     public Expected Forward(Packet request, string frontend)
     {
-        var known = _forward.GetValueOrDefault((request.Src, request.Sport, frontend, request.Protocol));
+        var key = (request.Src, request.Sport, frontend, request.Protocol);
+        var known = _forward.GetValueOrDefault(key);
+        // a SYN takes the entry of what is over with it, even if it is refused
+        if (known is not null && Opens(request) && !Reusable(known))
+            _forward.Remove(key);
         var open = request.Protocol == IpProtocol.Tcp && !Opens(request);
         if (open && known is not null)
             return new Expected(Reason.Service, [known.Backend]);
