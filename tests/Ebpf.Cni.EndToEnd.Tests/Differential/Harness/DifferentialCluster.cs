@@ -81,6 +81,9 @@ public abstract class DifferentialCluster : IAsyncLifetime
         });
         foreach (var range in ServicePlace.Ranges)
             _cluster.Outside.Route(range, ServiceObjects.NodeName(Site.A));
+        foreach (var node in _cluster.Nodes.Values)
+            foreach (var pods in new[] { node.Addresses.PodsV4, node.Addresses.PodsV6 })
+                _cluster.Outside.Route(pods, node.Name);
         await StartPodsAsync();
     }
 

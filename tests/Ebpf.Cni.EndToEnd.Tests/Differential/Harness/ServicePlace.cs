@@ -38,6 +38,7 @@ internal sealed record ServicePlace(int Number, ServiceCase Case)
         AddressKind.Loopback => (IPAddress.Loopback, NodePort(scenario.Transport)),
         AddressKind.External => (ExternalIp, Port),
         AddressKind.LoadBalancer => (LoadBalancerIp, Port),
+        AddressKind.Endpoint => (addresses[Case.Endpoints.All[0].Backend, Case.Family], Case.Endpoints.All[0].Backend.Site() == Site.A ? TargetPortOnA : TargetPortOnB),
         _ => (addresses[Site.A, Case.Family], HealthPort),
     };
 

@@ -19,6 +19,8 @@ internal class KubeProxyRules
         var local = LocalEndpoints(service.Endpoints.All, scenario.Entry);
         return scenario.Address switch
         {
+            // no rule of a service proxy is about an endpoint's own address
+            AddressKind.Endpoint => Untouched(scenario, service.Endpoints.All[0].Backend),
             AddressKind.Health => HealthCheck(service.Endpoints.All),
             // the nftables mode does not serve node ports on 127.0.0.1, and nobody else listens there
             AddressKind.Loopback => new Verdict.Refused(),
@@ -111,6 +113,9 @@ internal class KubeProxyRules
         // "we don't need to masquerade packets that are going to a host network IP" of the same node: they do not leave again
         return masquerade && !(backend.IsHostNetwork() && backend.Site() == scenario.Entry) ? Source.Node : Source.Client;
     }
+
+    private static Verdict.Served Untouched(Scenario scenario, Backend backend) => new(ImmutableSortedDictionary<Backend, Source>.Empty.Add(
+        backend, scenario.Client is Client.Host or Client.OtherHost ? Source.Node : Source.Client));
 
     private static bool ServesWhileTerminating(EndpointEntry endpoint) => endpoint.State is { IsServing: true, IsTerminating: true };
 }

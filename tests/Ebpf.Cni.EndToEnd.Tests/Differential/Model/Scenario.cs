@@ -50,6 +50,9 @@ internal enum AddressKind
 
     /// <summary>GET on A's healthCheckNodePort.</summary>
     Health,
+
+    /// <summary>The Service's first endpoint itself: nobody may translate that, nor its answers.</summary>
+    Endpoint,
 }
 
 internal enum Policy
@@ -120,11 +123,12 @@ internal sealed record Scenario(Mode Mode, ServiceCase Service, Client Client, A
         && (Address != AddressKind.Health || (Service.External == Policy.Local && Transport == Transport.Tcp && Client != Client.Server))
         && (Client != Client.Server || Service.Endpoints.All.Any(e => e.Backend == Backend.A1))
         && (Transport != Transport.Sctp || MeetsPacketPrograms)
+        && (Address != AddressKind.Endpoint || Service.Endpoints.All.Length > 0)
         && (!Service.OtherProxy || Address == AddressKind.NodePort);
 
     // the kernel has no socket hooks for SCTP, so what a node itself sends is translated by packet programs or not at all
     private bool MeetsPacketPrograms =>
-        Mode == Mode.Off || Client is not (Client.Host or Client.OtherHost) || (Client == Client.OtherHost && Address == AddressKind.NodePort);
+        Mode == Mode.Off || Address == AddressKind.Endpoint || Client is not (Client.Host or Client.OtherHost) || (Client == Client.OtherHost && Address == AddressKind.NodePort);
 }
 
 /// <summary>Where clients are.</summary>

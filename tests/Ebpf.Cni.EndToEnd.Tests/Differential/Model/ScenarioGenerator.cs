@@ -26,7 +26,7 @@ internal static class ScenarioGenerator
     }
 
     private static IEnumerable<Scenario> Core(Mode mode) =>
-        Endpoints(mode).Concat(Ways(mode)).Concat(Ranges(mode)).Concat(HealthChecks(mode)).Concat(Sctp(mode)).Concat(Rest(mode));
+        Endpoints(mode).Concat(Ways(mode)).Concat(Ranges(mode)).Concat(HealthChecks(mode)).Concat(Sctp(mode)).Concat(Direct(mode)).Concat(Rest(mode));
 
     /// <summary>Every state of endpoints under every policy; transports and families take turns.</summary>
     private static IEnumerable<Scenario> Endpoints(Mode mode) =>
@@ -42,7 +42,7 @@ internal static class ScenarioGenerator
     private static IEnumerable<Scenario> Ways(Mode mode) =>
         from client in Clients.All
         from address in Enum.GetValues<AddressKind>()
-        where address != AddressKind.Health
+        where address is not (AddressKind.Health or AddressKind.Endpoint)
         from external in Enum.GetValues<Policy>()
         let turn = (int)client + (int)address + (int)external
         let service = new ServiceCase(turn % 2 == 0 ? Family.V4 : Family.V6, Policy.Cluster, external, Mixed)
@@ -73,6 +73,13 @@ internal static class ScenarioGenerator
         let service = new ServiceCase(policy == Policy.Local ? Family.V6 : Family.V4, policy, policy, EndpointSets.Named(set))
         from way in new[] { (Client.Pod, AddressKind.Cluster), (Client.Pod, AddressKind.External), (Client.Outside, AddressKind.NodePort) }
         select new Scenario(mode, service, way.Item1, way.Item2, Transport.Sctp);
+
+    private static IEnumerable<Scenario> Direct(Mode mode) =>
+        from set in new[] { "local ready", "remote ready", "local host network" }
+        from client in Clients.All
+        from transport in new[] { Transport.Tcp, Transport.UdpSendTo, Transport.Sctp }
+        let service = new ServiceCase(((int)client + (int)transport) % 2 == 0 ? Family.V4 : Family.V6, Policy.Cluster, Policy.Cluster, EndpointSets.Named(set))
+        select new Scenario(mode, service, client, AddressKind.Endpoint, transport);
 
     private static IEnumerable<Scenario> Rest(Mode mode) =>
         from family in Enum.GetValues<Family>()
