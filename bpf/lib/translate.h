@@ -82,12 +82,25 @@ static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 	return false;
 }
 
+/*
+ * Somebody outside of the cluster begins to talk to a pod itself. It is remembered, so that the pod's answers
+ * are not masqueraded as what a pod begins is.
+ */
+static __always_inline bool ebc_comes_to_pod(struct ebc_packet *p)
+{
+	if (!ebc_configured(EBC_CONFIG_MASQUERADE) || p->about.hook != EBC_HOOK_UPLINK_INGRESS ||
+	    !ebc_begins(p) || !ebc_endpoint(&p->about.flow.dst) || ebc_ipcache(&p->about.flow.src))
+		return false;
+	p->ct.src = p->about.flow.src;
+	return true;
+}
+
 /* For no service: only the source may have to change. EBC_REASON_FORWARDED, or a drop reason. */
 static __noinline int ebc_translate_source(struct __sk_buff *skb, struct ebc_packet *p)
 {
 	bool leaves = ebc_leaves_cluster(skb, p);
 
-	if (!leaves && !ebc_answers_collide(p))
+	if (!leaves && !ebc_comes_to_pod(p) && !ebc_answers_collide(p))
 		return EBC_REASON_FORWARDED;
 	p->ct.dst = p->about.flow.dst;
 	p->ct.dport = p->about.flow.dport;
