@@ -111,6 +111,12 @@ static __noinline int ebc_translate_source(struct __sk_buff *skb, struct ebc_pac
 				      p->about.hook == EBC_HOOK_POD_INGRESS);
 }
 
+/* A source that is hidden stays hidden the same way. An entry that had a service has lost it. */
+static __always_inline int ebc_no_service(struct __sk_buff *skb, struct ebc_packet *p, struct ebc_ct *ct)
+{
+	return ct && !(ct->flags & EBC_CT_SERVICE) ? ebc_ct_use(p, ct) : ebc_translate_source(skb, p);
+}
+
 /*
  * What only goes to a pod is an answer to it, or none of ours. But what the node's own sockets send it may
  * come from a port to which a masqueraded client's answers go.
@@ -161,19 +167,22 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	}
 	if (p->about.hook == EBC_HOOK_POD_INGRESS)
 		return ebc_translate_to_pod(skb, p, ct);
-	/* An open connection goes on whatever becomes of its service. */
-	again = ct && (ct->flags & (EBC_CT_REPLY | EBC_CT_SERVICE)) == EBC_CT_SERVICE && ebc_begins(p);
+	/*
+	 * An open connection goes on whatever becomes of its service. What may move asks again, also what left
+	 * the cluster so far: a sender of datagrams that never pauses may have begun before its service did.
+	 */
+	again = ct && !(ct->flags & EBC_CT_REPLY) && ebc_begins(p);
 	if (ct && !again)
 		return ebc_ct_use(p, ct);
 	if (!ebc_asks(p) || !ebc_frontend(p))
-		return ebc_translate_source(skb, p);
+		return ebc_no_service(skb, p, ct);
 	if (again && ebc_backend_serves(p, ct))
 		return ebc_ct_use(p, ct);
 	reason = ebc_admit(p);
 	if (reason)
 		return reason;
 	if (ebc_only_refuses(p))
-		return ebc_translate_source(skb, p);
+		return ebc_no_service(skb, p, ct);
 	return ebc_service_begin(skb, p);
 }
 
