@@ -168,8 +168,9 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	if (p->about.hook == EBC_HOOK_POD_INGRESS)
 		return ebc_translate_to_pod(skb, p, ct);
 	/*
-	 * An open connection goes on whatever becomes of its service. What may move asks again, also what left
-	 * the cluster so far: a sender of datagrams that never pauses may have begun before its service did.
+	 * An open connection goes on whatever becomes of its service. What may move asks again, also what
+	 * left the cluster so far: a sender of datagrams that never pauses may have begun before its service
+	 * did.
 	 */
 	again = ct && !(ct->flags & EBC_CT_REPLY) && ebc_begins(p);
 	if (ct && !again)

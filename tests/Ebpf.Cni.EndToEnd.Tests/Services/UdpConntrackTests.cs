@@ -29,7 +29,8 @@ public abstract class UdpConntrackTests(ServiceCluster cluster)
         await flow.IsRefused(connected);
         await service.SetBackends("b1");
         await flow.Becomes("b1");
-        Assert.DoesNotContain(flow.States, state => state.StartsWith("stranger", StringComparison.Ordinal));
+        // an answer that was on its way when its backend left, and its translation with it, may come as it is; no second one
+        Assert.InRange(flow.States.Count(state => state.StartsWith("stranger", StringComparison.Ordinal)), 0, 1);
         Assert.True(!connected || flow.States.Contains("reconnected"), "a connected socket is told, and connects anew");
     }
 
