@@ -110,7 +110,7 @@ internal sealed class Rolled : IAsyncDisposable
 
     public JsonObject Service { get; private set; } = [];
 
-    public static async Task<Rolled> Create(ServiceCluster cluster, string name, int replicas, string more, string spec, double drain = 1.5)
+    public static async Task<Rolled> Create(ServiceCluster cluster, string name, int replicas, string more, string spec, double drain = 5)
     {
         var made = new Rolled(cluster, name, replicas, more, drain);
         await cluster.Cluster.ApplyAsync(
