@@ -104,8 +104,8 @@ static __always_inline bool ebc_serves(const struct ebc_svc *svc, __u32 from, __
  * What has no entry is chosen by the client's address and not at random: connections that begin at the same
  * time on several CPUs agree, and an entry that the LRU gave up is mostly found again.
  */
-static __noinline const struct ebc_backend *ebc_choose_affine(const struct ebc_svc *svc,
-							      const struct ebc_addr *client, __u32 *index)
+static __noinline const struct ebc_backend *
+ebc_choose_affine(const struct ebc_svc *svc, const struct ebc_addr *client, __u32 pick, __u32 *index)
 {
 	struct ebc_affinity_key key = {.client = *client, .service_id = svc->service_id};
 	__u64 now = bpf_ktime_get_ns();
@@ -125,6 +125,8 @@ static __noinline const struct ebc_backend *ebc_choose_affine(const struct ebc_s
 			known->last_used_ns = now;
 			return ebc_backend_at(svc->offset + *index);
 		}
+		/* Its time is over: from now on any will do, not the same one for ever. */
+		*index = pick % svc->count;
 	}
 	b = ebc_backend_at(svc->offset + *index);
 	if (!b)
@@ -144,7 +146,7 @@ static __always_inline const struct ebc_backend *
 ebc_choose(const struct ebc_svc *svc, const struct ebc_addr *client, __u32 pick, __u32 *index)
 {
 	if (svc->affinity_sec)
-		return ebc_choose_affine(svc, client, index);
+		return ebc_choose_affine(svc, client, pick, index);
 	*index = pick % svc->count;
 	return ebc_backend_at(svc->offset + *index);
 }
