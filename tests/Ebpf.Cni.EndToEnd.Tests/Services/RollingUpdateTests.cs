@@ -115,7 +115,7 @@ internal sealed class Rolled : IAsyncDisposable
         var made = new Rolled(cluster, name, replicas, more, drain);
         await cluster.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: {name}}}, ipFamilyPolicy: RequireDualStack, {spec}, "
-            + "ports: [{name: t, port: 80, targetPort: web, protocol: TCP}, {name: u, port: 80, targetPort: web, protocol: UDP}]}\n");
+            + "ports: [{name: t, port: 80, targetPort: 8080, protocol: TCP}, {name: u, port: 80, targetPort: 8080, protocol: UDP}]}\n");
         await cluster.Cluster.ApplyAsync(made.Manifest("1"));
         await cluster.Cluster.WaitForPodsReady("app=" + name, replicas);
         await cluster.Cluster.Client.WaitForEndpointsAsync(name, replicas);
@@ -173,7 +173,6 @@ internal sealed class Rolled : IAsyncDisposable
                   image: python:3-slim
                   env: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName} } }]
                   command: {{ServerCommand("g" + generation, "$(NODE)", "8080", _drain)}}
-                  ports: [{name: web, containerPort: 8080, protocol: TCP}, {name: web, containerPort: 8080, protocol: UDP}]
                   readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
         """;
 }
