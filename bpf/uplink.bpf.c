@@ -49,6 +49,7 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 		return ebc_deny(skb, p, reason);
 	if (!(p->flags & EBC_PKT_CHANGED) && !ebc_endpoint(&p->to.dst))
 		return ebc_pass(p, EBC_REASON_FORWARDED);
+	ebc_learn_way_back(p, reason);
 	return ebc_forward(skb, p, reason);
 }
 

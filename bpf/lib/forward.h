@@ -7,6 +7,7 @@
 #include "deliver.h"
 #include "reject.h"
 #include "service.h"
+#include "way_back.h"
 
 static __always_inline int ebc_refuse(const struct ebc_packet *p, int reason)
 {
@@ -95,6 +96,7 @@ static __always_inline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet
 static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
 	const struct ebc_ep *local = ebc_endpoint(&p->to.dst);
+	const struct ebc_way_back *back;
 	int route;
 
 	if (local)
@@ -112,8 +114,11 @@ static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, i
 	}
 	if (ebc_rewrite(skb) || ebc_decrement_ttl(skb, p))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
+	back = ebc_way_back(p, reason);
+	if (back && bpf_skb_store_bytes(skb, 0, back->peer_mac, 2 * ETH_ALEN, 0))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
 	ebc_count(&p->about, reason);
-	return ebc_to_neighbour(p);
+	return back ? bpf_redirect(back->ifindex, 0) : ebc_to_neighbour(p);
 }
 
 #endif

@@ -267,6 +267,7 @@ static __noinline int ebc_icmp_error(struct __sk_buff *skb, struct ebc_packet *p
 	if (ebc_icmp_error_edit(skb, p, &q, &entry, out))
 		return EBC_DROP_REWRITE;
 	p->flags |= EBC_PKT_EDITED;
+	p->key = q.key;
 	return flags & EBC_CT_REPLY ? EBC_REASON_REPLY : EBC_REASON_SERVICE;
 }
 

@@ -4,6 +4,7 @@
 #define EBC_IPCACHE_LOOKUP_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 #include "abi/node_abi.h"
@@ -23,6 +24,12 @@ static __always_inline __u32 ebc_ipcache(const struct ebc_addr *a)
 	const struct ebc_ipcache *known = bpf_map_lookup_elem(&ebc_ipcache_v1, &key);
 
 	return known ? known->flags : 0;
+}
+
+/* A pod's or a node's, and not only one that pods reach with their own address. */
+static __always_inline bool ebc_in_cluster(const struct ebc_addr *a)
+{
+	return ebc_ipcache(a) & (EBC_IPCACHE_POD | EBC_IPCACHE_NODE);
 }
 
 #endif

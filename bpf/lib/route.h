@@ -68,6 +68,15 @@ static __always_inline int ebc_to_neighbour(const struct ebc_packet *p)
 	return bpf_redirect_neigh(p->route.ifindex, &hop, sizeof(hop), 0);
 }
 
+/* The neighbour that p->route names. */
+static __always_inline void ebc_next_hop(const struct ebc_packet *p, struct ebc_addr *hop)
+{
+	if (p->flags & EBC_PKT_V6)
+		__builtin_memcpy(hop, p->route.ipv6_dst, sizeof(*hop));
+	else
+		ebc_addr_from_v4(hop, p->route.ipv4_dst);
+}
+
 /* What the route would take, after BPF_FIB_LKUP_RET_FRAG_NEEDED. Before Linux 5.12 only that it is less. */
 static __always_inline __u32 ebc_route_mtu(const struct __sk_buff *skb, const struct ebc_packet *p)
 {

@@ -6,6 +6,7 @@
 #include "choose.h"
 #include "endpoint_lookup.h"
 #include "hairpin.h"
+#include "ipcache_lookup.h"
 #include "route.h"
 #include "snat.h"
 #include "source_range.h"
@@ -79,19 +80,44 @@ static __always_inline bool ebc_backend_is_node(const struct ebc_backend *b)
 }
 
 /*
+ * May a client from the network be shown to the backend, as the configuration wants it? Only if the answers
+ * come back here. Those of pods here do. Those of pods elsewhere do if their node can tell that we handed it
+ * the packet (way_back.h): to somebody outside, and with no router between us. Nodes, and what is no pod at
+ * all, answer straight to the client.
+ */
+static __always_inline bool ebc_keeps_source(struct __sk_buff *skb, struct ebc_packet *p,
+					     const struct ebc_backend *b)
+{
+	struct ebc_addr hop;
+
+	if (!ebc_configured(EBC_CONFIG_KEEP_SOURCE))
+		return false;
+	if (ebc_endpoint(&b->addr))
+		return true;
+	if (!(ebc_ipcache(&b->addr) & EBC_IPCACHE_POD) || ebc_in_cluster(&p->about.flow.src))
+		return false;
+	p->to.dst = b->addr;
+	if (!ebc_leaves(ebc_route(skb, p, p->about.ifindex)))
+		return false;
+	ebc_next_hop(p, &hop);
+	return ebc_ipcache(&hop) & EBC_IPCACHE_NODE;
+}
+
+/*
  * What the backend is to see as the client, into p->ct.src. What comes over an uplink gets the node's
  * address, so that the answers come back here; unless the service, or the configuration, keeps the source,
  * and unless this node is the backend (it answers through here anyway). False where the node has no such
  * address.
  */
-static __always_inline bool ebc_service_source(struct ebc_packet *p, const struct ebc_backend *b, bool *node)
+static __always_inline bool ebc_service_source(struct __sk_buff *skb, struct ebc_packet *p,
+					       const struct ebc_backend *b, bool *node)
 {
 	const struct ebc_addr *src = &p->about.flow.src;
 
 	*node = false;
 	p->ct.src = *src;
 	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS) {
-		if ((p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_configured(EBC_CONFIG_KEEP_SOURCE) ||
+		if ((p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p, b) ||
 		    ebc_backend_is_node(b))
 			return true;
 	} else if (p->about.hook == EBC_HOOK_HOST_EGRESS) {
@@ -128,7 +154,7 @@ static __noinline int ebc_service_begin(struct __sk_buff *skb, struct ebc_packet
 	p->ct.flags = EBC_CT_SERVICE;
 	p->ct.service_id = p->svc.service_id;
 	p->ct.backend_index = index;
-	if (!ebc_service_source(p, b, &node))
+	if (!ebc_service_source(skb, p, b, &node))
 		return EBC_DROP_SNAT_PORTS;
 	ebc_stat_connection(p->svc.service_id, b);
 	reason = ebc_ct_create(skb, node);

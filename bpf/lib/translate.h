@@ -84,12 +84,16 @@ static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 
 /*
  * Somebody outside of the cluster begins to talk to a pod itself. It is remembered, so that the pod's answers
- * are not masqueraded as what a pod begins is.
+ * are not masqueraded as what a pod begins is; and, with sources kept, so that they take the way on which it
+ * came.
  */
 static __always_inline bool ebc_comes_to_pod(struct ebc_packet *p)
 {
-	if (!ebc_configured(EBC_CONFIG_MASQUERADE) || p->about.hook != EBC_HOOK_UPLINK_INGRESS ||
-	    !ebc_begins(p) || !ebc_endpoint(&p->about.flow.dst) || ebc_ipcache(&p->about.flow.src))
+	if (!ebc_configured(EBC_CONFIG_MASQUERADE | EBC_CONFIG_KEEP_SOURCE) ||
+	    p->about.hook != EBC_HOOK_UPLINK_INGRESS || !ebc_begins(p) || !ebc_endpoint(&p->about.flow.dst))
+		return false;
+	if (ebc_configured(EBC_CONFIG_KEEP_SOURCE) ? ebc_in_cluster(&p->about.flow.src)
+						   : ebc_ipcache(&p->about.flow.src) != 0)
 		return false;
 	p->ct.src = p->about.flow.src;
 	return true;
@@ -146,7 +150,7 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	bool again;
 	int reason;
 
-	if (!ebc_configured(EBC_CONFIG_TC_SERVICES | EBC_CONFIG_MASQUERADE))
+	if (!ebc_configured(EBC_CONFIG_TC_SERVICES | EBC_CONFIG_MASQUERADE | EBC_CONFIG_KEEP_SOURCE))
 		return EBC_REASON_FORWARDED;
 	if (ebc_is_icmp_error(p)) {
 		reason = ebc_icmp_error(skb, p, &p->to);

@@ -77,6 +77,10 @@ public readonly record struct Ct
     public ulong Bytes { get; init; }
 }
 
+/// <summary><c>struct ebc_way_back</c>: from whom, and over which device, somebody outside asked a pod.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct WayBack(uint Ifindex, MacAddr PeerMac, MacAddr OwnMac);
+
 /// <summary><c>struct ebc_frag_key</c>: the fragments of one datagram.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct FragKey(Addr Src, Addr Dst, U32Be Id, IpProtocol Proto)

@@ -11,6 +11,10 @@ public static class MapNames
     public const string SockFlow = "ebc_sockflow_v1";
 
     public const string Conntrack = "ebc_ct_v2";
+
+    /// <summary>By which way pods answer those outside who asked them directly, or by another node that kept their source.</summary>
+    public const string Return = "ebc_return_v1";
+
     /// <summary>Needs no pin: it bridges the microseconds between the fragments of one datagram.</summary>
     public const string Fragment = "ebc_frag_v1";
 

@@ -66,6 +66,17 @@ struct ebc_ct {
 };
 _Static_assert(sizeof(struct ebc_ct) == 80, "ebc_ct");
 
+/*
+ * Value of ebc_return_v1, whose key is ebc_ct_key of a pod's answers to somebody outside who asked the pod
+ * itself: from whom, and over which device, that came.
+ */
+struct ebc_way_back {
+	__u32 ifindex;
+	__u8 peer_mac[6];
+	__u8 own_mac[6];
+};
+_Static_assert(sizeof(struct ebc_way_back) == 16, "ebc_way_back");
+
 /* Key of ebc_frag_v1: the fragments of one datagram. id is in network order (16 bits for IPv4). */
 struct ebc_frag_key {
 	struct ebc_addr src;

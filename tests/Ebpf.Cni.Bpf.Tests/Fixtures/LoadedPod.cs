@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 /// <summary>pod.bpf.o and uplink.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
 internal sealed class LoadedPod
 {
-    private readonly BpfMap _fragments, _affinity;
+    private readonly BpfMap _fragments, _affinity, _return;
 
     public LoadedPod(Config config)
     {
@@ -29,6 +29,7 @@ internal sealed class LoadedPod
         SourceRanges = pod.GetMap(MapNames.SourceRange);
         _fragments = pod.GetMap(MapNames.Fragment);
         _affinity = pod.GetMap(MapNames.Affinity);
+        _return = pod.GetMap(MapNames.Return);
         using var uplink = BpfObject.Open(Repository.BpfObject("uplink"));
         uplink.SetReadOnlyGlobal(MapNames.Config, config);
         foreach (var map in uplink.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal)))
@@ -64,6 +65,7 @@ internal sealed class LoadedPod
         Empty<EpKey, Ep>(Endpoints);
         Empty<FragKey, Frag>(_fragments);
         Empty<AffinityKey, Affinity>(_affinity);
+        Empty<CtKey, WayBack>(_return);
         Empty<IpcacheKey, Ipcache>(Ipcache);
         Empty<UplinkKey, Uplink>(Uplinks);
         Empty<SrangeKey, Srange>(SourceRanges);

@@ -16,6 +16,8 @@ internal sealed class Town : IDisposable
 {
     public const string Node4 = "192.168.50.1", Node6 = "fd00:50::1";
     public const string Peer4 = "192.168.50.2", Peer6 = "fd00:50::2";
+    public const string Front4 = "192.168.50.3", Front6 = "fd00:50::3";
+    public const string Router4 = "192.168.50.4", Router6 = "fd00:50::4";
     public const string Outside4 = "192.168.50.9", Outside6 = "fd00:50::9";
     public const string Balancer4 = "203.0.113.7", Balancer6 = "fd00:203::7";
 
@@ -45,16 +47,7 @@ internal sealed class Town : IDisposable
             using (var netlink = RouteNetlink.Open(Peer))
                 foreach (var pod in new[] { Address.Remote4, Address.Remote6 })
                     netlink.AddAddress(1, IPAddress.Parse(pod), Bits(pod));
-            foreach (var (prefix, what) in new[]
-            {
-                ("10.1.0.0/16", IpcacheFlags.Pod), ("10.2.0.0/16", IpcacheFlags.Pod), ("fd00:1::/64", IpcacheFlags.Pod), ("fd00:2::/64", IpcacheFlags.Pod),
-                (Node4 + "/32", IpcacheFlags.Node), (Peer4 + "/32", IpcacheFlags.Node), (Node6 + "/128", IpcacheFlags.Node), (Peer6 + "/128", IpcacheFlags.Node),
-            })
-                Programs.AddCluster(prefix, what);
-            Programs.SetUplink(0, Node4, Node6);
-            Programs.SetUplink(Uplink, Node4, Node6);
-            Node.Run(() => Programs.AttachUplink(Uplink).ForEach(l => Own(l)));
-            Node.Run(() => Nft(Forward));
+            Serve(Node, Programs, Uplink, Node4, Node6);
         }
         catch
         {
@@ -73,6 +66,7 @@ internal sealed class Town : IDisposable
 
     public static string NodeAddress(bool v6) => v6 ? Node6 : Node4;
     public static string PeerAddress(bool v6) => v6 ? Peer6 : Peer4;
+    public static string FrontAddress(bool v6) => v6 ? Front6 : Front4;
     public static string OutsideAddress(bool v6) => v6 ? Outside6 : Outside4;
     public static string BalancerAddress(bool v6) => v6 ? Balancer6 : Balancer4;
 
@@ -87,6 +81,31 @@ internal sealed class Town : IDisposable
         netlink.ReplaceRoute(new Route(new IPNetwork(IPAddress.Any, 0), Uplink) { Gateway = IPAddress.Parse(Peer4) });
         netlink.ReplaceRoute(new Route(new IPNetwork(IPAddress.IPv6Any, 0), Uplink) { Gateway = IPAddress.Parse(Peer6) });
     });
+
+    /// <summary>Another node, without pods, which has programs and tables of its own.</summary>
+    /// <param name="flags">Its configuration.</param>
+    /// <param name="routed">The way to the pods leads by an address that is not known as a node's, as a router's is not.</param>
+    public PodPrograms AddFront(ConfigFlags flags, bool routed = false)
+    {
+        var front = Own(NetworkNamespace.CreateAnonymous());
+        var programs = Own(new PodPrograms(flags | ConfigFlags.TcServices));
+        var uplink = Connect(front, "front", Front4, Front6);
+        if (routed)
+            using (var netlink = RouteNetlink.Open(Node))
+                foreach (var (address, bits) in new[] { (Router4, 24), (Router6, 64) })
+                    netlink.AddAddress(Uplink, IPAddress.Parse(address), bits);
+        Tell(front, "10.1.0.0/16", routed ? Router4 : Node4, "fd00:1::/64", routed ? Router6 : Node6);
+        front.Run(() =>
+        {
+            File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "1");
+            File.WriteAllText("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+        });
+        Serve(front, programs, uplink, Front4, Front6);
+        return programs;
+    }
+
+    /// <summary>Whoever is outside learns the way to the node's pods.</summary>
+    public void ShowPods() => Tell(Outside, "10.1.0.0/16", Node4, "fd00:1::/64", Node6);
 
     /// <summary>A socket in a namespace; it gives up after a while.</summary>
     public static Socket Socket(NetworkNamespace where, string address, ProtocolType protocol, int port = 0) => where.Run(() =>
@@ -124,6 +143,19 @@ internal sealed class Town : IDisposable
         using var nft = Process.Start(new ProcessStartInfo("nft", [rules]))!;
         nft.WaitForExit();
         Assert.Equal(0, nft.ExitCode);
+    }
+
+    // what the agent writes about the network, and a FORWARD chain that drops
+    private void Serve(NetworkNamespace node, PodPrograms programs, int uplink, string v4, string v6)
+    {
+        foreach (var prefix in new[] { "10.1.0.0/16", "10.2.0.0/16", "fd00:1::/64", "fd00:2::/64" })
+            programs.AddCluster(prefix, IpcacheFlags.Pod);
+        foreach (var address in new[] { Node4, Peer4, Front4, Node6, Peer6, Front6 })
+            programs.AddCluster($"{address}/{Bits(address)}", IpcacheFlags.Node);
+        programs.SetUplink(0, v4, v6);
+        programs.SetUplink(uplink, v4, v6);
+        node.Run(() => programs.AttachUplink(uplink).ForEach(l => Own(l)));
+        node.Run(() => Nft(Forward));
     }
 
     private static void Tell(NetworkNamespace who, string to4, string by4, string to6, string by6)
