@@ -120,7 +120,7 @@ public abstract class ExternalAddressTests(ServiceCluster cluster)
             foreach (var target in targets)
                 await cluster.AnsweredBy(World, protocol, target.Split(',')[0], int.Parse(target.Split(',')[1], System.Globalization.CultureInfo.InvariantCulture), "a1");
             var source = cluster.SourceOf(World, FamilyOf(node));
-            var asked = Asked.Parse(await cluster.RunAsync(World, Program("several.py", [protocol, source, "40123", .. targets])));
+            var asked = Asked.Parse(await cluster.RunAsync(World, Program("several.py", [protocol, source, "20123", .. targets])));
             Assert.Equal($"a1 node-a {source}: {targets.Length * 3}", asked.ToString());
         }
     }
