@@ -112,8 +112,9 @@ internal sealed class PlainNode : IDisposable
         Run(check: true, "-n", inside, "route", "add", "default", "via", "169.254.1.1");
     }
 
+    /// <summary>Each in a session of its own, as a pod's process is: the scheduler shares cores between sessions (autogroup).</summary>
     private Process Spawn(string pod, params string[] role) =>
-        Process.Start("ip", ["netns", "exec", Namespace(pod), "taskset", "-c", "0", "dotnet", Self, .. role]);
+        Process.Start("ip", ["netns", "exec", Namespace(pod), "setsid", "taskset", "-c", "0", "dotnet", Self, .. role]);
 
     private string Namespace(string part) => $"ecni-bench-{_name}-{part}";
 

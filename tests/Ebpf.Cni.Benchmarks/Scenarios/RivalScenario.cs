@@ -18,7 +18,7 @@ namespace Ebpf.Cni.Benchmarks.Scenarios;
 internal static class RivalScenario
 {
     private const int Rounds = 15, PerRound = 400, Changes = 15;
-    private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(180);
+    private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(100);
 
     public static int[] Sizes { get; } = [1, 1_000, 10_000, 30_000];
 
