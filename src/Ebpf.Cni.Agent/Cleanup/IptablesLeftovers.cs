@@ -3,19 +3,26 @@ using System.Text;
 namespace Ebpf.Cni.Agent.Cleanup;
 
 /// <summary>
-/// What kube-proxy has left in the tables of iptables: chains whose names start with KUBE-, and the rules of other chains that lead into them. Pure:
+/// What kube-proxy has left in the tables of iptables: chains by its names, and the rules of other chains that lead into them. Pure:
 /// from the text of iptables-save to the input of iptables-restore --noflush.
 /// </summary>
 /// <param name="Restore">"" when there is nothing to remove.</param>
 /// <param name="Removed">table/chain, and the rules elsewhere, for the log.</param>
 internal sealed record IptablesLeftovers(string Restore, IReadOnlyList<string> Removed)
 {
-    private const string Prefix = "KUBE-";
+    /// <summary>
+    /// pkg/proxy/iptables/proxier.go and pkg/proxy/ipvs/proxier.go, older versions' too. Others have chains called KUBE-... as well: the kubelet's guard the
+    /// node's loopback, a policy controller's (KUBE-NWPLCY-, KUBE-POD-FW-, KUBE-ROUTER-) hold its policies.
+    /// </summary>
+    private static readonly string[] Names =
+    [
+        "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-FORWARD", "KUBE-PROXY-FIREWALL", "KUBE-PROXY-CANARY",
+        "KUBE-MARK-MASQ", "KUBE-MARK-DROP", "KUBE-LOAD-BALANCER", "KUBE-NODE-PORT", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER",
+    ];
+
+    private static readonly string[] Prefixes = ["KUBE-SVC-", "KUBE-SVL-", "KUBE-SEP-", "KUBE-EXT-", "KUBE-FW-", "KUBE-XLB-"];
 
     private static readonly string[] Tables = ["nat", "filter", "mangle"];
-
-    /// <summary>The kubelet's own: it makes them again when they are gone, and one of them guards the node's loopback.</summary>
-    private static readonly string[] Kubelets = ["KUBE-FIREWALL", "KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"];
 
     public static IptablesLeftovers In(string saved)
     {
@@ -57,7 +64,7 @@ internal sealed record IptablesLeftovers(string Restore, IReadOnlyList<string> R
         }
     }
 
-    private static bool IsProxys(string chain) => chain.StartsWith(Prefix, StringComparison.Ordinal) && !Kubelets.Contains(chain);
+    private static bool IsProxys(string chain) => Names.Contains(chain) || Prefixes.Any(p => chain.StartsWith(p, StringComparison.Ordinal));
 
     private static string ChainOf(string rule) => rule.Split(' ', 3)[1];
 

@@ -31,7 +31,8 @@ internal static class NodeAddressing
         ImmutableArray<Addr> all = [.. own.Select(a => Addr.From(a.Address)).Distinct().Order()];
         return new NodeNetwork(v4, v6)
         {
-            Uplinks = uplinks,
+            // A device that has no address of its own is masqueraded by the node's, as the kernel would.
+            Uplinks = [.. uplinks.Select(u => u with { V4 = u.V4 ?? v4, V6 = u.V6 ?? v6 })],
             Addresses = all,
             // kube-proxy's --nodeport-addresses: ranges choose among the node's own addresses, and never add one.
             NodePortAddresses = options.NodePortAddresses.IsEmpty

@@ -30,6 +30,7 @@ public sealed class NodeState : IHostPorts
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private NetworkFacts _facts = NetworkFacts.None;
     private NodeView? _view;
+    private ImmutableArray<string> _internalIPs = [];
     private long _version = 1;
     private bool _applying;
 
@@ -97,7 +98,10 @@ public sealed class NodeState : IHostPorts
         }
 
         // The version is older than what is read here: at worst something is applied that nobody waits for.
-        var network = NodeAddressing.Of(facts, self?.InternalIPs ?? [], _options);
+        // A Node object that is gone for a moment, or has lost its addresses, does not take the node's uplinks along.
+        if (self is { InternalIPs.IsDefaultOrEmpty: false })
+            _internalIPs = self.InternalIPs;
+        var network = NodeAddressing.Of(facts, _internalIPs, _options);
         var (ports, issues) = _view is { } last && last.HostPortsVersion == version
             ? (last.Context.HostPorts, last.Issues)
             : HostPortTable.Of(_endpoints.All);

@@ -133,6 +133,8 @@ public sealed partial class ClusterSync(
             metrics.Verified(drift);
             if (drift.Total > 0)
                 Log.Drift(log, drift.Missing, drift.Unexpected, drift.Different, drift.DamagedSegments);
+            if (dataplane.Ipcache.Verify() is > 0 and var prefixes)
+                Log.PrefixDrift(log, prefixes);
         }
         catch (KernelException e)
         {
@@ -170,6 +172,9 @@ public sealed partial class ClusterSync(
 
         [LoggerMessage(3333, LogLevel.Error, "{What} failed and is tried again: {Cause}")]
         public static partial void Failed(ILogger log, string what, string cause);
+
+        [LoggerMessage(3339, LogLevel.Warning, "{Prefixes} entries of the kernel's table of destinations were not as left; repaired")]
+        public static partial void PrefixDrift(ILogger log, int prefixes);
 
         [LoggerMessage(3334, LogLevel.Warning,
             "the kernel's service tables were not as left: {Missing} missing, {Unexpected} unexpected, {Different} different, {Damaged} damaged segments; repaired")]

@@ -3,6 +3,7 @@ using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Agent.Sync;
 
@@ -54,7 +55,7 @@ public sealed partial class StaleFlows(
                 Log.Ended(log, batch.Count, entries, sockets.Destroyed, time.GetElapsedTime(started).TotalMilliseconds);
             return true;
         }
-        catch (KernelException e)
+        catch (Exception e) when (e is KernelException or NetlinkFormatException)
         {
             Log.Failed(log, e.Message);
             return false;

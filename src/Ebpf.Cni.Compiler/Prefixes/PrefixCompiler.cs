@@ -25,8 +25,8 @@ internal static class PrefixCompiler
             foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
                 if (PodCidr.TryParse(text, out var cidr) && AddrClass.Special(cidr.Network) is null)
                     Add(found, cidr, IpcacheFlags.Pod, context);
+            // Not the ExternalIPs: behind a cloud's gateway nobody would take a pod's address for a sender.
             AddAddresses(found, node.InternalIPs, context);
-            AddAddresses(found, node.ExternalIPs, context);
         }
         foreach (var exempt in context.MasqueradeExempt.IsDefault ? [] : context.MasqueradeExempt)
             if (Range(exempt) is { } range)
