@@ -26,6 +26,10 @@ static __always_inline int ebc_check_source(struct __sk_buff *skb, struct ebc_pa
 			return ebc_link_scope(p);
 		}
 	}
+	/* Multicast and broadcast are for those on the link, and that is the host: no routing table knows
+	 * them. */
+	if (!(p->flags & EBC_PKT_V6))
+		*link_scope = ebc_v4_for_many(&p->about.flow.dst);
 	return ebc_owner(src, p->eth.h_source, p->about.ifindex);
 }
 

@@ -21,7 +21,7 @@ static __always_inline bool ebc_for_link(const struct ebc_packet *p)
 	if (p->flags & EBC_PKT_V6)
 		return ebc_v6_multicast(dst) || ebc_v6_link_local(dst) ||
 		       ebc_v6_link_local(&p->about.flow.src);
-	return (dst->w[3] & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || dst->w[3] == 0xffffffff;
+	return ebc_v4_for_many(dst);
 }
 
 /*

@@ -13,11 +13,14 @@
 
 /*
  * A packet as large as each of its segments will be: what the device will cut (GSO) is not too big because of
- * its sum. One of several fragments is as large as it is.
+ * its sum. One of several fragments is as large as it is. 0, unknown: what is cut along its own chunks
+ * (SCTP); the kernel then judges by the skb.
  */
 static __always_inline __u16 ebc_wire_len(const struct __sk_buff *skb, const struct ebc_packet *p)
 {
-	return skb->gso_size && p->headers ? p->headers + skb->gso_size : p->ip_len;
+	if (!skb->gso_size)
+		return p->ip_len;
+	return p->headers ? p->headers + skb->gso_size : 0;
 }
 
 /*

@@ -104,6 +104,20 @@ static __always_inline bool ebc_keeps_source(struct __sk_buff *skb, struct ebc_p
 }
 
 /*
+ * A pod's service whose backend is not in the cluster (an API server that others run): the pod leaves the
+ * cluster as it does without a service. p->ct.src is then the device's address.
+ */
+static __always_inline bool ebc_backend_outside(struct __sk_buff *skb, struct ebc_packet *p,
+						const struct ebc_backend *b)
+{
+	if (!ebc_configured(EBC_CONFIG_MASQUERADE) || ebc_endpoint(&b->addr) || ebc_ipcache(&b->addr))
+		return false;
+	p->to.dst = b->addr;
+	return ebc_leaves(ebc_route(skb, p, p->about.ifindex)) &&
+	       ebc_uplink_addr(p, p->route.ifindex, &p->ct.src);
+}
+
+/*
  * What the backend is to see as the client, into p->ct.src. What comes over an uplink gets the node's
  * address, so that the answers come back here; unless the service, or the configuration, keeps the source,
  * and unless this node is the backend (it answers through here anyway). False where the node has no such
@@ -127,6 +141,10 @@ static __always_inline bool ebc_service_source(struct __sk_buff *skb, struct ebc
 	} else {
 		if (ebc_addr_eq(&b->addr, src))
 			ebc_hairpin_address(&p->ct.src, p->flags & EBC_PKT_V6);
+		else if (ebc_backend_outside(skb, p, b))
+			*node = true;
+		else
+			p->ct.src = *src;
 		return true;
 	}
 	*node = true;

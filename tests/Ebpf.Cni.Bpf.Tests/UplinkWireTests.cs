@@ -71,6 +71,14 @@ public sealed class UplinkWireTests
     }
 
     [Theory, MemberData(nameof(Kinds))]
+    public void A_pod_reaches_a_backend_outside_the_cluster_as_the_node(bool v6, ProtocolType protocol)
+    {
+        using var town = new Town(ConfigFlags.Masquerade);
+        Assert.Equal(
+            IPAddress.Parse(Town.NodeAddress(v6)), Converse(town, town.Client, Address.Vip(v6), town.Outside, Town.OutsideAddress(v6), protocol));
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
     public void A_pod_leaves_the_cluster_as_the_node(bool v6, ProtocolType protocol)
     {
         using var town = new Town(ConfigFlags.Masquerade);

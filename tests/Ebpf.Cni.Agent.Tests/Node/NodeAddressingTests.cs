@@ -29,7 +29,7 @@ public class NodeAddressingTests
     {
         var node = NodeAddressing.Of(TwoNics, ["10.0.0.8"], Defaults);
         Assert.Equal(
-            [new UplinkDevice(2, "eth0", Addr.Parse("198.51.100.7"), Addr.Parse("2001:db8::7")), new UplinkDevice(3, "eth1", Addr.Parse("10.0.0.8"), null)],
+            [new UplinkDevice(2, "eth0", Addr.Parse("198.51.100.7"), Addr.Parse("2001:db8::7")), new UplinkDevice(3, "eth1", Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7"))],
             node.Uplinks);
         Assert.Equal((Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7")), (node.V4, node.V6));
         Assert.Equal([Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7")], node.NodePortAddresses.OrderBy(a => a.ToString(), StringComparer.Ordinal));

@@ -17,8 +17,8 @@ namespace Ebpf.Cni.Benchmarks.Scenarios;
 /// </summary>
 internal static class RivalScenario
 {
-    private const int Rounds = 15, PerRound = 400, Changes = 15;
-    private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(100);
+    private const int Rounds = 15, PerRound = 400, Changes = 16; // an even number: the last one restores
+    private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(60);
 
     public static int[] Sizes { get; } = [1, 1_000, 10_000, 30_000];
 
