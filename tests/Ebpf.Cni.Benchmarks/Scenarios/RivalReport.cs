@@ -27,7 +27,7 @@ internal static class RivalReport
         report.Add(new Table(
             "New connections, against the rules that kube-proxy writes",
             "One client and one server on the same node and core; each connection is connect, 64 bytes there and back, close (UDP: a new socket, one datagram each way), one after "
-            + "the other; medians of 15 rounds in which everybody has a turn. iptables and nftables: namespaces with plain veth routing and rules of the shape that kube-proxy writes "
+            + "the other; medians of 11 rounds in which everybody has a turn. iptables and nftables: namespaces with plain veth routing and rules of the shape that kube-proxy writes "
             + "for the same services (4 endpoints each; the measured service in the middle). direct: plain veth routing to the pod, no rules. Percentages are of that.",
             ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables"],
             [.. results.SelectMany(r => new[] { "tcp", "udp" }.Select(p => Row(r.Services, p, r.PerSecond, r.Loads, limit)))], pictures));

@@ -17,7 +17,7 @@ namespace Ebpf.Cni.Benchmarks.Scenarios;
 /// </summary>
 internal static class RivalScenario
 {
-    private const int Rounds = 15, PerRound = 400, Changes = 16; // an even number: the last one restores
+    private const int Rounds = 11, PerRound = 400, Changes = 6; // an even number: the last one restores
     private static readonly TimeSpan LoadLimit = TimeSpan.FromSeconds(60);
 
     public static int[] Sizes { get; } = [1, 1_000, 10_000, 30_000];
