@@ -32,6 +32,8 @@ for project in "${projects[@]}"; do
 	printf '%-32s %5d passed %3d failed %3d skipped  %4d s\n' "$name" "$good" "$bad" "$skips" $((SECONDS - started))
 	if [ $bad -gt 0 ] || [ "${VERBOSE:-}" = 1 ]; then
 		sed 's/^/    /' "$scratch/$name.log" | tail -n 400
+		# From a test's name to the next one's: said again at the end, where they are looked for.
+		awk '/\[FAIL\]$/ { on = 60 } /\[(SKIP|PASS)\]$/ || /^[^ ]/ { on = 0 } on-- > 0' "$scratch/$name.log" >>"$scratch/failed"
 	else
 		seeds=$(grep -oE '^ *seed [0-9]+' "$scratch/$name.log" | awk '{ print $2 }' | tr '\n' ' ')
 		[ -n "$seeds" ] && echo "    seeds: $seeds(repeat one with EBPF_CNI_SEED=...)"
@@ -53,6 +55,11 @@ if [ -n "$left" ]; then
 	failed=$((failed + 1))
 fi
 
+if [ -s "$scratch/failed" ]; then
+	echo
+	echo "failed:"
+	cat "$scratch/failed"
+fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && [ $((passed)) -gt 0 ] && { [ "${CI:-}" != true ] || [ $skipped -eq 0 ]; }

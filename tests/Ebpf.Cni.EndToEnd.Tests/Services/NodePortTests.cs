@@ -1,4 +1,5 @@
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
+using Ebpf.Cni.Testing;
 using static Ebpf.Cni.EndToEnd.Tests.Cluster.ServiceCluster;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Services;
@@ -118,6 +119,9 @@ public sealed class SocketNodePortTests(FullCluster cluster) : NodePortTests(clu
         Assert.NotEqual("bound", await Bind(NodeA, service.NodePort));
         Assert.Equal("bound", await Bind(PodA, service.NodePort));
         Assert.Equal("bound", await Bind(NodeA, service.NodePort - 1000)); // the control
+        await service.DisposeAsync();
+        // its slice may be gone a moment before the Service is
+        await Eventually.True(async () => await Bind(NodeA, service.NodePort) == "bound", "the number is free again");
     }
 
     private async Task<string> Bind(Client client, int port)
@@ -128,6 +132,8 @@ public sealed class SocketNodePortTests(FullCluster cluster) : NodePortTests(clu
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     for family, any in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
                         with socket.socket(family, kind) as s:
+                            # as every server does: the number may have been a health check port, whose connections linger in TIME_WAIT
+                            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                             s.bind((any, int(sys.argv[1])))
                 print("bound")
             except OSError as e:
