@@ -47,7 +47,7 @@ public static class ClusterCompiler
         if (cache.Routes?.Nodes != cluster.Nodes)
             cache.Routes = RouteCompiler.Compile(cluster.Nodes, node);
         if (cache.Prefixes?.Nodes != cluster.Nodes)
-            cache.Prefixes = PrefixCompiler.Compile(cluster.Nodes, node);
+            cache.Prefixes = PrefixCompiler.Compile(cache.Routes, node);
         issues.AddRange(cache.Routes.Issues);
         issues.Sort(CompareIssues);
 

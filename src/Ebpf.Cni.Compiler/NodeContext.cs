@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler;
 
@@ -28,13 +29,16 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
     /// <summary>The hostPorts of this node's pods.</summary>
     public ImmutableArray<HostPort> HostPorts { get; init; } = [];
 
+    /// <summary>How other nodes are reached.</summary>
+    public RoutingContext Routing { get; init; } = new();
+
     internal bool Serves(bool ipv4) => ipv4 ? IPv4 : IPv6;
 
     /// <summary>By content: an agent that reads the same addresses again must not make everything be compiled again.</summary>
     public bool Equals(NodeContext? other) =>
         ReferenceEquals(this, other)
         || (other is not null && NodeName == other.NodeName && IPv4 == other.IPv4 && IPv6 == other.IPv6
-            && LocalhostNodePorts == other.LocalhostNodePorts && ExternalIPs == other.ExternalIPs
+            && LocalhostNodePorts == other.LocalhostNodePorts && ExternalIPs == other.ExternalIPs && Routing == other.Routing
             && NodePortAddresses.AsSpan().SequenceEqual(other.NodePortAddresses.AsSpan())
             && NodeAddresses.AsSpan().SequenceEqual(other.NodeAddresses.AsSpan())
             && MasqueradeExempt.AsSpan().SequenceEqual(other.MasqueradeExempt.AsSpan())

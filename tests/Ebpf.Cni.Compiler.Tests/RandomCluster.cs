@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Tests;
 
@@ -64,6 +65,15 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
         ExternalIPs = random.Next(5) != 0,
         MasqueradeExempt = [.. new[] { "10.0.0.0/8", "::/0", "0.0.0.0/0" }.Take(random.Next(4)).Select(e => IPNetwork.Parse(e))],
         HostPorts = [.. Enumerable.Range(0, random.Next(4)).Select(i => HostPort(random, i))],
+        Routing = RoutingOf(random),
+    };
+
+    public static RoutingContext RoutingOf(Random random) => new()
+    {
+        Mode = (RoutingMode)random.Next(3),
+        Underlay = (TunnelUnderlay)random.Next(3),
+        OnLink = [.. new[] { "192.168.0.0/30", "192.168.0.0/24", "fd00::/126", "fd00::/64" }.Where(_ => random.Next(3) == 0).Select(e => IPNetwork.Parse(e))],
+        InternalIPs = [.. new[] { "fd00::1", "192.168.0.1" }.Where(_ => random.Next(3) == 0).Select(Addr.Parse)],
     };
 
     private static HostPort HostPort(Random random, int i)

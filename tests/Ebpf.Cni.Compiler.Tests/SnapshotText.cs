@@ -4,6 +4,7 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Tests;
 
@@ -14,6 +15,7 @@ internal sealed record Step(ClusterSnapshot Cluster, NodeContext Node, IdTable R
 /// The input of golden cases: one object a line, an endpoint a line below its slice, <c>then</c> begins the next whole snapshot.
 /// <code>
 /// self node-a ipv6=no nodePortAddresses=192.168.0.1 nodeAddresses=192.168.0.1 localhost=no externalIPs=no exempt=10.0.0.0/8
+///   (and onLink=192.168.0.0/24 routing=direct underlay=ipv6 internalIPs=192.168.0.1)
 /// hostPort default/pod 8080/Tcp to=10.244.0.5:80 on=192.168.0.1
 /// restored 10.96.0.10:80/Tcp=7 next=8
 /// node node-b podCIDRs=10.244.1.0/24 addresses=192.168.0.2 externalIPs=203.0.113.2 zone=east
@@ -88,6 +90,13 @@ internal static class SnapshotText
         ExternalIPs = line.Value("externalIPs") != "no",
         MasqueradeExempt = [.. line.List("exempt").Select(e => IPNetwork.Parse(e))],
         HostPorts = hostPorts,
+        Routing = new RoutingContext
+        {
+            Mode = Enum.Parse<RoutingMode>(line.Value("routing") ?? "Auto", ignoreCase: true),
+            Underlay = Enum.Parse<TunnelUnderlay>(line.Value("underlay") ?? "Auto", ignoreCase: true),
+            OnLink = [.. line.List("onLink").Select(e => IPNetwork.Parse(e))],
+            InternalIPs = [.. line.List("internalIPs").Select(Addr.Parse)],
+        },
     };
 
     /// <summary>"hostPort default/pod 8080/Tcp to=10.244.0.5:80 on=192.168.0.1"</summary>

@@ -117,9 +117,15 @@ public static class IssueReason
     /// <summary>A node's InternalIP is not a usable address; the next of its family is tried.</summary>
     public const string NodeAddressInvalid = nameof(NodeAddressInvalid);
 
-    /// <summary>A node has a podCIDR but no InternalIP of its family; no route leads to it.</summary>
+    /// <summary>A node has a podCIDR but no InternalIP by which it could be reached; no route leads to it.</summary>
     public const string NodeAddressMissing = nameof(NodeAddressMissing);
 
     /// <summary>Another node claims this node's own InternalIP; no route leads to it.</summary>
     public const string NodeAddressConflict = nameof(NodeAddressConflict);
+
+    /// <summary>A node is not on a layer-2 network shared with this node, and tunnels are switched off; no route leads to it.</summary>
+    public const string NodeNotOnLink = nameof(NodeNotOnLink);
+
+    /// <summary>A node's InternalIP lies in a podCIDR that would be reached through the tunnel; no route leads to it.</summary>
+    public const string PodCidrHoldsNode = nameof(PodCidrHoldsNode);
 }

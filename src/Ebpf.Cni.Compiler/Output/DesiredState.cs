@@ -80,7 +80,11 @@ public sealed record DesiredFrontend(SvcKey Key, SegmentKey Segment, ServicePort
 public readonly record struct DesiredSourceRange(uint ServiceId, Addr Addr, int PrefixLength);
 
 /// <summary>What the destinations of a prefix are (lengths as in <see cref="DesiredSourceRange"/>).</summary>
-public readonly record struct DesiredPrefix(Addr Addr, int PrefixLength, IpcacheFlags Flags);
+/// <param name="Addr">The first; bits beyond the prefix are 0.</param>
+/// <param name="PrefixLength">Of the address's own family.</param>
+/// <param name="Flags">What they are.</param>
+/// <param name="Tunnel">The address of the node that they are on, when what pods exchange with them travels through the tunnel.</param>
+public readonly record struct DesiredPrefix(Addr Addr, int PrefixLength, IpcacheFlags Flags, Addr? Tunnel = null);
 
 /// <summary>A health check node port (externalTrafficPolicy Local).</summary>
 /// <param name="Service">Whose.</param>
@@ -88,8 +92,11 @@ public readonly record struct DesiredPrefix(Addr Addr, int PrefixLength, Ipcache
 /// <param name="LocalEndpoints">Ready endpoints on this node; terminating ones do not count.</param>
 public sealed record DesiredHealthCheck(ObjectName Service, ushort Port, int LocalEndpoints);
 
-/// <summary>A route to another node's pods: destination prefix, through that node's address on the shared layer 2.</summary>
-public sealed record DesiredRoute(IPNetwork Destination, IPAddress Gateway, string Node);
+/// <summary>A route to another node's pods.</summary>
+/// <param name="Destination">Their prefix.</param>
+/// <param name="Gateway">That node's address on a shared layer 2, which may be of IPv6 for a destination of IPv4; null: they are reached through the tunnel.</param>
+/// <param name="Node">That node.</param>
+public sealed record DesiredRoute(IPNetwork Destination, IPAddress? Gateway, string Node);
 
 /// <summary>Why an object, or a part of it, was left out.</summary>
 /// <param name="Kind">Service, EndpointSlice, Node or Pod.</param>

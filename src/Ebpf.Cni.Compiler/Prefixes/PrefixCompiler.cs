@@ -5,6 +5,7 @@ using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Prefixes;
 
@@ -13,46 +14,66 @@ internal sealed record CompiledPrefixes(ImmutableSortedDictionary<string, NodeSn
 
 /// <summary>
 /// What destinations are: the cluster's pods and nodes, and what the configuration exempts from masquerading. Malformed ranges and addresses are
-/// the routes' issues (<see cref="Routes.RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
+/// the routes' issues (<see cref="RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
+/// What is reached through a tunnel says so: pods' ranges, and the addresses of nodes whose pods are, since a pod's packet to a node
+/// and the answer must not meet a network that knows no pods.
 /// </summary>
 internal static class PrefixCompiler
 {
-    public static CompiledPrefixes Compile(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
+    /// <summary>Prefixes so far; what a tunnel leads to has one, wherever else it is named.</summary>
+    private sealed class Found : SortedDictionary<AddressRange, (IpcacheFlags Flags, Addr? Tunnel)>
     {
-        var found = new SortedDictionary<AddressRange, IpcacheFlags>();
-        foreach (var node in nodes.Values)
+        public void Add(AddressRange range, IpcacheFlags flags, Addr? tunnel)
+        {
+            var known = this.GetValueOrDefault(range);
+            this[range] = (known.Flags | flags, known.Tunnel ?? tunnel);
+        }
+
+        public void Add(PodCidr range, IpcacheFlags flags, Addr? tunnel)
+        {
+            var pieces = new List<AddressRange>();
+            AddressRange.Add(range, pieces);
+            foreach (var piece in pieces)
+                Add(piece, flags, tunnel);
+        }
+    }
+
+    public static CompiledPrefixes Compile(CompiledRoutes routes, NodeContext context)
+    {
+        var found = new Found();
+        foreach (var node in routes.Nodes.Values)
         {
             foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
-                if (PodCidr.TryParse(text, out var cidr) && AddrClass.Special(cidr.Network) is null)
-                    Add(found, cidr, IpcacheFlags.Pod, context);
+                if (PodCidr.TryParse(text, out var cidr) && AddrClass.Special(cidr.Network) is null && context.Serves(cidr.IsIPv4))
+                    found.Add(cidr, IpcacheFlags.Pod, Tunnel(cidr, routes.Ranges));
             // Not the ExternalIPs: behind a cloud's gateway nobody would take a pod's address for a sender.
-            AddAddresses(found, node.InternalIPs, context);
+            foreach (var text in node.InternalIPs.IsDefault ? [] : node.InternalIPs)
+                if (AddrText.TryParse(text, out var address) && AddrClass.Special(address) is null && context.Serves(address.IsIPv4))
+                    found.Add(AddressRange.Host(address), IpcacheFlags.Node, routes.Addresses.GetValueOrDefault(address));
         }
         foreach (var exempt in context.MasqueradeExempt.IsDefault ? [] : context.MasqueradeExempt)
-            if (Range(exempt) is { } range)
-                Add(found, range, IpcacheFlags.Exempt, context);
-        return new CompiledPrefixes(nodes, [.. found.Select(f => new DesiredPrefix(f.Key.Addr, f.Key.Length, f.Value))]);
+            if (Range(exempt) is { } range && context.Serves(range.IsIPv4))
+                found.Add(range, IpcacheFlags.Exempt, Tunnel(range, routes.Ranges));
+        return new CompiledPrefixes(routes.Nodes, [.. found.Select(f => new DesiredPrefix(f.Key.Addr, f.Key.Length, f.Value.Flags, f.Value.Tunnel))]);
     }
 
-    private static void AddAddresses(SortedDictionary<AddressRange, IpcacheFlags> found, ImmutableArray<string> texts, NodeContext context)
+    /// <summary>
+    /// Of the range that counts and holds this one: itself, unless another node's precedes it. A narrower entry without the tunnel would be found first and hide it.
+    /// </summary>
+    private static Addr? Tunnel(PodCidr range, ImmutableArray<(PodCidr Range, Addr? Tunnel)> ranges)
     {
-        foreach (var text in texts.IsDefault ? [] : texts)
-            if (AddrText.TryParse(text, out var address) && AddrClass.Special(address) is null && context.Serves(address.IsIPv4))
-                Add(found, AddressRange.Host(address), IpcacheFlags.Node);
+        // They are apart and in order: only the last that does not begin behind it can hold it.
+        var (low, high) = (0, ranges.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (ranges[middle].Range <= range)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low > 0 && ranges[low - 1].Range.Overlaps(range) && ranges[low - 1].Range.PrefixLength <= range.PrefixLength ? ranges[low - 1].Tunnel : null;
     }
-
-    private static void Add(SortedDictionary<AddressRange, IpcacheFlags> found, PodCidr range, IpcacheFlags flags, NodeContext context)
-    {
-        if (!context.Serves(range.IsIPv4))
-            return;
-        var pieces = new List<AddressRange>();
-        AddressRange.Add(range, pieces);
-        foreach (var piece in pieces)
-            Add(found, piece, flags);
-    }
-
-    private static void Add(SortedDictionary<AddressRange, IpcacheFlags> found, AddressRange range, IpcacheFlags flags) =>
-        found[range] = found.GetValueOrDefault(range) | flags;
 
     /// <summary>Null for the mapped form of IPv4, which nobody means.</summary>
     private static PodCidr? Range(IPNetwork network) => PodCidr.TryParse(network.ToString(), out var range) ? range : null;

@@ -9,64 +9,99 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Compiler.Routes;
 
 /// <summary>Routes and the issues of nodes; valid as long as the nodes and the context are the same.</summary>
+/// <param name="Nodes">What they were compiled of.</param>
+/// <param name="Routes">To other nodes' pods.</param>
+/// <param name="Ranges">The podCIDRs that count, in order, none overlapping another; with the address that their tunnel leads to.</param>
+/// <param name="Addresses">Nodes' InternalIPs, likewise.</param>
+/// <param name="Issues">Of the nodes.</param>
 internal sealed record CompiledRoutes(
-    ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredRoute> Routes, ImmutableArray<CompileIssue> Issues);
+    ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredRoute> Routes, ImmutableArray<(PodCidr Range, Addr? Tunnel)> Ranges,
+    IReadOnlyDictionary<Addr, Addr?> Addresses, ImmutableArray<CompileIssue> Issues);
 
-/// <summary>
-/// Nodes → routes: each podCIDR of each other node, through that node's first InternalIP of the same family, which must be on
-/// a layer-2 network shared with this node.
-/// </summary>
+/// <summary>Nodes → routes: each podCIDR of each other node, by the way that <see cref="PeerWay"/> finds.</summary>
 internal static class RouteCompiler
 {
-    /// <summary>A podCIDR and where it is; no gateway for this node's own.</summary>
-    private sealed record Claim(PodCidr Cidr, string Node, Addr? Gateway, IssueCollector Issues);
+    /// <summary>A podCIDR and where it is; no way to this node's own.</summary>
+    private sealed record Claim(PodCidr Cidr, string Node, PeerWay? Way, IssueCollector Issues);
 
     public static CompiledRoutes Compile(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
     {
-        var own = nodes.TryGetValue(context.NodeName, out var self) ? ReadAddresses(self, null) : [];
+        var own = OwnAddresses(nodes, context);
+        // own first: nobody else can claim them
+        var addresses = own.Distinct().ToDictionary(a => a, _ => (Addr?)null);
         var claims = new List<Claim>();
         var collectors = new List<IssueCollector>(nodes.Count);
         foreach (var (name, node) in nodes)
         {
             var issues = new IssueCollector("Node", new ObjectName("", name), node.Uid);
             collectors.Add(issues);
-            ReadNode(name, node, context, own, claims, issues);
+            ReadNode(name, node, context, own, claims, addresses, issues);
         }
-        var routes = new List<DesiredRoute>();
-        foreach (var claim in WithoutOverlaps(claims, context.NodeName))
-            if (claim.Gateway is { } gateway)
-                routes.Add(new DesiredRoute(claim.Cidr.ToIPNetwork(), gateway.ToIPAddress(), claim.Node));
+        var kept = WithoutThoseThatHoldNodes(WithoutOverlaps(claims, context.NodeName), addresses.Keys);
+        var routes = kept.Where(c => c.Way is not null).Select(c => new DesiredRoute(c.Cidr.ToIPNetwork(), c.Way!.Value.Gateway?.ToIPAddress(), c.Node));
         var found = new List<CompileIssue>();
         foreach (var issues in collectors)
             issues.MoveTo(found);
-        return new CompiledRoutes(nodes, [.. routes], [.. found]);
+        return new CompiledRoutes(nodes, [.. routes], [.. kept.Select(c => (c.Cidr, c.Way?.Tunnel))], addresses, [.. found]);
+    }
+
+    private static List<Addr> OwnAddresses(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
+    {
+        if (!context.Routing.InternalIPs.IsDefaultOrEmpty)
+            return [.. context.Routing.InternalIPs];
+        return nodes.TryGetValue(context.NodeName, out var self) ? ReadAddresses(self, null) : [];
     }
 
     private static void ReadNode(
-        string name, NodeSnapshot node, NodeContext context, List<Addr> own, List<Claim> claims, IssueCollector issues)
+        string name, NodeSnapshot node, NodeContext context, List<Addr> own, List<Claim> claims, Dictionary<Addr, Addr?> known, IssueCollector issues)
     {
         var addresses = ReadAddresses(node, issues);
-        var isSelf = name == context.NodeName;
-        foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
+        if (name == context.NodeName)
         {
-            if (!PodCidr.TryParse(text, out var cidr) || AddrClass.Special(cidr.Network) is not null)
-            {
-                issues.Add(IssueReason.PodCidrInvalid, $"podCIDR {IssueCollector.Quote(text)} is not a range of unicast addresses; it is ignored");
-                continue;
-            }
-            if (!context.Serves(cidr.IsIPv4))
-                continue;
-            var at = addresses.FindIndex(a => a.IsIPv4 == cidr.IsIPv4);
-            if (isSelf)
-                claims.Add(new Claim(cidr, name, null, issues));
-            else if (at < 0)
-                issues.Add(IssueReason.NodeAddressMissing,
-                    $"podCIDR {cidr} has no route: the node has no {(cidr.IsIPv4 ? "IPv4" : "IPv6")} InternalIP");
-            else if (own.Contains(addresses[at]))
-                issues.Add(IssueReason.NodeAddressConflict, $"podCIDR {cidr} has no route: InternalIP {addresses[at]} is this node's own");
-            else
-                claims.Add(new Claim(cidr, name, addresses[at], issues));
+            claims.AddRange(ReadRanges(node, context, issues).Select(r => new Claim(r, name, null, issues)));
+            return;
         }
+        var ways = new[] { PeerWay.Of(context, own, name, addresses, ipv4: false), PeerWay.Of(context, own, name, addresses, ipv4: true) };
+        foreach (var address in addresses)
+            if (context.Serves(address.IsIPv4))
+                known.TryAdd(address, ways[address.IsIPv4 ? 1 : 0].Tunnel);
+        foreach (var range in ReadRanges(node, context, issues))
+        {
+            var way = ways[range.IsIPv4 ? 1 : 0];
+            if (way.Reason is { } reason)
+                issues.Add(reason, $"podCIDR {range} has no route: {way.Cause}");
+            else
+                claims.Add(new Claim(range, name, way, issues));
+        }
+    }
+
+    private static IEnumerable<PodCidr> ReadRanges(NodeSnapshot node, NodeContext context, IssueCollector issues)
+    {
+        foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
+            if (!PodCidr.TryParse(text, out var range) || AddrClass.Special(range.Network) is not null)
+                issues.Add(IssueReason.PodCidrInvalid, $"podCIDR {IssueCollector.Quote(text)} is not a range of unicast addresses; it is ignored");
+            else if (context.Serves(range.IsIPv4))
+                yield return range;
+    }
+
+    /// <summary>What is sent to such a node, tunnelled packets included, would be led into the tunnel.</summary>
+    private static List<Claim> WithoutThoseThatHoldNodes(List<Claim> claims, IEnumerable<Addr> nodeAddresses)
+    {
+        Addr[] addresses = [.. nodeAddresses.Order()];
+        return claims.ConvertAll(claim =>
+        {
+            if (claim.Way?.Tunnel is null || FirstIn(claim.Cidr, addresses) is not { } inside)
+                return claim;
+            claim.Issues.Add(IssueReason.PodCidrHoldsNode, $"podCIDR {claim.Cidr} has no route: InternalIP {inside} of a node lies in it");
+            return claim with { Way = null };
+        });
+    }
+
+    private static Addr? FirstIn(PodCidr range, Addr[] sorted)
+    {
+        var at = Array.BinarySearch(sorted, range.Network);
+        at = at < 0 ? ~at : at;
+        return at < sorted.Length && range.Contains(sorted[at]) ? sorted[at] : null;
     }
 
     private static List<Addr> ReadAddresses(NodeSnapshot node, IssueCollector? issues)

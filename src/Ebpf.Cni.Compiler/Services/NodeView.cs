@@ -1,12 +1,14 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>What the compile of a service reads of its node; services compiled for an equal view need not be compiled again.</summary>
 internal sealed class NodeView
 {
+    private static readonly RoutingContext Anywhere = new();
     private readonly Addr[] _nodePortIPv4;
     private readonly Addr[] _nodePortIPv6;
     private readonly Addr? _ownIPv4;
@@ -14,8 +16,8 @@ internal sealed class NodeView
 
     public NodeView(NodeContext context, ClusterSnapshot cluster)
     {
-        // What only prefixes and hostPorts depend on must not make services be compiled again.
-        Context = context with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] };
+        // What only prefixes, routes and hostPorts depend on must not make services be compiled again.
+        Context = context with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [], Routing = Anywhere };
         var node = cluster.Nodes.GetValueOrDefault(context.NodeName);
         Zone = node?.Zone ?? "";
         foreach (var text in node is null || node.InternalIPs.IsDefault ? [] : node.InternalIPs)

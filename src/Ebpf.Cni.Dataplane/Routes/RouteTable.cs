@@ -50,7 +50,7 @@ public sealed class RouteTable
         var others = new List<OwnedRoute>();
         foreach (var route in _kernel.Read().Where(r => r.Gateway is not null))
         {
-            if (wanted.TryGetValue(route.Destination, out var want) && want.Gateway.Equals(route.Gateway))
+            if (wanted.TryGetValue(route.Destination, out var want) && Equals(want.Gateway, route.Gateway))
                 served.Add(route.Destination);
             else
                 others.Add(route);
