@@ -24,6 +24,14 @@ static __always_inline bool ebc_for_link(const struct ebc_packet *p)
 	return ebc_v4_for_many(dst);
 }
 
+/* A tag with id 0 names no VLAN, only a priority (IEEE 802.1Q, 9.6): it is taken off, as the stack would. */
+static __always_inline bool ebc_of_vlan(struct __sk_buff *skb)
+{
+	if (!skb->vlan_present)
+		return false;
+	return (skb->vlan_tci & 0xfff) || bpf_skb_vlan_pop(skb);
+}
+
 /*
  * From the network. What is for a service or answers a translated connection goes on translated, what is for
  * a pod of this node goes into it, all else is the stack's.
@@ -35,7 +43,7 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	int reason;
 
 	/* Seen only because somebody listens to everything, or part of another network. */
-	if (skb->pkt_type == PACKET_OTHERHOST || skb->vlan_present)
+	if (skb->pkt_type == PACKET_OTHERHOST || ebc_of_vlan(skb))
 		return TC_ACT_OK;
 	p = ebc_parse(skb, EBC_HOOK_UPLINK_INGRESS, &reason);
 	if (!p)

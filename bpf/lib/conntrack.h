@@ -31,17 +31,30 @@ static __always_inline __u8 ebc_ct_first_state(__u8 proto)
 				       : EBC_CTS_ICMP;
 }
 
+/* Closing, but not yet over. */
+static __always_inline bool ebc_tcp_closing(__u8 state)
+{
+	return state == EBC_CTS_FIN_WAIT || state == EBC_CTS_CLOSE_WAIT || state == EBC_CTS_LAST_ACK;
+}
+
 /*
  * The table tcp_conntracks of nf_conntrack_proto_tcp.c. Where that one calls a packet invalid or ignores it,
- * the state stays. One addition: a connection that is met halfway (its entry was lost) is open when both
- * sides have spoken.
+ * the state stays. Additions: a connection that is met halfway (its entry was lost) is open when both sides
+ * have spoken. A client's SYN while it closes is let through, and if the server agrees to it, it is a new
+ * connection (the kernel does that by remembering the SYN that it ignored). And since sequence numbers are
+ * not followed, a reset that neither side believed, from outside their windows, is known by what comes after
+ * it: they go on talking. Where one did believe it, it answers that with another reset.
  */
-static __always_inline __u8 ebc_tcp_next(__u8 state, __u8 flags, bool reply)
+static __always_inline __u8 ebc_tcp_next(__u8 state, __u8 flags, bool reply, bool answered)
 {
 	if (flags & EBC_TCP_RST)
 		return EBC_CTS_CLOSE;
 	if (flags & EBC_TCP_SYN)
-		return state == EBC_CTS_SYN_SENT && reply && (flags & EBC_TCP_ACK) ? EBC_CTS_SYN_RECV : state;
+		return reply && (flags & EBC_TCP_ACK) && (state == EBC_CTS_SYN_SENT || ebc_tcp_closing(state))
+			   ? EBC_CTS_SYN_RECV
+			   : state;
+	if (state == EBC_CTS_CLOSE && answered && (flags & EBC_TCP_ACK))
+		state = EBC_CTS_ESTABLISHED;
 	if (flags & EBC_TCP_FIN) {
 		if (state == EBC_CTS_SYN_RECV || state == EBC_CTS_ESTABLISHED)
 			return EBC_CTS_FIN_WAIT;
@@ -61,7 +74,8 @@ static __always_inline __u8 ebc_tcp_next(__u8 state, __u8 flags, bool reply)
 static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct ebc_packet *p, __u16 flags)
 {
 	if (p->about.proto == IPPROTO_TCP)
-		return ebc_tcp_next(ct->state, p->tcp_flags, ct->flags & EBC_CT_REPLY);
+		return ebc_tcp_next(ct->state, p->tcp_flags, ct->flags & EBC_CT_REPLY,
+				    flags & EBC_CT_SEEN_REPLY);
 	if (p->about.proto == IPPROTO_UDP)
 		return flags & EBC_CT_SEEN_REPLY ? EBC_CTS_UDP_STREAM : EBC_CTS_UDP;
 	if (p->about.proto == IPPROTO_SCTP)

@@ -73,6 +73,12 @@ static __always_inline __u64 ebc_ct_timeout(__u8 state)
 	}
 }
 
+static __always_inline bool ebc_ct_expired(const struct ebc_ct *ct, __u64 now)
+{
+	/* Another CPU may have written last_seen after we read the clock. */
+	return now > ct->last_seen_ns && now - ct->last_seen_ns > ebc_ct_timeout(ct->state) * EBC_SECOND;
+}
+
 /*
  * Death is judged when somebody asks, so nothing needs to run for an entry to be gone. The pointer is into a
  * live element; the LRU reuses only what nobody has looked up lately, and the agent deletes only the dead.
@@ -81,10 +87,7 @@ static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, 
 {
 	struct ebc_ct *ct = bpf_map_lookup_elem(&ebc_ct_v2, key);
 
-	/* Another CPU may have written last_seen after we read the clock. */
-	if (ct && now > ct->last_seen_ns && now - ct->last_seen_ns > ebc_ct_timeout(ct->state) * EBC_SECOND)
-		return NULL;
-	return ct;
+	return ct && !ebc_ct_expired(ct, now) ? ct : NULL;
 }
 
 /* Is the connection over, as far as one can see? Datagrams never are. */

@@ -13,11 +13,6 @@
 #define EBC_REAP_MAX 64
 #define EBC_REAP_OFFSET 14
 
-static __always_inline bool ebc_ct_dead(const struct ebc_ct *ct, __u64 now)
-{
-	return now > ct->last_seen_ns && now - ct->last_seen_ns > ebc_ct_timeout(ct->state) * EBC_SECOND;
-}
-
 /* What an entry has counted goes to its backend: the destination of what the client sends, and the source of
  * the answers. */
 static __always_inline void ebc_reap_count(const struct ebc_ct_key *key, const struct ebc_ct *ct)
@@ -70,7 +65,7 @@ __noinline int ebc_reap_pair(struct __sk_buff *skb, __u32 at)
 	if (!ct)
 		return 0;
 	copy = *ct;
-	if (!ebc_ct_dead(&copy, now))
+	if (!ebc_ct_expired(&copy, now))
 		return 0;
 	twin_key.src = copy.dst;
 	twin_key.dst = copy.src;
@@ -84,7 +79,7 @@ __noinline int ebc_reap_pair(struct __sk_buff *skb, __u32 at)
 	/* Under the twin's key there may be an entry of a later connection, which is none of ours. */
 	if (other.created_ns != copy.created_ns)
 		twin = NULL;
-	if (twin && !ebc_ct_dead(&other, now))
+	if (twin && !ebc_ct_expired(&other, now))
 		return 0;
 	if (!ebc_reap_delete(&key, ct, &copy))
 		return 0;

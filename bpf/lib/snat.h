@@ -6,6 +6,7 @@
 #include "conntrack.h"
 
 #define EBC_SNAT_TRIES 24
+#define EBC_EEXIST 17
 
 /*
  * Does a socket of the node talk from this port to this peer, or wait there for anybody? Its answers must not
@@ -48,50 +49,66 @@ static __always_inline bool ebc_ct_same(const struct ebc_ct *ct, const struct eb
 	       ebc_addr_eq(&ct->dst, &in->src) && ct->dport == in->sport;
 }
 
-/*
- * Would the answers to p->ct, under p->answers, be mistaken for another connection's? Not static, as others
- * that take nothing but the packet: the verifier follows such a function once, not once for each call. The
- * working memory is where it was.
+/* LRU maps refuse a new element while a CPU's share of free ones is being refilled: the next try finds one.
  */
-__noinline int ebc_answers_taken(struct __sk_buff *skb, __u32 socket)
+static __always_inline int ebc_ct_insert(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
 {
-	const struct ebc_packet *p = ebc_scratch();
-	const struct ebc_ct *other;
+	int error = bpf_map_update_elem(&ebc_ct_v2, key, ct, how);
 
-	if (!p)
-		return true;
-	other = ebc_ct_find(&p->answers, p->now);
-	/* What was reset has nothing more to say. */
-	if (other && other->state != EBC_CTS_CLOSE && !ebc_ct_same(other, &p->about.flow))
-		return true;
-	return socket && ebc_node_socket(skb, p);
+	return error && error != -EBC_EEXIST ? bpf_map_update_elem(&ebc_ct_v2, key, ct, how) : error;
 }
 
 /*
- * Sets p->ct.sport and p->answers. The client's own port is tried first; then any of the configured range.
- * False if all that were tried are taken: with half of the range in use towards one peer, once in 2^23.
+ * Claims p->answers for the connection that is being made, whose answers' entry is p->ct: 0, -EBC_EEXIST if
+ * they would be mistaken for another connection's, or that of a full table. Of two CPUs that try the same at
+ * once one succeeds. Not static, as others that take nothing but the packet: the verifier follows such a
+ * function once, not once for each call. The working memory is where it was.
  */
-static __always_inline bool ebc_snat_port(struct __sk_buff *skb, struct ebc_packet *p, bool node)
+__noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
+{
+	struct ebc_packet *p = ebc_scratch();
+	const struct ebc_ct *other;
+	bool mine;
+
+	if (!p)
+		return -EBC_EEXIST;
+	other = bpf_map_lookup_elem(&ebc_ct_v2, &p->answers);
+	mine = other && ebc_ct_same(other, &p->about.flow);
+	/* What was reset has nothing more to say. */
+	if (other && !mine && !ebc_ct_expired(other, p->now) && other->state != EBC_CTS_CLOSE)
+		return -EBC_EEXIST;
+	if (socket && ebc_node_socket(skb, p))
+		return -EBC_EEXIST;
+	if (other && !mine)
+		bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
+	return ebc_ct_insert(&p->answers, &p->ct, mine ? BPF_ANY : BPF_NOEXIST);
+}
+
+/*
+ * Sets p->to.sport and p->answers, and writes the entry p->ct under the latter. The client's own port is
+ * tried first; then any of the configured range. 0, or a drop reason: if all that were tried are taken; with
+ * half of the range in use towards one peer, once in 2^23.
+ */
+static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packet *p, bool node)
 {
 	__u32 ports = (__u16)(ebc_config.snat_port_max - ebc_config.snat_port_min) + 1;
 	/* The node's own datagram socket owns its port, and would be found. */
 	bool socket = node && !(p->about.hook == EBC_HOOK_HOST_EGRESS && p->about.proto == IPPROTO_UDP);
-	int i;
+	int i, error;
 
-	p->ct.sport = p->about.flow.sport;
-	p->answers.src = p->ct.dst;
-	p->answers.dst = p->ct.src;
-	p->answers.sport = p->ct.dport;
-	p->answers.proto = p->about.proto;
-	__builtin_memset(p->answers.pad0, 0, sizeof(p->answers.pad0));
 	for (i = 0; i < EBC_SNAT_TRIES; i++) {
-		p->answers.dport = p->ct.sport;
-		if (!ebc_answers_taken(skb, socket))
-			return true;
+		ebc_ct_twin(&p->to, p->about.proto, &p->answers);
+		if (p->to.sport != p->about.flow.sport)
+			p->ct.flags |= EBC_CT_MASQUERADE;
+		error = ebc_answers_claim(skb, socket);
+		if (!error)
+			return 0;
+		if (error != -EBC_EEXIST)
+			return EBC_DROP_CONNTRACK_FULL;
 		socket = node;
-		p->ct.sport = bpf_htons(ebc_config.snat_port_min + bpf_get_prandom_u32() % ports);
+		p->to.sport = bpf_htons(ebc_config.snat_port_min + bpf_get_prandom_u32() % ports);
 	}
-	return false;
+	return EBC_DROP_SNAT_PORTS;
 }
 
 /*
@@ -103,19 +120,21 @@ __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 {
 	struct ebc_packet *p = ebc_scratch();
 	struct ebc_ct *ct;
+	int reason;
 
 	if (!p)
 		return EBC_DROP_REWRITE;
 	ct = &p->ct;
-	if (!ebc_snat_port(skb, p, node))
-		return EBC_DROP_SNAT_PORTS;
 	ct->created_ns = p->now;
 	ct->last_seen_ns = p->now;
 	ct->state = ebc_ct_first_state(p->about.proto);
 	ct->pad0 = 0;
-	if (ct->sport != p->about.flow.sport || !ebc_addr_eq(&ct->src, &p->about.flow.src))
+	p->to.src = ct->src;
+	p->to.dst = ct->dst;
+	p->to.sport = p->about.flow.sport;
+	p->to.dport = ct->dport;
+	if (!ebc_addr_eq(&ct->src, &p->about.flow.src))
 		ct->flags |= EBC_CT_MASQUERADE;
-	ebc_ct_flow(ct, &p->to);
 	ct->src = p->about.flow.dst;
 	ct->dst = p->about.flow.src;
 	ct->sport = p->about.flow.dport;
@@ -123,8 +142,9 @@ __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 	ct->flags |= EBC_CT_REPLY;
 	ct->packets = 0;
 	ct->bytes = 0;
-	if (bpf_map_update_elem(&ebc_ct_v2, &p->answers, ct, BPF_ANY))
-		return EBC_DROP_CONNTRACK_FULL;
+	reason = ebc_snat_port(skb, p, node);
+	if (reason)
+		return reason;
 	ct->src = p->to.src;
 	ct->dst = p->to.dst;
 	ct->sport = p->to.sport;
@@ -132,7 +152,7 @@ __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 	ct->flags &= ~EBC_CT_REPLY;
 	ct->packets = 1;
 	ct->bytes = p->about.len;
-	if (bpf_map_update_elem(&ebc_ct_v2, &p->key, ct, BPF_ANY)) {
+	if (ebc_ct_insert(&p->key, ct, BPF_ANY)) {
 		bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
 		return EBC_DROP_CONNTRACK_FULL;
 	}

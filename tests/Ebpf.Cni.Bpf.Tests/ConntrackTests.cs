@@ -204,6 +204,46 @@ public sealed class ConntrackTests
     }
 
     [Fact]
+    public void A_reset_that_nobody_believed_does_not_end_a_connection_and_one_that_was_believed_does()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        var request = Request(1000);
+        Open(pod, 1000);
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Rst)); // from somewhere else in the sequence space
+        Assert.Equal(CtState.Close, Entry(pod, request).State);
+        pod.Send(request with { Flags = TcpFlags.Ack });
+        Assert.Equal(CtState.Established, Entry(pod, request).State);
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Rst));
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Data)); // still on its way when the reset was sent
+        pod.Send(request with { Flags = TcpFlags.Rst });
+        Assert.Equal(CtState.Close, Entry(pod, request).State);
+
+        // the control: a connection that was refused does not open by what follows
+        pod.Send(Request(1001));
+        pod.Send(Request(1001, TcpFlags.Rst));
+        pod.Send(Request(1001, TcpFlags.Ack));
+        Assert.Equal(CtState.Close, Entry(pod, Request(1001)).State);
+    }
+
+    [Fact]
+    public void A_port_that_is_used_again_while_its_last_connection_closes_begins_a_new_one_if_the_server_agrees()
+    {
+        using var pod = new PodPrograms().WithPods();
+        pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp, Many[..1]);
+        var request = Request(1000);
+        Open(pod, 1000);
+        pod.Send(request with { Flags = TcpFlags.FinAck });
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Ack));
+        Assert.Equal(CtState.CloseWait, Entry(pod, request).State);
+        pod.Send(request);
+        Assert.Equal(CtState.CloseWait, Entry(pod, request).State);
+        pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.SynAck));
+        pod.Send(request with { Flags = TcpFlags.Ack });
+        Assert.Equal(CtState.Established, Entry(pod, request).State);
+    }
+
+    [Fact]
     public void Two_services_on_one_backend_are_never_confused()
     {
         using var pod = new PodPrograms().WithPods();

@@ -93,7 +93,7 @@ internal sealed class FlowModel
     {
         if (flags.HasFlag(TcpFlags.Fin))
             connection.Flags |= reply ? CtFlags.FinReply : CtFlags.FinForward;
-        connection.State = TcpModel.Next(connection.State, flags, reply);
+        connection.State = TcpModel.Next(connection.State, flags, reply, connection.Flags.HasFlag(CtFlags.SeenReply));
     }
 
     private static bool Reusable(Connection known) =>

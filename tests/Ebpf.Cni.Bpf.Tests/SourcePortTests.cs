@@ -53,6 +53,37 @@ public sealed class SourcePortTests
         Assert.Equal(2 * made.Count, node.Conntrack.ReadAll<CtKey, Ct>().Count);
     }
 
+    /// <summary>Two CPUs, each with clients of its own, want the same ports towards the same backend in the same instants.</summary>
+    [Fact]
+    public void Clients_that_meet_on_two_processors_never_share_their_answers()
+    {
+        const int rounds = 10_000;
+        var arrived = 0;
+        using var node = Serving(v6: false, IpProtocol.Tcp, new Config(ConfigFlags.TcServices));
+        var threads = Enumerable.Range(0, 2).Select(n => new Thread(() =>
+        {
+            for (var i = 0; i < rounds; i++)
+            {
+                var request = new Packet { Src = $"198.51.100.{1 + n}", Dst = Frontend(false, 0), Sport = (ushort)(1000 + i), DstMac = default };
+                // together to some ten nanoseconds: a barrier that sleeps would not do
+                Interlocked.Increment(ref arrived);
+                while (Volatile.Read(ref arrived) < 2 * (i + 1))
+                    Thread.SpinWait(1);
+                node.Arrive(request);
+            }
+        })).ToList();
+        threads.ForEach(t => t.Start());
+        threads.ForEach(t => t.Join());
+
+        var entries = node.Conntrack.ReadAll<CtKey, Ct>().ToDictionary(e => e.Key, e => e.Value);
+        Assert.Equal(2 * 2 * rounds, entries.Count);
+        foreach (var (key, entry) in entries.Where(e => !e.Value.Flags.HasFlag(CtFlags.Reply)))
+        {
+            var twin = entries[new CtKey(entry.Dst, entry.Src, entry.Dport, entry.Sport, key.Proto)];
+            Assert.Equal((key.Src, key.Sport), (twin.Dst, twin.Dport));
+        }
+    }
+
     [Fact]
     public void Where_no_port_is_left_the_connection_is_dropped_and_one_that_ended_makes_way()
     {
@@ -131,9 +162,9 @@ public sealed class SourcePortTests
     private static string Frontend(bool v6, int i) => v6 ? $"fd00:203::{i + 1}" : $"203.0.113.{i + 1}";
 
     // several frontends, one backend elsewhere, a node with few ports
-    private static PodPrograms Serving(bool v6, IpProtocol protocol)
+    private static PodPrograms Serving(bool v6, IpProtocol protocol, Config? config = null)
     {
-        var node = new PodPrograms(Narrow);
+        var node = new PodPrograms(config ?? Narrow);
         node.SetUplink(0, Town.Node4, Town.Node6);
         for (var i = 0; i < Frontends; i++)
             node.AddService(Address.At(Frontend(v6, i), 80), protocol, Address.At(Address.Remote(v6), 8080));

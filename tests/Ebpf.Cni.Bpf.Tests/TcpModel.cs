@@ -18,18 +18,21 @@ internal static class TcpModel
         [(false, "fin")] = "-- FW FW LA LA LA TW CL",
         [(false, "ack")] = "-- ES ES CW CW TW TW CL",
         [(true, "syn")] = "-- -- -- -- -- -- -- --",
-        [(true, "synack")] = "SR -- -- -- -- -- -- --",
+        [(true, "synack")] = "SR -- -- SR SR SR -- --", // FW, CW, LA: agreement to a SYN that the kernel ignored, and remembers
         [(true, "fin")] = "-- FW FW LA LA LA TW CL",
         [(true, "ack")] = "SR SR ES CW CW TW TW CL", // SS: ours, for what is met halfway
     };
 
-    public static CtState Next(CtState state, TcpFlags flags, bool reply)
+    public static CtState Next(CtState state, TcpFlags flags, bool reply, bool answered)
     {
         if (flags.HasFlag(TcpFlags.Rst))
             return CtState.Close;
         var kind = flags.HasFlag(TcpFlags.Syn) ? flags.HasFlag(TcpFlags.Ack) ? "synack" : "syn"
             : flags.HasFlag(TcpFlags.Fin) ? "fin"
             : flags.HasFlag(TcpFlags.Ack) ? "ack" : null;
+        // the kernel would not have believed the reset: it checks its sequence number
+        if (state == CtState.Close && answered && flags.HasFlag(TcpFlags.Ack) && kind is "ack" or "fin")
+            state = CtState.Established;
         var next = kind is null ? "--" : Table[(reply, kind)].Split(' ')[(int)state];
         return next == "--" ? state : (CtState)Array.IndexOf(States, next);
     }

@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Bpf.Tests.Fixtures;
+using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
@@ -32,6 +34,31 @@ public sealed class UplinkWireTests
         var seen = Converse(town, town.Outside, Town.NodeAddress(v6), town.Peer, Address.Remote(v6), protocol);
         Assert.Equal(IPAddress.Parse(Town.NodeAddress(v6)), seen);
         Assert.Equal(0UL, town.Programs.Count(Reason.Service, Hook.HostEgress)); // what is forwarded is translated once
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_tag_that_only_says_a_priority_changes_nothing_and_another_VLAN_is_another_network(bool v6)
+    {
+        using var town = new Town(ConfigFlags.RedirectPeer);
+        using var switches = BpfObject.Open(Repository.BpfObject("test/tag"));
+        switches.Load();
+        using (town.Tag(switches.GetProgram("ebc_test_tag_priority")))
+            Converse(town, town.Outside, Town.NodeAddress(v6), town.Server, Address.Server(v6), ProtocolType.Tcp);
+        var served = town.Programs.Count(Reason.Service, Hook.UplinkIngress);
+        Assert.True(served > 0, town.Programs.Counts());
+
+        using (town.Tag(switches.GetProgram("ebc_test_tag_vlan")))
+            Knock();
+        Assert.Equal(served, town.Programs.Count(Reason.Service, Hook.UplinkIngress));
+        Knock(); // the control
+        await Eventually.True(() => town.Programs.Count(Reason.Service, Hook.UplinkIngress) > served, "the same without a tag");
+
+        void Knock()
+        {
+            using var client = Town.Caller(town.Outside, v6, ProtocolType.Tcp);
+            client.Blocking = false;
+            Assert.Equal(SocketError.WouldBlock, Assert.Throws<SocketException>(() => client.Connect(IPEndPoint.Parse(Address.At(Town.NodeAddress(v6), NodePort)))).SocketErrorCode);
+        }
     }
 
     [Theory, MemberData(nameof(Kinds))]

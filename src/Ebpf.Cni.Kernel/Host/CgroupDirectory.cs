@@ -8,6 +8,9 @@ public sealed class CgroupDirectory
 {
     public const string FileSystemType = "cgroup2";
 
+    /// <summary>What has exited is taken out of its cgroup a little later, by the scheduler (cgroup_task_dead).</summary>
+    private static readonly TimeSpan LastOnesLeave = TimeSpan.FromSeconds(5);
+
     private CgroupDirectory(string path) => DirectoryPath = path;
 
     public string DirectoryPath { get; }
@@ -40,14 +43,33 @@ public sealed class CgroupDirectory
     /// <summary>Moves a process, with all its threads, here.</summary>
     public void Add(int processId) => File.WriteAllText(ProcessFile, processId.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>Removes it with the cgroups below; all must be without processes. One that is gone is no error.</summary>
+    /// <summary>Removes it with the cgroups below; all must be without processes, or their last threads about to end. One that is gone is no error.</summary>
+    /// <exception cref="IOException">It is in use.</exception>
     public void Remove()
     {
         if (!Directory.Exists(DirectoryPath))
             return;
         foreach (var child in Directory.GetDirectories(DirectoryPath))
             new CgroupDirectory(child).Remove();
-        // a cgroup's files cannot be deleted and do not hinder rmdir(2), which Directory.Delete is without recursion
-        Directory.Delete(DirectoryPath);
+        if (!SpinWait.SpinUntil(TryRemoveEmpty, LastOnesLeave))
+            Directory.Delete(DirectoryPath);
+    }
+
+    // a cgroup's files cannot be deleted and do not hinder rmdir(2), which Directory.Delete is without recursion
+    private bool TryRemoveEmpty()
+    {
+        try
+        {
+            Directory.Delete(DirectoryPath);
+            return true;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return true;
+        }
+        catch (IOException) when (ProcessIds.Count == 0)
+        {
+            return false;
+        }
     }
 }

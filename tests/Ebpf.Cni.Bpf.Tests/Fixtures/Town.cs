@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;
@@ -103,6 +104,13 @@ internal sealed class Town : IDisposable
         Serve(front, programs, uplink, Front4, Front6);
         return programs;
     }
+
+    /// <summary>What comes from outside passes this program before it reaches the node.</summary>
+    public BpfLink Tag(BpfProgram program) => Outside.Run(() =>
+    {
+        using var netlink = RouteNetlink.Open();
+        return BpfLink.AttachTcx(program, netlink.FindLink("eth0")!.Index, TcDirection.Egress);
+    });
 
     /// <summary>Whoever is outside learns the way to the node's pods.</summary>
     public void ShowPods() => Tell(Outside, "10.1.0.0/16", Node4, "fd00:1::/64", Node6);
