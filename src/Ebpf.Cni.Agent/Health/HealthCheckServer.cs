@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Agent.Health;
 /// </summary>
 internal sealed partial class HealthCheckServer : IDisposable
 {
-    /// <summary>Whoever opens connections and says nothing must not keep the balancers out.</summary>
+    /// <summary>Whoever opens connections and says nothing must not keep the balancers out: beyond these the one that has been silent longest goes.</summary>
     private const int PeersMax = 64;
 
     private const int RequestMax = 8192;
@@ -23,7 +23,7 @@ internal sealed partial class HealthCheckServer : IDisposable
     private readonly ILogger _log;
     private readonly Socket _listener;
     private readonly CancellationTokenSource _stop = new();
-    private readonly SemaphoreSlim _peers = new(PeersMax, PeersMax);
+    private readonly Queue<CancellationTokenSource> _peers = new();
     private int _localEndpoints;
 
     /// <exception cref="SocketException">Somebody else has the port.</exception>
@@ -77,19 +77,7 @@ internal sealed partial class HealthCheckServer : IDisposable
         {
             try
             {
-                await _peers.WaitAsync(_stop.Token);
-                Socket peer;
-                try
-                {
-                    peer = await _listener.AcceptAsync(_stop.Token);
-                }
-                catch
-                {
-                    _peers.Release();
-                    throw;
-                }
-
-                _ = ServeAsync(peer);
+                _ = ServeAsync(await _listener.AcceptAsync(_stop.Token), NextLimit());
             }
             catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
             {
@@ -104,11 +92,20 @@ internal sealed partial class HealthCheckServer : IDisposable
         }
     }
 
-    private async Task ServeAsync(Socket peer)
+    /// <summary>For the accepting task alone.</summary>
+    private CancellationTokenSource NextLimit()
+    {
+        if (_peers.Count == PeersMax)
+            _peers.Dequeue().Cancel();
+        var limit = new CancellationTokenSource(PeerLimit);
+        _peers.Enqueue(limit);
+        return limit;
+    }
+
+    private async Task ServeAsync(Socket peer, CancellationTokenSource limit)
     {
         try
         {
-            using var limit = new CancellationTokenSource(PeerLimit);
             if (await ReadRequestAsync(peer, limit.Token) is { } headOnly)
             {
                 for (ReadOnlyMemory<byte> left = HealthCheckAnswer.Write(_service, LocalEndpoints, _status.Healthy, headOnly); left.Length > 0;)
@@ -123,7 +120,6 @@ internal sealed partial class HealthCheckServer : IDisposable
         finally
         {
             peer.Dispose();
-            _peers.Release();
         }
     }
 

@@ -122,9 +122,9 @@ public sealed class ServiceDataplane
     {
         if (Reached is not { } reached)
             return result;
-        Reached = null;
         var gone = reached().Where(r => !_mirror.SegmentsOf(r.ServiceId).Any(
-            s => !s.Trusted || s.Protocol != r.Protocol || s.All.Any(b => b.Addr == r.Addr && b.Port == r.Port)));
+            s => !s.Trusted || s.Protocol != r.Protocol || s.All.Any(b => b.Addr == r.Addr && b.Port == r.Port))).ToList();
+        Reached = null; // only now: if the table could not be read, the next apply asks again
         return result with { GoneBackends = [.. result.GoneBackends.Union(gone)] };
     }
 
