@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
+using System.Net;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Agent.Node;
 
@@ -75,7 +78,7 @@ public sealed class NodeState : IHostPorts
     }
 
     /// <summary>Where NodePorts were served at the last <see cref="View"/>, besides loopback. Thread-safe.</summary>
-    public IReadOnlySet<System.Net.IPAddress> NodePortAddresses
+    public IReadOnlySet<IPAddress> NodePortAddresses
     {
         get
         {
@@ -105,8 +108,8 @@ public sealed class NodeState : IHostPorts
         var (ports, issues) = _view is { } last && last.HostPortsVersion == version
             ? (last.Context.HostPorts, last.Issues)
             : HostPortTable.Of(_endpoints.All);
-        var same = _view is { } before && before.Network.Equals(network) && before.Context.HostPorts.SequenceEqual(ports);
-        var view = new NodeView(same ? _view!.Context : Context(network, ports), network, issues, version);
+        var context = Context(network, ports, Routing(facts, network));
+        var view = new NodeView(_view is { } before && before.Context.Equals(context) ? before.Context : context, network, issues, version);
         lock (_lock)
             return _view = view;
     }
@@ -149,7 +152,15 @@ public sealed class NodeState : IHostPorts
         }
     }
 
-    private NodeContext Context(NodeNetwork network, ImmutableArray<HostPort> ports) => new(_options.NodeName)
+    private RoutingContext Routing(NetworkFacts facts, NodeNetwork network) => new()
+    {
+        Mode = _options.Routing,
+        Underlay = _options.TunnelUnderlay,
+        OnLink = OnLinkNetworks.Of(facts, network.Uplinks.Select(u => u.Ifindex)),
+        InternalIPs = [.. _internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().Select(Addr.From)],
+    };
+
+    private NodeContext Context(NodeNetwork network, ImmutableArray<HostPort> ports, RoutingContext routing) => new(_options.NodeName)
     {
         NodePortAddresses = network.NodePortAddresses,
         NodeAddresses = network.Addresses,
@@ -157,5 +168,6 @@ public sealed class NodeState : IHostPorts
         ExternalIPs = _options.ExternalIPs,
         MasqueradeExempt = _options.MasqueradeExempt,
         HostPorts = ports,
+        Routing = routing,
     };
 }

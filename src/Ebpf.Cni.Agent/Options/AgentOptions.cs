@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 
 namespace Ebpf.Cni.Agent.Options;
@@ -61,6 +62,14 @@ public sealed record AgentOptions
     /// <summary>Patterns of names; empty: the agent finds out.</summary>
     public ImmutableArray<string> Uplinks { get; init; } = [];
 
+    public RoutingMode Routing { get; init; }
+    public TunnelUnderlay TunnelUnderlay { get; init; }
+
+    /// <summary>UDP.</summary>
+    public ushort TunnelPort { get; init; }
+
+    public uint TunnelVni { get; init; }
+
     public bool CleanupKubeProxy { get; init; }
     public LogFormat LogFormat { get; init; }
     public LogLevel LogLevel { get; init; }
@@ -79,7 +88,7 @@ public sealed record AgentOptions
     /// <summary>Most services, and backends, with counters of their own.</summary>
     public int ServiceMetrics { get; init; }
 
-    /// <summary>0 means the uplink's.</summary>
+    /// <summary>0: what fits through the uplink, with the tunnel's headers unless there are no tunnels.</summary>
     public int Mtu { get; init; }
 
     public TimeSpan AddressRest { get; init; }

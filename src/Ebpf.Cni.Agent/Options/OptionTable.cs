@@ -1,3 +1,4 @@
+using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 using static Ebpf.Cni.Agent.Options.OptionValues;
 
@@ -51,6 +52,14 @@ public static class OptionTable
         new("uplinks", "auto|NAME,...", AgentOptions.Auto,
             "Devices by which the node is reached, * standing for any characters; auto: those of the default routes and of the node's InternalIPs.",
             (o, v) => o with { Uplinks = v == AgentOptions.Auto ? [] : DevicePatterns(v) }),
+        new("routing", "auto|tunnel|direct", "auto",
+            "How other nodes' pods are reached: by routes through nodes on the same layer 2 and a VXLAN tunnel to others (auto), all through the tunnel, or none (direct). Equal on all nodes.",
+            (o, v) => o with { Routing = OneOf<RoutingMode>(v) }),
+        new("tunnel-underlay", "auto|ipv4|ipv6", AgentOptions.Auto,
+            "Between which of the nodes' addresses tunnelled packets travel; auto: those of the family that comes first in status.addresses. Equal on all nodes.",
+            (o, v) => o with { TunnelUnderlay = OneOf<TunnelUnderlay>(v) }),
+        new("tunnel-port", "PORT", "8472", "UDP port of the tunnel. Equal on all nodes.", (o, v) => o with { TunnelPort = (ushort)Number(v, 1, 65535) }),
+        new("tunnel-vni", "N", "1", "VXLAN network identifier of the tunnel. Equal on all nodes.", (o, v) => o with { TunnelVni = (uint)Number(v, 1, 0xffffff) }),
         new("cleanup-kube-proxy", "true|false", "false",
             "Remove kube-proxy's nftables tables and iptables chains once this agent serves; nft and iptables must be on PATH.",
             (o, v) => o with { CleanupKubeProxy = Boolean(v) }),
