@@ -22,6 +22,12 @@ internal static class Commands
 
     private static readonly Option<int> Nodes = new("--nodes") { Description = "how many nodes", DefaultValueFactory = _ => 2 };
 
+    private static readonly Option<int[]> Links = new("--link")
+    {
+        Description = "the link that a node is on, once for each node in their order (0: that of all others); between links there is a router that knows no pods",
+        DefaultValueFactory = _ => [],
+    };
+
     private static readonly Option<int> Port = new("--api-port") { Description = "the API's port on 127.0.0.1; 0: a free one" };
 
     private static readonly Option<string[]> AgentArguments = new("--agent-arg")
@@ -42,7 +48,7 @@ internal static class Commands
 
     private static Command Up()
     {
-        var command = new Command("up", "start a sandbox and run it until Ctrl-C or SIGTERM") { Artifacts, Nodes, Port, AgentArguments };
+        var command = new Command("up", "start a sandbox and run it until Ctrl-C or SIGTERM") { Artifacts, Nodes, Links, Port, AgentArguments };
         command.SetAction(async (parsed, ct) =>
         {
             await using var cluster = await SandboxCluster.StartAsync(Options(parsed) with { Progress = Console.WriteLine }, ct);
@@ -90,7 +96,7 @@ internal static class Commands
     {
         var keep = new Option<bool>("--keep") { Description = "leave the sandbox running" };
         var manifest = new Option<string>("--manifest") { Description = "a Deployment, a Service in front of it, and a pod to ask from", DefaultValueFactory = _ => "examples/hello.yaml" };
-        var command = new Command("demo", "a Service answered by eBPF: start, apply, ask 300 times, show who answered") { Artifacts, Nodes, Port, AgentArguments, keep, manifest };
+        var command = new Command("demo", "a Service answered by eBPF: start, apply, ask 300 times, show who answered") { Artifacts, Nodes, Links, Port, AgentArguments, keep, manifest };
         command.SetAction((parsed, ct) =>
             new DemoRun(Options(parsed), Path.GetFullPath(parsed.GetRequiredValue(manifest)), parsed.GetValue(keep)).RunAsync(ct));
         return command;
@@ -101,6 +107,7 @@ internal static class Commands
         Name = parsed.GetRequiredValue(Name),
         Artifacts = Path.GetFullPath(parsed.GetRequiredValue(Artifacts)),
         Nodes = parsed.GetValue(Nodes),
+        Links = parsed.GetValue(Links) ?? [],
         ApiPort = parsed.GetValue(Port),
         AgentArguments = parsed.GetValue(AgentArguments) ?? [],
     };

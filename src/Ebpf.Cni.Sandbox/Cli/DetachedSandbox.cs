@@ -54,6 +54,6 @@ internal static class DetachedSandbox
             "--nodes", options.Nodes.ToString(CultureInfo.InvariantCulture),
             "--api-port", options.ApiPort.ToString(CultureInfo.InvariantCulture),
         ];
-        return arguments.Concat(options.AgentArguments.Select(argument => "--agent-arg=" + argument));
+        return arguments.Concat(options.Links.Select(link => "--link=" + link.ToString(CultureInfo.InvariantCulture))).Concat(options.AgentArguments.Select(argument => "--agent-arg=" + argument));
     }
 }

@@ -68,7 +68,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         Directory.CreateDirectory(paths.WorkDirectory);
         var record = new SandboxRecord(ProcessIdentity.OfThisProcess(), null, [], false);
         record.Write(paths);
-        var nodes = Enumerable.Range(1, options.Nodes).Select(NodeAddresses.Of).ToList();
+        var nodes = Enumerable.Range(0, options.Nodes).Select(i => NodeAddresses.Of(i + 1, options.LinkOf(i))).ToList();
         progress($"{nodes.Count} nodes as network namespaces: {string.Join(", ", nodes.Select(n => $"{n.Node} ({n.V4}, {n.V6})"))}");
         parts.Network = NodeNetwork.Create(paths);
         foreach (var node in nodes)

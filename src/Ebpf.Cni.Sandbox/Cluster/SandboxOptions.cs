@@ -12,6 +12,12 @@ public sealed record SandboxOptions
     /// <summary>The zone of each node, in their order; nodes beyond the list are in none.</summary>
     public IReadOnlyList<string> Zones { get; init; } = [];
 
+    /// <summary>
+    /// The link of each node, in their order: 0 is the one that nodes beyond the list are on; nodes on another are reached through the outside router, which knows no
+    /// pods.
+    /// </summary>
+    public IReadOnlyList<int> Links { get; init; } = [];
+
     /// <summary>Services of type LoadBalancer get an address, routed from outside to a node that serves it.</summary>
     public bool LoadBalancer { get; init; }
 
@@ -35,6 +41,8 @@ public sealed record SandboxOptions
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    internal int LinkOf(int node) => node < Links.Count ? Links[node] : 0;
+
     internal IReadOnlyDictionary<string, string> LabelsOf(int node) => node < Zones.Count
         ? new Dictionary<string, string> { ["topology.kubernetes.io/zone"] = Zones[node] }
         : new Dictionary<string, string>();
@@ -49,5 +57,10 @@ public sealed record SandboxOptions
             throw new InvalidOperationException($"{agent} is missing: `make publish` makes it");
         ArgumentOutOfRangeException.ThrowIfLessThan(Nodes, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Nodes, Fabric.NodeAddresses.MostNodes);
+        foreach (var link in Links)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(link, nameof(Links));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(link, Fabric.LinkAddresses.MostLinks, nameof(Links));
+        }
     }
 }

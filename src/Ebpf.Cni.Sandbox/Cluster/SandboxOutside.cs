@@ -7,13 +7,12 @@ using Route = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Sandbox.Cluster;
 
 /// <summary>
-/// What is not in the cluster: the router that the nodes' default routes lead to (<see cref="NodeAddresses.GatewayV4"/>) and the world behind it
-/// (<see cref="OutsideAddresses"/>), in one namespace without agent or CNI. It knows the nodes' link, and of the cluster's own ranges only
+/// What is not in the cluster: the router that the nodes' default routes lead to (<see cref="LinkAddresses.GatewayV4"/>) and the world behind it
+/// (<see cref="OutsideAddresses"/>), in one namespace without agent or CNI. It knows the nodes' links, and of the cluster's own ranges only
 /// what it is told by <see cref="Route(IPNetwork, string)"/>, as an upstream router is by BGP or a load balancer by its targets.
 /// </summary>
 public sealed class SandboxOutside
 {
-    private const string Link = "eth0";
     private readonly SandboxPaths _paths;
     private readonly IReadOnlyDictionary<string, SandboxNode> _nodes;
 
@@ -57,7 +56,7 @@ public sealed class SandboxOutside
     private Route To(RouteNetlink netlink, IPNetwork destination, string node)
     {
         var addresses = _nodes[node].Addresses;
-        var link = netlink.FindLink(Link) ?? throw new InvalidOperationException("outside has lost its link");
+        var link = netlink.FindLink(addresses.Link.RouterDevice) ?? throw new InvalidOperationException("outside has lost its link");
         var gateway = destination.BaseAddress.AddressFamily == addresses.V4.AddressFamily ? addresses.V4 : addresses.V6;
         return new Route(destination, link.Index) { Gateway = gateway };
     }

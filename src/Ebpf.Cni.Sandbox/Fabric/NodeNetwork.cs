@@ -7,25 +7,24 @@ using Route = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Sandbox.Fabric;
 
 /// <summary>
-/// The machines' network: a bridge in a namespace of its own, one namespace a node, and one for all that is outside, joined
-/// by veths. All are on one link, dual-stack; the root namespace gets nothing.
+/// The machines' network: bridges in a namespace of their own, one namespace a node, and one for all that is outside, joined
+/// by veths. A bridge is a link, dual-stack; between links the outside routes. The root namespace gets nothing.
 /// </summary>
 public sealed class NodeNetwork : IDisposable
 {
-    private const string Bridge = "fabric";
     private const string NodeLink = "eth0";
     private const uint LocalTable = 255;
     private readonly SandboxPaths _paths;
     private readonly NetworkNamespace _fabric;
-    private readonly int _bridge;
+    private readonly Dictionary<LinkAddresses, int> _bridges = [];
     private readonly Dictionary<string, NetworkNamespace> _nodes = [];
 
-    private NodeNetwork(SandboxPaths paths, NetworkNamespace fabric, int bridge)
+    private NodeNetwork(SandboxPaths paths, NetworkNamespace fabric)
     {
         _paths = paths;
         _fabric = fabric;
-        _bridge = bridge;
         Outside = AddOutside();
+        _ = Bridge(new LinkAddresses(0));
     }
 
     /// <summary>The router that the nodes' default routes lead to, and the world behind it. The network owns it.</summary>
@@ -35,11 +34,8 @@ public sealed class NodeNetwork : IDisposable
     {
         ArgumentNullException.ThrowIfNull(paths);
         var fabric = NetworkNamespace.Create(paths.FabricNamespace);
-        using var netlink = RouteNetlink.Open(fabric);
         fabric.Run(RefuseRouterAdvertisements);
-        var bridge = netlink.AddBridge(Bridge);
-        netlink.SetUp(bridge.Index);
-        return new NodeNetwork(paths, fabric, bridge.Index);
+        return new NodeNetwork(paths, fabric);
     }
 
     /// <summary>Makes a node's namespace and plugs it in. The network owns the result.</summary>
@@ -48,10 +44,11 @@ public sealed class NodeNetwork : IDisposable
         ArgumentNullException.ThrowIfNull(node);
         var made = NetworkNamespace.Create(_paths.NodeNamespace(node.Node));
         _nodes.Add(node.Node, made);
+        made.Run(RefuseRouterAdvertisements);
         using var inside = RouteNetlink.Open(made);
-        var link = Plug(inside, made, node.Node, node.V4, node.V6);
-        inside.ReplaceRoute(DefaultRoute("0.0.0.0/0", link, NodeAddresses.GatewayV4));
-        inside.ReplaceRoute(DefaultRoute("::/0", link, NodeAddresses.GatewayV6));
+        var link = Plug(inside, made, new End(node.Node, NodeLink, Bridge(node.Link), node.V4, node.V6));
+        inside.ReplaceRoute(DefaultRoute("0.0.0.0/0", link, node.Link.GatewayV4));
+        inside.ReplaceRoute(DefaultRoute("::/0", link, node.Link.GatewayV6));
         return made;
     }
 
@@ -73,8 +70,8 @@ public sealed class NodeNetwork : IDisposable
     private NetworkNamespace AddOutside()
     {
         var made = NetworkNamespace.Create(_paths.OutsideNamespace);
+        made.Run(RefuseRouterAdvertisements);
         using var inside = RouteNetlink.Open(made);
-        Plug(inside, made, "outside", NodeAddresses.GatewayV4, NodeAddresses.GatewayV6);
         var loopback = inside.FindLink("lo") ?? throw new InvalidOperationException("a namespace without loopback");
         foreach (var world in (IPNetwork[])[OutsideAddresses.WorldV4, OutsideAddresses.WorldV6])
             inside.ReplaceRoute(new Route(world, loopback.Index) { Type = RouteType.Local, Table = LocalTable, Scope = RouteScope.Host });
@@ -87,17 +84,44 @@ public sealed class NodeNetwork : IDisposable
         return made;
     }
 
-    // the interface inside
-    private int Plug(RouteNetlink inside, NetworkNamespace made, string name, IPAddress v4, IPAddress v6)
+    /// <summary>The link's bridge, made and joined to the router when it is the first time.</summary>
+    private int Bridge(LinkAddresses link)
     {
-        made.Run(RefuseRouterAdvertisements);
+        if (_bridges.TryGetValue(link, out var known))
+            return known;
         using var fabric = RouteNetlink.Open(_fabric);
-        var port = fabric.AddVeth(name, NodeLink, made);
-        fabric.SetMaster(port.Index, _bridge);
+        var bridge = fabric.AddBridge(link.Bridge).Index;
+        fabric.SetUp(bridge);
+        _bridges.Add(link, bridge);
+        using var router = RouteNetlink.Open(Outside);
+        var name = link.Number == 0 ? "outside" : $"outside{link.Number}";
+        Plug(router, Outside, new End(name, link.RouterDevice, bridge, link.GatewayV4, link.GatewayV6));
+        if (_bridges.Count > 1)
+            Outside.Run(Forward);
+        return bridge;
+    }
+
+    /// <summary>From link to link. What it knows of pods it is told (<see cref="Cluster.SandboxOutside.Route(IPNetwork, string)"/>), or nothing.</summary>
+    private static void Forward()
+    {
+        Sysctl.Ensure("net.ipv4.ip_forward", "1");
+        Sysctl.Ensure("net.ipv6.conf.all.forwarding", "1");
+    }
+
+    /// <param name="Name">Of the bridge's port.</param>
+    /// <param name="Device">Inside.</param>
+    private sealed record End(string Name, string Device, int Bridge, IPAddress V4, IPAddress V6);
+
+    // the interface inside
+    private int Plug(RouteNetlink inside, NetworkNamespace made, End end)
+    {
+        using var fabric = RouteNetlink.Open(_fabric);
+        var port = fabric.AddVeth(end.Name, end.Device, made);
+        fabric.SetMaster(port.Index, end.Bridge);
         fabric.SetUp(port.Index);
-        var link = inside.FindLink(NodeLink) ?? throw new InvalidOperationException($"the veth of {name} has no other end");
-        inside.AddAddress(link.Index, v4, NodeAddresses.PrefixLengthV4);
-        inside.AddAddress(link.Index, v6, NodeAddresses.PrefixLengthV6);
+        var link = inside.FindLink(end.Device) ?? throw new InvalidOperationException($"the veth of {end.Name} has no other end");
+        inside.AddAddress(link.Index, end.V4, LinkAddresses.PrefixLengthV4);
+        inside.AddAddress(link.Index, end.V6, LinkAddresses.PrefixLengthV6);
         inside.SetUp(link.Index);
         return link.Index;
     }

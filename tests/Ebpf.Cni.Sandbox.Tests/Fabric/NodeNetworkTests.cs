@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text;
+using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Testing;
 
@@ -19,20 +20,36 @@ public class NodeNetworkTests
         using (var network = NodeNetwork.Create(_paths))
         {
             var (a, b) = (NodeAddresses.Of(1), NodeAddresses.Of(2));
-            var (insideA, insideB) = (network.AddNode(a), network.AddNode(b));
-            foreach (var address in (IPAddress[])[b.V4, b.V6])
-            {
-                using var server = insideB.Run(() => new TcpListener(address, 0));
-                insideB.Run(server.Start);
-                using var client = await NamespaceSockets.ConnectAsync(insideA, (IPEndPoint)server.LocalEndpoint, CancellationToken.None);
-                using var accepted = await server.AcceptSocketAsync();
-                await client.SendAsync(Encoding.ASCII.GetBytes("hello"));
-                var buffer = new byte[16];
-                Assert.Equal("hello", Encoding.ASCII.GetString(buffer, 0, await accepted.ReceiveAsync(buffer)));
-            }
+            await Reaches(network.AddNode(a), network.AddNode(b), b);
             Assert.Equal(before, NetworkInterface.GetAllNetworkInterfaces().Select(i => i.Name).Order());
         }
         Assert.Empty(_paths.ExistingNamespaces());
+    }
+
+    [Fact]
+    public async Task Nodes_on_other_links_are_reached_through_the_router()
+    {
+        Requires.Root();
+        using var network = NodeNetwork.Create(_paths);
+        var (a, c) = (NodeAddresses.Of(1), NodeAddresses.Of(3, link: 1));
+        Assert.Equal(("172.30.0.11", "172.31.0.13", "fd00:31::13"), (a.V4.ToString(), c.V4.ToString(), c.V6.ToString()));
+        var (insideA, insideC) = (network.AddNode(a), network.AddNode(c));
+        await Reaches(insideA, insideC, c);
+        await Reaches(insideC, insideA, a);
+    }
+
+    private static async Task Reaches(NetworkNamespace from, NetworkNamespace to, NodeAddresses at)
+    {
+        foreach (var address in (IPAddress[])[at.V4, at.V6])
+        {
+            using var server = to.Run(() => new TcpListener(address, 0));
+            to.Run(server.Start);
+            using var client = await NamespaceSockets.ConnectAsync(from, (IPEndPoint)server.LocalEndpoint, CancellationToken.None);
+            using var accepted = await server.AcceptSocketAsync();
+            await client.SendAsync(Encoding.ASCII.GetBytes("hello"));
+            var buffer = new byte[16];
+            Assert.Equal("hello", Encoding.ASCII.GetString(buffer, 0, await accepted.ReceiveAsync(buffer)));
+        }
     }
 
     [Fact]
