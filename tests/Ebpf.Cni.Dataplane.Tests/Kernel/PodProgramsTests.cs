@@ -4,23 +4,12 @@ using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Kernel.Bpf;
-using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 
-/// <summary>In a network namespace of our own, which dies with the test.</summary>
-public sealed class PodProgramsTests : IDisposable
+public sealed class PodProgramsTests : NodeTest
 {
-    private readonly Playground _ground = new();
-    private readonly NetworkNamespace _node = NetworkNamespace.CreateAnonymous();
-
-    public void Dispose()
-    {
-        _ground.Dispose();
-        _node.Dispose();
-    }
-
     [Fact]
     public void Attach_is_idempotent_and_detach_forgets() => OnNode(netlink =>
     {
@@ -76,8 +65,8 @@ public sealed class PodProgramsTests : IDisposable
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
         using var dataplane = Open();
-        var pins = new PinLayout(_ground.Options.BpffsRoot);
-        using var bpf = new ProgramLoader(_ground.Options, new MapLoader(pins, _ground.Options, []), default).Load(ProgramLoader.Pod);
+        var pins = new PinLayout(Ground.Options.BpffsRoot);
+        using var bpf = new ProgramLoader(Ground.Options, new MapLoader(pins, Ground.Options, []), default).Load(ProgramLoader.Pod);
         using var pods = new PodPrograms(pins, bpf, tcx: false);
         pods.Attach(veth.Index, "ecni0");
         pods.Attach(veth.Index, "ecni0");
@@ -124,22 +113,7 @@ public sealed class PodProgramsTests : IDisposable
         Assert.Contains(netlink.Routes(), r => r.Destination.ToString() == "10.244.7.0/24");
     });
 
-    private void OnNode(Action<RouteNetlink> test) => _node.Run(() =>
-    {
-        using var netlink = RouteNetlink.Open();
-        test(netlink);
-    });
+    private NodeDataplane Open() => NodeDataplane.Open(Ground.Options with { SocketLb = SocketLbMode.Off });
 
-    private NodeDataplane Open() => NodeDataplane.Open(_ground.Options with { SocketLb = SocketLbMode.Off });
-
-    private SortedDictionary<string, BpfLinkInfo> Links()
-    {
-        var links = new SortedDictionary<string, BpfLinkInfo>(StringComparer.Ordinal);
-        foreach (var path in Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "links", "pod")))
-        {
-            using var link = BpfLink.OpenPinned(path);
-            links.Add(Path.GetFileName(path), link.Info);
-        }
-        return links;
-    }
+    private SortedDictionary<string, BpfLinkInfo> Links() => PinnedLinks("pod");
 }

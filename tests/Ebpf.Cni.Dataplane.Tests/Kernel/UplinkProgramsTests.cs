@@ -11,26 +11,16 @@ using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 
-/// <summary>In a network namespace of our own, which dies with the test.</summary>
-public sealed class UplinkProgramsTests : IDisposable
+public sealed class UplinkProgramsTests : NodeTest
 {
     private static readonly Addr NodeV4 = Addr.Parse("192.0.2.10"), NodeV6 = Addr.Parse("2001:db8::10");
-
-    private readonly Playground _ground = new();
-    private readonly NetworkNamespace _node = NetworkNamespace.CreateAnonymous();
-
-    public void Dispose()
-    {
-        _ground.Dispose();
-        _node.Dispose();
-    }
 
     [Fact]
     public void Devices_become_uplinks_and_cease_to_be() => OnNode(netlink =>
     {
         var first = Device(netlink, "up0");
         var second = Device(netlink, "up1.5"); // a name that could not be pinned
-        using var dataplane = NodeDataplane.Open(_ground.Options);
+        using var dataplane = NodeDataplane.Open(Ground.Options);
         var report = dataplane.Uplinks.Apply([first, second], NodeV4, null);
         Assert.True(report.Complete, string.Join("; ", report.Errors));
         Assert.Equal(["up0", "up1.5"], report.Attached);
@@ -53,11 +43,11 @@ public sealed class UplinkProgramsTests : IDisposable
     {
         var alive = Device(netlink, "up0");
         var dying = Device(netlink, "up1");
-        using (var first = NodeDataplane.Open(_ground.Options))
+        using (var first = NodeDataplane.Open(Ground.Options))
             first.Uplinks.Apply([alive, dying], NodeV4, null);
         var before = Links();
         netlink.DeleteLink(dying.Ifindex);
-        using var second = NodeDataplane.Open(_ground.Options);
+        using var second = NodeDataplane.Open(Ground.Options);
         var after = Links();
         Assert.Equal(2, after.Count);
         Assert.All(after, l => Assert.Equal(before[l.Key].Id, l.Value.Id));
@@ -71,7 +61,7 @@ public sealed class UplinkProgramsTests : IDisposable
     public void A_device_that_is_gone_does_not_hinder_the_others() => OnNode(netlink =>
     {
         var good = Device(netlink, "up0");
-        using var dataplane = NodeDataplane.Open(_ground.Options);
+        using var dataplane = NodeDataplane.Open(Ground.Options);
         var report = dataplane.Uplinks.Apply([good with { Ifindex = 4711, Name = "ghost" }, good], NodeV4, null);
         Assert.Contains("ghost", Assert.Single(report.Errors).ToString(), StringComparison.Ordinal);
         Assert.Equal(["up0"], report.Attached);
@@ -82,10 +72,10 @@ public sealed class UplinkProgramsTests : IDisposable
     public void Without_tcx_the_programs_are_filters_and_former_uplinks_lose_them() => OnNode(netlink =>
     {
         var device = Device(netlink, "up0");
-        using var dataplane = NodeDataplane.Open(_ground.Options);
-        var pins = new PinLayout(_ground.Options.BpffsRoot);
-        using var maps = new MapLoader(pins, _ground.Options, []);
-        using var bpf = new ProgramLoader(_ground.Options, maps, default).Load(ProgramLoader.Uplink);
+        using var dataplane = NodeDataplane.Open(Ground.Options);
+        var pins = new PinLayout(Ground.Options.BpffsRoot);
+        using var maps = new MapLoader(pins, Ground.Options, []);
+        using var bpf = new ProgramLoader(Ground.Options, maps, default).Load(ProgramLoader.Uplink);
         for (var agent = 0; agent < 2; agent++)
         {
             using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), tcx: false, hostServices: false);
@@ -99,7 +89,7 @@ public sealed class UplinkProgramsTests : IDisposable
     public void The_loopback_device_has_the_program_only_where_tc_translates_for_the_node() => OnNode(netlink =>
     {
         var device = Device(netlink, "up0");
-        var off = _ground.Options with { SocketLb = SocketLbMode.Off };
+        var off = Ground.Options with { SocketLb = SocketLbMode.Off };
         NodeDataplane.Open(off).Dispose();
         Assert.Equal([1], Links().Values.Select(l => l.Ifindex)); // before anybody applies: the hooks are gone already
         using (var dataplane = NodeDataplane.Open(off))
@@ -109,7 +99,7 @@ public sealed class UplinkProgramsTests : IDisposable
             Assert.Empty(dataplane.Uplinks.Apply([], NodeV4, null).Errors);
             Assert.Equal([1], Links().Values.Select(l => l.Ifindex));
         }
-        using var full = NodeDataplane.Open(_ground.Options);
+        using var full = NodeDataplane.Open(Ground.Options);
         Assert.Empty(Links());
         Assert.Empty(full.Notices);
     });
@@ -125,7 +115,7 @@ public sealed class UplinkProgramsTests : IDisposable
         Sysctl.Write("net.ipv4.conf.lo.accept_local", "1");
         Sysctl.Write("net.ipv4.conf.lo.route_localnet", "1");
         using var listener = device.V4!.Value.ToString() == backend ? Listen(backend) : outside.Run(() => Listen(backend));
-        var off = _ground.Options with { SocketLb = SocketLbMode.Off };
+        var off = Ground.Options with { SocketLb = SocketLbMode.Off };
         using var client = new TcpClient { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
         TcpClient server;
         using (var dataplane = NodeDataplane.Open(off))
@@ -137,7 +127,7 @@ public sealed class UplinkProgramsTests : IDisposable
             Echo(client, server);
         }
         using (server)
-        using (var full = NodeDataplane.Open(_ground.Options))
+        using (var full = NodeDataplane.Open(Ground.Options))
         {
             Assert.Contains("--socket-lb off", Assert.Single(full.Notices), StringComparison.Ordinal);
             Assert.Empty(full.Uplinks.Apply([device], device.V4, null).Errors);
@@ -145,7 +135,7 @@ public sealed class UplinkProgramsTests : IDisposable
             Echo(client, server);
         }
         client.Close();
-        using var later = NodeDataplane.Open(_ground.Options, new LaterTime(TimeSpan.FromDays(2)));
+        using var later = NodeDataplane.Open(Ground.Options, new LaterTime(TimeSpan.FromDays(2)));
         Assert.Empty(later.Notices);
         Assert.DoesNotContain(1, Links().Values.Select(l => l.Ifindex));
     });
@@ -198,28 +188,13 @@ public sealed class UplinkProgramsTests : IDisposable
         return new UplinkDevice(veth.Index, name, Addr.From(v4), null);
     }
 
-    private void OnNode(Action<RouteNetlink> test) => _node.Run(() =>
-    {
-        using var netlink = RouteNetlink.Open();
-        test(netlink);
-    });
-
     private List<(int Ifindex, Addr V4, Addr V6)> Addresses()
     {
-        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Uplink));
+        using var map = BpfMap.OpenPinned(Path.Combine(Ground.Options.BpffsRoot, "maps", MapNames.Uplink));
         return [.. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6)).OrderBy(e => e.Item1)];
     }
 
-    private SortedDictionary<string, BpfLinkInfo> Links()
-    {
-        var links = new SortedDictionary<string, BpfLinkInfo>(StringComparer.Ordinal);
-        foreach (var path in Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "links", "uplink")))
-        {
-            using var link = BpfLink.OpenPinned(path);
-            links.Add(Path.GetFileName(path), link.Info);
-        }
-        return links;
-    }
+    private SortedDictionary<string, BpfLinkInfo> Links() => PinnedLinks("uplink");
 
     /// <summary>The same clock, later.</summary>
     private sealed class LaterTime(TimeSpan by) : TimeProvider

@@ -11,37 +11,16 @@ namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
 /// A running cluster of two nodes with the published agent and plugin, shared by the tests of a class. Everything in it is what users
 /// get; only the Kubernetes API is the sandbox's.
 /// </summary>
-public abstract class ClusterFixture(string name, params string[] agentArguments) : IAsyncLifetime
+public abstract class ClusterFixture(string name, params string[] agentArguments) : SandboxFixture
 {
-    private SandboxCluster? _cluster;
+    private protected override SandboxOptions Options => new() { Name = name, Nodes = 2, AgentArguments = agentArguments };
 
-    /// <summary>Skips the test where no cluster can be.</summary>
-    public SandboxCluster Cluster
+    private protected override async Task FillAsync()
     {
-        get
-        {
-            Requires.Root();
-            return _cluster ?? throw new InvalidOperationException("the cluster did not start");
-        }
-    }
-
-    public async ValueTask InitializeAsync()
-    {
-        if (!Environment.IsPrivilegedProcess)
-            return;
-        var artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!;
-        _cluster = await SandboxCluster.StartAsync(new SandboxOptions { Name = name, Nodes = 2, Artifacts = artifacts, AgentArguments = agentArguments });
-        await _cluster.ApplyAsync(Path.Combine(Repository.Root, "examples", "hello.yaml"));
-        await _cluster.WaitForPodsReady("app=web", 3);
-        await _cluster.WaitForPodsReady("app=client", 1);
-        await _cluster.Client.WaitForEndpointsAsync("hello", 3);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_cluster is not null)
-            await _cluster.DisposeAsync();
-        GC.SuppressFinalize(this);
+        await Cluster.ApplyAsync(Path.Combine(Repository.Root, "examples", "hello.yaml"));
+        await Cluster.WaitForPodsReady("app=web", 3);
+        await Cluster.WaitForPodsReady("app=client", 1);
+        await Cluster.Client.WaitForEndpointsAsync("hello", 3);
     }
 
     /// <summary>The cluster IPs of a Service, in the order of its families.</summary>

@@ -13,7 +13,7 @@ namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
 /// b1, b2, c1 answer, h1 answers on node-a's own network, client-a, client-b and client-c ask. Every node's firewall drops whatever
 /// it would forward: none of this may need the host's stack to let it through.
 /// </summary>
-public abstract class ServiceCluster(string name, params string[] agentArguments) : IAsyncLifetime
+public abstract class ServiceCluster(string name, params string[] agentArguments) : SandboxFixture
 {
     /// <summary>The only rules there are on a node.</summary>
     private const string Firewall = "table inet t { chain f { type filter hook forward priority 0; policy drop; counter; }; }";
@@ -25,7 +25,6 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     ];
 
     private readonly Dictionary<string, JsonObject> _pods = [];
-    private SandboxCluster? _cluster;
 
     public static Client PodA { get; } = new Client.Pod("client-a");
 
@@ -41,41 +40,22 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
 
     public static Client World { get; } = new Client.Outside();
 
-    /// <summary>Skips the test where no cluster can be.</summary>
-    public SandboxCluster Cluster
+    private protected override SandboxOptions Options => new()
     {
-        get
-        {
-            Requires.Root();
-            return _cluster ?? throw new InvalidOperationException("the cluster did not start");
-        }
-    }
+        Name = name,
+        Nodes = 3,
+        Zones = ["east", "east", "west"],
+        LoadBalancer = true,
+        AgentArguments = agentArguments,
+    };
 
-    public async ValueTask InitializeAsync()
+    private protected override async Task FillAsync()
     {
-        if (!Environment.IsPrivilegedProcess)
-            return;
-        _cluster = await SandboxCluster.StartAsync(new SandboxOptions
-        {
-            Name = name,
-            Nodes = 3,
-            Zones = ["east", "east", "west"],
-            LoadBalancer = true,
-            Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
-            AgentArguments = agentArguments,
-        });
-        foreach (var node in _cluster.NodeNames)
-            (await _cluster.ExecOnNodeAsync(node, ["nft", Firewall])).ThrowIfFailed();
-        await _cluster.ApplyAsync(string.Join("---\n", Pods.Select(Manifest)));
-        foreach (var pod in await _cluster.WaitForPodsReady("part=cluster", Pods.Length))
+        foreach (var node in Cluster.NodeNames)
+            (await Cluster.ExecOnNodeAsync(node, ["nft", Firewall])).ThrowIfFailed();
+        await Cluster.ApplyAsync(string.Join("---\n", Pods.Select(Manifest)));
+        foreach (var pod in await Cluster.WaitForPodsReady("part=cluster", Pods.Length))
             _pods[pod.Name()] = pod;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_cluster is not null)
-            await _cluster.DisposeAsync();
-        GC.SuppressFinalize(this);
     }
 
     /// <param name="family">"IPv4" or "IPv6".</param>

@@ -13,28 +13,20 @@ internal sealed class AnnotationsWire
     public string? SourceRanges { get; set; }
 }
 
-internal sealed class AnnotationsConverter : JsonConverter<AnnotationsWire>
+internal sealed class AnnotationsConverter() : KnownStringsConverter<AnnotationsWire>("annotations")
 {
-    public override AnnotationsWire Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    private const int Trigger = 1, Ranges = 2;
+
+    protected override int Known(ref Utf8JsonReader key) =>
+        key.ValueTextEquals("endpoints.kubernetes.io/last-change-trigger-time"u8) ? Trigger
+        : key.ValueTextEquals("service.beta.kubernetes.io/load-balancer-source-ranges"u8) ? Ranges
+        : 0;
+
+    protected override void Take(AnnotationsWire strings, int known, ref Utf8JsonReader value)
     {
-        if (reader.TokenType != JsonTokenType.StartObject)
-            throw new JsonException("annotations are not an object");
-        var annotations = new AnnotationsWire();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            var trigger = reader.ValueTextEquals("endpoints.kubernetes.io/last-change-trigger-time"u8);
-            var ranges = reader.ValueTextEquals("service.beta.kubernetes.io/load-balancer-source-ranges"u8);
-            reader.Read();
-            if (reader.TokenType != JsonTokenType.String)
-                throw new JsonException("an annotation is not a string");
-            if (trigger)
-                annotations.LastChangeTriggerTime = reader.GetString();
-            else if (ranges)
-                annotations.SourceRanges = reader.GetString();
-        }
-
-        return annotations;
+        if (known == Trigger)
+            strings.LastChangeTriggerTime = value.GetString();
+        else
+            strings.SourceRanges = value.GetString();
     }
-
-    public override void Write(Utf8JsonWriter writer, AnnotationsWire value, JsonSerializerOptions options) => throw new NotSupportedException();
 }

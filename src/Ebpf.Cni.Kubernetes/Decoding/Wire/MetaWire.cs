@@ -39,33 +39,33 @@ internal sealed class LabelsWire
     public string? Zone { get; set; }
 }
 
-internal sealed class LabelsConverter : JsonConverter<LabelsWire>
+internal sealed class LabelsConverter() : KnownStringsConverter<LabelsWire>("labels")
 {
-    public override LabelsWire Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    private const int Service = 1, Proxy = 2, Headless = 3, Zone = 4;
+
+    protected override int Known(ref Utf8JsonReader key) =>
+        key.ValueTextEquals("kubernetes.io/service-name"u8) ? Service
+        : key.ValueTextEquals("service.kubernetes.io/service-proxy-name"u8) ? Proxy
+        : key.ValueTextEquals("service.kubernetes.io/headless"u8) ? Headless
+        : key.ValueTextEquals("topology.kubernetes.io/zone"u8) ? Zone
+        : 0;
+
+    protected override void Take(LabelsWire strings, int known, ref Utf8JsonReader value)
     {
-        if (reader.TokenType != JsonTokenType.StartObject)
-            throw new JsonException("labels are not an object");
-        var labels = new LabelsWire();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        switch (known)
         {
-            var service = reader.ValueTextEquals("kubernetes.io/service-name"u8);
-            var proxy = reader.ValueTextEquals("service.kubernetes.io/service-proxy-name"u8);
-            var headless = reader.ValueTextEquals("service.kubernetes.io/headless"u8);
-            var zone = reader.ValueTextEquals("topology.kubernetes.io/zone"u8);
-            reader.Read();
-            if (reader.TokenType != JsonTokenType.String)
-                throw new JsonException("a label is not a string");
-            if (service)
-                labels.ServiceName = StringPool.Get(ref reader);
-            else if (proxy)
-                labels.ProxyName = StringPool.Get(ref reader);
-            else if (zone)
-                labels.Zone = StringPool.Get(ref reader);
-            labels.Headless |= headless;
+            case Service:
+                strings.ServiceName = StringPool.Get(ref value);
+                break;
+            case Proxy:
+                strings.ProxyName = StringPool.Get(ref value);
+                break;
+            case Zone:
+                strings.Zone = StringPool.Get(ref value);
+                break;
+            case Headless:
+                strings.Headless = true;
+                break;
         }
-
-        return labels;
     }
-
-    public override void Write(Utf8JsonWriter writer, LabelsWire value, JsonSerializerOptions options) => throw new NotSupportedException();
 }

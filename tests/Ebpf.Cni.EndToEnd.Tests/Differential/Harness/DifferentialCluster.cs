@@ -13,13 +13,12 @@ namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
 /// A cluster of two nodes, two zones and an outside, with the endpoints and clients of every scenario in it; started in one of the modes. The scenarios
 /// are asked once, and the tests of the class look at the same observations.
 /// </summary>
-public abstract class DifferentialCluster : IAsyncLifetime
+public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
 {
     private readonly Mode _mode;
     private readonly Func<int, IReadOnlyList<Scenario>> _scenarios;
     private readonly AddressBook _addresses = new();
     private readonly Lazy<Task<Survey>> _survey;
-    private SandboxCluster? _cluster;
     private int _services;
 
     private protected DifferentialCluster(Mode mode, int random, int everyCore = 1)
@@ -56,42 +55,29 @@ public abstract class DifferentialCluster : IAsyncLifetime
 
     internal static string ServerPod(Backend backend) => backend.ToString().ToLowerInvariant();
 
-    private SandboxCluster Cluster
+    private protected override SandboxOptions Options
     {
         get
         {
-            Requires.Root();
-            return _cluster ?? throw new InvalidOperationException("the cluster did not start");
+            var option = _mode switch { Mode.HostOnly => "hostOnly", Mode.Off => "off", _ => "full" };
+            return new SandboxOptions
+            {
+                Name = "diff-" + option.ToLowerInvariant(),
+                Nodes = 2,
+                Zones = ["zone-a", "zone-b"],
+                AgentArguments = ["--socket-lb", option],
+            };
         }
     }
 
-    public async ValueTask InitializeAsync()
+    private protected override async Task FillAsync()
     {
-        if (!Environment.IsPrivilegedProcess)
-            return;
-        var artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!;
-        var option = _mode switch { Mode.HostOnly => "hostOnly", Mode.Off => "off", _ => "full" };
-        _cluster = await SandboxCluster.StartAsync(new SandboxOptions
-        {
-            Name = "diff-" + option.ToLowerInvariant(),
-            Nodes = 2,
-            Zones = ["zone-a", "zone-b"],
-            Artifacts = artifacts,
-            AgentArguments = ["--socket-lb", option],
-        });
         foreach (var range in ServicePlace.Ranges)
-            _cluster.Outside.Route(range, ServiceObjects.NodeName(Site.A));
-        foreach (var node in _cluster.Nodes.Values)
+            Cluster.Outside.Route(range, ServiceObjects.NodeName(Site.A));
+        foreach (var node in Cluster.Nodes.Values)
             foreach (var pods in new[] { node.Addresses.PodsV4, node.Addresses.PodsV6 })
-                _cluster.Outside.Route(pods, node.Name);
+                Cluster.Outside.Route(pods, node.Name);
         await StartPodsAsync();
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_cluster is not null)
-            await _cluster.DisposeAsync();
-        GC.SuppressFinalize(this);
     }
 
     private async Task StartPodsAsync()
