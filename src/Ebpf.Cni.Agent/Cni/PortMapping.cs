@@ -58,11 +58,11 @@ public sealed record PortMapping(ushort HostPort, ushort ContainerPort, string P
     }
 
     private static ushort Port(JsonElement item, string name) =>
-        item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetUInt16(out var port) && port > 0
+        item.TryGetAnyCase(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetUInt16(out var port) && port > 0
             ? port
             : throw Wrong(item, $"{name} is not a port from 1 to 65535");
 
-    private static string Text(JsonElement item, string name) => !item.TryGetProperty(name, out var value) ? ""
+    private static string Text(JsonElement item, string name) => !item.TryGetAnyCase(name, out var value) ? ""
         : value.ValueKind switch
         {
             JsonValueKind.String => Decoded(item, value, name),

@@ -83,9 +83,19 @@ public class PortMappingTests
         Assert.All(HostPortTable.Of(fixture.Store.All).Ports, p => Assert.Equal(9090, p.Port));
     }
 
+    [Fact]
+    public async Task containerd_spells_them_in_its_own_way()
+    {
+        using var fixture = new CniFixture();
+        await fixture.Run(Add("""{"HostPort":54330,"ContainerPort":8080,"Protocol":"udp","HostIP":""}"""));
+        Assert.Equal(new PortMapping(54330, 8080, "udp", ""), Assert.Single(Assert.Single(fixture.Store.All).PortMappings));
+    }
+
     [Theory]
     [InlineData("""{"hostPort":0,"containerPort":80}""", "hostPort")]
+    [InlineData("""{"hostPort":0,"HostPort":80,"containerPort":80}""", "hostPort")]
     [InlineData("""{"hostPort":80}""", "containerPort")]
+    [InlineData("""{"hostPort":80,"\ud800":80}""", "containerPort")]
     [InlineData("""{"hostPort":80,"containerPort":65536}""", "containerPort")]
     [InlineData("""{"hostPort":"80","containerPort":80}""", "hostPort")]
     [InlineData("""{"hostPort":80,"containerPort":80,"protocol":"icmp"}""", "icmp")]
