@@ -28,6 +28,9 @@ need iproute2 "shows namespaces and links" has ip
 need bpftool "shows programs and maps" has bpftool
 need procps "finds processes left behind" has pgrep
 need python3 "the web pods of the demo" has python3
+need containerd "the runtime of the tests that a real one drives" has containerd
+need runc "starts containerd's containers" has runc
+need containernetworking-plugins "the loopback plugin that containerd calls, and plugins to chain with and to compare with" test -x /usr/lib/cni/loopback
 if [ "${BENCH:-}" = 1 ]; then
 	need iptables "the rules to compare with" has iptables-restore
 	need nftables "the rules to compare with" has nft

@@ -10,9 +10,10 @@ public static class Requires
     public static void Root() => Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root (BPF, network namespaces)");
 
     /// <summary>A program on PATH.</summary>
-    public static void Tool(string name) => Assert.SkipUnless(
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, name))),
-        $"needs the program '{name}' on PATH");
+    public static void Tool(string name) => Assert.SkipUnless(HasTool(name), $"needs the program '{name}' on PATH");
+
+    public static bool HasTool(string name) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, name)));
 }
 
 /// <summary>Seeds of property tests: random unless EBPF_CNI_SEED names one; always printed, so a failure can be repeated.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
-using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;
@@ -42,15 +41,15 @@ public sealed class PodTests(SocketCluster fixture) : IClassFixture<SocketCluste
     public async Task Deleting_a_pod_leaves_no_link_route_entry_or_file()
     {
         var node = fixture.Cluster.Nodes.Values.First();
-        var before = await Traces(node);
+        var before = await NodeTraces.Read(fixture.Cluster, node);
         await fixture.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  terminationGracePeriodSeconds: 1\n"
             + "  containers: [{name: c, image: busybox, command: [sleep, infinity]}]\n");
         await fixture.Cluster.WaitForPodsReady("app=passing", 1);
-        Assert.True((await Traces(node)).Count > before.Count, "the pod leaves traces while it lives"); // the control
+        Assert.True((await NodeTraces.Read(fixture.Cluster, node)).Count > before.Count, "the pod leaves traces while it lives"); // the control
         await fixture.Cluster.Client.DeleteAsync(ResourceTypes.Pods, "default", "passing");
         await fixture.Cluster.Client.WaitAsync(ResourceTypes.Pods, "default", "app=passing", pods => pods.Count == 0, "the pod is gone");
-        Assert.Equal(before, await Traces(node));
+        Assert.Equal(before, await NodeTraces.Read(fixture.Cluster, node));
     }
 
     [Fact]
@@ -75,15 +74,4 @@ public sealed class PodTests(SocketCluster fixture) : IClassFixture<SocketCluste
     }
 
     private static string Ip(JsonObject pod, int family) => pod["status"]!["podIPs"]![family]!["ip"]!.GetValue<string>();
-
-    private async Task<List<string>> Traces(SandboxNode node)
-    {
-        using var netlink = RouteNetlink.Open(node.Namespace);
-        var tables = (await fixture.Cluster.ExecOnNodeAsync(node.Name, ["bpftool", "map", "dump", "pinned", Path.Combine(node.BpffsRoot, "maps", "ebc_ep_v1")])).Output;
-        return [.. netlink.Links().Select(l => $"link {l.Name}")
-            .Concat(netlink.Routes(0x65).Select(r => $"route {r.Destination}"))
-            .Concat(Directory.EnumerateFileSystemEntries(Path.Combine(node.BpffsRoot, "links"), "*", SearchOption.AllDirectories).Select(p => $"pin {p}"))
-            .Concat(Directory.EnumerateFiles(Path.Combine(node.Directories.State, "endpoints")).Select(f => $"file {f}"))
-            .Append($"entries {tables.Split("\"key\"").Length - 1}").Order(StringComparer.Ordinal)];
-    }
 }
