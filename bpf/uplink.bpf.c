@@ -102,6 +102,9 @@ int ebc_host_egress(struct __sk_buff *skb)
 
 	if (skb->ingress_ifindex)
 		return TC_ACT_OK;
+	/* Of a VLAN device above this one, where it was seen if that is an uplink. */
+	if (skb->vlan_present)
+		return TC_ACT_OK;
 	if (skb->tc_index == EBC_PASSED) {
 		skb->tc_index = 0;
 		return TC_ACT_OK;

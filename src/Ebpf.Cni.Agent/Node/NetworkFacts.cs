@@ -6,6 +6,9 @@ using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>What the kernel knows of the node's network, without its pods: their devices and routes are ours, and there may be hundreds.</summary>
+/// <param name="Links">Loopback too.</param>
+/// <param name="Addresses">Those that can be used.</param>
+/// <param name="DefaultRoutes">Of the main table, the preferred first; one with several next hops once for each of its devices.</param>
 public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
 {
     public static readonly NetworkFacts None = new([], [], []);
@@ -21,8 +24,9 @@ public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray
             [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)],
             [
                 .. netlink.Routes()
-                    .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast && r.Table == KernelRoute.MainTable && known.Contains(r.Ifindex))
-                    .OrderBy(r => r.Metric ?? 0),
+                    .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast)
+                    .OrderBy(r => r.Metric ?? 0)
+                    .SelectMany(r => netlink.Interfaces(r).Where(known.Contains).Select(i => r with { Ifindex = i, Spread = null })),
             ]);
     }
 
@@ -33,7 +37,7 @@ public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray
 
     public override int GetHashCode() => HashCode.Combine(Links.Length, Addresses.Length, DefaultRoutes.Length);
 
-    private static (int, string, bool) Identity(LinkInfo link) => (link.Index, link.Name, link.Up);
+    private static (int, string, bool, int, string) Identity(LinkInfo link) => (link.Index, link.Name, link.Up, link.Master, link.Kind);
 
     private static bool IsPods(LinkInfo link) => link.Name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal);
 }

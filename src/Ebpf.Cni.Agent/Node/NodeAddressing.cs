@@ -4,7 +4,6 @@ using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Dataplane.Uplinks;
-using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Agent.Node;
 
@@ -13,19 +12,18 @@ namespace Ebpf.Cni.Agent.Node;
 /// </summary>
 internal static class NodeAddressing
 {
-    private const string Loopback = "lo";
-
     /// <param name="facts">From the kernel.</param>
     /// <param name="options">What the operator chose instead.</param>
     /// <param name="internalIPs">Of the Node object, in its order: the first of a family is the node's primary address. Empty until it is known.</param>
-    public static NodeNetwork Of(NetworkFacts facts, IEnumerable<string> internalIPs, AgentOptions options)
+    /// <param name="memory">Of the <see cref="NodeNetwork.Memory"/> before.</param>
+    public static NodeNetwork Of(NetworkFacts facts, IEnumerable<string> internalIPs, AgentOptions options, UplinkMemory memory)
     {
         var own = facts.Addresses.Where(a => IsPublic(a.Address)).ToList();
         // An InternalIP may be one that the node does not have itself (a NAT in front of it): what is sent from it would not come back.
-        var primary = internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>()
-            .Where(a => own.Exists(o => o.Address.Equals(a))).ToList();
-        var devices = Devices(facts, own, primary, options.Uplinks);
-        var uplinks = devices.Select(l => new UplinkDevice(
+        var known = internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().ToList();
+        var primary = known.FindAll(a => own.Exists(o => o.Address.Equals(a)));
+        var choice = UplinkChoice.Of(facts, known, options.Uplinks, memory);
+        var uplinks = choice.Devices.Select(l => new UplinkDevice(
             l.Index, l.Name, Choose(l.Index, AddressFamily.InterNetwork), Choose(l.Index, AddressFamily.InterNetworkV6))).ToImmutableArray();
         var (v4, v6) = (NodeAddress(AddressFamily.InterNetwork), NodeAddress(AddressFamily.InterNetworkV6));
         ImmutableArray<Addr> all = [.. own.Select(a => Addr.From(a.Address)).Distinct().Order()];
@@ -34,6 +32,8 @@ internal static class NodeAddressing
             // A device that has no address of its own is masqueraded by the node's, as the kernel would.
             Uplinks = [.. uplinks.Select(u => u with { V4 = u.V4 ?? v4, V6 = u.V6 ?? v6 })],
             Addresses = all,
+            Unfit = choice.Unfit,
+            Memory = choice.Memory,
             // kube-proxy's --nodeport-addresses: ranges choose among the node's own addresses, and never add one.
             NodePortAddresses = options.NodePortAddresses.IsEmpty
                 ? [.. new[] { v4, v6 }.OfType<Addr>().Order()]
@@ -56,25 +56,8 @@ internal static class NodeAddressing
         }
     }
 
-    /// <summary>By index.</summary>
-    private static List<LinkInfo> Devices(
-        NetworkFacts facts, List<AddressInfo> own, List<IPAddress> primary, ImmutableArray<string> patterns)
-    {
-        var candidates = facts.Links.Where(l => l.Name != Loopback).OrderBy(l => l.Index).ToList();
-        if (!patterns.IsEmpty)
-            return candidates.FindAll(l => patterns.Any(p => Matches(p, l.Name)));
-        var chosen = facts.DefaultRoutes.Select(r => r.Ifindex)
-            .Concat(own.Where(a => primary.Contains(a.Address)).Select(a => a.Ifindex)).ToHashSet();
-        if (candidates.FindAll(l => chosen.Contains(l.Index)) is { Count: > 0 } found)
-            return found;
-        // No way out, and not yet in the API: whatever others could reach it by.
-        return candidates.FindAll(l => l.Up && own.Exists(a => a.Ifindex == l.Index));
-    }
-
     /// <summary>An address that others may know; loopback's device may have some of these, too.</summary>
-    private static bool IsPublic(IPAddress address) =>
+    public static bool IsPublic(IPAddress address) =>
         !IPAddress.IsLoopback(address) && !address.IsIPv6LinkLocal && !address.IsIPv6Multicast
         && !(address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes() is [169, 254, ..]);
-
-    private static bool Matches(string pattern, string name) => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 }

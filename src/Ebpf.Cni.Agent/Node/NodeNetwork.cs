@@ -18,9 +18,15 @@ public sealed record NodeNetwork(Addr? V4, Addr? V6)
     /// <summary>All its own that others may know, sorted.</summary>
     public ImmutableArray<Addr> Addresses { get; init; } = [];
 
+    /// <summary>Devices that should be uplinks and are none, by name.</summary>
+    public ImmutableArray<UnfitUplink> Unfit { get; init; } = [];
+
+    /// <summary>Why the uplinks are such: for the next look, not for comparing.</summary>
+    public UplinkMemory Memory { get; init; } = UplinkMemory.None;
+
     public bool Equals(NodeNetwork? other) =>
         other is not null && V4 == other.V4 && V6 == other.V6 && Uplinks.SequenceEqual(other.Uplinks)
-        && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses);
+        && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses) && Unfit.SequenceEqual(other.Unfit);
 
     public override int GetHashCode() => HashCode.Combine(V4, V6, Uplinks.Length, NodePortAddresses.Length, Addresses.Length);
 }

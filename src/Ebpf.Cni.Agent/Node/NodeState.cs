@@ -14,7 +14,7 @@ namespace Ebpf.Cni.Agent.Node;
 /// <summary>The node at one moment: the compiler's second input, and the uplinks' only one.</summary>
 /// <param name="Context">For the compiler; the same instance while nothing in it changes.</param>
 /// <param name="Network">For the uplinks.</param>
-/// <param name="Issues">Ports that pods ask for and do not get.</param>
+/// <param name="Issues">Ports that pods ask for and do not get; devices that cannot be uplinks.</param>
 /// <param name="HostPortsVersion">For <see cref="NodeState.Applied"/>.</param>
 public sealed record NodeView(NodeContext Context, NodeNetwork Network, ImmutableArray<CompileIssue> Issues, long HostPortsVersion);
 
@@ -24,6 +24,8 @@ public sealed record NodeView(NodeContext Context, NodeNetwork Network, Immutabl
 /// </summary>
 public sealed class NodeState : IHostPorts
 {
+    public const string UplinkUnfit = nameof(UplinkUnfit);
+
     private readonly Lock _lock = new();
     private readonly AddressStore _endpoints;
     private readonly AgentOptions _options;
@@ -34,6 +36,7 @@ public sealed class NodeState : IHostPorts
     private NetworkFacts _facts = NetworkFacts.None;
     private NodeView? _view;
     private ImmutableArray<string> _internalIPs = [];
+    private ImmutableArray<CompileIssue> _portIssues = [];
     private long _version = 1;
     private bool _applying;
 
@@ -104,12 +107,13 @@ public sealed class NodeState : IHostPorts
         // A Node object that is gone for a moment, or has lost its addresses, does not take the node's uplinks along.
         if (self is { InternalIPs.IsDefaultOrEmpty: false })
             _internalIPs = self.InternalIPs;
-        var network = NodeAddressing.Of(facts, _internalIPs, _options);
-        var (ports, issues) = _view is { } last && last.HostPortsVersion == version
-            ? (last.Context.HostPorts, last.Issues)
-            : HostPortTable.Of(_endpoints.All);
+        var network = NodeAddressing.Of(facts, _internalIPs, _options, _view?.Network.Memory ?? UplinkMemory.None);
+        var ports = _view?.Context.HostPorts ?? [];
+        if (_view?.HostPortsVersion != version)
+            (ports, _portIssues) = HostPortTable.Of(_endpoints.All);
         var context = Context(network, ports, Routing(facts, network));
-        var view = new NodeView(_view is { } before && before.Context.Equals(context) ? before.Context : context, network, issues, version);
+        var view = new NodeView(
+            _view is { } before && before.Context.Equals(context) ? before.Context : context, network, [.. _portIssues, .. UnfitIssues(network, self)], version);
         lock (_lock)
             return _view = view;
     }
@@ -151,6 +155,9 @@ public sealed class NodeState : IHostPorts
                 _waiting.RemoveAll(w => w.Done == done);
         }
     }
+
+    private IEnumerable<CompileIssue> UnfitIssues(NodeNetwork network, NodeSnapshot? self) => network.Unfit.Select(u => new CompileIssue(
+        "Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", UplinkUnfit, $"{u.Name} {u.Cause} (--uplinks chooses others)."));
 
     private RoutingContext Routing(NetworkFacts facts, NodeNetwork network) => new()
     {

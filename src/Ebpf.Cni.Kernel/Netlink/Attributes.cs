@@ -23,8 +23,13 @@ internal static class AddressAttribute
 
 internal static class RouteAttribute
 {
-    public const ushort Destination = 1, Interface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, Table = 15, Via = 18;
+    public const ushort Destination = 1, Interface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, MultiPath = 9, Table = 15, Via = 18, NextHopId = 30;
     public const ushort MetricMtu = 2;
+}
+
+internal static class NextHopAttribute
+{
+    public const ushort Id = 1, Group = 2, Interface = 5;
 }
 
 internal static class NeighbourAttribute

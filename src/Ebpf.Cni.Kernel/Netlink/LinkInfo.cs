@@ -14,6 +14,9 @@ public sealed record LinkInfo(int Index, string Name)
     /// <summary>Can carry traffic (IFF_RUNNING): on, and for a veth the peer too.</summary>
     public bool Running { get; init; }
 
+    /// <summary>Frames on it have an Ethernet header (ARPHRD_ETHER); what carries bare IP packets (tun, WireGuard, PPP) and InfiniBand do not.</summary>
+    public bool Ethernet { get; init; }
+
     /// <summary>"veth", "bridge", "vxlan"; empty for hardware and loopback.</summary>
     public string Kind { get; init; } = "";
 
@@ -35,6 +38,7 @@ public sealed record LinkInfo(int Index, string Name)
         {
             Up = (header.Flags & LinkHeader.FlagUp) != 0,
             Running = (header.Flags & LinkHeader.FlagRunning) != 0,
+            Ethernet = header.DeviceType == LinkHeader.TypeEthernet,
         };
         while (attributes.Next(out var type, out var value))
         {

@@ -23,6 +23,8 @@ internal enum MessageType : ushort
     NewQueue = 36,
     NewFilter = 44,
     DeleteFilter = 45,
+    NewNextHop = 104,
+    GetNextHop = 106,
 }
 
 /// <summary>nlmsg_flags of requests. Bits from 0x100 mean one thing in requests to make, another in requests to get.</summary>
@@ -79,6 +81,7 @@ internal struct MessageHeader
 internal struct LinkHeader
 {
     public const uint FlagUp = 1, FlagRunning = 0x40;
+    public const ushort TypeEthernet = 1;
 
     public byte Family;
     public byte Pad;
@@ -114,6 +117,37 @@ internal struct RouteHeader
     public byte Scope;
     public byte Type;
     public uint Flags;
+}
+
+/// <summary>struct rtnexthop, before the attributes of one of a route's next hops</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NextHopEntry
+{
+    public ushort Length;
+    public byte Flags;
+    public byte Hops;
+    public int Ifindex;
+}
+
+/// <summary>struct nhmsg</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NextHopHeader
+{
+    public byte Family;
+    public byte Scope;
+    public byte Protocol;
+    public byte Pad;
+    public uint Flags;
+}
+
+/// <summary>struct nexthop_grp</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NextHopMember
+{
+    public uint Id;
+    public byte Weight;
+    public byte WeightHigh;
+    public ushort Pad;
 }
 
 /// <summary>struct ndmsg</summary>

@@ -47,6 +47,12 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
     /// <summary>Null: Link for IPv4 without a gateway, else Universe.</summary>
     public RouteScope? Scope { get; init; }
 
+    /// <summary>The interfaces of several next hops, of which packets take any; else null.</summary>
+    public InterfaceSet? Spread { get; init; }
+
+    /// <summary>The next hop object that the kernel left unresolved (net.ipv4.nexthop_compat_mode=0); else 0.</summary>
+    internal uint NextHopId { get; init; }
+
     /// <summary>The gateway is on the link although no network of the interface contains it.</summary>
     public bool OnLink { get; init; }
 
@@ -108,6 +114,8 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
         RouteAttribute.Via => this with { Gateway = ReadVia(value) },
         RouteAttribute.PreferredSource => this with { PreferredSource = AttributeReader.Address(value, family) },
         RouteAttribute.Priority => this with { Metric = AttributeReader.UInt32(value) },
+        RouteAttribute.MultiPath => this with { Spread = InterfaceSet.ReadHops(value) },
+        RouteAttribute.NextHopId => this with { NextHopId = AttributeReader.UInt32(value) },
         RouteAttribute.Table => this with { Table = AttributeReader.UInt32(value) },
         RouteAttribute.Metrics => this with { Mtu = ReadMtu(value) },
         _ => this,
@@ -115,6 +123,9 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
 
     private Route Normalized()
     {
+        // Resolved already: who owns the next hops makes no difference.
+        if (NextHopId != 0 && (Ifindex != 0 || Spread is not null))
+            return (this with { NextHopId = 0 }).Normalized();
         var route = Scope == DefaultScope ? this with { Scope = null } : this;
         return route.Metric == DefaultMetric ? route with { Metric = null } : route;
     }

@@ -37,6 +37,9 @@ public sealed class RouteMonitor : IDisposable
             socket.Dispose();
             throw error;
         }
+        // A next hop object's routes are not told of with it (net.ipv4.nexthop_compat_mode=0). Kernels before 5.3 have neither.
+        var group = GroupAddress.NextHops;
+        _ = LibC.SetSocketOption(socket, GroupAddress.NetlinkLevel, GroupAddress.AddMembership, &group, sizeof(int));
         var stop = LibC.EventFd(0, closeOnExec);
         if (stop >= 0)
             return new RouteMonitor(socket, new FdHandle(stop));
@@ -125,6 +128,10 @@ public sealed class RouteMonitor : IDisposable
     {
         /// <summary>RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE</summary>
         public const uint LinksAddressesRoutes = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+
+        /// <summary>RTNLGRP_NEXTHOP has no bit: it is joined by number.</summary>
+        public const int NextHops = 32;
+        public const int NetlinkLevel = 270, AddMembership = 1;
 
         public ushort Family;
         public ushort Pad;

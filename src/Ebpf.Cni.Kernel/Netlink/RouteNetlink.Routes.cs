@@ -41,6 +41,22 @@ public sealed partial class RouteNetlink
             .Where(route => route.Table == table && (protocol is null || route.Protocol == protocol)),
     ];
 
+    /// <summary>The interfaces by which a route leaves, each once; those of a next hop object that the kernel did not resolve included.</summary>
+    public IReadOnlyList<int> Interfaces(Route route)
+    {
+        ArgumentNullException.ThrowIfNull(route);
+        if (route.Ifindex != 0)
+            return [route.Ifindex];
+        if (route.Spread is { } spread)
+            return spread.Ifindexes;
+        return route.NextHopId == 0 ? [] : NextHops.Interfaces(DumpNextHops(), route.NextHopId);
+    }
+
+    private IEnumerable<byte[]> DumpNextHops() =>
+        _socket.Dump(NetlinkRequest.Create(MessageType.GetNextHop, MessageFlags.Dump, default(NextHopHeader)), "list next hops")
+            .Where(message => message.Type == MessageType.NewNextHop)
+            .Select(message => message.Payload);
+
     private IEnumerable<Route> DumpRoutes(byte family)
     {
         var request = NetlinkRequest.Create(MessageType.GetRoute, MessageFlags.Dump, new RouteHeader { Family = family });

@@ -17,7 +17,7 @@ public class NodeAddressingTests
 
     /// <summary>A public device with the default routes, a private one with the node's InternalIP, a bridge of somebody else's.</summary>
     private static readonly NetworkFacts TwoNics = new(
-        [Link(1, "lo"), Link(2, "eth0"), Link(3, "eth1"), Link(4, "docker0")],
+        [Link(1, "lo"), Link(2, "eth0"), Link(3, "eth1"), Link(4, "docker0", "bridge")],
         [
             Address(1, "127.0.0.1"), Address(1, "::1"), Address(2, "198.51.100.7"), Address(2, "2001:db8::7"), Address(2, "fe80::7"),
             Address(3, "10.0.0.7"), Address(3, "10.0.0.8"), Address(4, "172.17.0.1"), Address(2, "169.254.9.9"),
@@ -27,7 +27,7 @@ public class NodeAddressingTests
     [Fact]
     public void Uplinks_are_the_default_routes_and_the_InternalIPs_devices()
     {
-        var node = NodeAddressing.Of(TwoNics, ["10.0.0.8"], Defaults);
+        var node = Of(TwoNics, ["10.0.0.8"], Defaults);
         Assert.Equal(
             [new UplinkDevice(2, "eth0", Addr.Parse("198.51.100.7"), Addr.Parse("2001:db8::7")), new UplinkDevice(3, "eth1", Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7"))],
             node.Uplinks);
@@ -39,40 +39,40 @@ public class NodeAddressingTests
     public void All_that_others_may_know_are_the_nodes_addresses() =>
         Assert.Equal(
             ["10.0.0.7", "10.0.0.8", "172.17.0.1", "198.51.100.7", "2001:db8::7"],
-            NodeAddressing.Of(TwoNics, [], Defaults).Addresses.Select(a => a.ToString()).Order(StringComparer.Ordinal));
+            Of(TwoNics, [], Defaults).Addresses.Select(a => a.ToString()).Order(StringComparer.Ordinal));
 
     [Fact]
     public void Without_a_Node_object_the_uplinks_address_is_the_nodes() =>
-        Assert.Equal(Addr.Parse("198.51.100.7"), NodeAddressing.Of(TwoNics, [], Defaults).V4);
+        Assert.Equal(Addr.Parse("198.51.100.7"), Of(TwoNics, [], Defaults).V4);
 
     [Fact]
     public void An_InternalIP_that_the_node_does_not_have_is_not_used() =>
-        Assert.Equal(Addr.Parse("198.51.100.7"), NodeAddressing.Of(TwoNics, ["203.0.113.1", "nonsense"], Defaults).V4);
+        Assert.Equal(Addr.Parse("198.51.100.7"), Of(TwoNics, ["203.0.113.1", "nonsense"], Defaults).V4);
 
     [Fact]
     public void Ranges_choose_among_the_nodes_own_addresses()
     {
         var options = Defaults with { NodePortAddresses = [IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("192.168.0.0/16")] };
-        Assert.Equal([Addr.Parse("10.0.0.7"), Addr.Parse("10.0.0.8")], NodeAddressing.Of(TwoNics, ["198.51.100.7"], options).NodePortAddresses);
+        Assert.Equal([Addr.Parse("10.0.0.7"), Addr.Parse("10.0.0.8")], Of(TwoNics, ["198.51.100.7"], options).NodePortAddresses);
     }
 
     [Fact]
     public void Patterns_choose_devices_and_never_loopback() =>
-        Assert.Equal(["eth0", "eth1"], NodeAddressing.Of(TwoNics, [], Defaults with { Uplinks = ["eth*", "l*"] }).Uplinks.Select(u => u.Name));
+        Assert.Equal(["eth0", "eth1"], Of(TwoNics, [], Defaults with { Uplinks = ["eth*", "l*"] }).Uplinks.Select(u => u.Name));
 
     [Fact]
     public void A_node_without_a_way_out_has_the_devices_by_which_others_reach_it()
     {
         var facts = TwoNics with { DefaultRoutes = [] };
-        Assert.Equal(["eth0", "eth1", "docker0"], NodeAddressing.Of(facts, [], Defaults).Uplinks.Select(u => u.Name));
-        Assert.Equal(["eth1"], NodeAddressing.Of(facts, ["10.0.0.7"], Defaults).Uplinks.Select(u => u.Name));
+        Assert.Equal(["eth0", "eth1"], Of(facts, [], Defaults).Uplinks.Select(u => u.Name));
+        Assert.Equal(["eth1"], Of(facts, ["10.0.0.7"], Defaults).Uplinks.Select(u => u.Name));
     }
 
     [Fact]
     public void Equal_facts_give_equal_networks()
     {
-        Assert.Equal(NodeAddressing.Of(TwoNics, ["10.0.0.8"], Defaults), NodeAddressing.Of(TwoNics, ["10.0.0.8"], Defaults));
-        Assert.NotEqual(NodeAddressing.Of(TwoNics, ["10.0.0.8"], Defaults), NodeAddressing.Of(TwoNics, ["10.0.0.7"], Defaults));
+        Assert.Equal(Of(TwoNics, ["10.0.0.8"], Defaults), Of(TwoNics, ["10.0.0.8"], Defaults));
+        Assert.NotEqual(Of(TwoNics, ["10.0.0.8"], Defaults), Of(TwoNics, ["10.0.0.7"], Defaults));
     }
 
     [Fact]
@@ -96,11 +96,14 @@ public class NodeAddressingTests
         });
         Assert.DoesNotContain(before.Links, l => l.Name.StartsWith("ecni", StringComparison.Ordinal));
         Assert.NotEqual(before, after);
-        var uplink = Assert.Single(NodeAddressing.Of(before, [], Defaults).Uplinks);
+        var uplink = Assert.Single(Of(before, [], Defaults).Uplinks);
         Assert.Equal(("up0", Addr.Parse("192.0.2.1")), (uplink.Name, uplink.V4));
     }
 
-    private static LinkInfo Link(int index, string name) => new(index, name) { Up = true, Running = true };
+    private static NodeNetwork Of(NetworkFacts facts, IEnumerable<string> internalIPs, AgentOptions options) =>
+        NodeAddressing.Of(facts, internalIPs, options, UplinkMemory.None);
+
+    private static LinkInfo Link(int index, string name, string kind = "") => new(index, name) { Up = true, Running = true, Kind = kind, Ethernet = name != "lo" };
 
     private static AddressInfo Address(int ifindex, string address) => new(ifindex, IPAddress.Parse(address), 24) { Permanent = true };
 }

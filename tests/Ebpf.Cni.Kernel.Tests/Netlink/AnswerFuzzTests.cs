@@ -29,6 +29,7 @@ public sealed class AnswerFuzzTests
         Check(random, r => Payload(r, headerSize: 16), bytes => LinkInfo.Read(bytes) is not null);
         Check(random, r => Payload(r, headerSize: 8), bytes => AddressInfo.Read(bytes) is not null);
         Check(random, r => Payload(r, headerSize: 12), bytes => Route.Read(bytes) is not null);
+        Check(random, r => Payload(r, headerSize: 8), bytes => NextHops.Interfaces([bytes], 0).Count > 0);
         Check(random, r => Payload(r, headerSize: 12), bytes => Neighbour.Read(bytes) is not null);
     }
 
