@@ -120,6 +120,13 @@ int ebc_bind6(struct bpf_sock_addr *ctx)
 	return ebc_sock_return(ebc_sock_bind(ctx, &a), EBC_EADDRINUSE);
 }
 
+SEC("cgroup/sock_release")
+int ebc_sock_release(struct bpf_sock *ctx)
+{
+	ebc_sock_forget(ctx);
+	return 1;
+}
+
 SEC("sockops")
 int ebc_sock_ops(struct bpf_sock_ops *ctx)
 {

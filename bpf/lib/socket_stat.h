@@ -6,8 +6,6 @@
 #include "socket_reverse.h"
 #include "stat.h"
 
-#define EBC_AF_INET 2
-
 /* What the connection was asked for; NULL if no hook translated it (or the LRU has forgotten). */
 static __always_inline const struct ebc_sock_rev *ebc_sock_ops_find(struct bpf_sock_ops *ctx,
 								    struct ebc_sock_rev_key *key)
@@ -58,6 +56,7 @@ static __always_inline void ebc_sock_ops_end(struct bpf_sock_ops *ctx)
 		return;
 	backend = ebc_stat_key(rev->service_id, &key.addr, key.port);
 	ebc_stat_add(&backend, &carried);
+	bpf_map_delete_elem(&ebc_sock_rev_v1, &key);
 }
 
 #endif

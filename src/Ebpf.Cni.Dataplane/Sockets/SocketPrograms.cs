@@ -16,7 +16,7 @@ public sealed class SocketPrograms : IDisposable
         // The way back first: a socket that is translated finds its reverse hooks in place.
         (CgroupAttach.Recvmsg4, "ebc_recvmsg4"), (CgroupAttach.Recvmsg6, "ebc_recvmsg6"),
         (CgroupAttach.Getpeername4, "ebc_getpeer4"), (CgroupAttach.Getpeername6, "ebc_getpeer6"),
-        (CgroupAttach.SockOps, "ebc_sock_ops"),
+        (CgroupAttach.SockOps, "ebc_sock_ops"), (CgroupAttach.SockRelease, "ebc_sock_release"),
         (CgroupAttach.Connect4, "ebc_connect4"), (CgroupAttach.Connect6, "ebc_connect6"),
         (CgroupAttach.Sendmsg4, "ebc_sendmsg4"), (CgroupAttach.Sendmsg6, "ebc_sendmsg6"),
         (CgroupAttach.Bind4, "ebc_bind4"), (CgroupAttach.Bind6, "ebc_bind6"),

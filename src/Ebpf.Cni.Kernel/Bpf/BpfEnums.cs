@@ -77,6 +77,7 @@ public enum BpfAttachType
     Recvmsg6 = 20,
     Getpeername4 = 29,
     Getpeername6 = 30,
+    CgroupSockRelease = 34,
     Xdp = 37,
     TcxIngress = 46,
     TcxEgress = 47,
@@ -126,6 +127,7 @@ public enum CgroupAttach
     Bind4 = BpfAttachType.Bind4,
     Bind6 = BpfAttachType.Bind6,
     SockOps = BpfAttachType.CgroupSockOps,
+    SockRelease = BpfAttachType.CgroupSockRelease,
 }
 
 /// <summary>How XDP runs: the kernel's choice (native where the driver can), or forced.</summary>

@@ -21,6 +21,7 @@ internal sealed class SocketSandbox : IDisposable
         ("ebc_recvmsg4", CgroupAttach.Recvmsg4), ("ebc_recvmsg6", CgroupAttach.Recvmsg6),
         ("ebc_getpeer4", CgroupAttach.Getpeername4), ("ebc_getpeer6", CgroupAttach.Getpeername6),
         ("ebc_bind4", CgroupAttach.Bind4), ("ebc_bind6", CgroupAttach.Bind6), ("ebc_sock_ops", CgroupAttach.SockOps),
+        ("ebc_sock_release", CgroupAttach.SockRelease),
     ];
 
     private readonly Stack<Action> _undo = new();
@@ -50,6 +51,7 @@ internal sealed class SocketSandbox : IDisposable
             Netns = Own(socket.GetMap(MapNames.Netns));
             Uplinks = Own(socket.GetMap(MapNames.Uplink));
             Flows = Own(socket.GetMap(MapNames.SockFlow));
+            Reverse = Own(socket.GetMap(MapNames.SockRev));
             Stats = Own(socket.GetMap(MapNames.Stat));
             Events = Own(socket.GetMap(MapNames.Events));
             _backends = Own(socket.GetMap(MapNames.Backend));
@@ -81,6 +83,7 @@ internal sealed class SocketSandbox : IDisposable
     public BpfMap Netns { get; } = null!;
     public BpfMap Uplinks { get; } = null!;
     public BpfMap Flows { get; } = null!;
+    public BpfMap Reverse { get; } = null!;
     public BpfMap Stats { get; } = null!;
     public BpfMap Events { get; } = null!;
 
