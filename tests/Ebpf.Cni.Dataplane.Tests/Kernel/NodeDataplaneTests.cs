@@ -29,7 +29,7 @@ public sealed class NodeDataplaneTests : IDisposable
             Assert.Empty(first.Notices);
             Assert.True(first.Services.Apply(desired).Complete);
             before = SocketLinks();
-            Assert.Equal(11, before.Count);
+            Assert.Equal(12, before.Count);
         }
         using var second = NodeDataplane.Open(_ground.Options);
         Assert.Equal(new RestoreReport(3, 2, 0), second.Services.Restored);
@@ -90,7 +90,7 @@ public sealed class NodeDataplaneTests : IDisposable
         CgroupDirectory.Create(_ground.Options.CgroupRoot);
         NodeDataplane.Open(_ground.Options).Dispose();
         var id = CgroupDirectory.Open(_ground.Options.CgroupRoot).Id;
-        Assert.Equal(11, SocketLinks().Count);
+        Assert.Equal(12, SocketLinks().Count);
         Assert.All(SocketLinks().Values, link => Assert.Equal(id, link.CgroupId));
     }
 
@@ -239,7 +239,7 @@ public sealed class NodeDataplaneTests : IDisposable
         NodeDataplane.Open(_ground.Options).Dispose();
         Assert.Equal(["bind4", "bind6"], SocketLinks().Keys.Where(k => k.StartsWith("bind", StringComparison.Ordinal)).Order());
         NodeDataplane.Open(_ground.Options with { BindGuard = false }).Dispose();
-        Assert.Equal(9, SocketLinks().Count);
+        Assert.Equal(10, SocketLinks().Count);
     }
 
     [Fact]
