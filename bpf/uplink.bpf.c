@@ -11,19 +11,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* What is for the link itself or for many is none of ours. */
-static __always_inline bool ebc_for_link(const struct ebc_packet *p)
-{
-	const struct ebc_addr *dst = &p->about.flow.dst;
-
-	if (p->flags & EBC_PKT_ARP)
-		return true;
-	if (p->flags & EBC_PKT_V6)
-		return ebc_v6_multicast(dst) || ebc_v6_link_local(dst) ||
-		       ebc_v6_link_local(&p->about.flow.src);
-	return ebc_v4_for_many(dst);
-}
-
 /* A tag with id 0 names no VLAN, only a priority (IEEE 802.1Q, 9.6): it is taken off, as the stack would. */
 static __always_inline bool ebc_of_vlan(struct __sk_buff *skb)
 {
@@ -52,6 +39,8 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 		return ebc_pass(p, EBC_REASON_FORWARDED);
 	if (ebc_loopback(&p->about.flow.src) || ebc_loopback(&p->about.flow.dst))
 		return ebc_refuse(p, EBC_DROP_LOOPBACK);
+	if (ebc_encapsulated_for_us(p))
+		return ebc_pass(p, EBC_REASON_FORWARDED);
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
@@ -65,6 +54,7 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet *p)
 {
 	const struct ebc_ep *local = ebc_endpoint(&p->to.dst);
+	const struct ebc_overlay *overlay;
 	int route;
 
 	if (local) {
@@ -73,6 +63,16 @@ static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet 
 		ebc_count(&p->about, EBC_REASON_SERVICE);
 		skb->tc_index = EBC_PASSED;
 		return bpf_redirect(local->ifindex, 0);
+	}
+	overlay = ebc_tunnel(p);
+	if (overlay) {
+		if (ebc_wire_len(skb, p) > overlay->mtu)
+			return ebc_return(skb, p, EBC_REJECT_SIZE, overlay->mtu);
+		if (ebc_rewrite(skb))
+			return ebc_refuse(p, EBC_DROP_REWRITE);
+		ebc_count(&p->about, EBC_REASON_SERVICE);
+		skb->tc_index = EBC_PASSED;
+		return bpf_redirect(overlay->ifindex, 0);
 	}
 	/* As the stack looks up what a socket sends: rules for "iif lo" are for it. */
 	route = ebc_route(skb, p, EBC_LO);
@@ -112,7 +112,7 @@ int ebc_host_egress(struct __sk_buff *skb)
 	p = ebc_parse(skb, EBC_HOOK_HOST_EGRESS, &reason);
 	if (!p)
 		return TC_ACT_OK;
-	if (reason || ebc_for_link(p))
+	if (reason || ebc_for_link(p) || ebc_encapsulated_by_us(p))
 		return ebc_pass(p, EBC_REASON_FORWARDED);
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)

@@ -11,7 +11,7 @@ struct {
 	__uint(max_entries, EBC_REASON_MAX *EBC_HOOK_MAX);
 	__type(key, __u32);
 	__type(value, struct ebc_metric);
-} ebc_metric_v2 SEC(".maps");
+} ebc_metric_v3 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -41,7 +41,7 @@ struct ebc_subject {
 static __always_inline void ebc_count(const struct ebc_subject *about, __u32 reason)
 {
 	__u32 index = reason * EBC_HOOK_MAX + about->hook;
-	struct ebc_metric *m = bpf_map_lookup_elem(&ebc_metric_v2, &index);
+	struct ebc_metric *m = bpf_map_lookup_elem(&ebc_metric_v3, &index);
 
 	if (!m)
 		return;

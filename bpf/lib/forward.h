@@ -5,9 +5,23 @@
 #define EBC_FORWARD_H
 
 #include "deliver.h"
+#include "encap.h"
 #include "reject.h"
 #include "service.h"
 #include "way_back.h"
+
+/* What is for the link itself or for many is none of ours. */
+static __always_inline bool ebc_for_link(const struct ebc_packet *p)
+{
+	const struct ebc_addr *dst = &p->about.flow.dst;
+
+	if (p->flags & EBC_PKT_ARP)
+		return true;
+	if (p->flags & EBC_PKT_V6)
+		return ebc_v6_multicast(dst) || ebc_v6_link_local(dst) ||
+		       ebc_v6_link_local(&p->about.flow.src);
+	return ebc_v4_for_many(dst);
+}
 
 static __always_inline int ebc_refuse(const struct ebc_packet *p, int reason)
 {
@@ -89,18 +103,40 @@ static __always_inline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet
 }
 
 /*
- * What was received by a pod's veth or an uplink goes on as p->to. What cannot leave as it is and was not
- * changed is left to the stack, which answers the sender; about what was changed the stack would answer with
- * addresses that the sender does not know, or to the node itself, so that is answered here.
+ * Through a tunnel, whose device knows to which node. What is too big is answered here in any case: cut by
+ * the stack it would take the stack's way, past translation, and for a node's address past the tunnel.
+ */
+static __always_inline int ebc_to_tunnel(struct __sk_buff *skb, const struct ebc_packet *p,
+					 const struct ebc_overlay *overlay, int reason)
+{
+	if (ebc_wire_len(skb, p) > overlay->mtu)
+		return ebc_return(skb, p, EBC_REJECT_SIZE, overlay->mtu);
+	if (p->ttl <= 1)
+		return p->flags & EBC_PKT_CHANGED ? ebc_return(skb, p, EBC_REJECT_HOPS, 0)
+						  : ebc_pass(p, EBC_REASON_FORWARDED);
+	if (ebc_rewrite(skb) || ebc_decrement_ttl(skb, p))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count(&p->about, reason);
+	return bpf_redirect(overlay->ifindex, 0);
+}
+
+/*
+ * What was received by a pod's veth, an uplink or a tunnel goes on as p->to. What cannot leave as it is and
+ * was not changed is left to the stack, which answers the sender; about what was changed the stack would
+ * answer with addresses that the sender does not know, or to the node itself, so that is answered here.
  */
 static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
 	const struct ebc_ep *local = ebc_endpoint(&p->to.dst);
+	const struct ebc_overlay *overlay;
 	const struct ebc_way_back *back;
 	int route;
 
 	if (local)
 		return ebc_to_pod(skb, p, local, reason);
+	overlay = ebc_tunnel(p);
+	if (overlay)
+		return ebc_to_tunnel(skb, p, overlay, reason);
 	route = ebc_route(skb, p, p->about.ifindex);
 	if (!(p->flags & EBC_PKT_CHANGED)) {
 		if (!ebc_leaves(route) || p->ttl <= 1)

@@ -64,6 +64,18 @@ struct ebc_packet {
 };
 _Static_assert(sizeof(struct ebc_packet) <= EBC_SCRATCH_SIZE, "ebc_packet");
 
+/* It came to this node from the network: as it is, or through a tunnel. */
+static __always_inline bool ebc_from_network(const struct ebc_packet *p)
+{
+	return p->about.hook == EBC_HOOK_UPLINK_INGRESS || p->about.hook == EBC_HOOK_OVERLAY_INGRESS;
+}
+
+/* The node's own sockets send it. */
+static __always_inline bool ebc_from_node(const struct ebc_packet *p)
+{
+	return p->about.hook == EBC_HOOK_HOST_EGRESS || p->about.hook == EBC_HOOK_OVERLAY_EGRESS;
+}
+
 /*
  * Headers are copied out by bpf_skb_load_bytes and edited by bpf_skb_store_bytes, not through skb->data: a
  * program that writes through the pointer makes the kernel unshare the whole head of every cloned skb before

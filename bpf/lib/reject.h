@@ -89,9 +89,14 @@ static __always_inline void ebc_reject_cause(struct ebc_icmp_error *icmp, bool v
 	}
 }
 
-/* Back to where it came from. To the node's own socket that is the device's receiving side. */
+/*
+ * Back to where it came from. To the node's own socket that is the device's receiving side; of a tunnel that
+ * would be one where only nodes are heard, and what the node sends there is for no service: it waits.
+ */
 static __always_inline int ebc_turn_back(const struct ebc_packet *p)
 {
+	if (p->about.hook == EBC_HOOK_OVERLAY_EGRESS)
+		return TC_ACT_SHOT;
 	if (p->about.hook == EBC_HOOK_POD_EGRESS)
 		return ebc_into_pod(p->about.ifindex);
 	return bpf_redirect(p->about.ifindex, p->about.hook == EBC_HOOK_HOST_EGRESS ? BPF_F_INGRESS : 0);

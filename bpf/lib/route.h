@@ -30,7 +30,7 @@ static __always_inline __u16 ebc_wire_len(const struct __sk_buff *skb, const str
  */
 static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u32 ifindex)
 {
-	const struct ebc_addr *src = p->about.hook == EBC_HOOK_HOST_EGRESS ? &p->to.src : &p->about.flow.src;
+	const struct ebc_addr *src = ebc_from_node(p) ? &p->to.src : &p->about.flow.src;
 	struct bpf_fib_lookup *r = &p->route;
 	int rc;
 
@@ -71,10 +71,10 @@ static __always_inline int ebc_to_neighbour(const struct ebc_packet *p)
 	return bpf_redirect_neigh(p->route.ifindex, &hop, sizeof(hop), 0);
 }
 
-/* The neighbour that p->route names. */
+/* The neighbour that p->route names; that of an IPv4 packet may have an IPv6 address. */
 static __always_inline void ebc_next_hop(const struct ebc_packet *p, struct ebc_addr *hop)
 {
-	if (p->flags & EBC_PKT_V6)
+	if (p->route.family == EBC_AF_INET6)
 		__builtin_memcpy(hop, p->route.ipv6_dst, sizeof(*hop));
 	else
 		ebc_addr_from_v4(hop, p->route.ipv4_dst);

@@ -25,7 +25,7 @@ static __noinline bool ebc_frontend(struct ebc_packet *p)
 	struct ebc_svc_key key = {
 	    .addr = p->about.flow.dst, .port = p->about.flow.dport, .proto = p->about.proto};
 
-	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS) {
+	if (ebc_from_network(p)) {
 		key.scope = EBC_SCOPE_EXTERNAL;
 		if (ebc_svc_find(&key, &p->svc))
 			return true;
@@ -130,11 +130,11 @@ static __always_inline bool ebc_service_source(struct __sk_buff *skb, struct ebc
 
 	*node = false;
 	p->ct.src = *src;
-	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS) {
+	if (ebc_from_network(p)) {
 		if ((p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p, b) ||
 		    ebc_backend_is_node(b))
 			return true;
-	} else if (p->about.hook == EBC_HOOK_HOST_EGRESS) {
+	} else if (ebc_from_node(p)) {
 		*node = true;
 		if (!ebc_loopback(src) || ebc_loopback(&b->addr))
 			return true;

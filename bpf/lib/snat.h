@@ -93,7 +93,7 @@ static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packe
 {
 	__u32 ports = (__u16)(ebc_config.snat_port_max - ebc_config.snat_port_min) + 1;
 	/* The node's own datagram socket owns its port, and would be found. */
-	bool socket = node && !(p->about.hook == EBC_HOOK_HOST_EGRESS && p->about.proto == IPPROTO_UDP);
+	bool socket = node && !(ebc_from_node(p) && p->about.proto == IPPROTO_UDP);
 	int i, error;
 
 	for (i = 0; i < EBC_SNAT_TRIES; i++) {

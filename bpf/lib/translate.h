@@ -68,7 +68,7 @@ static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 	if (!ebc_begins(p))
 		return false;
 	/* Answers of others than pods leave without being looked at. */
-	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS && !ebc_endpoint(&p->about.flow.dst))
+	if (ebc_from_network(p) && !ebc_endpoint(&p->about.flow.dst))
 		return false;
 	ebc_ct_twin(&p->about.flow, p->about.proto, &p->answers);
 	other = ebc_ct_find(&p->answers, p->now);
@@ -89,8 +89,8 @@ static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
  */
 static __always_inline bool ebc_comes_to_pod(struct ebc_packet *p)
 {
-	if (!ebc_configured(EBC_CONFIG_MASQUERADE | EBC_CONFIG_KEEP_SOURCE) ||
-	    p->about.hook != EBC_HOOK_UPLINK_INGRESS || !ebc_begins(p) || !ebc_endpoint(&p->about.flow.dst))
+	if (!ebc_configured(EBC_CONFIG_MASQUERADE | EBC_CONFIG_KEEP_SOURCE) || !ebc_from_network(p) ||
+	    !ebc_begins(p) || !ebc_endpoint(&p->about.flow.dst))
 		return false;
 	if (ebc_configured(EBC_CONFIG_KEEP_SOURCE) ? ebc_in_cluster(&p->about.flow.src)
 						   : ebc_ipcache(&p->about.flow.src) != 0)
@@ -111,8 +111,7 @@ static __noinline int ebc_translate_source(struct __sk_buff *skb, struct ebc_pac
 	p->ct.flags = 0;
 	p->ct.service_id = 0;
 	p->ct.backend_index = 0;
-	return ebc_ct_create(skb, leaves || p->about.hook == EBC_HOOK_HOST_EGRESS ||
-				      p->about.hook == EBC_HOOK_POD_INGRESS);
+	return ebc_ct_create(skb, leaves || ebc_from_node(p) || p->about.hook == EBC_HOOK_POD_INGRESS);
 }
 
 /* A source that is hidden stays hidden the same way. An entry that had a service has lost it. */
@@ -137,7 +136,7 @@ static __noinline int ebc_translate_to_pod(struct __sk_buff *skb, struct ebc_pac
 /* With socket hooks a node's own packet has met its frontend; what remains for here is what they let pass. */
 static __always_inline bool ebc_only_refuses(const struct ebc_packet *p)
 {
-	return p->about.hook == EBC_HOOK_HOST_EGRESS && !ebc_configured(EBC_CONFIG_HOST_SERVICES);
+	return ebc_from_node(p) && !ebc_configured(EBC_CONFIG_HOST_SERVICES);
 }
 
 /*

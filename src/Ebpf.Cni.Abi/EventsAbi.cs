@@ -10,6 +10,8 @@ public enum Hook : byte
     Socket = 2,
     UplinkIngress = 3,
     HostEgress = 4,
+    OverlayIngress = 5,
+    OverlayEgress = 6,
 }
 
 /// <summary><c>enum ebc_reason</c>: what became of a packet or a socket call; from <see cref="SourceAddress"/> on, a drop.</summary>
@@ -36,14 +38,17 @@ public enum Reason : byte
     Loopback = 18,
     HopLimit = 19,
     TooBig = 20,
+    NoTunnel = 21,
+    TunnelPeer = 22,
+    TunnelSource = 23,
 }
 
 /// <summary><c>struct ebc_metric</c>: one CPU's share of a counter. The index is reason * <see cref="HookCount"/> + hook.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Metric(ulong Packets, ulong Bytes)
 {
-    public const int HookCount = 5;
-    public const int ReasonCount = 21;
+    public const int HookCount = 7;
+    public const int ReasonCount = 24;
     public const Reason FirstDrop = Reason.SourceAddress;
 
     public static uint Index(Reason reason, Hook hook) => (uint)reason * HookCount + (uint)hook;

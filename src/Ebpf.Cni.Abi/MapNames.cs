@@ -19,7 +19,7 @@ public static class MapNames
     public const string Fragment = "ebc_frag_v1";
 
     public const string Endpoint = "ebc_ep_v1";
-    public const string Metric = "ebc_metric_v2";
+    public const string Metric = "ebc_metric_v3";
 
     /// <summary>Session affinity.</summary>
     public const string Affinity = "ebc_aff_v1";
@@ -30,8 +30,11 @@ public static class MapNames
     /// <summary>Counters of services and backends.</summary>
     public const string Stat = "ebc_stat_v1";
 
-    /// <summary>What destinations are: pods, nodes, exempt from masquerading.</summary>
-    public const string Ipcache = "ebc_ipcache_v1";
+    /// <summary>What destinations are: pods, nodes, exempt from masquerading; and through which tunnel they are reached.</summary>
+    public const string Ipcache = "ebc_ipcache_v2";
+
+    /// <summary>This node's end of all tunnels.</summary>
+    public const string Overlay = "ebc_overlay_v1";
 
     /// <summary>The node's addresses, by device.</summary>
     public const string Uplink = "ebc_uplink_v1";

@@ -25,8 +25,22 @@ public enum IpcacheFlags : uint
 public readonly record struct IpcacheKey(uint Prefixlen, Addr Addr);
 
 /// <summary><c>struct ebc_ipcache</c>.</summary>
+/// <param name="Flags">What the addresses are.</param>
+/// <param name="Ifindex">This node's tunnel device if they belong to a node that is reached through it; else 0.</param>
+/// <param name="Tunnel">That node's address in the underlay; else all zero.</param>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly record struct Ipcache(IpcacheFlags Flags);
+public readonly record struct Ipcache(IpcacheFlags Flags, uint Ifindex = 0, Addr Tunnel = default);
+
+/// <summary><c>struct ebc_overlay</c>: this node's end of all tunnels; all 0 where there is none.</summary>
+/// <param name="Ifindex">The VXLAN device.</param>
+/// <param name="Vni">The number of the cluster's network.</param>
+/// <param name="Mtu">Bytes of an inner packet, its IP header included.</param>
+/// <param name="Port">UDP, of what is encapsulated.</param>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Overlay(uint Ifindex, uint Vni, uint Mtu, U16Be Port)
+{
+    private readonly ushort _pad0 = 0;
+}
 
 /// <summary><c>struct ebc_uplink_key</c>: 0 stands for the node itself, the addresses by which others know it.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]

@@ -5,6 +5,7 @@ using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Dataplane.Conntrack;
 using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Observe;
+using Ebpf.Cni.Dataplane.Overlay;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Services;
@@ -56,12 +57,15 @@ public sealed class NodeDataplane : IDisposable
                 Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, hostServices));
                 reap = Own(uplink.GetProgram("ebc_ct_reap"));
             }
+            using (var overlay = loader.Load(ProgramLoader.Overlay))
+                Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), OpenMap(pins, MapNames.Overlay)));
             using (var socket = loader.Load(ProgramLoader.Socket))
                 Sockets = Own(new SocketPrograms(pins, socket));
 
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
             Adoption = Pods.Adopt();
             Uplinks.Adopt();
+            Overlay.Programs.Adopt();
             if (options.SocketLb == SocketLbMode.Off)
                 SocketPrograms.Detach(pins);
             else
@@ -116,6 +120,9 @@ public sealed class NodeDataplane : IDisposable
     public PodPrograms Pods { get; }
 
     public UplinkPrograms Uplinks { get; } 
+
+    /// <summary>This node's end of the tunnels to other nodes.</summary>
+    public NodeOverlay Overlay { get; }
 
     public SocketPrograms Sockets { get; }
 

@@ -6,12 +6,14 @@
 
 /* Where a packet or a socket call was judged. */
 enum ebc_hook {
-	EBC_HOOK_POD_EGRESS = 0,     /* sent by a pod: tc ingress of the veth's host side */
-	EBC_HOOK_POD_INGRESS = 1,    /* going to a pod: tc egress of the veth's host side */
-	EBC_HOOK_SOCKET = 2,	     /* cgroup socket hooks */
-	EBC_HOOK_UPLINK_INGRESS = 3, /* arrived at an uplink */
-	EBC_HOOK_HOST_EGRESS = 4,    /* leaves by an uplink, or by lo with EBC_CONFIG_HOST_SERVICES */
-	EBC_HOOK_MAX = 5,
+	EBC_HOOK_POD_EGRESS = 0,      /* sent by a pod: tc ingress of the veth's host side */
+	EBC_HOOK_POD_INGRESS = 1,     /* going to a pod: tc egress of the veth's host side */
+	EBC_HOOK_SOCKET = 2,	      /* cgroup socket hooks */
+	EBC_HOOK_UPLINK_INGRESS = 3,  /* arrived at an uplink */
+	EBC_HOOK_HOST_EGRESS = 4,     /* leaves by an uplink, or by lo with EBC_CONFIG_HOST_SERVICES */
+	EBC_HOOK_OVERLAY_INGRESS = 5, /* arrived through a tunnel, unpacked */
+	EBC_HOOK_OVERLAY_EGRESS = 6,  /* leaves through a tunnel, not yet packed */
+	EBC_HOOK_MAX = 7,
 };
 
 /* What became of it. Everything from EBC_DROP_FIRST on is a drop. Numbers are stable: append before
@@ -39,10 +41,13 @@ enum ebc_reason {
 	EBC_DROP_LOOPBACK = 18,	       /* from the network, from or to a loopback address */
 	EBC_DROP_HOP_LIMIT = 19,       /* translated, and no hop left: answered with time exceeded */
 	EBC_DROP_TOO_BIG = 20,	       /* translated, and larger than its path: answered with the size */
-	EBC_REASON_MAX = 21,
+	EBC_DROP_NO_TUNNEL = 21,       /* no tunnel leads to the destination */
+	EBC_DROP_TUNNEL_PEER = 22,     /* encapsulated by nobody of this cluster, or for another network */
+	EBC_DROP_TUNNEL_SOURCE = 23,   /* the inner source does not belong to the node that encapsulated it */
+	EBC_REASON_MAX = 24,
 };
 
-/* Value of the per-CPU array ebc_metric_v2; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
+/* Value of the per-CPU array ebc_metric_v3; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
  * calls. */
 struct ebc_metric {
 	__u64 packets;

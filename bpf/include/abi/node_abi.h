@@ -5,7 +5,7 @@
 
 #include "common_abi.h"
 
-/* Key of ebc_ipcache_v1 (LPM). prefixlen is 96 + n for an IPv4 prefix of n bits. */
+/* Key of ebc_ipcache_v2 (LPM). prefixlen is 96 + n for an IPv4 prefix of n bits. */
 struct ebc_ipcache_key {
 	__u32 prefixlen;
 	struct ebc_addr addr;
@@ -19,10 +19,23 @@ enum ebc_ipcache_flags {
 	EBC_IPCACHE_EXEMPT = 1 << 2, /* configured: pods reach it with their own address */
 };
 
+/* With a tunnel: the addresses belong to a node that is reached through it. Both its parts are 0 without. */
 struct ebc_ipcache {
-	__u32 flags; /* enum ebc_ipcache_flags */
+	__u32 flags;		/* enum ebc_ipcache_flags */
+	__u32 ifindex;		/* this node's tunnel device */
+	struct ebc_addr tunnel; /* the node's address in the underlay */
 };
-_Static_assert(sizeof(struct ebc_ipcache) == 4, "ebc_ipcache");
+_Static_assert(sizeof(struct ebc_ipcache) == 24, "ebc_ipcache");
+
+/* The only element of ebc_overlay_v1: this node's end of all tunnels. All 0 where there is none. */
+struct ebc_overlay {
+	__u32 ifindex; /* the VXLAN device */
+	__u32 vni;     /* the number of the cluster's network */
+	__u32 mtu;     /* bytes of an inner packet, its IP header included */
+	__be16 port;   /* UDP, of what is encapsulated */
+	__u16 pad0;
+};
+_Static_assert(sizeof(struct ebc_overlay) == 16, "ebc_overlay");
 
 /* Key of ebc_uplink_v1. 0 stands for the node itself: the addresses by which others know it. */
 struct ebc_uplink_key {

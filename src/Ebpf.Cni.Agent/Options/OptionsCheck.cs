@@ -56,7 +56,7 @@ public static class OptionsCheck
 
     private static IEnumerable<string> Files(AgentOptions o)
     {
-        foreach (var name in new[] { "socket.bpf.o", "pod.bpf.o", "uplink.bpf.o" })
+        foreach (var name in new[] { "socket.bpf.o", "pod.bpf.o", "uplink.bpf.o", "overlay.bpf.o" })
             if (!File.Exists(Path.Combine(o.BpfObjects, name)))
                 yield return $"--bpf-objects: {Path.Combine(o.BpfObjects, name)} does not exist";
         if (!File.Exists(o.CniPlugin))

@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Dataplane.Cluster;
 public sealed record IpcacheResult(int Written, int Deleted, ImmutableArray<ApplyError> Errors);
 
 /// <summary>
-/// <c>ebc_ipcache_v1</c>: what destinations are. An apply compares with what the kernel holds and writes the difference, what is new or different first:
+/// <c>ebc_ipcache_v2</c>: what destinations are, and which are reached through the tunnel. An apply compares with what the kernel holds and writes the difference, what is new or different first:
 /// at no moment is a pod or a node taken for the outside. The state that was applied without an error last is not compared again; see <see cref="Verify"/>. Thread-safe.
 /// </summary>
 public sealed class IpcacheTable
@@ -18,6 +18,7 @@ public sealed class IpcacheTable
     private readonly Lock _lock = new();
     private readonly IKeyedTable<IpcacheKey, Ipcache> _table;
     private ImmutableArray<DesiredPrefix> _settled;
+    private int _tunnel;
     private int _entries;
 
     internal IpcacheTable(IKeyedTable<IpcacheKey, Ipcache> table)
@@ -27,18 +28,20 @@ public sealed class IpcacheTable
     }
 
     /// <summary>Makes the table hold exactly these.</summary>
+    /// <param name="desired">Each prefix once.</param>
+    /// <param name="tunnelIfindex">The device of the tunnel (<see cref="Overlay.NodeOverlay"/>); 0 without one: then nothing is sent through a tunnel.</param>
     /// <exception cref="Kernel.KernelException">The table cannot be read.</exception>
-    public IpcacheResult Apply(ImmutableArray<DesiredPrefix> desired)
+    public IpcacheResult Apply(ImmutableArray<DesiredPrefix> desired, int tunnelIfindex = 0)
     {
         lock (_lock)
         {
-            if (!_settled.IsDefault && (_settled == desired || _settled.AsSpan().SequenceEqual(desired.AsSpan())))
+            if (!_settled.IsDefault && _tunnel == tunnelIfindex && (_settled == desired || _settled.AsSpan().SequenceEqual(desired.AsSpan())))
                 return new IpcacheResult(0, 0, []);
-            _settled = default;
+            (_settled, _tunnel) = (default, tunnelIfindex);
             var held = Read();
             var wanted = new Dictionary<IpcacheKey, Ipcache>(desired.Length);
             foreach (var prefix in desired)
-                wanted[Key(prefix)] = new Ipcache(prefix.Flags);
+                wanted[Key(prefix)] = Value(prefix);
             var errors = ImmutableArray.CreateBuilder<ApplyError>();
             var written = Write([.. wanted.Where(w => !held.TryGetValue(w.Key, out var known) || known != w.Value)], errors);
             var deleted = Delete([.. held.Keys.Where(k => !wanted.ContainsKey(k))], errors);
@@ -57,7 +60,7 @@ public sealed class IpcacheTable
             if (_settled.IsDefault)
                 return 0;
             var held = Read();
-            var different = _settled.Count(p => !held.Remove(Key(p), out var known) || known.Flags != p.Flags);
+            var different = _settled.Count(p => !held.Remove(Key(p), out var known) || known != Value(p));
             _settled = default;
             return different + held.Count;
         }
@@ -70,6 +73,9 @@ public sealed class IpcacheTable
     }
 
     private static IpcacheKey Key(in DesiredPrefix prefix) => new(AddrPrefix.Length(prefix.Addr, prefix.PrefixLength), prefix.Addr);
+
+    private Ipcache Value(in DesiredPrefix prefix) =>
+        prefix.Tunnel is { } peer && _tunnel > 0 ? new Ipcache(prefix.Flags, (uint)_tunnel, peer) : new Ipcache(prefix.Flags);
 
     private Dictionary<IpcacheKey, Ipcache> Read()
     {

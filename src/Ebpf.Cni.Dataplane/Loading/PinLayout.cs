@@ -4,7 +4,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction), links/uplink/(interface index)_(direction).
+/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction), links/uplink/(interface index)_(direction),
+/// links/overlay/(direction).
 /// A bpffs refuses names with dots.
 /// </summary>
 public sealed class PinLayout(string root)
@@ -16,6 +17,8 @@ public sealed class PinLayout(string root)
     public string PodLinks { get; } = Path.Combine(root, "links", "pod");
 
     public string UplinkLinks { get; } = Path.Combine(root, "links", "uplink");
+
+    public string OverlayLinks { get; } = Path.Combine(root, "links", "overlay");
 
     public string Map(string name) => Path.Combine(Maps, name);
 
@@ -32,6 +35,8 @@ public sealed class PinLayout(string root)
     /// <summary>By index: names of interfaces may have dots, and change.</summary>
     public string UplinkLink(int ifindex, TcDirection direction) =>
         Path.Combine(UplinkLinks, ifindex.ToString(CultureInfo.InvariantCulture) + Suffix(direction));
+
+    public string OverlayLink(TcDirection direction) => Path.Combine(OverlayLinks, direction.ToString().ToLowerInvariant());
 
     /// <summary>What is pinned below <see cref="UplinkLinks"/>, as far as it is ours.</summary>
     public IReadOnlyList<(string Path, int Ifindex, TcDirection Direction)> ListUplinkLinks()
@@ -59,6 +64,7 @@ public sealed class PinLayout(string root)
         Directory.CreateDirectory(SocketLinks);
         Directory.CreateDirectory(PodLinks);
         Directory.CreateDirectory(UplinkLinks);
+        Directory.CreateDirectory(OverlayLinks);
     }
 
     private static string Suffix(TcDirection direction) => direction == TcDirection.Ingress ? "_ingress" : "_egress";

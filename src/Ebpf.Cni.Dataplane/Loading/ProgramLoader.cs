@@ -9,6 +9,7 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
     public const string Socket = "socket.bpf.o";
     public const string Pod = "pod.bpf.o";
     public const string Uplink = "uplink.bpf.o";
+    public const string Overlay = "overlay.bpf.o";
 
     /// <exception cref="DataplaneException">The file is missing, or a pinned map has another layout.</exception>
     /// <exception cref="BpfLoadException">The verifier refuses a program.</exception>
@@ -16,7 +17,7 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
     {
         var path = Path.Combine(options.ObjectDirectory, file);
         if (!File.Exists(path))
-            throw new DataplaneException($"there is no BPF object {path}: --bpf-objects must name the directory of {Socket}, {Pod} and {Uplink}");
+            throw new DataplaneException($"there is no BPF object {path}: --bpf-objects must name the directory of {Socket}, {Pod}, {Uplink} and {Overlay}");
         var bpf = BpfObject.Open(path);
         try
         {

@@ -10,7 +10,7 @@ public readonly record struct CounterReading(Reason Reason, Hook Hook, ulong Pac
     public bool IsDrop => Reason >= Metric.FirstDrop;
 }
 
-/// <summary><c>ebc_metric_v2</c>: never reset, also not by a restart of the agent.</summary>
+/// <summary><c>ebc_metric_v3</c>: never reset, also not by a restart of the agent.</summary>
 public sealed class DropCounters : IDisposable
 {
     private readonly BpfMap _map;

@@ -1,4 +1,3 @@
-using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 
@@ -10,17 +9,17 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
     private readonly RouteNetlink _netlink = RouteNetlink.Open();
 
     public IReadOnlyList<OwnedRoute> Read() =>
-        [.. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex))];
+        [.. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex, r.PreferredSource))];
 
-    public void Add(DesiredRoute route) => _netlink.AddRoute(Ours(route));
+    public void Add(OwnedRoute route) => _netlink.AddRoute(Ours(route));
 
-    public void Replace(DesiredRoute route) => _netlink.ReplaceRoute(Ours(route));
+    public void Replace(OwnedRoute route) => _netlink.ReplaceRoute(Ours(route));
 
     public void Delete(OwnedRoute route)
     {
         try
         {
-            _netlink.DeleteRoute(new Route(route.Destination, route.Ifindex) { Gateway = route.Gateway, Protocol = RouteTable.Protocol });
+            _netlink.DeleteRoute(Ours(route));
         }
         catch (KernelException e) when (e.Errno == Errno.ESRCH)
         {
@@ -30,6 +29,10 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
 
     public void Dispose() => _netlink.Dispose();
 
-    private static Route Ours(DesiredRoute route) =>
-        new(route.Destination, Ifindex: 0) { Gateway = route.Gateway, Protocol = RouteTable.Protocol };
+    private static Route Ours(OwnedRoute route) => new(route.Destination, route.Ifindex)
+    {
+        Gateway = route.Gateway,
+        PreferredSource = route.PreferredSource,
+        Protocol = RouteTable.Protocol,
+    };
 }

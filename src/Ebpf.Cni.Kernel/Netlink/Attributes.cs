@@ -9,9 +9,14 @@ internal static class AckAttribute
 
 internal static class LinkAttribute
 {
-    public const ushort Mac = 1, Name = 3, Mtu = 4, Peer = 5, Master = 10, Info = 18, Alias = 20, NamespaceFd = 28, PeerNamespaceId = 37;
+    public const ushort Mac = 1, Name = 3, Mtu = 4, Peer = 5, Master = 10, Info = 18, Alias = 20, FamilySettings = 26, NamespaceFd = 28, PeerNamespaceId = 37;
     public const ushort InfoKind = 1, InfoData = 2;
     public const ushort VethPeer = 1;
+    public const ushort VxlanLearning = 7, VxlanPort = 15, VxlanCollectMetadata = 25;
+
+    /// <summary>In <see cref="FamilySettings"/>, which has an attribute for each family, named by its number.</summary>
+    public const ushort AddressGenerationMode = 8;
+    public const byte GenerateNoAddress = 1;
 }
 
 internal static class AddressAttribute

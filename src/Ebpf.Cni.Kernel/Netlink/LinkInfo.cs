@@ -31,6 +31,12 @@ public sealed record LinkInfo(int Index, string Name)
 
     public string Alias { get; init; } = "";
 
+    /// <summary>Nobody is asked for neighbours' addresses there (IFF_NOARP).</summary>
+    public bool NoArp { get; init; }
+
+    /// <summary>Of a device whose <see cref="Kind"/> is "vxlan".</summary>
+    public VxlanInfo? Vxlan { get; init; }
+
     internal static LinkInfo Read(ReadOnlySpan<byte> payload)
     {
         var attributes = AttributeReader.AfterHeader<LinkHeader>(payload, out var header);
@@ -39,6 +45,7 @@ public sealed record LinkInfo(int Index, string Name)
             Up = (header.Flags & LinkHeader.FlagUp) != 0,
             Running = (header.Flags & LinkHeader.FlagRunning) != 0,
             Ethernet = header.DeviceType == LinkHeader.TypeEthernet,
+            NoArp = (header.Flags & LinkHeader.FlagNoArp) != 0,
         };
         while (attributes.Next(out var type, out var value))
         {
@@ -51,19 +58,24 @@ public sealed record LinkInfo(int Index, string Name)
                 LinkAttribute.Master => link with { Master = AttributeReader.Int32(value) },
                 LinkAttribute.Alias => link with { Alias = AttributeReader.Text(value) },
                 LinkAttribute.PeerNamespaceId => link with { PeerNamespaceId = AttributeReader.Int32(value) },
-                LinkAttribute.Info => link with { Kind = ReadKind(value) },
+                LinkAttribute.Info => ReadKind(link, value),
                 _ => link,
             };
         }
         return link;
     }
 
-    private static string ReadKind(ReadOnlySpan<byte> info)
+    private static LinkInfo ReadKind(LinkInfo link, ReadOnlySpan<byte> info)
     {
         var attributes = new AttributeReader(info);
         while (attributes.Next(out var type, out var value))
+        {
+            // the kernel puts the kind before what only the kind explains
             if (type == LinkAttribute.InfoKind)
-                return AttributeReader.Text(value);
-        return "";
+                link = link with { Kind = AttributeReader.Text(value) };
+            else if (type == LinkAttribute.InfoData && link.Kind == VxlanInfo.Kind)
+                link = link with { Vxlan = VxlanInfo.Read(value) };
+        }
+        return link;
     }
 }

@@ -80,7 +80,7 @@ internal struct MessageHeader
 [StructLayout(LayoutKind.Sequential)]
 internal struct LinkHeader
 {
-    public const uint FlagUp = 1, FlagRunning = 0x40;
+    public const uint FlagUp = 1, FlagRunning = 0x40, FlagNoArp = 0x80, FlagMulticast = 0x1000;
     public const ushort TypeEthernet = 1;
 
     public byte Family;

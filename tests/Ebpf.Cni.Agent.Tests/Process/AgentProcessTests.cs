@@ -162,6 +162,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         File.WriteAllText(Path.Combine(agent["objects"], "pod.bpf.o"), "no object");
         File.WriteAllText(Path.Combine(agent["objects"], "socket.bpf.o"), "no object");
         File.WriteAllText(Path.Combine(agent["objects"], "uplink.bpf.o"), "no object");
+        File.WriteAllText(Path.Combine(agent["objects"], "overlay.bpf.o"), "no object");
         agent.ObjectDirectory = agent["objects"];
         agent.Start(api.Kubeconfig, "--config", WriteConfig(agent));
         Assert.Equal(1, agent.WaitForExit());

@@ -4,7 +4,7 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>pod.bpf.o and uplink.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
+/// <summary>pod.bpf.o, uplink.bpf.o and overlay.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
 internal sealed class LoadedPod
 {
     private readonly BpfMap _fragments, _affinity, _return;
@@ -30,23 +30,35 @@ internal sealed class LoadedPod
         _fragments = pod.GetMap(MapNames.Fragment);
         _affinity = pod.GetMap(MapNames.Affinity);
         _return = pod.GetMap(MapNames.Return);
-        using var uplink = BpfObject.Open(Repository.BpfObject("uplink"));
-        uplink.SetReadOnlyGlobal(MapNames.Config, config);
-        foreach (var map in uplink.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal)))
-        {
-            using var shared = pod.GetMap(map.Name);
-            uplink.SetMaxEntries(map.Name, shared.Info.MaxEntries);
-            uplink.ReuseMap(map.Name, shared);
-        }
-        uplink.Load();
+        Overlay = pod.GetMap(MapNames.Overlay);
+        using var uplink = Load("uplink", config, pod);
         UplinkIngress = uplink.GetProgram("ebc_uplink_ingress");
         HostEgress = uplink.GetProgram("ebc_host_egress");
+        using var overlay = Load("overlay", config, pod);
+        OverlayIngress = overlay.GetProgram("ebc_overlay_ingress");
+        OverlayEgress = overlay.GetProgram("ebc_overlay_egress");
+    }
+
+    private static BpfObject Load(string name, Config config, BpfObject pod)
+    {
+        var loaded = BpfObject.Open(Repository.BpfObject(name));
+        loaded.SetReadOnlyGlobal(MapNames.Config, config);
+        foreach (var map in loaded.Maps.Where(m => m.Name.StartsWith("ebc_", StringComparison.Ordinal)))
+        {
+            using var shared = pod.GetMap(map.Name);
+            loaded.SetMaxEntries(map.Name, shared.Info.MaxEntries);
+            loaded.ReuseMap(map.Name, shared);
+        }
+        loaded.Load();
+        return loaded;
     }
 
     public BpfProgram Egress { get; }
     public BpfProgram Ingress { get; }
     public BpfProgram UplinkIngress { get; }
     public BpfProgram HostEgress { get; }
+    public BpfProgram OverlayIngress { get; }
+    public BpfProgram OverlayEgress { get; }
     public BpfMap Metrics { get; }
     public BpfMap Services { get; }
     public BpfMap Backends { get; }
@@ -56,6 +68,7 @@ internal sealed class LoadedPod
     public BpfMap Ipcache { get; }
     public BpfMap Uplinks { get; }
     public BpfMap SourceRanges { get; }
+    public BpfMap Overlay { get; }
 
     /// <summary>As just loaded, but for the backends, which no frontend reaches any more.</summary>
     public void Empty()
@@ -69,6 +82,7 @@ internal sealed class LoadedPod
         Empty<IpcacheKey, Ipcache>(Ipcache);
         Empty<UplinkKey, Uplink>(Uplinks);
         Empty<SrangeKey, Srange>(SourceRanges);
+        Overlay.Update(0u, default(Abi.Overlay));
         var zeros = new Metric[BpfMap.PossibleCpus];
         for (var i = 0u; i < Metrics.Info.MaxEntries; i++)
             Metrics.UpdatePerCpu<uint, Metric>(i, zeros);

@@ -97,6 +97,19 @@ internal sealed class PodPrograms : IDisposable
         _loaded.Ipcache.Update(new IpcacheKey((uint)(bits + network.PrefixLength), Addr.From(network.BaseAddress)), new Ipcache(flags));
     }
 
+    /// <summary>The same of what is reached through the tunnel to the node with this address.</summary>
+    public void AddTunnelled(string prefix, IpcacheFlags flags, string peer)
+    {
+        var network = System.Net.IPNetwork.Parse(prefix);
+        var bits = network.BaseAddress.GetAddressBytes().Length == 4 ? 96 : 0;
+        _loaded.Ipcache.Update(
+            new IpcacheKey((uint)(bits + network.PrefixLength), Addr.From(network.BaseAddress)), new Ipcache(flags, 1, Addr.Parse(peer)));
+    }
+
+    /// <summary>The node's end of the tunnels.</summary>
+    public void SetOverlay(int ifindex, int mtu, ushort port = 8472, uint vni = 1) =>
+        _loaded.Overlay.Update(0u, new Abi.Overlay((uint)ifindex, vni, (uint)mtu, U16Be.FromHost(port)));
+
     /// <summary>Who may use a service with <see cref="SvcFlags.SourceRanges"/>.</summary>
     public void AddSourceRange(SvcKey service, string prefix)
     {
@@ -126,6 +139,19 @@ internal sealed class PodPrograms : IDisposable
     public BpfTestRunResult Leave(Packet packet) => Leave(packet.Bytes());
 
     public BpfTestRunResult Leave(byte[] packet) => _loaded.HostEgress.TestRun(packet);
+
+    /// <summary>Out of a tunnel; a test run's packet came by none.</summary>
+    public BpfTestRunResult Unpack(Packet packet) => _loaded.OverlayIngress.TestRun((packet with { DstMac = default }).Bytes());
+
+    /// <summary>Into a tunnel.</summary>
+    public BpfTestRunResult Pack(Packet packet) => _loaded.OverlayEgress.TestRun(packet.Bytes());
+
+    /// <summary>Onto the tunnels' device, in the network namespace of the calling thread.</summary>
+    public List<BpfLink> AttachOverlay(int ifindex) =>
+    [
+        BpfLink.AttachTcx(_loaded.OverlayIngress, ifindex, TcDirection.Ingress),
+        BpfLink.AttachTcx(_loaded.OverlayEgress, ifindex, TcDirection.Egress),
+    ];
 
     /// <summary>Onto an uplink, in the network namespace of the calling thread.</summary>
     public List<BpfLink> AttachUplink(int ifindex) =>

@@ -66,6 +66,26 @@ public class IpcacheTableTests
     }
 
     [Fact]
+    public void What_is_reached_through_the_tunnel_names_its_device_and_the_node()
+    {
+        var peer = Addr.Parse("192.0.2.7");
+        var table = new IpcacheTable(_kernel);
+        ImmutableArray<DesiredPrefix> desired = [Prefix("10.244.1.0/24") with { Tunnel = peer }, Prefix("10.244.2.0/24")];
+        IpcacheKey there = new(96 + 24, Addr.Parse("10.244.1.0")), here = new(96 + 24, Addr.Parse("10.244.2.0"));
+        Assert.Equal(2, table.Apply(desired, tunnelIfindex: 9).Written);
+        Assert.Equal((new Ipcache(IpcacheFlags.Pod, 9, peer), new Ipcache(IpcacheFlags.Pod)), (_kernel.Entries[there], _kernel.Entries[here]));
+        Assert.Equal(0, table.Apply(desired, 9).Written);
+        // the device is made anew; the peer has another address; there is no device
+        Assert.Equal(1, table.Apply(desired, 10).Written);
+        Assert.Equal(1, table.Apply([desired[0] with { Tunnel = Addr.Parse("2001:db8::7") }, desired[1]], 10).Written);
+        Assert.Equal(1, table.Apply(desired, 0).Written);
+        Assert.Equal(new Ipcache(IpcacheFlags.Pod), _kernel.Entries[there]);
+        table.Apply(desired, 9);
+        _kernel.Entries[there] = new Ipcache(IpcacheFlags.Pod, 9, Addr.Parse("192.0.2.8"));
+        Assert.Equal(1, table.Verify());
+    }
+
+    [Fact]
     public void Drift_is_counted_and_repaired()
     {
         var table = new IpcacheTable(_kernel);

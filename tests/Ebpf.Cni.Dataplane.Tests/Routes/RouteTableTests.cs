@@ -63,7 +63,7 @@ public class RouteTableTests
             netlink.SetUp(netlink.FindLink("peer")!.Index);
             netlink.AddAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
             netlink.AddRoute(new Route(IPNetwork.Parse("203.0.113.0/24"), uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = 4 });
-            var before = netlink.Routes();
+            var before = Chosen(netlink);
             using var kernel = new KernelRoutes();
             var table = new RouteTable(kernel);
             var result = table.Apply([Route(range, "192.0.2.2"), Route("10.244.1.0/24", "192.0.2.2")]);
@@ -71,7 +71,7 @@ public class RouteTableTests
             Assert.Equal(1, result.Replaced);
             Assert.Equal((1, 0), Counts(table.Apply([Route("10.244.1.0/24", "192.0.2.3")])));
             Assert.Equal((0, 1), Counts(table.Apply([])));
-            Assert.Equal(before, netlink.Routes());
+            Assert.Equal(before, Chosen(netlink));
         });
     }
 
@@ -85,6 +85,73 @@ public class RouteTableTests
         };
         Assert.Equal((0, 1), Counts(new RouteTable(kernel).Apply([Route("fd00:244:1::/64", "2001:db8::2")])));
         Assert.Equal("2001:db8::2", Assert.Single(kernel.Routes).Gateway!.ToString());
+    }
+
+    [Fact]
+    public void Tunnel_routes_lead_to_its_device_with_the_nodes_address_as_their_source()
+    {
+        var kernel = new FakeRoutes { Routes = { new OwnedRoute(IPNetwork.Parse("10.244.0.5/32"), null, 7) } };
+        var table = new RouteTable(kernel);
+        var tunnel = new TunnelRoute(Tunnel, IPAddress.Parse("192.0.2.10"), null);
+        Assert.Equal((2, 0), Counts(table.Apply([Tunnelled("10.244.1.0/24"), Tunnelled("fd00:244:1::/64")], tunnel)));
+        Assert.Equal(
+            [new OwnedRoute(IPNetwork.Parse("10.244.1.0/24"), null, Tunnel, IPAddress.Parse("192.0.2.10")), new OwnedRoute(IPNetwork.Parse("fd00:244:1::/64"), null, Tunnel)],
+            kernel.Routes.Skip(1));
+        Assert.Equal((0, 0), Counts(table.Apply([Tunnelled("10.244.1.0/24"), Tunnelled("fd00:244:1::/64")], tunnel)));
+        // another address of the node, a peer that is reached directly now, and one that is gone
+        tunnel = tunnel with { SourceV4 = IPAddress.Parse("192.0.2.11") };
+        Assert.Equal((1, 1), Counts(table.Apply([Tunnelled("10.244.1.0/24")], tunnel)));
+        Assert.Equal((1, 0), Counts(table.Apply([Route("10.244.1.0/24", "192.0.2.1")], tunnel)));
+        Assert.Equal((1, 0), Counts(table.Apply([Tunnelled("10.244.1.0/24")], tunnel)));
+        Assert.Equal((0, 1), Counts(table.Apply([], tunnel)));
+        Assert.Equal(7, Assert.Single(kernel.Routes).Ifindex); // the pod's own
+    }
+
+    [Fact]
+    public void Without_a_tunnel_its_routes_are_errors_and_the_others_are_made()
+    {
+        var kernel = new FakeRoutes();
+        var result = new RouteTable(kernel).Apply([Tunnelled("10.244.1.0/24"), Route("10.244.2.0/24", "192.0.2.1")]);
+        Assert.Contains("10.244.1.0/24 through the tunnel", Assert.Single(result.Errors).ToString(), StringComparison.Ordinal);
+        Assert.Equal("10.244.2.0/24", Assert.Single(kernel.Routes).Destination.ToString());
+    }
+
+    [Fact]
+    public void A_real_kernel_takes_them_and_gives_them_back()
+    {
+        Requires.Root();
+        using var space = NetworkNamespace.CreateAnonymous();
+        space.Run(() =>
+        {
+            using var netlink = RouteNetlink.Open();
+            var uplink = netlink.AddVeth("up", "peer").Index;
+            netlink.SetUp(uplink);
+            netlink.SetUp(netlink.FindLink("peer")!.Index);
+            foreach (var (address, bits) in new[] { ("192.0.2.1", 24), ("2001:db8::1", 64) })
+                netlink.AddAddress(uplink, IPAddress.Parse(address), bits);
+            var device = netlink.AddVxlan("vx", 8472, [2, 0, 0, 0, 0, 1], 1430);
+            netlink.SetUp(device.Index);
+            var pod = netlink.AddVeth("pod", "eth0").Index;
+            netlink.SetUp(pod);
+            var host = new Route(IPNetwork.Parse("10.244.0.5/32"), pod) { Protocol = RouteTable.Protocol };
+            netlink.AddRoute(host);
+            var before = Chosen(netlink);
+            using var kernel = new KernelRoutes();
+            var table = new RouteTable(kernel);
+            var tunnel = new TunnelRoute(device.Index, IPAddress.Parse("192.0.2.1"), IPAddress.Parse("2001:db8::1"));
+            // through the tunnel, and IPv4 over a next hop of IPv6
+            DesiredRoute[] desired = [Tunnelled("10.244.1.0/24"), Tunnelled("fd00:244:1::/64"), Route("10.244.2.0/24", "2001:db8::2")];
+            Assert.Equal((3, 0), Counts(table.Apply([.. desired], tunnel)));
+            Assert.Equal((0, 0), Counts(table.Apply([.. desired], tunnel)));
+            // all three change their way, and back
+            DesiredRoute[] changed = [Route("10.244.1.0/24", "192.0.2.2"), Route("fd00:244:1::/64", "2001:db8::2"), Tunnelled("10.244.2.0/24")];
+            Assert.Equal((3, 0), Counts(table.Apply([.. changed], tunnel)));
+            Assert.Equal((0, 0), Counts(table.Apply([.. changed], tunnel)));
+            Assert.Equal((3, 0), Counts(table.Apply([.. desired], tunnel)));
+            Assert.Equal((2, 0), Counts(table.Apply([.. desired], tunnel with { SourceV4 = null, SourceV6 = null })));
+            Assert.Equal((0, 3), Counts(table.Apply([], tunnel)));
+            Assert.Equal(before, Chosen(netlink));
+        });
     }
 
     [Fact]
@@ -110,6 +177,13 @@ public class RouteTableTests
         return (result.Replaced, result.Deleted);
     }
 
+    /// <summary>All but those that the kernel makes, some of them in its own time.</summary>
+    private static List<Route> Chosen(RouteNetlink netlink) => [.. netlink.Routes().Where(r => r.Protocol != 2)];
+
+    private const int Tunnel = 9;
+
+    private static DesiredRoute Tunnelled(string destination) => new(IPNetwork.Parse(destination), null, "other");
+
     private static DesiredRoute Route(string destination, string gateway) => new(IPNetwork.Parse(destination), IPAddress.Parse(gateway), "other");
 
     private sealed class FakeRoutes : IRouteKernel
@@ -122,20 +196,20 @@ public class RouteTableTests
 
         public HashSet<IPNetwork> Foreign { get; } = [];
 
-        public void Add(DesiredRoute route)
+        public void Add(OwnedRoute route)
         {
             ThrowIfFailing();
             if (Foreign.Contains(route.Destination) || Routes.Exists(r => r.Destination.Equals(route.Destination)))
                 throw new KernelException("injected", Errno.EEXIST);
-            Routes.Add(new OwnedRoute(route.Destination, route.Gateway, 2));
+            Routes.Add(Resolved(route));
         }
 
-        public void Replace(DesiredRoute route)
+        public void Replace(OwnedRoute route)
         {
             ThrowIfFailing();
-            Assert.Contains(Routes, r => r.Destination.Equals(route.Destination) && r.Gateway is not null);
+            Assert.Contains(Routes, r => r.Destination.Equals(route.Destination) && (r.Gateway is not null || r.Ifindex == Tunnel));
             Routes.RemoveAll(r => r.Destination.Equals(route.Destination));
-            Routes.Add(new OwnedRoute(route.Destination, route.Gateway, 2));
+            Routes.Add(Resolved(route));
         }
 
         public void Delete(OwnedRoute route)
@@ -143,6 +217,9 @@ public class RouteTableTests
             ThrowIfFailing();
             Routes.Remove(route);
         }
+
+        // the kernel finds the device by the gateway
+        private static OwnedRoute Resolved(OwnedRoute route) => route.Ifindex == 0 ? route with { Ifindex = 2 } : route;
 
         private void ThrowIfFailing()
         {

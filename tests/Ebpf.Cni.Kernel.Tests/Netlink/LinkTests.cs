@@ -44,6 +44,24 @@ public sealed class LinkTests : PrivilegedTest
     }
 
     [Fact]
+    public async Task A_tunnel_device_is_read_as_it_was_made()
+    {
+        var made = _netlink.AddVxlan("ebcvx0", 8472, Mac, mtu: 1430);
+        Assert.Equal(("vxlan", 1430, true, false), (made.Kind, made.Mtu, made.NoArp, made.Up));
+        Assert.Equal(Mac, made.Mac);
+        Assert.Equal(new VxlanInfo(8472, External: true, Learning: false), made.Vxlan);
+        Assert.Null(_netlink.AddVeth("ebc0", "ebc1").Vxlan);
+        _netlink.SetUp(made.Index);
+        // it has no address of the kernel's own making, as others have
+        var other = _netlink.FindLink("ebc0")!;
+        _netlink.SetUp(other.Index);
+        _netlink.SetUp(other.PeerIndex);
+        await Eventually.True(() => _netlink.Addresses(other.Index).Count > 0, "a link-local address");
+        Assert.DoesNotContain(_netlink.Addresses(), a => a.Ifindex == made.Index);
+        Assert.Equal(Errno.EEXIST, Assert.Throws<KernelException>(() => _netlink.AddVxlan("ebcvx0", 4789, Mac, 1430)).Errno);
+    }
+
+    [Fact]
     public async Task An_interface_is_changed_in_every_way()
     {
         var link = _netlink.AddVeth("ebc0", "ebc1");

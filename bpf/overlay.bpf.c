@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* The device of the tunnels to other nodes: what leaves is told where to, what arrives is checked and
+ * delivered. */
+#include <linux/bpf.h>
+#include <linux/if_packet.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "forward.h"
+#include "translate.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Out of a tunnel. As from the network otherwise; what is for a link was for another one. */
+SEC("tc")
+int ebc_overlay_ingress(struct __sk_buff *skb)
+{
+	struct ebc_packet *p;
+	int reason;
+
+	p = ebc_parse(skb, EBC_HOOK_OVERLAY_INGRESS, &reason);
+	if (!p)
+		return TC_ACT_SHOT;
+	if (!reason)
+		reason = ebc_check_peer(skb, p);
+	if (!reason && ebc_for_link(p))
+		reason = EBC_DROP_LINK_LOCAL;
+	if (!reason && (ebc_loopback(&p->about.flow.src) || ebc_loopback(&p->about.flow.dst)))
+		reason = EBC_DROP_LOOPBACK;
+	if (reason)
+		return ebc_refuse(p, reason);
+	/* Every node's frames are for every other node's device; older versions may address them otherwise.
+	 */
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	reason = ebc_translate(skb, p);
+	if (reason >= EBC_DROP_FIRST)
+		return ebc_deny(skb, p, reason);
+	if (!(p->flags & EBC_PKT_CHANGED) && !ebc_endpoint(&p->to.dst))
+		return ebc_pass(p, EBC_REASON_FORWARDED);
+	return ebc_forward(skb, p, reason);
+}
+
+/*
+ * Into a tunnel. What is forwarded was translated where it arrived; what the node's own sockets send is
+ * translated as on an uplink.
+ */
+SEC("tc")
+int ebc_overlay_egress(struct __sk_buff *skb)
+{
+	const struct ebc_overlay *overlay = ebc_overlay();
+	const struct ebc_ipcache *to;
+	struct ebc_packet *p;
+	int reason;
+
+	p = ebc_parse(skb, EBC_HOOK_OVERLAY_EGRESS, &reason);
+	if (!p)
+		return TC_ACT_SHOT;
+	if (!reason && ebc_for_link(p))
+		reason = EBC_DROP_LINK_LOCAL;
+	if (reason)
+		return ebc_refuse(p, reason);
+	if (!skb->ingress_ifindex && skb->tc_index != EBC_PASSED) {
+		reason = ebc_translate(skb, p);
+		if (reason >= EBC_DROP_FIRST)
+			return ebc_deny(skb, p, reason);
+		if (ebc_rewrite(skb))
+			return ebc_refuse(p, EBC_DROP_REWRITE);
+	}
+	skb->tc_index = 0;
+	to = ebc_ipcache_find(&p->to.dst);
+	if (!overlay || !to || !to->ifindex)
+		return ebc_refuse(p, EBC_DROP_NO_TUNNEL);
+	if (ebc_encapsulate(skb, overlay, &to->tunnel))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	return ebc_pass(p, reason);
+}

@@ -1,0 +1,83 @@
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Kernel.Netlink;
+
+namespace Ebpf.Cni.Dataplane.Overlay;
+
+/// <summary>
+/// The VXLAN device of a node, in the network namespace of the calling thread. One serves all peers and both families, inside and outside: its programs say
+/// whereto each packet goes. Its MAC address is the same on every node, so that nobody asks for it and every frame is for whoever gets it.
+/// </summary>
+public static class OverlayDevice
+{
+    /// <summary>bpf/lib/encap.h writes it into every frame.</summary>
+    private static readonly byte[] Mac = [0x02, 0xec, 0xc0, 0x00, 0x00, 0x01];
+
+    /// <summary>Makes the device what the options say. One that cannot be changed so is made anew, and is down then; one that is all right is not touched.</summary>
+    /// <returns>Its interface index.</returns>
+    /// <exception cref="DataplaneException">Something else has the name.</exception>
+    /// <exception cref="KernelException">EEXIST if another device has the port; EOPNOTSUPP without the kernel's VXLAN.</exception>
+    public static int Ensure(OverlayOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        using var netlink = RouteNetlink.Open();
+        var link = netlink.FindLink(options.Name);
+        if (link is { Vxlan: null })
+            throw new DataplaneException($"the interface {options.Name} is a {(link.Kind.Length == 0 ? "device" : link.Kind)} that ebpf-cni has not made: rename or delete it");
+        if (link is not null && !Serves(link, options))
+        {
+            netlink.DeleteLink(link.Index);
+            link = null;
+        }
+        link ??= netlink.AddVxlan(options.Name, options.Port, Mac, options.Mtu);
+        if (link.Mtu != options.Mtu)
+            netlink.SetMtu(link.Index, options.Mtu);
+        Configure(options.Name);
+        return link.Index;
+    }
+
+    /// <summary>Switches it on.</summary>
+    public static void SetUp(int ifindex)
+    {
+        using var netlink = RouteNetlink.Open();
+        if (netlink.FindLink(ifindex) is { Up: false })
+            netlink.SetUp(ifindex);
+    }
+
+    /// <summary>Deletes it, and with it the routes that lead there; one that is gone, or not ours, is no error.</summary>
+    public static void Remove(string name = OverlayOptions.DeviceName)
+    {
+        using var netlink = RouteNetlink.Open();
+        if (netlink.FindLink(name) is not { Vxlan: not null } link)
+            return;
+        try
+        {
+            netlink.DeleteLink(link.Index);
+        }
+        catch (KernelException e) when (e.Errno == Errno.ENODEV)
+        {
+            // Somebody was faster.
+        }
+    }
+
+    private static bool Serves(LinkInfo link, OverlayOptions options) =>
+        link is { NoArp: true, Vxlan: { External: true, Learning: false } vxlan } && vxlan.Port == options.Port && link.Mac.AsSpan().SequenceEqual(Mac);
+
+    /// <summary>
+    /// Answers to the node's own sockets may have the address of a service, whose way would be another device: strict reverse path filtering, where "all" is set to it, would
+    /// drop them. Nobody on the tunnel is a router to be listened to.
+    /// </summary>
+    private static void Configure(string name)
+    {
+        Sysctl.Ensure($"net/ipv4/conf/{name}/rp_filter", "2");
+        try
+        {
+            Sysctl.Ensure($"net/ipv6/conf/{name}/disable_ipv6", "0");
+            Sysctl.Ensure($"net/ipv6/conf/{name}/accept_ra", "0");
+        }
+        catch (KernelException e) when (e.Errno == Errno.ENOENT)
+        {
+            // A kernel without IPv6.
+        }
+    }
+}
