@@ -102,6 +102,53 @@ public sealed class AddressPoolTests
         Assert.Equal("fd00::3", pool.Allocate(Start).Address.ToString());
     }
 
+    [Fact]
+    public void A_clock_that_is_set_back_makes_no_rest_longer()
+    {
+        var pool = Pool("10.0.0.0/30");
+        var address = pool.Allocate(Start).Address;
+        pool.Release(address, Start);
+        var back = Start.AddYears(-1);
+        Assert.Equal(new Allocation(AllocationStatus.Exhausted, default, back + Rest), pool.Allocate(back));
+        Assert.Equal(address, pool.Allocate(back + Rest).Address);
+    }
+
+    [Fact]
+    public void What_nobody_saw_need_not_rest()
+    {
+        var pool = Pool("10.0.0.0/30");
+        var address = pool.Allocate(Start).Address;
+        pool.Forget(address);
+        Assert.Equal(address, pool.Allocate(Start).Address);
+    }
+
+    [Fact]
+    public void Counts_are_of_the_ranges_there_are()
+    {
+        var pool = AddressPool.Restore(
+            AddressFamily.InterNetwork, Rest, [PodCidr.Parse("10.0.0.0/29")], [Addr.Parse("10.0.0.2"), Addr.Parse("10.9.0.2")],
+            [new RestingAddress(Addr.Parse("10.0.0.3"), Start + Rest), new RestingAddress(Addr.Parse("10.9.0.3"), Start + Rest)]);
+        Assert.Equal((1, 1), pool.Count(Start));
+        Assert.Equal((1, 0), pool.Count(Start + Rest));
+    }
+
+    /// <summary>Not measured by a clock: as many steps as there are pods would take for ever if each looked at the range, or at all that rest.</summary>
+    [Theory]
+    [InlineData("fd00::/8")]
+    [InlineData("10.0.0.0/8")]
+    public void An_address_costs_the_same_in_a_range_of_any_size(string range)
+    {
+        var cidr = PodCidr.Parse(range);
+        var pool = AddressPool.Restore(cidr.Family, TimeSpan.FromDays(1), [cidr], []);
+        for (var i = 0; i < 200_000; i++)
+        {
+            var given = pool.Allocate(Start + TimeSpan.FromMilliseconds(i));
+            Assert.True(given.Status == AllocationStatus.Allocated && cidr.Contains(given.Address));
+            pool.Release(given.Address, Start + TimeSpan.FromMilliseconds(i));
+        }
+        Assert.Equal((0, 200_000), pool.Count(Start + TimeSpan.FromMinutes(5)));
+    }
+
     /// <summary>The model is a plain list of all usable addresses, searched from the start.</summary>
     [Fact]
     public void It_agrees_with_a_naive_model()

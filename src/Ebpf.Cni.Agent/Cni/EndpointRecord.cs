@@ -70,15 +70,18 @@ internal static class StateFile
     public static void Write<T>(string path, T value, JsonTypeInfo<T> type) =>
         AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(value, type), OwnerOnly);
 
-    /// <summary>Null when the file does not hold what it should.</summary>
-    public static T? Read<T>(string path, JsonTypeInfo<T> type) where T : class
+    /// <summary>Null when the file does not hold what it should, or cannot be read; then there is a cause.</summary>
+    public static T? Read<T>(string path, JsonTypeInfo<T> type, out string? cause) where T : class
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(path), type);
+            var value = JsonSerializer.Deserialize(File.ReadAllBytes(path), type);
+            cause = value is null ? "it says null" : null;
+            return value;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
+            cause = e.Message;
             return null;
         }
     }

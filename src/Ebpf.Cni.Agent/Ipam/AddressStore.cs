@@ -21,6 +21,9 @@ public sealed partial class AddressStore : IAddressStore
     private readonly HashSet<uint> _numbers = [];
     private readonly Dictionary<AddressFamily, Addr> _last = [];
     private AddressPool[] _pools = [];
+
+    /// <summary>Those without ranges too: addresses of a family that the node has lost are still released, and rest.</summary>
+    private AddressPool[] _allPools = [];
     private IReadOnlyList<PodCidr> _ranges = [];
     private uint _lastNumber;
     private readonly TaskCompletionSource _rangesKnown = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -33,15 +36,19 @@ public sealed partial class AddressStore : IAddressStore
         var records = files.ReadAll(out var bad);
         foreach (var record in records)
             Remember(record);
-        foreach (var file in bad)
-            Log.BadFile(log, file);
         _lastNumber = _numbers.DefaultIfEmpty().Max();
-        var pool = files.ReadPool();
+        var pool = files.ReadPool(out var badPool);
+        foreach (var file in bad)
+            Log.BadFile(log, file.Path, file.Cause);
+        if (badPool is not null)
+            Log.BadPool(log, badPool.Path, badPool.Cause);
+        // The clock may have been set back since (a machine without one of its own, before the network tells it).
+        var latest = time.GetUtcNow() + rest;
         foreach (var address in Parse(pool.Last))
             _last[address.Family] = address;
         Rebuild(
             [.. pool.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse)],
-            [.. pool.Resting.SelectMany(r => Parse([r.Address]).Select(a => new RestingAddress(a, r.Until)))]);
+            [.. pool.Resting.Where(r => r is not null).SelectMany(r => Parse([r.Address]).Select(a => new RestingAddress(a, r.Until < latest ? r.Until : latest)))]);
     }
 
     /// <summary>The ports of the node that lead to pods may be others now. Called inside the lock: only take note of it.</summary>
@@ -85,6 +92,16 @@ public sealed partial class AddressStore : IAddressStore
         {
             lock (_lock)
                 return [.. _pools.Select(p => (p.Family, p.InUse.Count, (double)p.Capacity))];
+        }
+    }
+
+    /// <summary>Addresses that were released and may not be used yet, by family; for metrics.</summary>
+    public IReadOnlyList<(AddressFamily Family, int Resting)> AtRest
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _pools.Select(p => (p.Family, p.Count(_time.GetUtcNow()).Resting))];
         }
     }
 
@@ -146,7 +163,7 @@ public sealed partial class AddressStore : IAddressStore
             catch (Exception e)
             {
                 foreach (var address in addresses)
-                    PoolOf(address)?.Release(address, _time.GetUtcNow());
+                    PoolOf(address)?.Forget(address);
                 throw e is IOException or UnauthorizedAccessException
                     ? new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e)
                     : e;
@@ -176,7 +193,7 @@ public sealed partial class AddressStore : IAddressStore
                 return;
             var now = _time.GetUtcNow();
             foreach (var address in Parse(known.Addresses))
-                PoolOf(address)?.Release(address, now);
+                Array.Find(_allPools, p => p.Family == address.Family)?.Release(address, now);
             TrySavePool();
             _files.Delete(known);
             _records.Remove(known.Key);
@@ -188,14 +205,17 @@ public sealed partial class AddressStore : IAddressStore
 
     private Addr Allocate(AddressPool pool)
     {
-        var allocation = pool.Allocate(_time.GetUtcNow());
+        var now = _time.GetUtcNow();
+        var allocation = pool.Allocate(now);
         if (allocation.Status == AllocationStatus.Allocated)
             return _last[pool.Family] = allocation.Address;
-        var ranges = string.Join(", ", pool.Ranges);
+        var (inUse, resting) = pool.Count(now);
+        // The first part is an event's too, which is the same as long as nothing changes but the pods.
         throw new CniException(
             CniErrorCode.AddressesExhausted,
-            $"no free address in {ranges}: {pool.InUse.Count} of {pool.Capacity} are in use",
-            allocation.FreeAt is { } at ? $"the next resting address is free at {at:O}" : "");
+            $"no free address in {string.Join(", ", pool.Ranges)}, which can give {pool.Capacity}",
+            $"{inUse} are in use, {resting} were released lately and rest"
+                + (allocation.FreeAt is { } at ? $", the next is free in {Math.Ceiling((at - now).TotalSeconds):0} s, at {at:O}" : ""));
     }
 
     private uint NextNumber()
@@ -216,12 +236,13 @@ public sealed partial class AddressStore : IAddressStore
     {
         _ranges = ranges;
         var inUse = _records.Values.SelectMany(r => Parse(r.Addresses)).ToList();
-        _pools =
+        _allPools =
         [
-            .. ranges.Select(r => r.Family).Distinct().Order().Select(family => AddressPool.Restore(
+            .. ((AddressFamily[])[AddressFamily.InterNetwork, AddressFamily.InterNetworkV6]).Select(family => AddressPool.Restore(
                 family, _rest, ranges.Where(r => r.Family == family), inUse, resting,
                 _last.TryGetValue(family, out var last) ? last : null)),
         ];
+        _pools = Array.FindAll(_allPools, p => p.Ranges.Count > 0);
         if (ranges.Count > 0)
             _rangesKnown.TrySetResult();
     }
@@ -250,7 +271,7 @@ public sealed partial class AddressStore : IAddressStore
     private List<RestingAddress> Resting()
     {
         var now = _time.GetUtcNow();
-        return [.. _pools.SelectMany(p => p.Resting(now))];
+        return [.. _allPools.SelectMany(p => p.Resting(now))];
     }
 
     private AddressPool? PoolOf(Addr address) => Array.Find(_pools, p => p.Family == address.Family);
@@ -264,8 +285,13 @@ public sealed partial class AddressStore : IAddressStore
 
     private static partial class Log
     {
-        [LoggerMessage(3101, LogLevel.Error, "{File} is not an endpoint record; it was set aside as {File}.bad and is not used")]
-        public static partial void BadFile(ILogger log, string file);
+        [LoggerMessage(3101, LogLevel.Error,
+            "{File} is not an endpoint record ({Cause}); it was set aside as {File}.bad and is not used: if its pod lives, it has no network any more and must be deleted")]
+        public static partial void BadFile(ILogger log, string file, string cause);
+
+        [LoggerMessage(3103, LogLevel.Error,
+            "{File} does not hold podCIDRs and resting addresses ({Cause}); it was set aside as {File}.bad: pods wait for the API to tell the podCIDRs, and released addresses may be used early")]
+        public static partial void BadPool(ILogger log, string file, string cause);
 
         [LoggerMessage(3102, LogLevel.Warning,
             "podCIDRs and resting addresses cannot be written to the state directory; they are kept in memory only ({Cause})")]

@@ -14,7 +14,7 @@ public sealed class StateMetrics
     private readonly DataplaneHolder _dataplane;
     private readonly IssueEvents _issueEvents;
     private readonly PendingChanges _pending;
-    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _capacity, _endpoints, _servicesPending, _endpointsPending;
+    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _resting, _capacity, _endpoints, _servicesPending, _endpointsPending;
     private readonly Counter _packets, _bytes, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
 
     public StateMetrics(
@@ -41,6 +41,7 @@ public sealed class StateMetrics
         _servicesPending = factory.CreateGauge(
             "kubeproxy_sync_proxy_rules_service_changes_pending", "Changes of services that were heard of and are not in the kernel yet.");
         _inUse = factory.CreateGauge("ebpf_cni_addresses_in_use", "Pod addresses in use, by family.", ["family"]);
+        _resting = factory.CreateGauge("ebpf_cni_addresses_resting", "Pod addresses that were released and may not be used yet, by family.", ["family"]);
         _capacity = factory.CreateGauge("ebpf_cni_addresses_capacity", "Pod addresses that the node's podCIDRs can give, by family.", ["family"]);
         _endpoints = factory.CreateGauge("ebpf_cni_endpoints", "Pods' interfaces on this node.");
         _posted = factory.CreateCounter("ebpf_cni_events_posted_total", "Kubernetes events posted about issues.");
@@ -69,16 +70,20 @@ public sealed class StateMetrics
 
         foreach (var (family, used, capacity) in _addresses.Usage)
         {
-            var name = family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6";
-            _inUse.WithLabels(name).Set(used);
-            _capacity.WithLabels(name).Set(capacity);
+            _inUse.WithLabels(Name(family)).Set(used);
+            _capacity.WithLabels(Name(family)).Set(capacity);
         }
+
+        foreach (var (family, resting) in _addresses.AtRest)
+            _resting.WithLabels(Name(family)).Set(resting);
 
         _endpoints.Set(_addresses.All.Count);
         _posted.IncTo(_issueEvents.Posted);
         _unposted.IncTo(_issueEvents.Dropped);
         if (_dataplane.Opened.IsCompletedSuccessfully)
             Collect(_dataplane.Opened.Result);
+
+        static string Name(System.Net.Sockets.AddressFamily family) => family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6";
     }
 
     private void Collect(NodeDataplane dataplane)

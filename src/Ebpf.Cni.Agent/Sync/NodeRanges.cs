@@ -23,7 +23,10 @@ public sealed partial class NodeRanges(AddressStore addresses, NodeSetup node, A
         var ranges = self.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse).ToList();
         if (ranges.Count == 0)
         {
-            Tell("none", () => Log.None(log, options.NodeName));
+            if (addresses.HasRanges)
+                Tell("lost", () => Log.Lost(log, options.NodeName, string.Join(", ", addresses.Ranges)));
+            else
+                Tell("none", () => Log.None(log, options.NodeName));
             return;
         }
 
@@ -48,6 +51,9 @@ public sealed partial class NodeRanges(AddressStore addresses, NodeSetup node, A
         [LoggerMessage(3342, LogLevel.Warning,
             "node {Node} has no podCIDRs yet: pods wait until the controller manager (--allocate-node-cidrs) or the cloud assigns them")]
         public static partial void None(ILogger log, string node);
+
+        [LoggerMessage(3344, LogLevel.Warning, "node {Node} has no podCIDRs any more in the API; pods go on getting addresses of {Ranges}, as last known")]
+        public static partial void Lost(ILogger log, string node, string ranges);
 
         [LoggerMessage(3343, LogLevel.Warning, "the API has no node {Node} yet: pods wait for its podCIDRs (is --node-name right?)")]
         public static partial void Absent(ILogger log, string node);

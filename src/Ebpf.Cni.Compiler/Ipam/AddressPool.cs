@@ -8,6 +8,8 @@ namespace Ebpf.Cni.Compiler.Ipam;
 /// The pod addresses of one node and one family: pure arithmetic, no clock, no file. One holder, not thread-safe.
 /// <para>Round robin: the next address is the first free one after the last given out, so an address stays unused as long as possible.
 /// A released address also rests: peers may still hold connections and caches for it.</para>
+/// <para>The cost of an address does not depend on the size of the ranges, only on how many in use follow each other there. Times are the wall clock's, since rests
+/// outlive a restart: a clock that is set back makes no rest longer than it was meant.</para>
 /// <para>Never given out: a range's first address (IPv4 network, IPv6 subnet-router anycast, RFC 4291 2.6.1), the second (the node's own in
 /// the pod network, where other plugins put their gateway) and, for IPv4, the last (broadcast). Ranges of one or two addresses are used
 /// whole (RFC 3021, RFC 6164).</para>
@@ -17,6 +19,8 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
     private readonly List<PodCidr> _ranges = [];
     private readonly HashSet<Addr> _inUse = [];
     private readonly Dictionary<Addr, DateTimeOffset> _resting = [];
+    private readonly PriorityQueue<Addr, DateTimeOffset> _restEnds = new();
+    private DateTimeOffset _now = DateTimeOffset.MinValue;
     private int _range;
     private UInt128 _next;
 
@@ -64,7 +68,7 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
                 pool._inUse.Add(address);
         foreach (var (address, until) in resting ?? [])
             if (address.Family == family && !pool._inUse.Contains(address))
-                pool._resting[address] = until;
+                pool.Rest(address, until);
         if (last is { } given)
             pool.ContinueAfter(given);
         return pool;
@@ -73,6 +77,13 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
     /// <summary>Addresses still at rest at <paramref name="now"/>, for saving.</summary>
     public IEnumerable<RestingAddress> Resting(DateTimeOffset now) =>
         _resting.Where(r => r.Value > now).OrderBy(r => r.Key).Select(r => new RestingAddress(r.Key, r.Value));
+
+    /// <summary>How the addresses that the ranges can give are spread: in use, at rest, and the rest of <see cref="Capacity"/> is free.</summary>
+    public (int InUse, int Resting) Count(DateTimeOffset now)
+    {
+        EndRests(now);
+        return (_inUse.Count(IsUsable), _resting.Keys.Count(IsUsable));
+    }
 
     /// <summary>Adds a podCIDR.</summary>
     public AddRangeStatus AddRange(PodCidr range)
@@ -107,7 +118,7 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
         while (_range != startRange || _next != start);
         DateTimeOffset? freeAt = null;
         foreach (var (address, until) in _resting)
-            if (RangeOf(address) >= 0 && (freeAt is null || until < freeAt))
+            if (IsUsable(address) && (freeAt is null || until < freeAt))
                 freeAt = until;
         return new Allocation(AllocationStatus.Exhausted, default, freeAt);
     }
@@ -136,18 +147,37 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
         if (!_inUse.Remove(address))
             return false;
         if (rest > TimeSpan.Zero)
-            _resting[address] = now + rest;
+            Rest(address, now + rest);
         return true;
     }
+
+    /// <summary>Gives an address back that nobody ever saw: it need not rest.</summary>
+    public void Forget(Addr address) => _inUse.Remove(address);
 
     /// <summary>Whether the address is given out.</summary>
     public bool IsInUse(Addr address) => _inUse.Contains(address);
 
+    private void Rest(Addr address, DateTimeOffset until)
+    {
+        _resting[address] = until;
+        _restEnds.Enqueue(address, until);
+    }
+
     private void EndRests(DateTimeOffset now)
     {
-        foreach (var (address, until) in _resting)
-            if (until <= now)
+        // Set back: what would rest until a time far ahead rests as if it had been released now.
+        if (now < _now)
+            foreach (var (address, until) in _resting.ToList())
+                if (until - now > rest)
+                    Rest(address, now + rest);
+        _now = now;
+        while (_restEnds.TryPeek(out var address, out var end) && end <= now)
+        {
+            _restEnds.Dequeue();
+            // It may have been given out and released again since then.
+            if (_resting.TryGetValue(address, out var until) && until <= now)
                 _resting.Remove(address);
+        }
     }
 
     private void Advance()
@@ -169,6 +199,13 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
             return;
         (_range, _next) = (at, number);
         Advance();
+    }
+
+    private bool IsUsable(Addr address)
+    {
+        var at = RangeOf(address);
+        var number = AddrNumber.Of(address);
+        return at >= 0 && number >= FirstUsable(_ranges[at]) && number <= LastUsable(_ranges[at]);
     }
 
     private int RangeOf(Addr address)
