@@ -96,16 +96,14 @@ static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packe
 	bool socket = node && !(ebc_from_node(p) && p->about.proto == IPPROTO_UDP);
 	int i, error;
 
+	ebc_ct_twin(&p->to, p->about.proto, &p->answers);
 	for (i = 0; i < EBC_SNAT_TRIES; i++) {
-		ebc_ct_twin(&p->to, p->about.proto, &p->answers);
-		if (p->to.sport != p->about.flow.sport)
-			p->ct.flags |= EBC_CT_MASQUERADE;
+		p->answers.dport = p->to.sport;
 		error = ebc_answers_claim(skb, socket);
-		if (!error)
-			return 0;
 		if (error != -EBC_EEXIST)
-			return EBC_DROP_CONNTRACK_FULL;
+			return error ? EBC_DROP_CONNTRACK_FULL : 0;
 		socket = node;
+		p->ct.flags |= EBC_CT_MASQUERADE;
 		p->to.sport = bpf_htons(ebc_config.snat_port_min + bpf_get_prandom_u32() % ports);
 	}
 	return EBC_DROP_SNAT_PORTS;
