@@ -27,7 +27,8 @@ static __always_inline int ebc_deliver(struct __sk_buff *skb, const struct ebc_p
 {
 	if (ebc_decrement_ttl(skb, p) || bpf_skb_store_bytes(skb, 0, ep->pod_mac, 2 * ETH_ALEN, 0))
 		return -1;
-	return ebc_into_pod(ep->ifindex);
+	/* Past the veth's queue only where that does not limit the pod's rate. */
+	return ep->flags & EBC_EP_QUEUED ? bpf_redirect(ep->ifindex, 0) : ebc_into_pod(ep->ifindex);
 }
 
 #endif

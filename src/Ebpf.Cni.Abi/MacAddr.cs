@@ -17,13 +17,21 @@ public readonly record struct MacAddr(byte B0, byte B1, byte B2, byte B3, byte B
     public static MacAddr Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var parts = text.Split(':');
+        return TryParse(text, out var mac) ? mac : throw new FormatException($"'{text}' is not a MAC address");
+    }
+
+    public static bool TryParse(string? text, out MacAddr mac)
+    {
+        mac = default;
+        var parts = text?.Split(':') ?? [];
         if (parts.Length != 6)
-            throw new FormatException($"'{text}' is not a MAC address");
+            return false;
         Span<byte> bytes = stackalloc byte[6];
         for (var i = 0; i < 6; i++)
-            bytes[i] = byte.Parse(parts[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-        return FromBytes(bytes);
+            if (!byte.TryParse(parts[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out bytes[i]))
+                return false;
+        mac = FromBytes(bytes);
+        return true;
     }
 
     public byte[] ToBytes() => [B0, B1, B2, B3, B4, B5];

@@ -80,7 +80,10 @@ public sealed class EndpointTable : IDisposable
                 .GroupBy(e => e.Value, e => e.Key.Addr)
                 .OrderBy(g => g.Key.Id)
                 .Select(g => new PodEndpoint(
-                    g.Key.Id, (int)g.Key.Ifindex, g.Key.PodMac, g.Key.HostMac, [.. g.Order()], g.Select(a => _cookies.GetValueOrDefault(a)).Max()))];
+                    g.Key.Id, (int)g.Key.Ifindex, g.Key.PodMac, g.Key.HostMac, [.. g.Order()], g.Select(a => _cookies.GetValueOrDefault(a)).Max())
+                {
+                    Queued = (g.Key.Flags & EpFlags.Queued) != 0,
+                })];
     }
 
     /// <summary>Counts by reading: for metrics, not for hot paths.</summary>

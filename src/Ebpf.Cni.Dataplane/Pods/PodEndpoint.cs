@@ -12,7 +12,10 @@ namespace Ebpf.Cni.Dataplane.Pods;
 /// <param name="NetnsCookie">Of its network namespace (<see cref="Kernel.Namespaces.NetworkNamespace.Cookie"/>); 0: unknown, and then session affinity does not recognize the pod at its sockets.</param>
 public sealed record PodEndpoint(uint Id, int Ifindex, MacAddr PodMac, MacAddr HostMac, ImmutableArray<Addr> Addresses, ulong NetnsCookie = 0)
 {
+    /// <summary>What goes to the pod is limited in rate: it is delivered through the queue of the veth's host side, not past it.</summary>
+    public bool Queued { get; init; }
+
     internal Netns ToNetns() => new(Addresses.FirstOrDefault(a => a.IsIPv4), Addresses.FirstOrDefault(a => !a.IsIPv4));
 
-    internal Ep ToEntry() => new((uint)Ifindex, Id, PodMac, HostMac, Flags: 0);
+    internal Ep ToEntry() => new((uint)Ifindex, Id, PodMac, HostMac, Queued ? EpFlags.Queued : EpFlags.None);
 }

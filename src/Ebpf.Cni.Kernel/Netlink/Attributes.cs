@@ -48,3 +48,9 @@ internal static class FilterAttribute
     public const ushort BpfFd = 6, BpfName = 7, BpfFlags = 8;
     public const uint BpfFlagDirectAction = 1;
 }
+
+internal static class QueueAttribute
+{
+    public const ushort Kind = 1, Options = 2;
+    public const ushort BucketParameters = 1, BucketRate64 = 4, BucketBurst = 6;
+}

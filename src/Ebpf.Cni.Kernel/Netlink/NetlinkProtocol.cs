@@ -21,6 +21,8 @@ internal enum MessageType : ushort
     DeleteNeighbour = 29,
     GetNeighbour = 30,
     NewQueue = 36,
+    DeleteQueue = 37,
+    GetQueue = 38,
     NewFilter = 44,
     DeleteFilter = 45,
     NewNextHop = 104,
@@ -174,4 +176,30 @@ internal struct QueueHeader
     public uint Handle;
     public uint Parent;
     public uint Info;
+}
+
+/// <summary>struct tc_ratespec. Rates are bytes a second.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct RateSpecification
+{
+    /// <summary>TC_LINKLAYER_ETHERNET: the kernel computes times itself and wants no table of them.</summary>
+    public const byte Ethernet = 1;
+
+    public byte CellLog;
+    public byte LinkLayer;
+    public ushort Overhead;
+    public short CellAlign;
+    public ushort Mpu;
+    public uint Rate;
+}
+
+/// <summary>struct tc_tbf_qopt</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TokenBucketHeader
+{
+    public RateSpecification Rate;
+    public RateSpecification PeakRate;
+    public uint Limit;
+    public uint Buffer;
+    public uint Mtu;
 }

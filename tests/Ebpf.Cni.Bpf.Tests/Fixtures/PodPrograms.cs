@@ -54,7 +54,7 @@ internal sealed class PodPrograms : IDisposable
     }
 
     public void AddPod(string address, uint ifindex, MacAddr pod, MacAddr host) =>
-        Endpoints.Update(new EpKey(Addr.Parse(address)), new Ep(ifindex, ifindex, pod, host, 0));
+        Endpoints.Update(new EpKey(Addr.Parse(address)), new Ep(ifindex, ifindex, pod, host, EpFlags.None));
 
     /// <summary>A service with the given backends, written as "10.0.0.1:80" or "[fd00::1]:80"; returns its key.</summary>
     public SvcKey AddService(string frontend, IpProtocol protocol, params string[] backends) =>

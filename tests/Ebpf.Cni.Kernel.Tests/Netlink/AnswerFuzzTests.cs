@@ -31,6 +31,23 @@ public sealed class AnswerFuzzTests
         Check(random, r => Payload(r, headerSize: 12), bytes => Route.Read(bytes) is not null);
         Check(random, r => Payload(r, headerSize: 8), bytes => NextHops.Interfaces([bytes], 0).Count > 0);
         Check(random, r => Payload(r, headerSize: 12), bytes => Neighbour.Read(bytes) is not null);
+        Check(random, Queue, bytes => QueueInfo.Read(bytes).Rate > 0);
+    }
+
+    /// <summary>A token bucket's, damaged here and there.</summary>
+    private static byte[] Queue(Random random)
+    {
+        var data = new List<byte>(new byte[20]);
+        data.AddRange([8, 0, 1, 0, (byte)'t', (byte)'b', (byte)'f', 0]);
+        var inside = Payload(random, headerSize: 0);
+        data.AddRange([(byte)(4 + 40 + inside.Length), 0, 2, 0x80, 40, 0, 1, 0]);
+        var parameters = new byte[36];
+        random.NextBytes(parameters);
+        data.AddRange(parameters);
+        data.AddRange(inside);
+        for (var n = random.Next(3); n > 0; n--)
+            data[random.Next(data.Count)] = (byte)random.Next(256);
+        return [.. data];
     }
 
     private static void Check(Random random, Func<Random, byte[]> sample, Func<byte[], bool> read)
@@ -78,8 +95,13 @@ public sealed class AnswerFuzzTests
     private static byte[] Payload(Random random, int headerSize)
     {
         int[] sizes = [0, 4, 4, 6, 16, 18, random.Next(40)];
-        var data = new List<byte>(new byte[headerSize]) { [0] = (byte)(random.Next(5) switch { 0 => random.Next(256), 1 or 2 => 2, _ => 10 }) };
-        data[1] = (byte)(random.Next(2) == 0 ? 0 : random.Next(256));
+        var data = new List<byte>(new byte[headerSize]);
+        if (headerSize > 0)
+        {
+            data[0] = (byte)(random.Next(5) switch { 0 => random.Next(256), 1 or 2 => 2, _ => 10 });
+            data[1] = (byte)(random.Next(2) == 0 ? 0 : random.Next(256));
+        }
+
         for (var attributes = random.Next(5); attributes > 0; attributes--)
         {
             var value = new byte[sizes[random.Next(sizes.Length)]];
