@@ -14,8 +14,8 @@ public sealed class AgentClient(string socketPath, TimeSpan limit)
 
     /// <summary>Sends the request and returns the raw answer.</summary>
     /// <exception cref="CniException">
-    /// Code 11: the agent cannot be reached or does not answer in time. The same for DEL: a success would leak the address and the
-    /// interface, so the runtime must repeat it. Code 5: the connection broke. Code 6: the answer is too long.
+    /// Code 11: the agent cannot be reached or does not answer in time. Code 5: the connection broke. Code 6: the answer is too long.
+    /// <see cref="CniException.AgentGone"/> where nobody works on the request any more.
     /// </exception>
     public byte[] Exchange(PluginEnvironment environment, ReadOnlySpan<byte> config)
     {
@@ -28,7 +28,10 @@ public sealed class AgentClient(string socketPath, TimeSpan limit)
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"the ebpf-cni agent is not reachable at {socketPath}", Unreachable(e), e);
+            throw new CniException(CniErrorCode.TryAgainLater, $"the ebpf-cni agent is not reachable at {socketPath}", Unreachable(e), e)
+            {
+                AgentGone = true,
+            };
         }
 
         try
@@ -43,7 +46,10 @@ public sealed class AgentClient(string socketPath, TimeSpan limit)
         }
         catch (SocketException e)
         {
-            throw new CniException(CniErrorCode.IoFailure, $"the connection to the ebpf-cni agent at {socketPath} broke", Reason(e), e);
+            throw new CniException(CniErrorCode.IoFailure, $"the connection to the ebpf-cni agent at {socketPath} broke", Reason(e), e)
+            {
+                AgentGone = true,
+            };
         }
     }
 

@@ -28,6 +28,10 @@ public sealed record PluginEnvironment(string Command, string ContainerId, strin
             yield break;
         }
 
+        if (Args.Length > CniNames.VariableMax)
+            yield return $"CNI_ARGS is longer than {CniNames.VariableMax} characters";
+        if (Path.Length > CniNames.VariableMax)
+            yield return $"CNI_PATH is longer than {CniNames.VariableMax} characters";
         if (Command is "VERSION" or "STATUS" or "GC")
             yield break;
         if (!CniNames.IsContainerId(ContainerId))

@@ -67,12 +67,39 @@ public static class PluginRun
 
         try
         {
-            return AgentAnswer.Result(new AgentClient(config.AgentSocket, AgentLimit).Exchange(environment, text));
+            return Ask(environment, config, text);
+        }
+        catch (CniException e) when (environment.Command == "DEL" && e.AgentGone)
+        {
+            return DeleteLater(environment, config, text);
         }
         catch (CniException e) when (environment.Command == "STATUS" && e.Code is (CniErrorCode.TryAgainLater or CniErrorCode.IoFailure))
         {
             // The specification's own code for what STATUS is asked about.
             throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
+        }
+    }
+
+    private static byte[] Ask(PluginEnvironment environment, NetworkConfig config, byte[] text) =>
+        AgentAnswer.Result(new AgentClient(config.AgentSocket, AgentLimit).Exchange(environment, text));
+
+    /// <summary>
+    /// A node drains and pods go also while the agent is being replaced: the DEL is written down, and the agent does it when it comes. It may have
+    /// come, and emptied the queue, between the failure and the writing, so it is asked once more.
+    /// </summary>
+    private static byte[] DeleteLater(PluginEnvironment environment, NetworkConfig config, byte[] text)
+    {
+        var queued = new DeleteQueue(PendingDelete.DirectoryBeside(config.AgentSocket)).Put(new PendingDelete(environment.ContainerId, environment.Ifname));
+        try
+        {
+            var answer = Ask(environment, config, text);
+            DeleteQueue.TryDelete(queued);
+            return answer;
+        }
+        catch (CniException)
+        {
+            // The file is what counts, also for an agent that came and failed: it tries again by itself.
+            return "{}"u8.ToArray();
         }
     }
 

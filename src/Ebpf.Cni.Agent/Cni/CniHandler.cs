@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Agent.Cni;
 /// disk: the record is written first and removed last.
 /// </summary>
 public sealed partial class CniHandler(
-    IAddressStore store, IPodNetwork network, IEndpointPrograms programs, IHostPorts hostPorts, CniLimits limits, ILogger<CniHandler> log) : IDisposable
+    IAddressStore store, IPodNetwork network, IEndpointPrograms programs, IHostPorts hostPorts, PendingDeletes pending, CniLimits limits, ILogger<CniHandler> log) : IDisposable
 {
     private readonly KeyedLock<EndpointKey> _keys = new();
     private readonly SemaphoreSlim _parallel = new(limits.Parallel, limits.Parallel);
@@ -18,6 +18,9 @@ public sealed partial class CniHandler(
     public async Task<byte[]> HandleAsync(CniRequest request, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(request);
+        // What the runtime believes deleted is deleted before anything else is answered: it may ask for the same name again.
+        if (request.Command != "DEL")
+            await DeletePendingAsync(cancel);
         switch (request.Command)
         {
             case "STATUS":
@@ -29,13 +32,13 @@ public sealed partial class CniHandler(
 
         var answer = await ExclusivelyAsync(request.Key, request.Command == "ADD", () => request.Command switch
         {
-            "ADD" => CniAnswer.Added(Add(request), request),
+            "ADD" => AddResult.Of(Add(request), request),
             "DEL" => Delete(request.Key),
             "CHECK" => Check(request),
             _ => throw new CniException(CniErrorCode.InvalidEnvironment, $"'{request.Command}' is not a command of this agent"),
         }, cancel);
         // The pod may be asked as soon as it runs. If the ports come late, that is no reason to keep it from running.
-        if (request.PortMappings.Count > 0)
+        if (request.Runtime.PortMappings.Count > 0)
             await hostPorts.AppliedAsync(limits.HostPortsLimit, cancel);
         return answer;
     }
@@ -66,8 +69,21 @@ public sealed partial class CniHandler(
     {
         if (!network.NamespaceExists(request.Netns))
             throw new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {request.Netns}");
+        if (request.Previous?.Interfaces.Any(i => i.Name == request.Key.Ifname && i.Sandbox.Length > 0) == true)
+        {
+            throw new CniException(CniErrorCode.InvalidNetworkConfig,
+                $"an earlier plugin of the chain has made {request.Key.Ifname} already", "behind another plugin's network this agent runs with --cni-mode chained");
+        }
+
         var existing = store.Find(request.Key);
-        if (existing is { Ready: true } && existing.Netns == request.Netns
+        if (existing is not null && !request.Runtime.Addresses.All(a => existing.Addresses.Contains(a.ToString())))
+        {
+            // An older attachment of the same name, with other addresses than are asked for now.
+            Delete(request.Key);
+            existing = null;
+        }
+
+        if (existing is { Ready: true } && existing.Netns == request.Netns && existing.Mac == request.Runtime.Mac
             && network.FindHostLink(existing) is { } link && network.HasPodSide(existing))
             return Reassert(request, existing, link);
 
@@ -90,12 +106,9 @@ public sealed partial class CniHandler(
     /// <summary>The steps of an ADD. Programs and endpoint entry are there before the first packet can pass.</summary>
     private EndpointRecord Wire(CniRequest request, EndpointRecord? existing, UndoStack undo)
     {
-        var record = existing ?? store.Reserve(request.Key, request.Netns, request.Pod);
+        var record = existing ?? store.Reserve(request.Key, request.Netns, request.Pod, request.Runtime.Addresses);
         undo.Push("release the addresses", () => store.Release(record));
-        record = record with
-        {
-            Netns = request.Netns, Pod = request.Pod, PodUid = request.PodUid, PortMappings = request.PortMappings, Mtu = network.Mtu(), Ready = false,
-        };
+        record = Asked(record, request) with { Netns = request.Netns, Mac = request.Runtime.Mac, Mtu = network.Mtu(), Ready = false };
         if (existing is not null)
             store.Save(record);
         undo.Push("detach the programs", () => programs.Detach(record.Key));
@@ -114,16 +127,25 @@ public sealed partial class CniHandler(
         return record;
     }
 
+    /// <summary>What a repeated ADD may change without a new interface.</summary>
+    private static EndpointRecord Asked(EndpointRecord record, CniRequest request) => record with
+    {
+        Network = request.Network, Pod = request.Pod, PodUid = request.PodUid,
+        PortMappings = record.PortMappings.SequenceEqual(request.Runtime.PortMappings) ? record.PortMappings : request.Runtime.PortMappings,
+        Bandwidth = request.Runtime.Bandwidth,
+    };
+
     private EndpointRecord Reassert(CniRequest request, EndpointRecord record, HostLink link)
     {
         try
         {
+            var asked = Asked(record, request);
+            if (asked != record)
+                store.Save(record = asked);
             programs.Attach(link);
             programs.Publish(record, link);
             network.ConfigurePod(record);
             network.ConnectHost(record, link);
-            if (!record.PortMappings.SequenceEqual(request.PortMappings))
-                store.Save(record = record with { PortMappings = request.PortMappings });
             return record;
         }
         catch (Exception e) when (e is not CniException)
@@ -148,6 +170,7 @@ public sealed partial class CniHandler(
                 Log.Deleted(log, key, record.Pod);
             }
 
+            pending.Done(key);
             return CniAnswer.Empty;
         }
         catch (Exception e) when (e is not CniException)
@@ -159,11 +182,11 @@ public sealed partial class CniHandler(
 
     private byte[] Check(CniRequest request)
     {
-        if (request.PrevResult is not { } previous)
+        if (request.Previous is not { } previous)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "CHECK needs prevResult in the network configuration");
         var record = store.Find(request.Key)
             ?? throw new CniException(CniErrorCode.UnknownContainer, $"{request.Key} is not known here");
-        var differences = PreviousResult.Differences(previous, record).ToList();
+        var differences = previous.Differences(record).ToList();
         if (record.Netns != request.Netns)
             differences.Add($"the namespace is {record.Netns}, not {request.Netns}");
         try
@@ -182,33 +205,6 @@ public sealed partial class CniHandler(
             : throw new CniException(CniErrorCode.CheckFailed, $"{request.Key} is not as it was made: {differences[0]}", string.Join("; ", differences));
     }
 
-    private byte[] Status() => store.HasRanges
-        ? CniAnswer.Empty
-        : throw new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet");
-
-    private async Task CollectAsync(CniRequest request, CancellationToken cancel)
-    {
-        var valid = request.Attachments
-            ?? throw new CniException(CniErrorCode.InvalidNetworkConfig, "GC needs cni.dev/valid-attachments in the network configuration");
-        var failures = new List<string>();
-        foreach (var record in store.All)
-        {
-            if (valid.Contains(record.Key))
-                continue;
-            try
-            {
-                await ExclusivelyAsync(record.Key, needsRanges: false, () => Delete(record.Key), cancel);
-            }
-            catch (CniException e)
-            {
-                failures.Add($"{record.Key}: {e.Message}");
-            }
-        }
-
-        if (failures.Count > 0)
-            throw new CniException(CniErrorCode.Internal, $"{failures.Count} attachments cannot be removed", string.Join("; ", failures));
-    }
-
     private static partial class Log
     {
         [LoggerMessage(3121, LogLevel.Information, "ADD {Key} (pod {Pod}): {Addresses}")]
@@ -222,11 +218,11 @@ public sealed partial class CniHandler(
 
         [LoggerMessage(3124, LogLevel.Warning, "DEL {Key} failed")]
         public static partial void DeleteFailed(ILogger log, EndpointKey key, Exception e);
+
+        [LoggerMessage(3125, LogLevel.Information, "DEL {Key} was queued while this agent was away, and is done")]
+        public static partial void DeletedLater(ILogger log, EndpointKey key);
+
+        [LoggerMessage(3126, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
+        public static partial void StrayRemoved(ILogger log, string what);
     }
 }
-
-/// <summary>Bounds on CNI requests.</summary>
-/// <param name="Parallel">Most requests worked on at once.</param>
-/// <param name="RangesLimit">How long an ADD waits for the node's podCIDRs.</param>
-/// <param name="HostPortsLimit">How long an ADD with port mappings waits until they lead to the pod.</param>
-public sealed record CniLimits(int Parallel, TimeSpan RangesLimit, TimeSpan HostPortsLimit);

@@ -50,9 +50,10 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
             writer.WriteStartObject();
             writer.WriteString("type", PluginName);
             writer.WriteString("agentSocket", options.CniSocket);
-            // hostPorts: the runtime hands them over only to a plugin that says it knows them.
+            // The runtime hands over only what a plugin says it knows.
             writer.WriteStartObject("capabilities");
-            writer.WriteBoolean("portMappings", true);
+            foreach (var capability in RuntimeConfig.Capabilities)
+                writer.WriteBoolean(capability, true);
             writer.WriteEndObject();
             writer.WriteEndObject();
             writer.WriteEndArray();

@@ -6,6 +6,12 @@ namespace Ebpf.Cni.Agent.Cni;
 /// <summary>A request as the plugin hands it over, checked again: the socket is root's, but nothing that comes in is trusted.</summary>
 public sealed record CniRequest
 {
+    /// <summary>It is written into state files; nobody has names like that.</summary>
+    public const int LongestNetworkName = 255;
+
+    /// <summary>A Kubernetes name is a DNS subdomain: 253 characters (RFC 1123). The bound keeps state files, log lines and events bounded.</summary>
+    private const int LongestPodName = 253;
+
     public required string Command { get; init; }
     public EndpointKey Key { get; init; }
     public string Netns { get; init; } = "";
@@ -16,14 +22,17 @@ public sealed record CniRequest
     /// <summary>From CNI_ARGS; "" when the runtime does not tell.</summary>
     public string PodUid { get; init; } = "";
 
-    /// <summary>runtimeConfig.portMappings of an ADD.</summary>
-    public IReadOnlyList<PortMapping> PortMappings { get; init; } = [];
+    /// <summary>The network's name: attachments of other networks are none of a GC's.</summary>
+    public string Network { get; init; } = "";
+
+    /// <summary>runtimeConfig of an ADD.</summary>
+    public RuntimeConfig Runtime { get; init; } = RuntimeConfig.None;
 
     /// <summary>One of <see cref="CniVersion.Supported"/>.</summary>
     public required string Version { get; init; }
 
-    /// <summary>prevResult of a CHECK.</summary>
-    public JsonElement? PrevResult { get; init; }
+    /// <summary>prevResult of a CHECK, and of an ADD that is not the first of its chain.</summary>
+    public PreviousResult? Previous { get; init; }
 
     /// <summary>dns of the network configuration, handed on in the result.</summary>
     public JsonElement? Dns { get; init; }
@@ -58,6 +67,8 @@ public sealed record CniRequest
         if (!CniVersion.IsSupported(version) || !CniVersion.Knows(version, command))
             throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion '{version}' is not supported, or does not know {command}");
         var args = Text(request, "args");
+        if (args.Length > CniNames.VariableMax)
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"CNI_ARGS is longer than {CniNames.VariableMax} characters");
         var read = new CniRequest
         {
             Command = command,
@@ -66,8 +77,10 @@ public sealed record CniRequest
             Netns = Text(request, "netns"),
             Pod = PodOf(args),
             PodUid = ArgumentOf(args, "K8S_POD_UID"),
-            PortMappings = command == "ADD" ? PortMapping.ReadAll(Member(config, "runtimeConfig", JsonValueKind.Object)) : [],
-            PrevResult = Member(config, "prevResult", JsonValueKind.Object),
+            Network = Text(config, "name"),
+            Runtime = command == "ADD" && Member(config, "runtimeConfig", JsonValueKind.Object) is { } runtime ? RuntimeConfig.Read(runtime) : RuntimeConfig.None,
+            // A DEL must not fail for what it does not need.
+            Previous = command is "ADD" or "CHECK" && Member(config, "prevResult", JsonValueKind.Object) is { } previous ? PreviousResult.Read(previous) : null,
             Dns = Member(config, "dns", JsonValueKind.Object),
             Attachments = Member(config, "cni.dev/valid-attachments", JsonValueKind.Array) is { } list ? ReadAttachments(list) : null,
         };
@@ -77,6 +90,8 @@ public sealed record CniRequest
 
     private void CheckNames()
     {
+        if (Network.Length > LongestNetworkName)
+            throw new CniException(CniErrorCode.InvalidNetworkConfig, $"the network's name is longer than {LongestNetworkName} characters");
         if (Command is "STATUS" or "GC")
             return;
         if (!CniNames.IsContainerId(Key.ContainerId))
@@ -129,7 +144,13 @@ public sealed record CniRequest
         return name.Length == 0 ? "" : $"{ArgumentOf(args, "K8S_POD_NAMESPACE")}/{name}";
     }
 
-    /// <summary>The value in KEY=value;KEY=value; the last wins, "" without.</summary>
-    private static string ArgumentOf(string args, string key) =>
-        args.Split(';').LastOrDefault(p => p.StartsWith(key + "=", StringComparison.Ordinal))?[(key.Length + 1)..] ?? "";
+    /// <summary>The value in KEY=value;KEY=value; the last wins, "" without. What we do not know may be anything.</summary>
+    /// <exception cref="CniException">Code 4: it goes into files, log lines and events, and could not stand there.</exception>
+    private static string ArgumentOf(string args, string key)
+    {
+        var value = args.Split(';').LastOrDefault(p => p.StartsWith(key + "=", StringComparison.Ordinal))?[(key.Length + 1)..] ?? "";
+        return value.Length <= LongestPodName && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')
+            ? value
+            : throw new CniException(CniErrorCode.InvalidEnvironment, $"{key} in CNI_ARGS is not a name");
+    }
 }

@@ -6,6 +6,7 @@ using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Cni;
 
@@ -20,6 +21,8 @@ public sealed partial class CniService(
     /// <summary>An apply takes milliseconds; whatever keeps it is no reason to keep a pod.</summary>
     private static readonly TimeSpan HostPortsLimit = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan PendingPeriod = TimeSpan.FromSeconds(2);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
@@ -29,16 +32,37 @@ public sealed partial class CniService(
         var mtu = new UplinkMtu(options.Mtu, time);
         var network = new VethPodNetwork(mtu);
         var programs = new DataplaneEndpointPrograms(dataplane);
+        var pending = new PendingDeletes(PendingDelete.DirectoryBeside(options.CniSocket), logs.CreateLogger<PendingDeletes>());
+        var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy };
+        using var handler = new CniHandler(store, network, programs, hostPorts, pending, limits, logs.CreateLogger<CniHandler>());
+        // First, so that pods that are deleted already are not adopted.
+        await handler.DeletePendingAsync(stoppingToken);
         new EndpointAdoption(store, network, programs, logs.CreateLogger<EndpointAdoption>()).Run();
 
-        using var handler = new CniHandler(
-            store, network, programs, hostPorts, new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit), logs.CreateLogger<CniHandler>());
         using var server = new CniServer(
             options.CniSocket, (request, cancel) => refusals.Watch(handler.HandleAsync, request, cancel), metrics, logs.CreateLogger<CniServer>());
         server.Open();
         status.ServingCni();
         TellMtu(mtu, logs.CreateLogger<CniService>());
-        await server.RunAsync(stoppingToken);
+        await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken));
+    }
+
+    /// <summary>
+    /// A plugin may find this agent gone for a moment, and queue what it came for. Looking now and then is enough: nobody waits for it, and
+    /// before every other request it is done anyway.
+    /// </summary>
+    private async Task WatchPending(CniHandler handler, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(PendingPeriod, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel))
+                await handler.DeletePendingAsync(cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent stops.
+        }
     }
 
     private void TellMtu(UplinkMtu mtu, ILogger<CniService> log)

@@ -16,7 +16,7 @@ public sealed partial class EndpointAdoption(
         {
             try
             {
-                if (record.Ready && network.FindHostLink(record) is { } link)
+                if (record.Ready && !network.NamespaceIsGone(record.Netns) && network.FindHostLink(record) is { } link)
                 {
                     programs.Attach(link);
                     programs.Publish(record, link);
@@ -36,13 +36,28 @@ public sealed partial class EndpointAdoption(
             }
         }
 
-        programs.RemoveAllBut(store.All);
+        RemoveStrays();
         Log.Done(log, adopted, removed);
+    }
+
+    private void RemoveStrays()
+    {
+        try
+        {
+            foreach (var stray in network.RemoveStrays(store.All))
+                Log.Stray(log, stray);
+        }
+        catch (Exception e)
+        {
+            Log.StraysFailed(log, e);
+        }
+
+        programs.RemoveAllBut(store.All);
     }
 
     private void Remove(EndpointRecord record)
     {
-        Log.Removing(log, record.Key, record.Ready ? "its interface is gone" : "its ADD was interrupted");
+        Log.Removing(log, record.Key, record.Ready ? "its interface or its namespace is gone" : "its ADD was interrupted");
         network.DeleteLink(record.Key);
         programs.Withdraw(record);
         programs.Detach(record.Key);
@@ -59,5 +74,11 @@ public sealed partial class EndpointAdoption(
 
         [LoggerMessage(3133, LogLevel.Error, "endpoint {Key} can neither be adopted nor removed; it is tried again at the next start")]
         public static partial void Failed(ILogger log, EndpointKey key, Exception e);
+
+        [LoggerMessage(3134, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
+        public static partial void Stray(ILogger log, string what);
+
+        [LoggerMessage(3135, LogLevel.Error, "leftovers of endpoints that are gone cannot be removed; it is tried again at the next start, and by GC")]
+        public static partial void StraysFailed(ILogger log, Exception e);
     }
 }

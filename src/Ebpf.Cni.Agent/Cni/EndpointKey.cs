@@ -9,7 +9,14 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
     /// <summary>Names of host sides start so.</summary>
     public const string HostPrefix = "ecni";
 
+    private const string AliasStart = "ebpf-cni ";
     private const int HexDigits = 11;
+
+    /// <summary>Of SHA-256.</summary>
+    private const int DigestDigits = 64;
+
+    /// <summary>IFALIASZ without the terminator. All that is in it is ASCII.</summary>
+    private const int LongestAlias = 255;
 
     /// <summary>44 bits of a hash, in hex: the state file's name and the interface's.</summary>
     public string Hash => Digest()[..HexDigits];
@@ -18,11 +25,36 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
     public string HostInterface => HostPrefix + Hash;
 
     /// <summary>A locally administered unicast address for one side of the veth; the same key gives the same.</summary>
-    public byte[] Mac(bool host)
+    public byte[] Mac(bool host) => MacOf(Digest(), host);
+
+    private static byte[] MacOf(string digest, bool host)
     {
-        var mac = Convert.FromHexString(Digest()).AsSpan(host ? 8 : 16, 6).ToArray();
+        var mac = Convert.FromHexString(digest).AsSpan(host ? 8 : 16, 6).ToArray();
         mac[0] = (byte)((mac[0] & 0xfc) | 0x02);
         return mac;
+    }
+
+    /// <summary>
+    /// The alias of the host side: what it is, for people, and the whole digest, by which an interface proves to be ours without a record: its
+    /// name and its MAC address follow from it.
+    /// </summary>
+    /// <param name="pod">namespace/name; may be empty.</param>
+    public string Alias(string pod)
+    {
+        var text = $"{AliasStart}{Digest()} {(pod.Length > 0 ? pod : ContainerId)}";
+        return text.Length <= LongestAlias ? text : text[..LongestAlias];
+    }
+
+    /// <summary>An interface of this name, MAC address and alias was made by <see cref="IPodNetwork.CreateLink"/>, for whatever key.</summary>
+    public static bool IsOurs(string name, ReadOnlySpan<byte> mac, string alias)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(alias);
+        if (!alias.StartsWith(AliasStart, StringComparison.Ordinal))
+            return false;
+        var digest = alias[AliasStart.Length..].Split(' ')[0];
+        return digest.Length == DigestDigits && digest.All(char.IsAsciiHexDigitLower)
+            && name == HostPrefix + digest[..HexDigits] && mac.SequenceEqual(MacOf(digest, host: true));
     }
 
     public override string ToString() => $"{ContainerId}/{Ifname}";

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using Ebpf.Cni.Abi;
 
 namespace Ebpf.Cni.Agent.Cni;
 
@@ -36,8 +37,25 @@ public sealed record EndpointRecord
     /// <summary>Ports of the node that lead to the pod (the capability portMappings).</summary>
     public IReadOnlyList<PortMapping> PortMappings { get; init; } = [];
 
+    /// <summary>Name of the network (the configuration list's) that the attachment belongs to; "" in records of older agents.</summary>
+    public string Network { get; init; } = "";
+
+    /// <summary>MAC address that was asked for (the capability mac), as text; "" for the one that follows from the key.</summary>
+    public string Mac { get; init; } = "";
+
+    /// <summary>Rates that were asked for (the capability bandwidth); null without.</summary>
+    public Bandwidth? Bandwidth { get; init; }
+
     [JsonIgnore]
     public EndpointKey Key => new(ContainerId, Ifname);
+
+    /// <summary>Of the pod's side, 6 bytes.</summary>
+    [JsonIgnore]
+    public byte[] PodMac => Mac.Length > 0 && MacAddr.TryParse(Mac, out var asked) ? asked.ToBytes() : Key.Mac(host: false);
+
+    /// <summary>Of the host's side, 6 bytes: the pod's gateway.</summary>
+    [JsonIgnore]
+    public byte[] HostMac => Key.Mac(host: true);
 }
 
 /// <summary>Addresses that must not be given out yet.</summary>

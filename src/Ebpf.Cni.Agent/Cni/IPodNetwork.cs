@@ -9,6 +9,12 @@ public interface IPodNetwork
     /// <summary>The namespace exists: nothing is begun otherwise.</summary>
     bool NamespaceExists(string netns);
 
+    /// <summary>
+    /// The namespace was here and is not any more: its path is gone, and that says something (a path below /proc or in a directory that is
+    /// missing as a whole says nothing).
+    /// </summary>
+    bool NamespaceIsGone(string netns);
+
     /// <summary>MTU for a new pod.</summary>
     int Mtu();
 
@@ -32,6 +38,13 @@ public interface IPodNetwork
 
     /// <summary>What differs from what ADD made, a sentence each.</summary>
     IReadOnlyList<string> Differences(EndpointRecord endpoint);
+
+    /// <summary>
+    /// Removes what is ours on the node and belongs to none of the endpoints: host sides of veths, and routes and neighbours on the host sides
+    /// of others. Nothing may be added or deleted meanwhile.
+    /// </summary>
+    /// <returns>What was removed, for people.</returns>
+    IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints);
 }
 
 /// <summary>A pod's share of the dataplane.</summary>

@@ -29,12 +29,10 @@ public sealed record PortMapping(ushort HostPort, ushort ContainerPort, string P
     [JsonIgnore]
     public bool IsSound => HostPort > 0 && ContainerPort > 0 && Number is not null && (HostIP.Length == 0 || IsAddress(HostIP));
 
-    /// <param name="runtimeConfig">Null when the request has none.</param>
+    /// <param name="list">runtimeConfig.portMappings.</param>
     /// <exception cref="CniException">Code 7: what is wrong with which element.</exception>
-    public static IReadOnlyList<PortMapping> ReadAll(JsonElement? runtimeConfig)
+    public static IReadOnlyList<PortMapping> ReadAll(JsonElement list)
     {
-        if (runtimeConfig is not { } config || !config.TryGetProperty("portMappings", out var list) || list.ValueKind == JsonValueKind.Null)
-            return [];
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > Most)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, $"portMappings in runtimeConfig is not a list of at most {Most}");
         // The same pair twice is what two containers of a pod can ask for: one is enough.

@@ -140,8 +140,9 @@ public sealed partial class AddressStore : IAddressStore
         }
     }
 
-    public EndpointRecord Reserve(EndpointKey key, string netns, string pod)
+    public EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked)
     {
+        ArgumentNullException.ThrowIfNull(asked);
         lock (_lock)
         {
             if (_records.Values.FirstOrDefault(r => r.Key.Hash == key.Hash) is { } other)
@@ -149,8 +150,10 @@ public sealed partial class AddressStore : IAddressStore
             var addresses = new List<Addr>();
             try
             {
+                foreach (var strange in asked.Where(a => PoolOf(a) is null))
+                    throw NotAvailable(strange, "this node has no podCIDR of its family");
                 foreach (var pool in _pools)
-                    addresses.Add(Allocate(pool));
+                    addresses.Add(asked.Any(a => a.Family == pool.Family) ? Take(pool, asked.First(a => a.Family == pool.Family)) : Allocate(pool));
                 var record = new EndpointRecord
                 {
                     ContainerId = key.ContainerId, Ifname = key.Ifname, Netns = netns, Pod = pod,
@@ -217,6 +220,18 @@ public sealed partial class AddressStore : IAddressStore
             $"{inUse} are in use, {resting} were released lately and rest"
                 + (allocation.FreeAt is { } at ? $", the next is free in {Math.Ceiling((at - now).TotalSeconds):0} s, at {at:O}" : ""));
     }
+
+    /// <summary>Who asks for a certain address knows why: it need not have rested.</summary>
+    private Addr Take(AddressPool pool, Addr address) => pool.Reserve(address, _time.GetUtcNow(), evenResting: true) switch
+    {
+        ReserveStatus.Reserved => address,
+        ReserveStatus.InUse => throw NotAvailable(address, "a pod of this node has it"),
+        ReserveStatus.Forbidden => throw NotAvailable(address, "it is the first, second or last address of a podCIDR"),
+        _ => throw NotAvailable(address, $"it is not in {string.Join(", ", pool.Ranges)}"),
+    };
+
+    private static CniException NotAvailable(Addr address, string why) =>
+        new(CniErrorCode.AddressNotAvailable, $"the address {address} that was asked for cannot be had: {why}");
 
     private uint NextNumber()
     {

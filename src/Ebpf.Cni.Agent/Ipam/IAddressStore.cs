@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Plugin.Protocol;
 
@@ -17,9 +19,12 @@ public interface IAddressStore
     /// <exception cref="CniException">Code 11: they are not known in time.</exception>
     Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel);
 
-    /// <summary>A new record with an address of each family that the node has.</summary>
-    /// <exception cref="CniException">Code 102: no free address. Code 101: the disk. Nothing is reserved then.</exception>
-    EndpointRecord Reserve(EndpointKey key, string netns, string pod);
+    /// <summary>Addresses in use and the number that the ranges can give, by family.</summary>
+    IReadOnlyList<(AddressFamily Family, int InUse, double Capacity)> Usage { get; }
+
+    /// <summary>A new record with an address of each family that the node has: one of <paramref name="asked"/>, at rest or not, or the next free one.</summary>
+    /// <exception cref="CniException">Code 102: no free address. Code 103: one that was asked for cannot be had. Code 101: the disk. Nothing is reserved then.</exception>
+    EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked);
 
     /// <summary>Replaces the record of the same key; its addresses and number stay.</summary>
     void Save(EndpointRecord record);

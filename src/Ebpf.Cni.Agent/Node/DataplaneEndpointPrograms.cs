@@ -39,7 +39,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpoi
         var found = dataplane.Endpoints.List().FirstOrDefault(e => e.Id == endpoint.Number);
         if (found is null)
             differences.Add("the endpoint table does not have the pod");
-        else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac
+        else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac || found.Queued != expected.Queued
                  || !found.Addresses.Order().SequenceEqual(expected.Addresses.Order()))
             differences.Add("the endpoint table has something else for the pod");
         if (dataplane.Features.Tcx && !dataplane.Pods.List().Contains(link.Name))
@@ -48,8 +48,8 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpoi
     }
 
     private static PodEndpoint Entry(EndpointRecord endpoint, HostLink link) => new(
-        endpoint.Number, link.Ifindex, MacAddr.FromBytes(endpoint.Key.Mac(host: false)), MacAddr.FromBytes(endpoint.Key.Mac(host: true)),
-        [.. Addresses(endpoint)], NetnsCookie(endpoint));
+        endpoint.Number, link.Ifindex, MacAddr.FromBytes(endpoint.PodMac), MacAddr.FromBytes(endpoint.HostMac),
+        [.. Addresses(endpoint)], NetnsCookie(endpoint)) { Queued = endpoint.Bandwidth is { IngressRate: > 0 } };
 
     /// <summary>Without it a pod's sockets are known by nothing until they have a source address: its affinity would start over for each.</summary>
     private static ulong NetnsCookie(EndpointRecord endpoint)

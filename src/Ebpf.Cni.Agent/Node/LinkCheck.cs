@@ -9,8 +9,9 @@ internal static class LinkCheck
     public static void HostSide(RouteNetlink netlink, EndpointRecord endpoint, List<string> differences)
     {
         var name = endpoint.Key.HostInterface;
-        if (!LinkIsThere(netlink, name, endpoint.Key.Mac(host: true), "on the node", differences, out var ifindex))
+        if (!LinkIsThere(netlink, name, endpoint.HostMac, "on the node", differences, out var ifindex))
             return;
+        differences.AddRange(PodShaping.Differences(netlink, ifindex, name, PodShaping.Ingress(endpoint)));
         var routes = netlink.Routes(PodWiring.RouteProtocol).Where(r => r.Ifindex == ifindex).Select(r => r.Destination).ToHashSet();
         var neighbours = netlink.Neighbours(ifindex);
         foreach (var address in VethPodNetwork.Addresses(endpoint))
@@ -18,7 +19,7 @@ internal static class LinkCheck
             var route = VethPodNetwork.HostRoute(address, ifindex).Destination;
             if (!routes.Contains(route))
                 differences.Add($"the node has no route to {route} through {name}");
-            if (!neighbours.Any(n => n.Permanent && n.Address.Equals(address) && Same(n.Mac, endpoint.Key.Mac(host: false))))
+            if (!neighbours.Any(n => n.Permanent && n.Address.Equals(address) && Same(n.Mac, endpoint.PodMac)))
                 differences.Add($"the node has no neighbour entry for {address} on {name}");
         }
     }
@@ -26,8 +27,9 @@ internal static class LinkCheck
     public static void PodSide(RouteNetlink netlink, EndpointRecord endpoint, List<string> differences)
     {
         var name = endpoint.Ifname;
-        if (!LinkIsThere(netlink, name, endpoint.Key.Mac(host: false), "in the pod", differences, out var ifindex))
+        if (!LinkIsThere(netlink, name, endpoint.PodMac, "in the pod", differences, out var ifindex))
             return;
+        differences.AddRange(PodShaping.Differences(netlink, ifindex, $"{name} in the pod", PodShaping.Egress(endpoint)));
         var present = netlink.Addresses(ifindex);
         var routes = netlink.Routes().Where(r => r.Ifindex == ifindex && r.Destination.PrefixLength == 0).ToList();
         var neighbours = netlink.Neighbours(ifindex);
@@ -38,7 +40,7 @@ internal static class LinkCheck
                 differences.Add($"{name} in the pod does not have the address {address}");
             if (!routes.Any(r => gateway.Equals(r.Gateway)))
                 differences.Add($"the pod has no default route through {gateway}");
-            if (!neighbours.Any(n => n.Permanent && n.Address.Equals(gateway) && Same(n.Mac, endpoint.Key.Mac(host: true))))
+            if (!neighbours.Any(n => n.Permanent && n.Address.Equals(gateway) && Same(n.Mac, endpoint.HostMac)))
                 differences.Add($"the pod has no neighbour entry for {gateway}");
         }
     }

@@ -27,6 +27,14 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
         }
     }
 
+    public bool NamespaceIsGone(string netns)
+    {
+        ArgumentNullException.ThrowIfNull(netns);
+        // /proc/PID/ns/net goes with the process, not with the namespace. And where a whole directory is missing, it is this process that cannot
+        // see it: pods must not die of a mount that was forgotten.
+        return !netns.StartsWith("/proc/", StringComparison.Ordinal) && !Path.Exists(netns) && Directory.Exists(Path.GetDirectoryName(netns));
+    }
+
     public int Mtu() => mtu.Value;
 
     public HostLink CreateLink(EndpointRecord endpoint)
@@ -36,7 +44,10 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
         using var netns = NetworkNamespace.Open(endpoint.Netns);
         using var netlink = RouteNetlink.Open();
         var key = endpoint.Key;
-        var link = netlink.AddVeth(key.HostInterface, endpoint.Ifname, netns, key.Mac(host: true), key.Mac(host: false), endpoint.Mtu);
+        if (endpoint.PodMac.AsSpan().SequenceEqual(endpoint.HostMac))
+            throw new InvalidOperationException($"the MAC address {endpoint.Mac} that was asked for is the node's on this link");
+        var link = netlink.AddVeth(key.HostInterface, endpoint.Ifname, netns, endpoint.HostMac, endpoint.PodMac, endpoint.Mtu);
+        netlink.SetAlias(link.Index, key.Alias(endpoint.Pod));
         return new HostLink(link.Index, link.Name);
     }
 
@@ -44,7 +55,7 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         using var netlink = RouteNetlink.Open();
-        return netlink.FindLink(endpoint.Key.HostInterface) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.Key.Mac(host: true))
+        return netlink.FindLink(endpoint.Key.HostInterface) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.HostMac)
             ? new HostLink(link.Index, link.Name)
             : null;
     }
@@ -56,7 +67,7 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
             return false;
         using var netns = NetworkNamespace.Open(endpoint.Netns);
         using var netlink = RouteNetlink.Open(netns);
-        return netlink.FindLink(endpoint.Ifname) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.Key.Mac(host: false));
+        return netlink.FindLink(endpoint.Ifname) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.PodMac);
     }
 
     public void ConfigurePod(EndpointRecord endpoint)
@@ -74,10 +85,11 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
         // A pod is no router of the node's: its advertisements would bend the node's routes towards it.
         Sysctl.Ensure($"ipv6/conf/{link.Name}/accept_ra", "0");
         using var netlink = RouteNetlink.Open();
+        PodShaping.Apply(netlink, link.Ifindex, PodShaping.Ingress(endpoint));
         netlink.SetUp(link.Ifindex);
         foreach (var address in Addresses(endpoint))
         {
-            netlink.ReplaceNeighbour(link.Ifindex, address, endpoint.Key.Mac(host: false));
+            netlink.ReplaceNeighbour(link.Ifindex, address, endpoint.PodMac);
             netlink.ReplaceRoute(HostRoute(address, link.Ifindex));
         }
         WaitRunning(netlink, link.Ifindex);
@@ -112,6 +124,12 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
         return differences;
     }
 
+    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints)
+    {
+        using var netlink = RouteNetlink.Open();
+        return StrayRemoval.Run(netlink, endpoints);
+    }
+
     /// <summary>
     /// A device that was just switched on discards what it is given to send until the kernel's link watch has made its queue, a moment
     /// later: the pod's first packets would be lost. If that takes long, the pod is not held up for it.
@@ -140,12 +158,13 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
             Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_ra", "0");
         }
 
+        PodShaping.Apply(netlink, link.Index, PodShaping.Egress(endpoint));
         foreach (var address in Addresses(endpoint))
             AddAddress(netlink, link.Index, address);
         netlink.SetUp(link.Index);
         foreach (var family in Addresses(endpoint).Select(a => a.AddressFamily).Distinct())
         {
-            netlink.ReplaceNeighbour(link.Index, PodWiring.Gateway(family), endpoint.Key.Mac(host: true));
+            netlink.ReplaceNeighbour(link.Index, PodWiring.Gateway(family), endpoint.HostMac);
             netlink.ReplaceRoute(DefaultRoute(family, link.Index));
         }
     }

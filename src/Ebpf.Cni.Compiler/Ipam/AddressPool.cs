@@ -123,13 +123,13 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
         return new Allocation(AllocationStatus.Exhausted, default, freeAt);
     }
 
-    /// <summary>Takes one certain address.</summary>
-    public ReserveStatus Reserve(Addr address, DateTimeOffset now)
+    /// <summary>Takes one certain address; with <paramref name="evenResting"/> its rest ends here.</summary>
+    public ReserveStatus Reserve(Addr address, DateTimeOffset now, bool evenResting = false)
     {
         EndRests(now);
         if (_inUse.Contains(address))
             return ReserveStatus.InUse;
-        if (_resting.ContainsKey(address))
+        if (!evenResting && _resting.ContainsKey(address))
             return ReserveStatus.Resting;
         var at = RangeOf(address);
         if (at < 0)
@@ -137,6 +137,7 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
         var number = AddrNumber.Of(address);
         if (number < FirstUsable(_ranges[at]) || number > LastUsable(_ranges[at]))
             return ReserveStatus.Forbidden;
+        _resting.Remove(address);
         _inUse.Add(address);
         return ReserveStatus.Reserved;
     }

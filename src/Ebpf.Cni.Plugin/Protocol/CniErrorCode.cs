@@ -35,4 +35,7 @@ public static class CniErrorCode
 
     /// <summary>No free address in the node's pod CIDRs.</summary>
     public const int AddressesExhausted = 102;
+
+    /// <summary>An address that was asked for is in use, or in no range of this node's.</summary>
+    public const int AddressNotAvailable = 103;
 }

@@ -10,4 +10,7 @@ public sealed class CniException(int code, string message, string details = "", 
     public int Code { get; } = code;
 
     public string Details { get; } = details;
+
+    /// <summary>The agent is not there, or went away before it answered: nobody works on the request.</summary>
+    public bool AgentGone { get; init; }
 }

@@ -12,6 +12,9 @@ public static class CniNames
     /// <summary>PATH_MAX without the terminator.</summary>
     public const int PathMax = 4095;
 
+    /// <summary>CNI_ARGS and CNI_PATH: Linux allows 128 KiB, nobody needs them.</summary>
+    public const int VariableMax = 16384;
+
     /// <summary>Starts with an alphanumeric character, then alphanumerics, '_', '.' and '-' (CNI specification, CNI_CONTAINERID).</summary>
     public static bool IsContainerId(string? id) =>
         id is { Length: > 0 and <= ContainerIdMax } && char.IsAsciiLetterOrDigit(id[0])

@@ -27,6 +27,12 @@ internal sealed class CniFixture : IDisposable
     public FakeTimeProvider Time { get; } = new(DateTimeOffset.UnixEpoch.AddYears(50));
     public AddressStore Store { get; private set; } = null!;
     public CniHandler Handler { get; private set; } = null!;
+    public PendingDeletes Pending { get; private set; } = null!;
+
+    /// <summary>What the status says about the kernel's tables.</summary>
+    public bool Current { get; set; } = true;
+
+    public string QueueDirectory => Path.Combine(_state.Path, "deletes");
     public string EndpointDirectory => Path.Combine(_state.Path, "endpoints");
     public IEnumerable<string> Files => Directory.EnumerateFiles(EndpointDirectory);
 
@@ -41,6 +47,7 @@ internal sealed class CniFixture : IDisposable
     {
         Handler?.Dispose();
         Store = StoreAt(_state.Path);
+        Pending = new PendingDeletes(QueueDirectory, NullLogger<PendingDeletes>.Instance);
         Handler = HandlerOver(Node);
         if (adopt)
             new EndpointAdoption(Store, Node, Node, NullLogger<EndpointAdoption>.Instance).Run();
@@ -50,15 +57,15 @@ internal sealed class CniFixture : IDisposable
         new(new EndpointFiles(directory), TimeSpan.FromSeconds(60), Time, NullLogger<AddressStore>.Instance);
 
     public CniHandler HandlerOver<TNode>(TNode node, AddressStore? store = null) where TNode : IPodNetwork, IEndpointPrograms =>
-        new(store ?? Store, node, node, HostPorts, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)), NullLogger<CniHandler>.Instance);
+        new(store ?? Store, node, node, HostPorts, Pending, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)) { Current = () => Current }, NullLogger<CniHandler>.Instance);
 
     public static CniRequest Request(
-        string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "") =>
+        string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "", string network = "k8s") =>
         CniRequest.Parse(Encoding.UTF8.GetBytes(
             $$$"""
             {"command":"{{{command}}}","containerId":"{{{container}}}","netns":"{{{netns}}}","ifname":"eth0",
              "args":"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_UID=u-1","path":"/opt/cni/bin",
-             "config":{"cniVersion":"{{{version}}}","name":"k8s","type":"ebpf-cni"{{{extra}}}}}
+             "config":{"cniVersion":"{{{version}}}","name":"{{{network}}}","type":"ebpf-cni"{{{extra}}}}}
             """));
 
     public async Task<JsonElement> Run(CniRequest request) =>

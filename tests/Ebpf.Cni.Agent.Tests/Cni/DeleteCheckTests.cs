@@ -75,7 +75,7 @@ public class DeleteCheckTests
         Assert.Equal(CniErrorCode.UnknownContainer, (await fixture.Fails(Check("{}"))).Code);
         Assert.Equal(CniErrorCode.InvalidNetworkConfig, (await fixture.Fails(CniFixture.Request("CHECK"))).Code);
         await fixture.Run("ADD");
-        Assert.Equal(CniErrorCode.DecodingFailure, (await fixture.Fails(Check("{\"ips\":[7]}"))).Code);
+        Assert.Equal(CniErrorCode.DecodingFailure, Assert.Throws<CniException>(() => Check("{\"ips\":[7]}")).Code);
     }
 
     [Fact]
@@ -100,6 +100,49 @@ public class DeleteCheckTests
         Assert.Equal("keep", fixture.Store.All.Single().ContainerId);
         Assert.Equal("keep", fixture.Node.Links.Single().Key.ContainerId);
         Assert.Equal(CniErrorCode.InvalidNetworkConfig, (await fixture.Fails(CniFixture.Request("GC", version: "1.1.0"))).Code);
+    }
+
+    [Fact]
+    public async Task GC_leaves_other_networks_alone_and_takes_what_has_no_record()
+    {
+        using var fixture = new CniFixture();
+        await fixture.Run(CniFixture.Request("ADD", "other", network: "second"));
+        await fixture.Run("ADD", "drop");
+        fixture.Node.Links[new EndpointKey("stray", "eth0")] = 9;
+        fixture.Node.Entries["10.1.0.99"] = 99;
+        var collect = ",\"cni.dev/valid-attachments\":[]";
+        await fixture.Run(CniFixture.Request("GC", version: "1.1.0", extra: collect));
+        Assert.Equal("other", fixture.Store.All.Single().ContainerId);
+        Assert.Equal("other", fixture.Node.Links.Single().Key.ContainerId);
+        Assert.Equal(2, fixture.Node.Entries.Count);
+        await fixture.Run(CniFixture.Request("GC", version: "1.1.0", extra: collect, network: "second"));
+        Assert.True(fixture.Node.Empty);
+    }
+
+    [Fact]
+    public async Task GC_during_ADDs_takes_nothing_that_they_make()
+    {
+        using var fixture = new CniFixture();
+        var listed = string.Join(',', Enumerable.Range(0, 40).Select(i => $"{{\"containerID\":\"p{i}\",\"ifname\":\"eth0\"}}"));
+        var collect = CniFixture.Request("GC", version: "1.1.0", extra: $",\"cni.dev/valid-attachments\":[{listed}]");
+        await Task.WhenAll(Enumerable.Range(0, 40).SelectMany(i => new[] { fixture.Run("ADD", $"p{i}"), fixture.Run(collect) }));
+        Assert.Equal(40, fixture.Node.Links.Count);
+        Assert.Equal(80, fixture.Node.Entries.Count);
+    }
+
+    [Fact]
+    public async Task STATUS_tells_of_used_up_ranges_and_of_tables_behind_the_cluster()
+    {
+        using var fixture = new CniFixture("10.1.0.0/30", "fd00:1::/64");
+        Assert.Equal("{}", (await fixture.Run(CniFixture.Request("STATUS", version: "1.1.0"))).GetRawText());
+        await fixture.Run("ADD");
+        var full = await fixture.Fails(CniFixture.Request("STATUS", version: "1.1.0"));
+        Assert.Equal(CniErrorCode.PluginNotAvailable, full.Code);
+        Assert.Contains("IPv4", full.Message, StringComparison.Ordinal);
+        await fixture.Run("DEL");
+        Assert.Equal("{}", (await fixture.Run(CniFixture.Request("STATUS", version: "1.1.0"))).GetRawText());
+        fixture.Current = false;
+        Assert.Equal(CniErrorCode.PluginNotAvailableLimited, (await fixture.Fails(CniFixture.Request("STATUS", version: "1.1.0"))).Code);
     }
 
     private static CniRequest Check(string prevResult) => CniFixture.Request("CHECK", extra: $",\"prevResult\":{prevResult}");

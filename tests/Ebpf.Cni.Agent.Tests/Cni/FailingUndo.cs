@@ -9,6 +9,10 @@ internal sealed class FailingUndo(FakeNode node, string undo) : IPodNetwork, IEn
 
     public bool NamespaceExists(string netns) => node.NamespaceExists(netns);
 
+    public bool NamespaceIsGone(string netns) => node.NamespaceIsGone(netns);
+
+    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => node.RemoveStrays(endpoints);
+
     public int Mtu() => node.Mtu();
 
     public HostLink CreateLink(EndpointRecord endpoint) => node.CreateLink(endpoint);

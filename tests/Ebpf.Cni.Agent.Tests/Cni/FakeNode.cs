@@ -33,6 +33,10 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
 
     public bool NamespaceExists(string netns) => Namespaces.Contains(netns);
 
+    public HashSet<string> GoneNamespaces { get; } = [];
+
+    public bool NamespaceIsGone(string netns) => GoneNamespaces.Contains(netns);
+
     public int Mtu() => 1400;
 
     public HostLink CreateLink(EndpointRecord endpoint)
@@ -89,6 +93,13 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) =>
         endpoint.Addresses.All(Entries.ContainsKey) ? [] : ["the endpoint table does not have the pod"];
+
+    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints)
+    {
+        var strays = Links.Keys.Except(endpoints.Select(e => e.Key)).ToList();
+        strays.ForEach(DropLink);
+        return [.. strays.Select(s => s.HostInterface)];
+    }
 
     /// <summary>The pod's namespace is deleted: the kernel takes the pair of interfaces with it.</summary>
     public void LoseLink(EndpointKey key) => DropLink(key);

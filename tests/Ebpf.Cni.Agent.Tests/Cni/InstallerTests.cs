@@ -30,7 +30,8 @@ public sealed class InstallerTests : IDisposable
         using var configuration = JsonDocument.Parse(File.ReadAllText(file));
         Assert.Equal("1.0.0", configuration.RootElement.GetProperty("cniVersion").GetString());
         var plugin = Assert.Single(configuration.RootElement.GetProperty("plugins").EnumerateArray());
-        Assert.True(plugin.GetProperty("capabilities").GetProperty("portMappings").GetBoolean());
+        foreach (var capability in new[] { "portMappings", "ips", "mac", "bandwidth" })
+            Assert.True(plugin.GetProperty("capabilities").GetProperty(capability).GetBoolean());
         Assert.Equal(("ebpf-cni", "/run/x/cni.sock"), (plugin.GetProperty("type").GetString(), plugin.GetProperty("agentSocket").GetString()));
     }
 

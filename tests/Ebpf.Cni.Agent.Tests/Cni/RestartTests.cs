@@ -26,7 +26,7 @@ public class RestartTests
         await fixture.Run("ADD");
         await fixture.Run("ADD", "dead");
         fixture.Node.LoseLink(new EndpointKey("dead", "eth0"));
-        fixture.Store.Reserve(new EndpointKey("interrupted", "eth0"), "/ns/a", "");
+        fixture.Store.Reserve(new EndpointKey("interrupted", "eth0"), "/ns/a", "", []);
         fixture.Node.Entries["10.9.9.9"] = 77;
         fixture.Restart(adopt: true);
         Assert.Equal(CniFixture.Container, fixture.Store.All.Single().ContainerId);
@@ -46,6 +46,27 @@ public class RestartTests
             given.AddRange(CniFixture.AddressesOf(await fixture.Run("ADD", $"p{i}")));
         Assert.Equal(["10.1.0.3/32", "10.1.0.4/32", "10.1.0.5/32", "10.1.0.6/32"], given);
         await fixture.Fails(CniFixture.Request("ADD", "p9"));
+    }
+
+    [Fact]
+    public async Task A_pod_whose_namespace_is_gone_is_removed_though_its_interface_is_there()
+    {
+        using var fixture = new CniFixture();
+        await fixture.Run("ADD");
+        await fixture.Run("ADD", "dead", netns: "/ns/b");
+        fixture.Node.GoneNamespaces.Add("/ns/b");
+        fixture.Restart(adopt: true);
+        Assert.Equal(CniFixture.Container, fixture.Store.All.Single().ContainerId);
+        Assert.Single(fixture.Node.Links);
+    }
+
+    [Fact]
+    public void An_interface_without_a_record_is_removed()
+    {
+        using var fixture = new CniFixture();
+        fixture.Node.Links[new EndpointKey("stray", "eth0")] = 9;
+        fixture.Restart(adopt: true);
+        Assert.Empty(fixture.Node.Links);
     }
 
     [Theory]

@@ -8,6 +8,10 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 {
     public bool NamespaceExists(string netns) => node.Run(() => network.NamespaceExists(netns));
 
+    public bool NamespaceIsGone(string netns) => network.NamespaceIsGone(netns);
+
+    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => network.RemoveStrays(endpoints));
+
     public int Mtu() => node.Run(network.Mtu);
 
     public HostLink CreateLink(EndpointRecord endpoint) => node.Run(() => network.CreateLink(endpoint));

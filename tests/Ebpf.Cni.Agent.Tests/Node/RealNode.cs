@@ -101,6 +101,6 @@ internal sealed class RealNode : IDisposable
         var real = new InNode(
             Namespace, new VethPodNetwork(new UplinkMtu(0, TimeProvider.System)), new DataplaneEndpointPrograms(Dataplane));
         new EndpointAdoption(Store, real, real, NullLogger<EndpointAdoption>.Instance).Run();
-        Handler = new CniHandler(Store, real, real, new NoHostPorts(), new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), NullLogger<CniHandler>.Instance);
+        Handler = new CniHandler(Store, real, real, new NoHostPorts(), new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance), new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), NullLogger<CniHandler>.Instance);
     }
 }

@@ -1,0 +1,136 @@
+using Ebpf.Cni.Plugin.Protocol;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <content>What is asked about the node rather than one pod: STATUS, GC, and the DELs that were queued.</content>
+public sealed partial class CniHandler
+{
+    private readonly SemaphoreSlim _collecting = new(1, 1);
+
+    /// <summary>Does the DELs that runtimes asked for while no agent was there. What fails stays queued, and is told.</summary>
+    public async Task DeletePendingAsync(CancellationToken cancel)
+    {
+        foreach (var key in pending.List())
+        {
+            try
+            {
+                await ExclusivelyAsync(key, needsRanges: false, () =>
+                {
+                    // Somebody else may have done it since, and the name may be a new pod's now.
+                    if (!pending.Has(key))
+                        return false;
+                    Delete(key);
+                    Log.DeletedLater(log, key);
+                    return true;
+                }, cancel);
+            }
+            catch (CniException)
+            {
+                // Told where it failed.
+            }
+        }
+    }
+
+    /// <summary>Removes what has no record: from ADDs and DELs of agents that were killed, and whatever lost its record.</summary>
+    public async Task CollectStraysAsync(CancellationToken cancel)
+    {
+        using (await EverythingAsync(cancel))
+            await Task.Run(CollectStrays, CancellationToken.None);
+    }
+
+    private void CollectStrays()
+    {
+        var endpoints = store.All;
+        foreach (var stray in network.RemoveStrays(endpoints))
+            Log.StrayRemoved(log, stray);
+        programs.RemoveAllBut(endpoints);
+    }
+
+    /// <summary>Waits until no other request is worked on, and keeps others waiting until the result is disposed.</summary>
+    private async Task<IDisposable> EverythingAsync(CancellationToken cancel)
+    {
+        var taken = 0;
+        await _collecting.WaitAsync(cancel);
+        try
+        {
+            for (; taken < limits.Parallel; taken++)
+                await _parallel.WaitAsync(cancel);
+        }
+        catch
+        {
+            Release(taken);
+            throw;
+        }
+
+        return new Exclusive(() => Release(limits.Parallel));
+    }
+
+    private void Release(int taken)
+    {
+        if (taken > 0)
+            _parallel.Release(taken);
+        _collecting.Release();
+    }
+
+    /// <summary>
+    /// Code 50: no ADD can be served, what runs is not affected. Code 51: pods that run may be affected too, since the kernel's tables are behind
+    /// the cluster.
+    /// </summary>
+    private byte[] Status()
+    {
+        if (!limits.Current())
+        {
+            throw new CniException(CniErrorCode.PluginNotAvailableLimited,
+                "the node's tables are behind the cluster: services may lead nowhere, for running pods too", "the agent's log and /healthz tell why");
+        }
+
+        if (!store.HasRanges)
+            throw new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known");
+        foreach (var (family, inUse, capacity) in store.Usage)
+        {
+            if (inUse >= capacity)
+            {
+                throw new CniException(CniErrorCode.PluginNotAvailable,
+                    $"all {capacity:0} addresses of this node's {(family == System.Net.Sockets.AddressFamily.InterNetwork ? "IPv4" : "IPv6")} podCIDRs are in use");
+            }
+        }
+
+        return CniAnswer.Empty;
+    }
+
+    private async Task CollectAsync(CniRequest request, CancellationToken cancel)
+    {
+        var valid = request.Attachments
+            ?? throw new CniException(CniErrorCode.InvalidNetworkConfig, "GC needs cni.dev/valid-attachments in the network configuration");
+        var failures = new List<string>();
+        // Records of older agents do not tell their network; there was one.
+        foreach (var record in store.All.Where(r => (r.Network.Length == 0 || r.Network == request.Network) && !valid.Contains(r.Key)))
+        {
+            try
+            {
+                await ExclusivelyAsync(record.Key, needsRanges: false, () => Delete(record.Key), cancel);
+            }
+            catch (CniException e)
+            {
+                failures.Add($"{record.Key}: {e.Message}");
+            }
+        }
+
+        try
+        {
+            await CollectStraysAsync(cancel);
+        }
+        catch (Exception e) when (e is not (CniException or OperationCanceledException))
+        {
+            failures.Add($"leftovers: {e.Message}");
+        }
+
+        if (failures.Count > 0)
+            throw new CniException(CniErrorCode.Internal, $"{failures.Count} attachments cannot be removed", string.Join("; ", failures));
+    }
+
+    private sealed class Exclusive(Action release) : IDisposable
+    {
+        public void Dispose() => release();
+    }
+}
