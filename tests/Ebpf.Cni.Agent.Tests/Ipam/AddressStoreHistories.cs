@@ -78,7 +78,7 @@ public class AddressStoreHistories
             IReadOnlyList<string> given;
             try
             {
-                given = store.Reserve(Key(pod), "/ns/" + pod, "").Addresses;
+                given = store.Reserve(Key(pod), "/ns/" + pod, "", []).Addresses;
             }
             catch (CniException e)
             {

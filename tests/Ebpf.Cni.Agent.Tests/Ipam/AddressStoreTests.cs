@@ -100,9 +100,9 @@ public sealed class AddressStoreTests : IDisposable
         Delete("a");
         var earlier = new FakeTimeProvider(_time.GetUtcNow().AddYears(-10));
         var store = new AddressStore(new EndpointFiles(_state.Path), Rest, earlier, NullLogger<AddressStore>.Instance);
-        Assert.Throws<CniException>(() => store.Reserve(Key("b"), "/ns/b", ""));
+        Assert.Throws<CniException>(() => store.Reserve(Key("b"), "/ns/b", "", []));
         earlier.Advance(Rest);
-        Assert.Equal(["10.1.0.2"], store.Reserve(Key("b"), "/ns/b", "").Addresses);
+        Assert.Equal(["10.1.0.2"], store.Reserve(Key("b"), "/ns/b", "", []).Addresses);
     }
 
     [Theory]
@@ -149,7 +149,7 @@ public sealed class AddressStoreTests : IDisposable
 
     private void Ranges(params string[] ranges) => _store.SetRanges([.. ranges.Select(PodCidr.Parse)]);
 
-    private string Add(string pod) => string.Join(' ', _store.Reserve(Key(pod), "/ns/" + pod, "").Addresses);
+    private string Add(string pod) => string.Join(' ', _store.Reserve(Key(pod), "/ns/" + pod, "", []).Addresses);
 
     private void Delete(string pod) => _store.Release(_store.Find(Key(pod))!);
 
