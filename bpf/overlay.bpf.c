@@ -56,10 +56,11 @@ int ebc_overlay_egress(struct __sk_buff *skb)
 	p = ebc_parse(skb, EBC_HOOK_OVERLAY_EGRESS, &reason);
 	if (!p)
 		return TC_ACT_SHOT;
-	if (!reason && ebc_for_link(p))
-		reason = EBC_DROP_LINK_LOCAL;
 	if (reason)
 		return ebc_refuse(p, reason);
+	/* The kernel greets the routers of every link. Nobody is on this one: the device discards it. */
+	if (ebc_for_link(p))
+		return ebc_pass(p, EBC_REASON_FORWARDED);
 	if (!skb->ingress_ifindex && skb->tc_index != EBC_PASSED) {
 		reason = ebc_translate(skb, p);
 		if (reason >= EBC_DROP_FIRST)

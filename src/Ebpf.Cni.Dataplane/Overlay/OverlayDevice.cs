@@ -1,3 +1,4 @@
+using System.Net;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Netlink;
@@ -10,6 +11,9 @@ namespace Ebpf.Cni.Dataplane.Overlay;
 /// </summary>
 public static class OverlayDevice
 {
+    /// <summary>Link-local, and of host scope: nobody is told of it, and nothing is sent from it.</summary>
+    private static readonly IPAddress OwnAddress = new([169, 254, 1, 2]);
+
     /// <summary>bpf/lib/encap.h writes it into every frame.</summary>
     private static readonly byte[] Mac = [0x02, 0xec, 0xc0, 0x00, 0x00, 0x01];
 
@@ -32,7 +36,7 @@ public static class OverlayDevice
         link ??= netlink.AddVxlan(options.Name, options.Port, Mac, options.Mtu);
         if (link.Mtu != options.Mtu)
             netlink.SetMtu(link.Index, options.Mtu);
-        Configure(options.Name);
+        Configure(netlink, link);
         return link.Index;
     }
 
@@ -64,12 +68,17 @@ public static class OverlayDevice
         link is { NoArp: true, Vxlan: { External: true, Learning: false } vxlan } && vxlan.Port == options.Port && link.Mac.AsSpan().SequenceEqual(Mac);
 
     /// <summary>
-    /// Answers to the node's own sockets may have the address of a service, whose way would be another device: strict reverse path filtering, where "all" is set to it, would
-    /// drop them. Nobody on the tunnel is a router to be listened to.
+    /// Other nodes' own words, and answers that have the address of a service again, come out of the tunnel although the way to their senders is another: nothing that is right is
+    /// filtered by that. Where reverse path filtering is on for all devices it can be made loose for one, if that has an address; one that nobody sees will do.
+    /// Nobody on the tunnel is a router to be listened to.
     /// </summary>
-    private static void Configure(string name)
+    private static void Configure(RouteNetlink netlink, LinkInfo link)
     {
-        Sysctl.Ensure($"net/ipv4/conf/{name}/rp_filter", "2");
+        var name = link.Name;
+        var everywhere = Sysctl.Read("net/ipv4/conf/all/rp_filter") != "0";
+        if (everywhere && !netlink.Addresses(link.Index).Any(a => a.Address.Equals(OwnAddress)))
+            netlink.AddAddress(link.Index, OwnAddress, 32, noPrefixRoute: true, scope: RouteScope.Host);
+        Sysctl.Ensure($"net/ipv4/conf/{name}/rp_filter", everywhere ? "2" : "0");
         try
         {
             Sysctl.Ensure($"net/ipv6/conf/{name}/disable_ipv6", "0");

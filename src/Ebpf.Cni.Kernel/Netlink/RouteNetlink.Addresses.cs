@@ -7,10 +7,12 @@ public sealed partial class RouteNetlink
 {
     /// <param name="noDad">IPv6: use it at once, without asking the network whether somebody else has it.</param>
     /// <param name="noPrefixRoute">No route to the address's network is made with it.</param>
+    /// <param name="scope">IPv4: Host keeps the kernel from choosing it as a source.</param>
     /// <exception cref="KernelException">EEXIST if the interface has it already.</exception>
-    public void AddAddress(int ifindex, IPAddress address, int prefixLength, bool noDad = true, bool noPrefixRoute = false)
+    public void AddAddress(int ifindex, IPAddress address, int prefixLength, bool noDad = true, bool noPrefixRoute = false,
+        RouteScope scope = RouteScope.Universe)
     {
-        var request = AddressRequest(MessageType.NewAddress, Make, ifindex, address, prefixLength);
+        var request = AddressRequest(MessageType.NewAddress, Make, ifindex, address, prefixLength, scope);
         uint flags = 0;
         if (noDad && AddressFamilies.Of(address) == AddressFamilies.IPv6)
             flags |= AddressAttribute.FlagNoDad;
@@ -40,13 +42,15 @@ public sealed partial class RouteNetlink
         ];
     }
 
-    private static NetlinkRequest AddressRequest(MessageType type, MessageFlags flags, int ifindex, IPAddress address, int prefixLength)
+    private static NetlinkRequest AddressRequest(MessageType type, MessageFlags flags, int ifindex, IPAddress address, int prefixLength,
+        RouteScope scope = RouteScope.Universe)
     {
         var header = new AddressHeader
         {
             Family = AddressFamilies.Of(address),
             PrefixLength = checked((byte)prefixLength),
             Ifindex = ifindex,
+            Scope = (byte)scope,
         };
         var request = NetlinkRequest.Create(type, flags, in header);
         request.Put(AddressAttribute.Local, address);

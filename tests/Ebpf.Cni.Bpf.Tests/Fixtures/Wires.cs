@@ -23,8 +23,8 @@ internal sealed class Wires : IDisposable
                 File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "1");
                 File.WriteAllText("/proc/sys/net/ipv6/conf/all/forwarding", "1");
             });
-            Join(Client, "client", Address.Client4, Address.Client6);
-            Join(Server, "server", Address.Server4, Address.Server6);
+            PodWire.Join(Node, Programs, Client, "client", Address.Client4, Address.Client6, l => Own(l));
+            PodWire.Join(Node, Programs, Server, "server", Address.Server4, Address.Server6, l => Own(l));
         }
         catch
         {
@@ -63,8 +63,8 @@ internal sealed class Wires : IDisposable
             inside.ReplaceNeighbour(eth.Index, here, uplink.Mac);
             inside.ReplaceRoute(new Route(new IPNetwork(IPAddress.Parse(client), bits), eth.Index) { Gateway = here, OnLink = true });
         }
-        WaitRunning(node, "uplink");
-        WaitRunning(inside, "eth0");
+        PodWire.WaitRunning(node, "uplink");
+        PodWire.WaitRunning(inside, "eth0");
         return remote;
     }
 
@@ -91,35 +91,4 @@ internal sealed class Wires : IDisposable
         _owned.Push(resource);
         return resource;
     }
-
-    // as the CNI plugin wires a pod: single addresses, the gateway's and the pod's MAC addresses fixed on both sides
-    private void Join(NetworkNamespace pod, string name, string v4, string v6)
-    {
-        using var node = RouteNetlink.Open(Node);
-        using var inside = RouteNetlink.Open(pod);
-        node.AddVeth(name, "eth0", pod);
-        var host = node.FindLink(name)!;
-        var eth = inside.FindLink("eth0")!;
-        node.SetUp(host.Index);
-        inside.SetUp(eth.Index);
-        foreach (var (text, gatewayText) in new[] { (v4, Address.Gateway4), (v6, Address.Gateway6) })
-        {
-            var address = IPAddress.Parse(text);
-            var gateway = IPAddress.Parse(gatewayText);
-            var bits = address.GetAddressBytes().Length * 8;
-            inside.AddAddress(eth.Index, address, bits);
-            inside.ReplaceNeighbour(eth.Index, gateway, host.Mac);
-            inside.ReplaceRoute(new Route(new IPNetwork(bits == 32 ? IPAddress.Any : IPAddress.IPv6Any, 0), eth.Index) { Gateway = gateway, OnLink = true });
-            node.ReplaceRoute(new Route(new IPNetwork(address, bits), host.Index));
-            node.ReplaceNeighbour(host.Index, address, eth.Mac);
-            Programs.AddPod(text, (uint)host.Index, MacAddr.FromBytes(eth.Mac), MacAddr.FromBytes(host.Mac));
-        }
-        Node.Run(() => Programs.Attach(host.Index).ForEach(l => Own(l)));
-        WaitRunning(node, name);
-        WaitRunning(inside, "eth0");
-    }
-
-    // a device that was just switched on discards what it is given to send until the kernel's link watch has made its queue
-    private static void WaitRunning(RouteNetlink netlink, string name) =>
-        Assert.True(SpinWait.SpinUntil(() => netlink.FindLink(name)!.Running, TimeSpan.FromSeconds(10)), $"{name} is not running");
 }

@@ -31,8 +31,8 @@ public sealed class NodeOverlayTests : IDisposable
         var link = netlink.FindLink(OverlayOptions.DeviceName)!;
         Assert.Equal((ifindex, true, true, 1450), (link.Index, link.Up, link.NoArp, link.Mtu));
         Assert.Equal(new VxlanInfo(8472, External: true, Learning: false), link.Vxlan);
-        Assert.Equal("2", Sysctl.Read($"net/ipv4/conf/{link.Name}/rp_filter"));
-        Assert.DoesNotContain(netlink.Addresses(), a => a.Ifindex == ifindex); // nor a link-local one
+        Assert.Equal(Sysctl.Read("net/ipv4/conf/all/rp_filter") == "0" ? "0" : "2", Sysctl.Read($"net/ipv4/conf/{link.Name}/rp_filter"));
+        Assert.DoesNotContain(netlink.Addresses(ifindex), a => a.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6);
         Assert.Equal(["egress", "ingress"], Links().Keys);
         Assert.All(Links().Values, l => Assert.Equal(ifindex, l.Ifindex));
         Assert.Equal(new Abi.Overlay((uint)ifindex, 7, 1450, U16Be.FromHost(8472)), Table());
@@ -48,6 +48,20 @@ public sealed class NodeOverlayTests : IDisposable
         Assert.Null(netlink.FindLink(OverlayOptions.DeviceName));
         Assert.Empty(Links());
         Assert.Equal(default, Table());
+    });
+
+    [Theory]
+    [InlineData("0", "0", 0), InlineData("1", "2", 1), InlineData("2", "2", 1)]
+    public void Reverse_path_filtering_spares_the_tunnel(string everywhere, string there, int addresses) => OnNode(netlink =>
+    {
+        Sysctl.Write("net/ipv4/conf/all/rp_filter", everywhere);
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        var ifindex = dataplane.Overlay.Ensure(Options);
+        Assert.Equal(ifindex, dataplane.Overlay.Ensure(Options));
+        Assert.Equal(there, Sysctl.Read($"net/ipv4/conf/{OverlayOptions.DeviceName}/rp_filter"));
+        var found = netlink.Addresses(ifindex);
+        Assert.Equal(addresses, found.Count);
+        Assert.All(found, a => Assert.Equal(RouteScope.Host, a.Scope));
     });
 
     [Fact]
