@@ -12,7 +12,8 @@ struct ebc_ep_key {
 _Static_assert(sizeof(struct ebc_ep_key) == 16, "ebc_ep_key");
 
 enum ebc_ep_flags {
-	EBC_EP_QUEUED = 1 << 0, /* delivered through the queue of the veth's host side, which limits the rate */
+	EBC_EP_QUEUED =
+	    1 << 0, /* delivered through the queue of the veth's host side, which limits the rate */
 };
 
 struct ebc_ep {
