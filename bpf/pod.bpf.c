@@ -53,6 +53,9 @@ int ebc_pod_egress(struct __sk_buff *skb)
 	/* What is for this link is for the host. */
 	if (link_scope)
 		return ebc_pass(p, EBC_REASON_FORWARDED);
+	/* The host's own stack would take it where kube-proxy has been (route_localnet). */
+	if (ebc_loopback(&p->about.flow.dst))
+		return ebc_refuse(p, EBC_DROP_LOOPBACK);
 	reason = ebc_translate(skb, p);
 	return reason >= EBC_DROP_FIRST ? ebc_deny(skb, p, reason) : ebc_forward(skb, p, reason);
 }

@@ -5,6 +5,7 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 using Ebpf.Cni.Bpf.Tests.Packets;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests;
 

@@ -11,8 +11,9 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
 {
     private const string InterfacesIPv6 = "/proc/sys/net/ipv6/conf";
     private readonly Lock _lock = new();
-    private readonly HashSet<AddressFamily> _done = [];
+    private readonly HashSet<string> _told = [];
 
+    /// <summary>To be called again now and then: whoever loads the distribution's settings anew (sysctl --system) takes forwarding away.</summary>
     public void Run(IEnumerable<AddressFamily> families)
     {
         ArgumentNullException.ThrowIfNull(families);
@@ -20,14 +21,12 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
         {
             foreach (var family in families)
             {
-                if (!_done.Add(family))
-                    continue;
                 if (family == AddressFamily.InterNetwork)
                     Set("ipv4/ip_forward", "1");
-                else if (!Sysctl.Has("ipv6/conf/all/forwarding"))
-                    Log.NoIPv6(log);
-                else
+                else if (Sysctl.Has("ipv6/conf/all/forwarding"))
                     ForwardIPv6();
+                else if (_told.Add("no IPv6"))
+                    Log.NoIPv6(log);
             }
         }
     }
@@ -73,7 +72,8 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Read-only /proc/sys in a container: the node may be set up by its owner all the same.
-            Log.CannotSet(log, name, value, e.Message);
+            if (_told.Add(name))
+                Log.CannotSet(log, name, value, e.Message);
         }
     }
 

@@ -80,10 +80,8 @@ public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
     public void ConnectHost(EndpointRecord endpoint, HostLink link)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
-            Sysctl.Ensure($"ipv6/conf/{link.Name}/disable_ipv6", "0");
-        // A pod is no router of the node's: its advertisements would bend the node's routes towards it.
-        Sysctl.Ensure($"ipv6/conf/{link.Name}/accept_ra", "0");
+        HostSideSettings.Apply(
+            link.Name, Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetwork), Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6));
         using var netlink = RouteNetlink.Open();
         PodShaping.Apply(netlink, link.Ifindex, PodShaping.Ingress(endpoint));
         netlink.SetUp(link.Ifindex);

@@ -53,6 +53,7 @@ public sealed partial class ClusterSync(
             {
                 Verify(dataplane);
                 nodeApply.Verify();
+                ranges.Take(_cluster);
                 verifyAt = After(options.VerifyPeriod);
             }
 

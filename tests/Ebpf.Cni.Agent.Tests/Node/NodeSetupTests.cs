@@ -37,6 +37,23 @@ public class NodeSetupTests
     }
 
     [Fact]
+    public void Forwarding_that_somebody_switches_off_comes_back()
+    {
+        Requires.Root();
+        using var node = NetworkNamespace.CreateAnonymous();
+        node.Run(() =>
+        {
+            var setup = new NodeSetup(NullLogger<NodeSetup>.Instance);
+            AddressFamily[] both = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
+            setup.Run(both);
+            File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "0");
+            File.WriteAllText("/proc/sys/net/ipv6/conf/all/forwarding", "0");
+            setup.Run(both);
+            Assert.Equal(("1", "1"), (Read("ipv4/ip_forward"), Read("ipv6/conf/all/forwarding")));
+        });
+    }
+
+    [Fact]
     public void Packets_of_the_nodes_own_need_two_settings_of_loopback_and_no_other_devices()
     {
         Requires.Root();

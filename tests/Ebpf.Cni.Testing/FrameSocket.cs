@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Ebpf.Cni.Bpf.Tests.Fixtures;
+namespace Ebpf.Cni.Testing;
 
 /// <summary>Whole frames on one device, as they are: AF_PACKET.</summary>
-internal static class FrameSocket
+public static class FrameSocket
 {
     private const int EveryProtocol = 0x0300; // ETH_P_ALL, network order
 

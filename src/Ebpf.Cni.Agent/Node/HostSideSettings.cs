@@ -1,0 +1,40 @@
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>
+/// Settings of the node's side of a pod's veth, where they differ from what it was born with. Of this device alone: what others rely on is left alone.
+/// </summary>
+internal static class HostSideSettings
+{
+    /// <param name="name">The device.</param>
+    /// <param name="v4">The pod has an IPv4 address.</param>
+    /// <param name="v6">It has an IPv6 address.</param>
+    public static void Apply(string name, bool v4, bool v6)
+    {
+        if (v4)
+        {
+            var settings = $"ipv4/conf/{name}";
+            // The answer of a backend to the node itself has the service's address when it reaches the stack (--socket-lb off), to which no route leads by this
+            // device. The stronger of the two settings counts, and of those only loose (2) beats strict (1). Who may send what is checked by the program.
+            Sysctl.Ensure($"{settings}/rp_filter", Sysctl.Is("ipv4/conf/all/rp_filter", "0") ? "0" : "2");
+            // Without, bpf_fib_lookup finds no way on for the pod's packets; the default may be another than that of the device in use.
+            Sysctl.Ensure($"{settings}/forwarding", "1");
+            // The pod has one gateway, and no pod is one.
+            Sysctl.Ensure($"{settings}/send_redirects", "0");
+            Sysctl.Ensure($"{settings}/accept_redirects", "0");
+            // Its neighbours are fixed: there is nobody to speak for.
+            Sysctl.Ensure($"{settings}/proxy_arp", "0");
+        }
+
+        if (v6)
+        {
+            var settings = $"ipv6/conf/{name}";
+            Sysctl.Ensure($"{settings}/disable_ipv6", "0");
+            Sysctl.Ensure($"{settings}/forwarding", "1");
+            Sysctl.Ensure($"{settings}/accept_redirects", "0");
+            Sysctl.Ensure($"{settings}/proxy_ndp", "0");
+        }
+
+        // A pod is no router of the node's: its advertisements would bend the node's routes towards it.
+        Sysctl.Ensure($"ipv6/conf/{name}/accept_ra", "0");
+    }
+}
