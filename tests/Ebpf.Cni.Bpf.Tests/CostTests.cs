@@ -24,5 +24,8 @@ public sealed class CostTests
             Console.WriteLine($"{(v6 ? "IPv6" : "IPv4")} {what}: {result.NanosecondsPerRun} ns");
         }
         Assert.Equal($"PodEgress.Forwarded={Repeat} PodEgress.Service={Repeat}", pod.Counts());
+        pod.SetOverlay(88, 1450);
+        pod.AddTunnelled(Address.Remote(v6) + (v6 ? "/128" : "/32"), IpcacheFlags.Pod, "192.0.2.78");
+        Console.WriteLine($"{(v6 ? "IPv6" : "IPv4")} on the tunnel's device: {pod.Pack(elsewhere.Bytes(), Repeat).NanosecondsPerRun} ns");
     }
 }

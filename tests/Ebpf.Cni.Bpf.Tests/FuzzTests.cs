@@ -22,11 +22,13 @@ public sealed class FuzzTests
     [Theory]
     [InlineData(Hook.PodEgress, ConfigFlags.None), InlineData(Hook.PodIngress, ConfigFlags.None)]
     [InlineData(Hook.UplinkIngress, ConfigFlags.None), InlineData(Hook.UplinkIngress, ConfigFlags.KeepSource)]
-    [InlineData(Hook.HostEgress, ConfigFlags.None)]
+    [InlineData(Hook.HostEgress, ConfigFlags.None), InlineData(Hook.OverlayEgress, ConfigFlags.None)]
     public void Nothing_is_edited_out_of_place(Hook hook, ConfigFlags more)
     {
         using var pod = new PodPrograms(PodPrograms.Usual | ConfigFlags.Masquerade | ConfigFlags.HostServices | more).WithPods();
         AddServices(pod);
+        if (hook == Hook.OverlayEgress)
+            AddTunnel(pod);
         Run(pod, hook);
         Console.WriteLine($"{hook}: {pod.Counts()}");
         var counted = Enum.GetValues<Reason>().Aggregate(0UL, (sum, reason) => sum + pod.Count(reason, hook));
@@ -65,11 +67,19 @@ public sealed class FuzzTests
             }
     }
 
+    private static void AddTunnel(PodPrograms pod)
+    {
+        pod.SetOverlay(1, 1450);
+        pod.AddTunnelled(Address.Remote4 + "/32", IpcacheFlags.Pod, "192.0.2.78");
+        pod.AddTunnelled(Address.Remote6 + "/128", IpcacheFlags.Pod, "2001:db8::78");
+    }
+
     private static BpfTestRunResult Pass(PodPrograms pod, Hook hook, byte[] packet) => hook switch
     {
         Hook.PodEgress => pod.Send(packet),
         Hook.PodIngress => pod.Receive(packet),
         Hook.UplinkIngress => pod.Arrive(packet),
+        Hook.OverlayEgress => pod.Pack(packet),
         _ => pod.Leave(packet),
     };
 
@@ -84,7 +94,8 @@ public sealed class FuzzTests
             if (hook == Hook.PodIngress && random.Next(3) == 0)
                 Learn(packets, packets.Next(v6, client, Macs.Client, Macs.Gateway), pod.Send);
             // test runs happen on the loopback device: what arrives there is sent to its MAC address
-            var packet = packets.Next(v6, hook == Hook.PodEgress ? client : null, Macs.Client, hook == Hook.UplinkIngress ? default : Macs.Gateway);
+            var (from, to) = hook == Hook.OverlayEgress ? (Macs.TunnelSender, Macs.Tunnel) : (Macs.Client, hook == Hook.UplinkIngress ? default : Macs.Gateway);
+            var packet = packets.Next(v6, hook == Hook.PodEgress ? client : null, from, to);
             var bytes = packet.Bytes();
             if (random.Next(3) == 0)
                 bytes = Damage(bytes, random);

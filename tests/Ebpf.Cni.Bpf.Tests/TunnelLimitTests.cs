@@ -108,7 +108,7 @@ public sealed class TunnelLimitTests
             var packet = new Packet
             {
                 Src = source, Dst = Address.Remote(v6), Protocol = IpProtocol.Udp, Sport = 1234, Dport = 5353, Payload = System.Text.Encoding.ASCII.GetBytes(source),
-                SrcMac = MacAddr.FromBytes([2, 0xec, 0xc0, 0, 0, 2]), DstMac = MacAddr.FromBytes([2, 0xec, 0xc0, 0, 0, 1]),
+                SrcMac = Macs.TunnelSender, DstMac = Macs.Tunnel,
             };
             var dropped = drop is { } before ? other.Programs.Count(before, Hook.OverlayIngress) : 0;
             using var sender = Town.Caller(who, underlay, ProtocolType.Udp);

@@ -144,7 +144,9 @@ internal sealed class PodPrograms : IDisposable
     public BpfTestRunResult Unpack(Packet packet) => _loaded.OverlayIngress.TestRun((packet with { DstMac = default }).Bytes());
 
     /// <summary>Into a tunnel.</summary>
-    public BpfTestRunResult Pack(Packet packet) => _loaded.OverlayEgress.TestRun(packet.Bytes());
+    public BpfTestRunResult Pack(Packet packet) => Pack(packet.Bytes());
+
+    public BpfTestRunResult Pack(byte[] packet, int repeat = 1) => _loaded.OverlayEgress.TestRun(packet, repeat: repeat);
 
     /// <summary>Onto the tunnels' device, in the network namespace of the calling thread.</summary>
     public List<BpfLink> AttachOverlay(int ifindex) =>

@@ -200,4 +200,7 @@ internal static class Macs
     public static readonly MacAddr Gateway = MacAddr.Parse("02:00:00:00:00:fe");
     public static readonly MacAddr Server = MacAddr.Parse("02:00:00:00:00:02");
     public static readonly MacAddr ServerGateway = MacAddr.Parse("02:00:00:00:00:fd");
+
+    /// <summary>Of every tunnel's device, and whom its frames come from.</summary>
+    public static readonly MacAddr Tunnel = MacAddr.Parse("02:ec:c0:00:00:01"), TunnelSender = MacAddr.Parse("02:ec:c0:00:00:02");
 }
