@@ -37,7 +37,7 @@ for project in "${projects[@]}"; do
 	else
 		seeds=$(grep -oE '^ *seed [0-9]+' "$scratch/$name.log" | awk '{ print $2 }' | tr '\n' ' ')
 		[ -n "$seeds" ] && echo "    seeds: $seeds(repeat one with EBPF_CNI_SEED=...)"
-		grep -E '^ *(figure|scenario): ' "$scratch/$name.log" | sort -u | sed -E 's/^ */    /'
+		grep -E '^ *(figure|scenario|matrix): ' "$scratch/$name.log" | sort -u | sed -E 's/^ */    /'
 		grep -A1 -E '\[SKIP\]' "$scratch/$name.log" | grep -v -e '^--' | sed 's/^ */    /'
 	fi
 done

@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <stddef.h>
 
+#include "endpoint_lookup.h"
 #include "ipcache_lookup.h"
 #include "parse.h"
 #include "route.h"
@@ -31,8 +32,9 @@ static __always_inline const struct ebc_overlay *ebc_overlay(void)
 }
 
 /*
- * Does p->to go through a tunnel? What is for a pod does; what is for a node only if a pod sends it, whose
- * address the network between the nodes must not see. Nodes talk to each other as they always did.
+ * Does p->to go through a tunnel? What is for a pod does; what is for a node only if it has the
+ * address of a pod, which the network between the nodes must not see. Nodes talk to each other as they always
+ * did, and a pod's answer that has become its node's belongs to such talk.
  */
 static __always_inline const struct ebc_overlay *ebc_tunnel(const struct ebc_packet *p)
 {
@@ -44,7 +46,9 @@ static __always_inline const struct ebc_overlay *ebc_tunnel(const struct ebc_pac
 	to = ebc_ipcache_find(&p->to.dst);
 	if (!to || !to->ifindex)
 		return NULL;
-	return (to->flags & EBC_IPCACHE_POD) || p->about.hook == EBC_HOOK_POD_EGRESS ? overlay : NULL;
+	if (to->flags & EBC_IPCACHE_POD)
+		return overlay;
+	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_endpoint(&p->to.src) ? overlay : NULL;
 }
 
 static __always_inline bool ebc_encapsulated(const struct ebc_packet *p)
@@ -72,8 +76,9 @@ static __always_inline bool ebc_encapsulated_by_us(const struct ebc_packet *p)
 
 	if (!ebc_encapsulated(p))
 		return false;
+	/* A node may be reached through a tunnel in one family only, and not the one of its own address. */
 	to = ebc_ipcache_find(&p->about.flow.dst);
-	return to && to->ifindex && ebc_addr_eq(&to->tunnel, &p->about.flow.dst);
+	return to && (to->flags & EBC_IPCACHE_NODE);
 }
 
 /*
@@ -114,41 +119,45 @@ static __always_inline int ebc_encapsulate(struct __sk_buff *skb, const struct e
 		   : 0;
 }
 
-/* The node that encapsulated the packet, of the cluster and of our network; NULL for anybody else. */
-static __always_inline const struct ebc_ipcache *ebc_tunnel_peer(struct __sk_buff *skb)
+/* The node that encapsulated the packet, of the cluster and of our network, and its address; NULL for anybody
+ * else. */
+static __always_inline const struct ebc_ipcache *ebc_tunnel_peer(struct __sk_buff *skb,
+								 struct ebc_addr *remote)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();
 	struct bpf_tunnel_key key = {};
 	const struct ebc_ipcache *peer;
-	struct ebc_addr remote;
 
 	if (!bpf_skb_get_tunnel_key(skb, &key, EBC_TUNNEL_KEY_SIZE, 0))
-		ebc_addr_from_v4(&remote, bpf_htonl(key.remote_ipv4));
+		ebc_addr_from_v4(remote, bpf_htonl(key.remote_ipv4));
 	else if (!bpf_skb_get_tunnel_key(skb, &key, EBC_TUNNEL_KEY_SIZE, BPF_F_TUNINFO_IPV6))
-		__builtin_memcpy(&remote, key.remote_ipv6, sizeof(remote));
+		__builtin_memcpy(remote, key.remote_ipv6, sizeof(*remote));
 	else
 		return NULL;
 	if (!overlay || key.tunnel_id != overlay->vni)
 		return NULL;
-	peer = ebc_ipcache_find(&remote);
-	return peer && peer->ifindex && (peer->flags & EBC_IPCACHE_NODE) ? peer : NULL;
+	peer = ebc_ipcache_find(remote);
+	return peer && (peer->flags & EBC_IPCACHE_NODE) ? peer : NULL;
 }
 
 /*
- * 0, or why the packet may not have come out of this tunnel. A node speaks for its own pods and itself. It
- * also hands on what those outside say to or about them (routers' ICMP errors), so foreign addresses pass:
- * they prove nothing about who is inside.
+ * 0, or why the packet may not have come out of this tunnel. A node speaks for its own pods and itself, from
+ * the address to which they are tunnelled or, where the kernel chose the sender's address, another of its
+ * own. It also hands on what those outside say to or about them (routers' ICMP errors), so foreign addresses
+ * pass: they prove nothing about who is inside.
  */
 static __always_inline int ebc_check_peer(struct __sk_buff *skb, const struct ebc_packet *p)
 {
-	const struct ebc_ipcache *peer = ebc_tunnel_peer(skb);
+	struct ebc_addr remote;
+	const struct ebc_ipcache *peer = ebc_tunnel_peer(skb, &remote);
 	const struct ebc_ipcache *from;
 
 	if (!peer)
 		return EBC_DROP_TUNNEL_PEER;
 	from = ebc_ipcache_find(&p->about.flow.src);
 	if (from && (from->flags & (EBC_IPCACHE_POD | EBC_IPCACHE_NODE)) &&
-	    !ebc_addr_eq(&from->tunnel, &peer->tunnel))
+	    !ebc_addr_eq(&from->tunnel, &remote) &&
+	    !(peer->ifindex && ebc_addr_eq(&from->tunnel, &peer->tunnel)))
 		return EBC_DROP_TUNNEL_SOURCE;
 	return 0;
 }

@@ -54,6 +54,7 @@ public static partial class AgentHost
         builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackSweeper>());
         builder.Services.AddHostedService<NodePortConflicts>();
         builder.Services.AddHostedService<CniService>();
+        builder.Services.AddHostedService<PodMtuService>();
         builder.Services.AddHostedService<CniInstallation>();
         builder.Services.AddHostedService<EventPosting>();
         if (options.CleanupKubeProxy)
@@ -105,6 +106,8 @@ public static partial class AgentHost
         services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton<NodeSetup>();
+        services.AddSingleton<PodMtu>();
+        services.AddSingleton<PeerReport>();
         services.AddSingleton(s => new NodeState(s.GetRequiredService<AddressStore>(), options, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<HealthCheckPorts>();
         services.AddSingleton<NodeApply>();

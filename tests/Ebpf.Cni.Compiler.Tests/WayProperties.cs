@@ -91,10 +91,14 @@ public sealed class WayProperties
             Routing = new RoutingContext
             {
                 Mode = mode, Underlay = underlay, InternalIPs = [.. own],
-                OnLink = [.. networks.Select(n => System.Net.IPNetwork.Parse(n)).Where(n => own.Exists(a => n.Contains(a.ToIPAddress())))],
+                // The link has both families, whether this node's Node object has addresses of both or not.
+                OnLink = [.. Enumerable.Range(0, 2).Where(p => own.Exists(a => In(networks[p], a) || In(networks[p + 2], a)))
+                    .SelectMany(p => new[] { networks[p], networks[p + 2] }).Select(n => System.Net.IPNetwork.Parse(n))],
             },
         };
     }
+
+    private static bool In(string network, Addr address) => System.Net.IPNetwork.Parse(network).Contains(address.ToIPAddress());
 
     private static bool Covers(DesiredRoute route, DesiredPrefix prefix) =>
         Addr.From(route.Destination.BaseAddress).IsIPv4 == prefix.Addr.IsIPv4 && route.Destination.PrefixLength <= prefix.PrefixLength

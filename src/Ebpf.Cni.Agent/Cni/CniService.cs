@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>Pods' networking, once the dataplane is open: the node's settings, the predecessor's pods, then requests.</summary>
 public sealed partial class CniService(
-    DataplaneHolder holder, AddressStore store, NodeSetup node, NodeState hostPorts, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
+    DataplaneHolder holder, AddressStore store, NodeSetup node, NodeState hostPorts, PodMtu mtu, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
     TimeProvider time, ILoggerFactory logs) : BackgroundService
 {
     /// <summary>A new node gets its podCIDR within seconds; kubelet waits minutes for an ADD.</summary>
@@ -29,7 +29,6 @@ public sealed partial class CniService(
         node.Run(store.Ranges.Select(r => r.Family));
         if (options.SocketLb == SocketLbMode.Off)
             node.TranslateOwnPackets();
-        var mtu = new UplinkMtu(options.Mtu, time);
         var network = new VethPodNetwork(mtu);
         var programs = new DataplaneEndpointPrograms(dataplane);
         var pending = new PendingDeletes(PendingDelete.DirectoryBeside(options.CniSocket), logs.CreateLogger<PendingDeletes>());
@@ -43,7 +42,7 @@ public sealed partial class CniService(
             options.CniSocket, (request, cancel) => refusals.Watch(handler.HandleAsync, request, cancel), metrics, logs.CreateLogger<CniServer>());
         server.Open();
         status.ServingCni();
-        TellMtu(mtu, logs.CreateLogger<CniService>());
+        TellMtu(logs.CreateLogger<CniService>());
         await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken));
     }
 
@@ -65,11 +64,11 @@ public sealed partial class CniService(
         }
     }
 
-    private void TellMtu(UplinkMtu mtu, ILogger<CniService> log)
+    private void TellMtu(ILogger<CniService> log)
     {
         try
         {
-            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "the uplink's");
+            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "what fits through the uplinks");
         }
         catch (Exception e) when (e is KernelException or NetlinkFormatException)
         {

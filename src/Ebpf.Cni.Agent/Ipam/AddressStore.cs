@@ -187,6 +187,20 @@ public sealed partial class AddressStore : IAddressStore
         }
     }
 
+    /// <summary>As <see cref="Save"/>, unless the record is another one by now, or gone; false then.</summary>
+    public bool TryReplace(EndpointRecord before, EndpointRecord after)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(after);
+        lock (_lock)
+        {
+            if (!ReferenceEquals(_records.GetValueOrDefault(before.Key), before))
+                return false;
+            Save(after);
+            return true;
+        }
+    }
+
     public void Release(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);

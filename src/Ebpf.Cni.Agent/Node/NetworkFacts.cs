@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Dataplane.Overlay;
 using Ebpf.Cni.Kernel.Netlink;
 using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 
@@ -11,13 +12,17 @@ namespace Ebpf.Cni.Agent.Node;
 /// <param name="DefaultRoutes">Of the main table, the preferred first; one with several next hops once for each of its devices.</param>
 public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
 {
+    /// <summary>The index of the tunnel's device, which is ours too; 0 if it is not there or switched off.</summary>
+    public int TunnelDevice { get; init; }
+
     public static readonly NetworkFacts None = new([], [], []);
 
     /// <summary>Of the calling thread's network namespace.</summary>
     public static NetworkFacts Read()
     {
         using var netlink = RouteNetlink.Open();
-        var links = netlink.Links().Where(l => !IsPods(l)).ToImmutableArray();
+        var all = netlink.Links();
+        var links = all.Where(l => !IsPods(l) && !IsTunnel(l)).ToImmutableArray();
         var known = links.Select(l => l.Index).ToHashSet();
         return new NetworkFacts(
             links,
@@ -27,17 +32,22 @@ public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray
                     .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast)
                     .OrderBy(r => r.Metric ?? 0)
                     .SelectMany(r => netlink.Interfaces(r).Where(known.Contains).Select(i => r with { Ifindex = i, Spread = null })),
-            ]);
+            ])
+        {
+            TunnelDevice = all.FirstOrDefault(l => IsTunnel(l) && l.Up)?.Index ?? 0,
+        };
     }
 
     /// <summary>By content, as far as it decides anything.</summary>
     public bool Equals(NetworkFacts? other) =>
         other is not null && Links.Select(Identity).SequenceEqual(other.Links.Select(Identity)) && Addresses.SequenceEqual(other.Addresses)
-        && DefaultRoutes.SequenceEqual(other.DefaultRoutes);
+        && DefaultRoutes.SequenceEqual(other.DefaultRoutes) && TunnelDevice == other.TunnelDevice;
 
     public override int GetHashCode() => HashCode.Combine(Links.Length, Addresses.Length, DefaultRoutes.Length);
 
-    private static (int, string, bool, int, string) Identity(LinkInfo link) => (link.Index, link.Name, link.Up, link.Master, link.Kind);
+    private static (int, string, bool, int, string, int) Identity(LinkInfo link) => (link.Index, link.Name, link.Up, link.Master, link.Kind, link.Mtu);
 
     private static bool IsPods(LinkInfo link) => link.Name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal);
+
+    private static bool IsTunnel(LinkInfo link) => link.Name == OverlayOptions.DeviceName;
 }

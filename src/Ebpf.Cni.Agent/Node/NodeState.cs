@@ -16,7 +16,14 @@ namespace Ebpf.Cni.Agent.Node;
 /// <param name="Network">For the uplinks.</param>
 /// <param name="Issues">Ports that pods ask for and do not get; devices that cannot be uplinks.</param>
 /// <param name="HostPortsVersion">For <see cref="NodeState.Applied"/>.</param>
-public sealed record NodeView(NodeContext Context, NodeNetwork Network, ImmutableArray<CompileIssue> Issues, long HostPortsVersion);
+public sealed record NodeView(NodeContext Context, NodeNetwork Network, ImmutableArray<CompileIssue> Issues, long HostPortsVersion)
+{
+    /// <summary>What fits through every uplink.</summary>
+    public int UplinkMtu { get; init; } = Node.UplinkMtu.Default;
+
+    /// <summary>The index of the tunnel's device as it was seen last; 0 without one.</summary>
+    public int TunnelDevice { get; init; }
+}
 
 /// <summary>
 /// Collects what is known of this node outside the cluster's objects, and tells the sync loop when it changes: addresses and devices from the
@@ -113,7 +120,11 @@ public sealed class NodeState : IHostPorts
             (ports, _portIssues) = HostPortTable.Of(_endpoints.All);
         var context = Context(network, ports, Routing(facts, network));
         var view = new NodeView(
-            _view is { } before && before.Context.Equals(context) ? before.Context : context, network, [.. _portIssues, .. UnfitIssues(network, self)], version);
+            _view is { } before && before.Context.Equals(context) ? before.Context : context, network, [.. _portIssues, .. UnfitIssues(network, self)], version)
+        {
+            UplinkMtu = Node.UplinkMtu.Of(facts, network.Uplinks.Select(u => u.Ifindex)),
+            TunnelDevice = facts.TunnelDevice,
+        };
         lock (_lock)
             return _view = view;
     }

@@ -10,15 +10,13 @@ namespace Ebpf.Cni.Agent.Node;
 /// </summary>
 internal static class OnLinkNetworks
 {
-    private const int EthernetAddressLength = 6;
-
     /// <param name="facts">From the kernel.</param>
     /// <param name="uplinks">Indices of the devices that count.</param>
     /// <returns>Sorted; without those of single addresses, as clouds give them, and without those of devices that have no layer 2: WireGuard, say,
     /// discards what is for addresses that the peer was not configured with.</returns>
     public static ImmutableArray<IPNetwork> Of(NetworkFacts facts, IEnumerable<int> uplinks)
     {
-        var devices = facts.Links.Where(l => l.Mac.Length == EthernetAddressLength).Select(l => l.Index).Intersect(uplinks).ToHashSet();
+        var devices = facts.Links.Where(l => l.Ethernet).Select(l => l.Index).Intersect(uplinks).ToHashSet();
         return
         [
             .. facts.Addresses.Where(a => devices.Contains(a.Ifindex) && !a.Address.IsIPv6LinkLocal && a.PrefixLength < FullLength(a.Address))

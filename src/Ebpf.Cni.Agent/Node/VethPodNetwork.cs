@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Agent.Node;
 /// Pods on routed veths. Host side: a single route and a permanent neighbour for each address. Pod's side: everything through
 /// <see cref="PodWiring.Gateway"/>, whose permanent neighbour is the host side.
 /// </summary>
-public sealed class VethPodNetwork(UplinkMtu mtu) : IPodNetwork
+public sealed class VethPodNetwork(PodMtu mtu) : IPodNetwork
 {
     public bool NamespaceExists(string netns)
     {

@@ -45,8 +45,8 @@ internal static class OptionValues
     };
 
     public static T OneOf<T>(string text) where T : struct, Enum =>
-        !text.Any(c => char.IsAsciiDigit(c) || c == ',') && Enum.TryParse<T>(text, ignoreCase: true, out var value)
-            ? value
+        Enum.GetNames<T>().FirstOrDefault(n => n.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
+            ? Enum.Parse<T>(name)
             : throw new FormatException("one of " + string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant())) + " is expected");
 
     public static IPEndPoint EndPoint(string text) =>

@@ -83,7 +83,7 @@ public sealed partial class ClusterSync(
         var started = time.GetTimestamp();
         var before = nodeApply.BeforeServices(dataplane, _view, _desired);
         var services = dataplane.Services.Apply(_desired);
-        var after = nodeApply.AfterServices(dataplane, _desired);
+        var after = nodeApply.AfterServices(dataplane, _view, _desired);
         stale.Ended(services.GoneBackends);
         applied.Set(_desired);
         metrics.Applied(started, services, before, after);

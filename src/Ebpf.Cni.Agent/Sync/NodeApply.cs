@@ -30,12 +30,19 @@ public sealed record NodeApplyResult(ImmutableArray<(string Kind, int Count)> Wr
 /// What an apply does beside the service tables. What fails here is an issue that is tried again, not ill health: one node with an address out of
 /// reach, or one port that somebody has, must not take everything else out of service.
 /// </summary>
-public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotStore store, AgentOptions options, ILogger<NodeApply> log)
+public sealed partial class NodeApply(
+    HealthCheckPorts healthChecks, SnapshotStore store, PodMtu mtu, PeerReport peers, AgentOptions options, ILogger<NodeApply> log)
 {
+    private readonly TunnelApply _tunnel = new(options);
+    private ImmutableArray<DesiredPrefix> _prefixes;
     private NodeNetwork? _applied;
 
     /// <summary>The next apply does not rely on what the last one left.</summary>
-    public void Verify() => _applied = null;
+    public void Verify()
+    {
+        _applied = null;
+        _tunnel.Verify();
+    }
 
     /// <summary>What packets of services need on their way.</summary>
     public NodeApplyResult BeforeServices(NodeDataplane dataplane, NodeView view, DesiredState desired)
@@ -44,11 +51,9 @@ public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotSto
         ArgumentNullException.ThrowIfNull(view);
         ArgumentNullException.ThrowIfNull(desired);
         var parts = new Parts(this);
-        parts.Do("ipcache", "DestinationsFailed", "writing what destinations are", () =>
-        {
-            var prefixes = dataplane.Ipcache.Apply(desired.Prefixes);
-            return (prefixes.Written + prefixes.Deleted, prefixes.Errors);
-        });
+        var fitting = mtu.Set(view.UplinkMtu, Encapsulation.Bytes(view.Context.Routing, desired));
+        parts.Do("tunnel", "TunnelFailed", "making the tunnel's device", () => (_tunnel.Ensure(dataplane, view, desired, fitting), []));
+        Destinations(parts, dataplane, PrefixTransition.Between(_prefixes, desired.Prefixes));
         if (!view.Network.Equals(_applied))
         {
             if (view.Network.Uplinks.IsEmpty)
@@ -65,6 +70,13 @@ public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotSto
         return parts.Result();
     }
 
+    private void Destinations(Parts parts, NodeDataplane dataplane, ImmutableArray<DesiredPrefix> destinations) =>
+        parts.Do("ipcache", "DestinationsFailed", "writing what destinations are", () =>
+        {
+            var prefixes = dataplane.Ipcache.Apply(destinations, _tunnel.Ifindex);
+            return (prefixes.Written + prefixes.Deleted, prefixes.Errors);
+        });
+
     private void Tell(NodeNetwork network, UplinkReport report)
     {
         if (report.Attached.Length + report.Detached.Length > 0)
@@ -74,16 +86,23 @@ public sealed partial class NodeApply(HealthCheckPorts healthChecks, SnapshotSto
     }
 
     /// <summary>What leads others here: they should find what they come for.</summary>
-    public NodeApplyResult AfterServices(NodeDataplane dataplane, DesiredState desired)
+    public NodeApplyResult AfterServices(NodeDataplane dataplane, NodeView view, DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(dataplane);
+        ArgumentNullException.ThrowIfNull(view);
         ArgumentNullException.ThrowIfNull(desired);
         var parts = new Parts(this);
         parts.Do("route", "RouteFailed", "bringing the routes up to date", () =>
         {
-            var routes = dataplane.Routes.Apply(desired.Routes);
+            // A tunnel that could not be made has been told of; the routes into it are owed until it can.
+            var tunnel = _tunnel.Route(view.Network);
+            var routes = dataplane.Routes.Apply(tunnel is null ? [.. desired.Routes.Where(r => r.Gateway is not null)] : desired.Routes, tunnel);
             return (routes.Replaced + routes.Deleted, routes.Errors);
         });
+        Destinations(parts, dataplane, desired.Prefixes);
+        _prefixes = desired.Prefixes;
+        parts.Do("tunnel", "TunnelFailed", "removing the tunnel's device", () => (_tunnel.RemoveIdle(dataplane, desired), []));
+        peers.Tell(desired);
         foreach (var (check, cause) in healthChecks.Apply(desired.HealthChecks))
         {
             parts.Fail(new CompileIssue(

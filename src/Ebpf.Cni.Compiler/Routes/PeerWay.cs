@@ -25,7 +25,7 @@ internal readonly record struct PeerWay(Addr? Gateway, Addr? Tunnel, string? Rea
             return new PeerWay(null, null, IssueReason.NodeAddressMissing, "the node has no InternalIP");
         if (addresses.Find(own.Contains) is var taken && own.Contains(taken))
             return new PeerWay(null, null, IssueReason.NodeAddressConflict, $"InternalIP {taken} is this node's own");
-        if (routing.Mode != RoutingMode.Tunnel && OnLink(routing, addresses, ipv4) is { } gateway)
+        if (routing.Mode != RoutingMode.Tunnel && OnLink(routing, own, addresses, ipv4) is { } gateway)
             return new PeerWay(gateway, null);
         if (routing.Mode == RoutingMode.Direct)
             return new PeerWay(null, null, IssueReason.NodeNotOnLink,
@@ -38,20 +38,21 @@ internal readonly record struct PeerWay(Addr? Gateway, Addr? Tunnel, string? Rea
     }
 
     /// <summary>The first of the pods' family; IPv4 has also a way through an IPv6 neighbour, IPv6 none through an IPv4 one.</summary>
-    private static Addr? OnLink(RoutingContext routing, List<Addr> addresses, bool ipv4)
+    private static Addr? OnLink(RoutingContext routing, List<Addr> own, List<Addr> addresses, bool ipv4)
     {
         foreach (var family in ipv4 ? [true, false] : new[] { false })
             foreach (var address in addresses)
-                if (address.IsIPv4 == family && IsOnLink(routing, address))
+                if (address.IsIPv4 == family && IsOnLink(routing, own, address))
                     return address;
         return null;
     }
 
-    private static bool IsOnLink(RoutingContext routing, Addr address)
+    /// <summary>In a network in which the peer finds this node, too: an InternalIP of ours is in it. Else one would tunnel and the other not.</summary>
+    private static bool IsOnLink(RoutingContext routing, List<Addr> own, Addr address)
     {
         IPAddress? asked = null;
         foreach (var network in routing.OnLink.IsDefault ? [] : routing.OnLink)
-            if (network.Contains(asked ??= address.ToIPAddress()))
+            if (network.Contains(asked ??= address.ToIPAddress()) && (own.Count == 0 || own.Exists(o => network.Contains(o.ToIPAddress()))))
                 return true;
         return false;
     }

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Agent.Tests.Node;
 public class OnLinkNetworksTests
 {
     private static readonly NetworkFacts Facts = new(
-        [Link(2, 6), Link(3, 6), Link(4, 0), Link(5, 6)],
+        [Link(2), Link(3), Link(4, ethernet: false), Link(5)],
         [
             Address(2, "192.0.2.7", 24), Address(2, "192.0.2.8", 24), Address(2, "2001:db8::7", 64), Address(2, "fe80::7", 64),
             Address(3, "10.128.0.7", 32), Address(3, "2001:db8:1::7", 128), Address(4, "10.9.0.1", 24), Address(5, "172.17.0.1", 16),
@@ -29,7 +29,7 @@ public class OnLinkNetworksTests
 
     private static IEnumerable<string> Of(params int[] uplinks) => OnLinkNetworks.Of(Facts, uplinks).Select(n => n.ToString());
 
-    private static LinkInfo Link(int index, int macLength) => new(index, $"eth{index}") { Up = true, Mac = new byte[macLength] };
+    private static LinkInfo Link(int index, bool ethernet = true) => new(index, $"eth{index}") { Up = true, Ethernet = ethernet };
 
     private static AddressInfo Address(int ifindex, string address, int length) => new(ifindex, IPAddress.Parse(address), length);
 }

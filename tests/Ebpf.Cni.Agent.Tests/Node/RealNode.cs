@@ -3,6 +3,7 @@ using System.Text.Json;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Tests.Cni;
 using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Dataplane;
@@ -99,7 +100,7 @@ internal sealed class RealNode : IDisposable
             new EndpointFiles(_directory.Path), TimeSpan.FromSeconds(60), TimeProvider.System, NullLogger<AddressStore>.Instance);
         Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
         var real = new InNode(
-            Namespace, new VethPodNetwork(new UplinkMtu(0, TimeProvider.System)), new DataplaneEndpointPrograms(Dataplane));
+            Namespace, new VethPodNetwork(new PodMtu(new AgentOptions())), new DataplaneEndpointPrograms(Dataplane));
         new EndpointAdoption(Store, real, real, NullLogger<EndpointAdoption>.Instance).Run();
         Handler = new CniHandler(Store, real, real, new NoHostPorts(), new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance), new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), NullLogger<CniHandler>.Instance);
     }

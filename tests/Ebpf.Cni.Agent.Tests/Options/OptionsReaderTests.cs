@@ -1,6 +1,7 @@
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 
 namespace Ebpf.Cni.Agent.Tests.Options;
@@ -18,6 +19,14 @@ public class OptionsReaderTests
         Assert.Equal(CtTimeouts.Default, read.Options.ConntrackTimeouts);
         Assert.Equal(OptionTable.All.Count, OptionTable.All.Select(o => o.JsonName).Distinct().Count());
         Assert.All(OptionTable.All, o => Assert.Contains(o.Switch, OptionsHelp.Text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Names_of_choices_may_have_digits_and_numbers_are_none()
+    {
+        Assert.Equal(TunnelUnderlay.IPv6, Read(["--tunnel-underlay", "ipv6"]).Options.TunnelUnderlay);
+        Assert.NotEmpty(Read(["--tunnel-underlay", "2"]).Errors);
+        Assert.NotEmpty(Read(["--routing", "auto,tunnel"]).Errors);
     }
 
     [Fact]
