@@ -41,18 +41,53 @@ int ebc_overlay_ingress(struct __sk_buff *skb)
 	return ebc_forward(skb, p, reason);
 }
 
+/* To which node the packet belongs; NULL for none. Only its destination is read. */
+static __always_inline const struct ebc_ipcache *ebc_tunnel_of(struct __sk_buff *skb)
+{
+	struct ebc_addr dst;
+	__be32 v4;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, EBC_IP_OFFSET + offsetof(struct iphdr, daddr), &v4, sizeof(v4)))
+			return NULL;
+		ebc_addr_from_v4(&dst, v4);
+	} else if (skb->protocol != bpf_htons(ETH_P_IPV6) ||
+		   bpf_skb_load_bytes(skb, EBC_IP_OFFSET + offsetof(struct ipv6hdr, daddr), &dst,
+				      sizeof(dst)) ||
+		   ebc_addr_is_v4(&dst)) {
+		return NULL;
+	}
+	return ebc_ipcache_find(&dst);
+}
+
+/* 0 when it is on its way; EBC_PASSED is for the uplink, which it meets encapsulated. */
+static __always_inline int ebc_pack(struct __sk_buff *skb, const struct ebc_ipcache *to)
+{
+	const struct ebc_overlay *overlay = ebc_overlay();
+
+	if (!overlay || !to || !to->ifindex)
+		return EBC_DROP_NO_TUNNEL;
+	if (ebc_encapsulate(skb, overlay, &to->tunnel))
+		return EBC_DROP_REWRITE;
+	skb->tc_index = EBC_PASSED;
+	return 0;
+}
+
 /*
- * Into a tunnel. What is forwarded was translated where it arrived; what the node's own sockets send is
- * translated as on an uplink.
+ * Into a tunnel. What is forwarded was translated where it arrived, and needs nothing but an address on its
+ * cover; what the node's own sockets send is translated as on an uplink.
  */
 SEC("tc")
 int ebc_overlay_egress(struct __sk_buff *skb)
 {
-	const struct ebc_overlay *overlay = ebc_overlay();
-	const struct ebc_ipcache *to;
+	bool own = !skb->ingress_ifindex && skb->tc_index != EBC_PASSED;
 	struct ebc_packet *p;
-	int reason;
+	int reason, failure;
 
+	if (!own && !ebc_pack(skb, ebc_tunnel_of(skb))) {
+		ebc_count_unread(skb, EBC_HOOK_OVERLAY_EGRESS, EBC_REASON_FORWARDED);
+		return TC_ACT_OK;
+	}
 	p = ebc_parse(skb, EBC_HOOK_OVERLAY_EGRESS, &reason);
 	if (!p)
 		return TC_ACT_SHOT;
@@ -61,18 +96,13 @@ int ebc_overlay_egress(struct __sk_buff *skb)
 	/* The kernel greets the routers of every link. Nobody is on this one: the device discards it. */
 	if (ebc_for_link(p))
 		return ebc_pass(p, EBC_REASON_FORWARDED);
-	if (!skb->ingress_ifindex && skb->tc_index != EBC_PASSED) {
+	if (own) {
 		reason = ebc_translate(skb, p);
 		if (reason >= EBC_DROP_FIRST)
 			return ebc_deny(skb, p, reason);
 		if (ebc_rewrite(skb))
 			return ebc_refuse(p, EBC_DROP_REWRITE);
 	}
-	skb->tc_index = 0;
-	to = ebc_ipcache_find(&p->to.dst);
-	if (!overlay || !to || !to->ifindex)
-		return ebc_refuse(p, EBC_DROP_NO_TUNNEL);
-	if (ebc_encapsulate(skb, overlay, &to->tunnel))
-		return ebc_refuse(p, EBC_DROP_REWRITE);
-	return ebc_pass(p, reason);
+	failure = ebc_pack(skb, ebc_ipcache_find(&p->to.dst));
+	return failure ? ebc_refuse(p, failure) : ebc_pass(p, reason);
 }

@@ -32,6 +32,10 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	/* Seen only because somebody listens to everything, or part of another network. */
 	if (skb->pkt_type == PACKET_OTHERHOST || ebc_of_vlan(skb))
 		return TC_ACT_OK;
+	if (ebc_encapsulated_for_us(skb)) {
+		ebc_count_unread(skb, EBC_HOOK_UPLINK_INGRESS, EBC_REASON_FORWARDED);
+		return TC_ACT_OK;
+	}
 	p = ebc_parse(skb, EBC_HOOK_UPLINK_INGRESS, &reason);
 	if (!p)
 		return TC_ACT_OK;
@@ -39,8 +43,6 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 		return ebc_pass(p, EBC_REASON_FORWARDED);
 	if (ebc_loopback(&p->about.flow.src) || ebc_loopback(&p->about.flow.dst))
 		return ebc_refuse(p, EBC_DROP_LOOPBACK);
-	if (ebc_encapsulated_for_us(p))
-		return ebc_pass(p, EBC_REASON_FORWARDED);
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);

@@ -50,6 +50,14 @@ static __always_inline void ebc_count(const struct ebc_subject *about, __u32 rea
 	m->bytes += about->len;
 }
 
+/* Of a packet that was not parsed. */
+static __always_inline void ebc_count_unread(const struct __sk_buff *skb, __u8 hook, __u32 reason)
+{
+	struct ebc_subject about = {.len = skb->len, .hook = hook};
+
+	ebc_count(&about, reason);
+}
+
 /* A function of its own so that BTF keeps the record's type, which no map names. */
 static __noinline void ebc_event_fill(struct ebc_event *e, const struct ebc_subject *about, __u32 reason)
 {

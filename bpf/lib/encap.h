@@ -51,34 +51,48 @@ static __always_inline const struct ebc_overlay *ebc_tunnel(const struct ebc_pac
 	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_endpoint(&p->to.src) ? overlay : NULL;
 }
 
-static __always_inline bool ebc_encapsulated(const struct ebc_packet *p)
+/*
+ * Arrived at an uplink, for the tunnel's end on this node: what is inside will be looked at when it is out.
+ * Asked before anything else is read, since it may be most of what arrives. One with IP options or extension
+ * headers, or cut in pieces, goes the long way to the same end.
+ */
+static __always_inline bool ebc_encapsulated_for_us(struct __sk_buff *skb)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();
+	const struct ebc_uplink *own = ebc_uplink(EBC_UPLINK_NODE);
+	struct {
+		struct iphdr ip;
+		__be16 sport, dport;
+	} v4;
+	struct {
+		struct ipv6hdr ip;
+		__be16 sport, dport;
+	} v6;
 
-	return overlay && p->about.proto == IPPROTO_UDP && p->about.flow.dport == overlay->port;
+	if (!overlay || !own)
+		return false;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return !bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v4, sizeof(v4)) && v4.ip.ihl == 5 &&
+		       v4.ip.protocol == IPPROTO_UDP && !(v4.ip.frag_off & bpf_htons(0x3fff)) &&
+		       v4.dport == overlay->port && v4.ip.daddr == own->v4.w[3];
+	return skb->protocol == bpf_htons(ETH_P_IPV6) &&
+	       !bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v6, sizeof(v6)) && v6.ip.nexthdr == IPPROTO_UDP &&
+	       v6.dport == overlay->port && ebc_addr_eq((const struct ebc_addr *)&v6.ip.daddr, &own->v6);
 }
 
-/* Arrived at an uplink, for the tunnel's end on this node: what is inside will be looked at when it is out.
- */
-static __always_inline bool ebc_encapsulated_for_us(const struct ebc_packet *p)
-{
-	struct ebc_addr own;
-
-	return ebc_encapsulated(p) && ebc_uplink_addr(p, EBC_UPLINK_NODE, &own) &&
-	       ebc_addr_eq(&p->about.flow.dst, &own);
-}
-
-/* Leaves by an uplink for another end: what is inside has been looked at, and its cover is not a connection.
+/*
+ * Leaves by an uplink for another end: what is inside has been looked at, and its cover is not a connection.
+ * The tunnel's program marks it (EBC_PASSED), but filters, which older kernels have, lose the mark.
  */
 static __always_inline bool ebc_encapsulated_by_us(const struct ebc_packet *p)
 {
+	const struct ebc_overlay *overlay = ebc_overlay();
 	const struct ebc_ipcache *to;
 
-	if (!ebc_encapsulated(p))
+	if (!overlay || p->about.proto != IPPROTO_UDP || p->about.flow.dport != overlay->port)
 		return false;
-	/* A node may be reached through a tunnel in one family only, and not the one of its own address. */
 	to = ebc_ipcache_find(&p->about.flow.dst);
-	return to && (to->flags & EBC_IPCACHE_NODE);
+	return to && to->ifindex && ebc_addr_eq(&to->tunnel, &p->about.flow.dst);
 }
 
 /*
@@ -119,47 +133,43 @@ static __always_inline int ebc_encapsulate(struct __sk_buff *skb, const struct e
 		   : 0;
 }
 
-/* The node that encapsulated the packet, of the cluster and of our network, and its address; NULL for anybody
- * else. */
-static __always_inline const struct ebc_ipcache *ebc_tunnel_peer(struct __sk_buff *skb,
-								 struct ebc_addr *remote)
+/* The address of whoever encapsulated the packet for our network; false for what came otherwise. */
+static __always_inline bool ebc_encapsulated_from(struct __sk_buff *skb, struct ebc_addr *remote)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();
 	struct bpf_tunnel_key key = {};
-	const struct ebc_ipcache *peer;
 
 	if (!bpf_skb_get_tunnel_key(skb, &key, EBC_TUNNEL_KEY_SIZE, 0))
 		ebc_addr_from_v4(remote, bpf_htonl(key.remote_ipv4));
 	else if (!bpf_skb_get_tunnel_key(skb, &key, EBC_TUNNEL_KEY_SIZE, BPF_F_TUNINFO_IPV6))
 		__builtin_memcpy(remote, key.remote_ipv6, sizeof(*remote));
 	else
-		return NULL;
-	if (!overlay || key.tunnel_id != overlay->vni)
-		return NULL;
-	peer = ebc_ipcache_find(remote);
-	return peer && (peer->flags & EBC_IPCACHE_NODE) ? peer : NULL;
+		return false;
+	return overlay && key.tunnel_id == overlay->vni;
 }
 
 /*
- * 0, or why the packet may not have come out of this tunnel. A node speaks for its own pods and itself, from
- * the address to which they are tunnelled or, where the kernel chose the sender's address, another of its
- * own. It also hands on what those outside say to or about them (routers' ICMP errors), so foreign addresses
- * pass: they prove nothing about who is inside.
+ * 0, or why the packet may not have come out of this tunnel. A node speaks for its own pods and itself; most
+ * often one look tells both who it is and that it may. It also hands on what those outside say to or about
+ * them (routers' ICMP errors), so foreign addresses pass: they prove nothing about who is inside.
  */
 static __always_inline int ebc_check_peer(struct __sk_buff *skb, const struct ebc_packet *p)
 {
+	const struct ebc_ipcache *from, *peer;
 	struct ebc_addr remote;
-	const struct ebc_ipcache *peer = ebc_tunnel_peer(skb, &remote);
-	const struct ebc_ipcache *from;
+	bool inside;
 
-	if (!peer)
+	if (!ebc_encapsulated_from(skb, &remote))
 		return EBC_DROP_TUNNEL_PEER;
 	from = ebc_ipcache_find(&p->about.flow.src);
-	if (from && (from->flags & (EBC_IPCACHE_POD | EBC_IPCACHE_NODE)) &&
-	    !ebc_addr_eq(&from->tunnel, &remote) &&
-	    !(peer->ifindex && ebc_addr_eq(&from->tunnel, &peer->tunnel)))
-		return EBC_DROP_TUNNEL_SOURCE;
-	return 0;
+	inside = from && (from->flags & (EBC_IPCACHE_POD | EBC_IPCACHE_NODE));
+	if (inside && from->ifindex && ebc_addr_eq(&from->tunnel, &remote))
+		return 0;
+	/* A node may have several addresses; they all have its tunnel. */
+	peer = ebc_ipcache_find(&remote);
+	if (!peer || !peer->ifindex || !(peer->flags & EBC_IPCACHE_NODE))
+		return EBC_DROP_TUNNEL_PEER;
+	return inside && !ebc_addr_eq(&from->tunnel, &peer->tunnel) ? EBC_DROP_TUNNEL_SOURCE : 0;
 }
 
 #endif
