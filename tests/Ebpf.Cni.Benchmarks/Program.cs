@@ -20,6 +20,9 @@ switch (args)
         var compared = new Report();
         await RivalScenario.RunAsync(compared, sizes.Length == 0 ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
         return 0;
+    case ["pods", .. var times]:
+        await AttachmentScenario.RunAsync(new Report(), times is [var rounds] ? int.Parse(rounds, CultureInfo.InvariantCulture) : AttachmentScenario.Rounds);
+        return 0;
     default:
         Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...]");
         return 2;

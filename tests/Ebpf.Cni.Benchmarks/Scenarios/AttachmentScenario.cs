@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using Ebpf.Cni.Benchmarks.Attachments;
+using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Benchmarks.Scenarios;
+
+/// <summary>Many pods of one node get their networks and lose them again, several at once, from us and from the plugins that Debian has.</summary>
+internal static class AttachmentScenario
+{
+    public const int Rounds = 3;
+
+    private const int Pods = 200, AtOnce = 20;
+
+    public static async Task RunAsync(Report report, int rounds)
+    {
+        await using var cluster = await SandboxCluster.StartAsync(new SandboxOptions
+        {
+            Name = "bench-pods",
+            Nodes = 1,
+            Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
+            AgentArguments = ["--address-rest", "0"], // more pods in a minute than a /24 has addresses
+        });
+        var node = cluster.Nodes.Values.Single();
+        using var namespaces = new AttachmentNamespaces(Pods);
+        using var bridge = new BridgeNode();
+        Attacher[] contestants =
+        [
+            new AgentAttacher(node), PluginAttacher.Ours(node),
+            bridge.Attacher("bridge + host-local, IPv4 alone", "one", "10.245.0.0/23"),
+            bridge.Attacher("bridge + host-local, both families", "two", "10.246.0.0/23", "fd00:10:246::/112"),
+        ];
+        var results = contestants.ToDictionary(c => c, _ => new Outcome());
+        foreach (var contestant in contestants)
+            await RoundAsync(contestant, AtOnce, "w", new Outcome()); // warming up: bridges are made, code is loaded
+        for (var round = 0; round < rounds; round++)
+            for (var i = 0; i < contestants.Length; i++)
+            {
+                var contestant = contestants[(i + round) % contestants.Length];
+                await RoundAsync(contestant, Pods, $"r{round}", results[contestant]);
+            }
+        report.Add(new Table(
+            $"{Pods} pods on a node, {AtOnce} at once",
+            $"CNI ADD of {Pods} pods, then DEL of all, {AtOnce} under way at any time, in {rounds} rounds in which everybody has a turn; the pods' namespaces are there already. In the agent: asked over its "
+            + "socket, as the plugin asks it. Through the plugin, and bridge with host-local (Debian's containernetworking-plugins): from the start of the process to its end, the configuration on its standard "
+            + "input. ebpf-cni gives every pod addresses of both families; bridge with IPv6 waits for duplicate address detection, without it there is less to do. ADD includes the wait until the veth forwards, "
+            + "and two (ebpf-cni) or no (bridge) writes that are on disk when it returns. Bar: ADD p99 in the agent < 100 ms, no failure.",
+            ["", "ADD p50", "ADD p99", "ADD most", "DEL p50", "DEL p99", "pods per second", "failures"],
+            [.. contestants.Select(c => results[c].Row(c.Name))], []));
+        foreach (var failure in results.SelectMany(r => r.Value.Failures.Distinct().Take(3).Select(f => $"{r.Key.Name}: {f}")))
+            Console.WriteLine(failure);
+    }
+
+    private static async Task RoundAsync(Attacher attacher, int pods, string round, Outcome outcome)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await AllAsync("ADD", outcome.Adds);
+        outcome.Add(pods, Stopwatch.GetElapsedTime(started));
+        await AllAsync("DEL", outcome.Deletes);
+
+        Task AllAsync(string command, ConcurrentBag<double> times) => Parallel.ForAsync(
+            0, pods, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (pod, _) =>
+            {
+                var since = Stopwatch.GetTimestamp();
+                var failure = await attacher.RunAsync(command, pod, $"bench-{round}-{pod}");
+                times.Add(Stopwatch.GetElapsedTime(since).TotalMilliseconds);
+                if (failure is not null)
+                    outcome.Failures.Add($"{command}: {failure}");
+            });
+    }
+
+    private sealed class Outcome
+    {
+        private int _pods;
+        private TimeSpan _time;
+
+        public ConcurrentBag<double> Adds { get; } = [];
+
+        public ConcurrentBag<double> Deletes { get; } = [];
+
+        public ConcurrentBag<string> Failures { get; } = [];
+
+        public void Add(int pods, TimeSpan time) => (_pods, _time) = (_pods + pods, _time + time);
+
+        public IReadOnlyList<string> Row(string name) =>
+        [
+            name, At(Adds, 0.5), At(Adds, 0.99), At(Adds, 1), At(Deletes, 0.5), At(Deletes, 0.99),
+            string.Create(CultureInfo.InvariantCulture, $"{_pods / _time.TotalSeconds:0}"), Failures.Count.ToString(CultureInfo.InvariantCulture),
+        ];
+
+        private static string At(ConcurrentBag<double> times, double share)
+        {
+            var sorted = times.Order().ToList();
+            return string.Create(CultureInfo.InvariantCulture, $"{sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * share))]:0.0} ms");
+        }
+    }
+}
