@@ -89,6 +89,7 @@ public static partial class AgentHost
             Masquerade = options.Masquerade,
             KeepExternalSource = options.ExternalSource == ExternalSource.Keep,
             BindGuard = options.BindGuard,
+            PodLinks = options.PodAttachment == PodAttachment.Tcx,
             ConntrackTimeouts = options.ConntrackTimeouts,
             DropEvents = options.DropLog,
             ServiceTableSize = options.ServiceTableSize,

@@ -42,7 +42,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpoi
         else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac || found.Queued != expected.Queued
                  || !found.Addresses.Order().SequenceEqual(expected.Addresses.Order()))
             differences.Add("the endpoint table has something else for the pod");
-        if (dataplane.Features.Tcx && !dataplane.Pods.List().Contains(link.Name))
+        if (!dataplane.Pods.IsAttached(link.Ifindex, link.Name))
             differences.Add($"no programs are attached to {link.Name}");
         return differences;
     }

@@ -26,6 +26,16 @@ public enum ExternalSource
     Keep,
 }
 
+/// <summary>How the programs of pods are attached to their interfaces.</summary>
+public enum PodAttachment
+{
+    /// <summary>As links, where the kernel has them (6.6).</summary>
+    Tcx,
+
+    /// <summary>As filters of the clsact qdisc, on every kernel.</summary>
+    Clsact,
+}
+
 /// <summary>What the agent was told, once; <see cref="OptionTable"/> says where each value comes from and what it means.</summary>
 public sealed record AgentOptions
 {
@@ -48,6 +58,8 @@ public sealed record AgentOptions
     public IPEndPoint MetricsAddress { get; init; } = new(IPAddress.Loopback, 0);
     public IPEndPoint HealthzAddress { get; init; } = new(IPAddress.Loopback, 0);
     public SocketLbMode SocketLb { get; init; }
+
+    public PodAttachment PodAttachment { get; init; }
 
     /// <summary>Empty: the primary ones.</summary>
     public ImmutableArray<IPNetwork> NodePortAddresses { get; init; } = [];

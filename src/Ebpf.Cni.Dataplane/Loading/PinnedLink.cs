@@ -28,24 +28,31 @@ internal static class PinnedLink
     /// <param name="attach">Makes a new link.</param>
     public static LinkOutcome Ensure(string path, BpfProgram program, Predicate<BpfLinkInfo> isTarget, Func<BpfLink> attach)
     {
-        if (BpfLink.TryOpenPinned(path, out var existing))
-        {
-            using (existing)
-            {
-                var info = existing.Info;
-                if (isTarget(info))
-                {
-                    if (info.ProgramId == program.Id)
-                        return LinkOutcome.Unchanged;
-                    if (TryUpdate(existing, program))
-                        return LinkOutcome.Updated;
-                }
-            }
-            File.Delete(path);
-        }
+        if (Refresh(path, program, isTarget) is { } outcome)
+            return outcome;
         using var link = attach();
         link.Pin(path);
         return LinkOutcome.Attached;
+    }
+
+    /// <summary>Puts the program under the link that is pinned there. Null when there is none, or none of that target: then nothing is pinned any more.</summary>
+    public static LinkOutcome? Refresh(string path, BpfProgram program, Predicate<BpfLinkInfo> isTarget)
+    {
+        if (!BpfLink.TryOpenPinned(path, out var existing))
+            return null;
+        using (existing)
+        {
+            var info = existing.Info;
+            if (isTarget(info))
+            {
+                if (info.ProgramId == program.Id)
+                    return LinkOutcome.Unchanged;
+                if (TryUpdate(existing, program))
+                    return LinkOutcome.Updated;
+            }
+        }
+        File.Delete(path);
+        return null;
     }
 
     /// <returns>False when the target went away.</returns>

@@ -11,8 +11,8 @@ public sealed record AdoptionReport(ImmutableArray<string> Adopted, ImmutableArr
 
 /// <summary>
 /// The tc programs on the host's side of the pods' veths, in the network namespace of the calling thread: what the pod sends arrives
-/// there (ingress), what goes to it leaves there (egress). Links are tcx and pinned by the pod's name; where the kernel has no tcx, clsact
-/// filters with a fixed priority and handle, which the kernel keeps without pins. Everything is idempotent.
+/// there (ingress), what goes to it leaves there (egress). Links are tcx and pinned by the pod's name; where the kernel has no tcx, or it is not
+/// wanted, clsact filters with a fixed priority and handle, which the kernel keeps without pins. Everything is idempotent.
 /// </summary>
 public sealed class PodPrograms : IDisposable
 {
@@ -20,7 +20,13 @@ public sealed class PodPrograms : IDisposable
     public const uint FilterPriority = 0xecc, FilterHandle = 1;
 
     private readonly PinLayout _pins;
+
+    /// <summary>
+    /// New pods get tcx links, which nobody takes away by deleting a qdisc. The price: attaching one, and losing one with the interface, waits for an RCU grace
+    /// period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them in a pod's life, whatever else is starting then.
+    /// </summary>
     private readonly bool _tcx;
+
     private readonly ImmutableArray<(TcDirection Direction, BpfProgram Program)> _programs;
 
     internal PodPrograms(PinLayout pins, BpfObject loaded, bool tcx)
@@ -31,7 +37,7 @@ public sealed class PodPrograms : IDisposable
         _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_pod_ingress")), (TcDirection.Ingress, loaded.GetProgram("ebc_pod_egress"))];
     }
 
-    /// <summary>Attaches both programs, or updates them in place.</summary>
+    /// <summary>Attaches both programs, or updates them in place. What an earlier agent attached the other way stays as it is, with this agent's programs.</summary>
     /// <param name="ifindex">The host's side of the veth.</param>
     /// <param name="name">Names the pins: unique for each pod interface of the node; no '.', '/', '_'.</param>
     /// <exception cref="Kernel.KernelException">ENODEV without that interface.</exception>
@@ -39,12 +45,19 @@ public sealed class PodPrograms : IDisposable
     {
         foreach (var (direction, program) in _programs)
         {
-            if (_tcx)
-                PinnedLink.Ensure(_pins.PodLink(name, direction), program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction));
+            var pin = _pins.PodLink(name, direction);
+            if (PinnedLink.Refresh(pin, program, info => info.Ifindex == ifindex) is not null)
+                continue;
+            if (_tcx && !ClsactFilter.Exists(ifindex, direction, FilterPriority, FilterHandle))
+                PinnedLink.Ensure(pin, program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction));
             else
                 ClsactFilter.Attach(program, ifindex, direction, FilterPriority, FilterHandle);
         }
     }
+
+    /// <summary>Both programs are there, one way or the other; whichever agent's they are.</summary>
+    public bool IsAttached(int ifindex, string name) => _programs.All(
+        p => IsPinned(_pins.PodLink(name, p.Direction), ifindex) || ClsactFilter.Exists(ifindex, p.Direction, FilterPriority, FilterHandle));
 
     /// <summary>Detaches by name, before or after the interface is gone. Filters go with the interface.</summary>
     public void Detach(string name)
@@ -55,7 +68,7 @@ public sealed class PodPrograms : IDisposable
 
     /// <summary>
     /// Puts this agent's programs under every pinned link and removes pins of interfaces that are gone. Filters cannot be found this way:
-    /// where there is no tcx the caller attaches its known pods again, which replaces the programs.
+    /// the caller attaches its known pods again, which replaces the programs.
     /// </summary>
     public AdoptionReport Adopt()
     {
@@ -83,6 +96,14 @@ public sealed class PodPrograms : IDisposable
     /// <summary>Pods that have pins.</summary>
     public ImmutableArray<string> List() =>
         [.. Directory.GetFiles(_pins.PodLinks).Select(PinLayout.ParsePodLink).OfType<(string Pod, TcDirection)>().Select(l => l.Pod).Distinct().Order(StringComparer.Ordinal)];
+
+    private static bool IsPinned(string path, int ifindex)
+    {
+        if (!BpfLink.TryOpenPinned(path, out var link))
+            return false;
+        using (link)
+            return link.Info.Ifindex == ifindex;
+    }
 
     internal BpfProgram Program(TcDirection direction) => _programs.First(p => p.Direction == direction).Program;
 

@@ -52,6 +52,23 @@ public static class ClsactFilter
         }
     }
 
+    /// <summary>There is such a filter. Without the interface, or its qdisc, there is none.</summary>
+    public static bool Exists(int ifindex, TcDirection direction, uint priority, uint handle)
+    {
+        using var socket = NetlinkSocket.Open();
+        var request = NetlinkRequest.Create(MessageType.GetFilter, MessageFlags.Acknowledge, Filter(ifindex, direction, priority, handle));
+        request.Put(FilterAttribute.Kind, FilterKind);
+        try
+        {
+            socket.Execute(request, $"look up the filter {handle} of clsact {direction} of interface {ifindex}");
+            return true;
+        }
+        catch (KernelException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.EINVAL)
+        {
+            return false;
+        }
+    }
+
     private static void EnsureQueue(NetlinkSocket socket, int ifindex)
     {
         const MessageFlags flags = MessageFlags.Acknowledge | MessageFlags.Create | MessageFlags.Exclusive;

@@ -25,6 +25,7 @@ internal enum MessageType : ushort
     GetQueue = 38,
     NewFilter = 44,
     DeleteFilter = 45,
+    GetFilter = 46,
     NewNextHop = 104,
     GetNextHop = 106,
 }

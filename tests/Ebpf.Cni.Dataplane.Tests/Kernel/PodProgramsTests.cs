@@ -1,6 +1,5 @@
 using System.Net;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Kernel.Bpf;
@@ -61,17 +60,39 @@ public sealed class PodProgramsTests : NodeTest
     });
 
     [Fact]
-    public void Without_tcx_the_programs_are_filters() => OnNode(netlink =>
+    public void Without_links_the_programs_are_filters_that_a_restarted_agent_replaces() => OnNode(netlink =>
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
-        using var dataplane = Open();
-        var pins = new PinLayout(Ground.Options.BpffsRoot);
-        using var bpf = new ProgramLoader(Ground.Options, new MapLoader(pins, Ground.Options, []), default).Load(ProgramLoader.Pod);
-        using var pods = new PodPrograms(pins, bpf, tcx: false);
-        pods.Attach(veth.Index, "ecni0");
-        pods.Attach(veth.Index, "ecni0");
+        using (var first = Open(links: false))
+        {
+            Assert.False(first.Pods.IsAttached(veth.Index, "ecni0"));
+            first.Pods.Attach(veth.Index, "ecni0");
+            Assert.True(first.Pods.IsAttached(veth.Index, "ecni0"));
+        }
+        using var second = Open(links: false);
+        Assert.True(second.Pods.IsAttached(veth.Index, "ecni0"));
+        second.Pods.Attach(veth.Index, "ecni0");
         Assert.Empty(Links());
-        pods.Detach("ecni0");
+        second.Pods.Detach("ecni0");
+        ClsactFilter.Detach(veth.Index, TcDirection.Egress, PodPrograms.FilterPriority, PodPrograms.FilterHandle);
+        Assert.False(second.Pods.IsAttached(veth.Index, "ecni0")); // one of the two is not enough
+    });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_pod_keeps_the_way_in_which_its_programs_were_attached(bool links) => OnNode(netlink =>
+    {
+        var veth = netlink.AddVeth("ecni0", "pod0");
+        using (var first = Open(links))
+            first.Pods.Attach(veth.Index, "ecni0");
+        var before = Links();
+        Assert.Equal(links ? 2 : 0, before.Count);
+        using var second = Open(!links);
+        second.Pods.Attach(veth.Index, "ecni0");
+        Assert.Equal(before.Select(l => (l.Key, l.Value.Id)), Links().Select(l => (l.Key, l.Value.Id)));
+        Assert.True(second.Pods.IsAttached(veth.Index, "ecni0"));
+        Assert.Equal(!links, ClsactFilter.Exists(veth.Index, TcDirection.Ingress, PodPrograms.FilterPriority, PodPrograms.FilterHandle));
     });
 
     [Theory]
@@ -113,7 +134,7 @@ public sealed class PodProgramsTests : NodeTest
         Assert.Contains(netlink.Routes(), r => r.Destination.ToString() == "10.244.7.0/24");
     });
 
-    private NodeDataplane Open() => NodeDataplane.Open(Ground.Options with { SocketLb = SocketLbMode.Off });
+    private NodeDataplane Open(bool links = true) => NodeDataplane.Open(Ground.Options with { SocketLb = SocketLbMode.Off, PodLinks = links });
 
     private SortedDictionary<string, BpfLinkInfo> Links() => PinnedLinks("pod");
 }

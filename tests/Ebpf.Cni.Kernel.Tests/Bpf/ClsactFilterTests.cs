@@ -54,6 +54,20 @@ public sealed class ClsactFilterTests : PrivilegedTest
     }
 
     [Fact]
+    public void A_filter_is_found_where_it_is_and_nowhere_else()
+    {
+        Assert.False(Exists(_veth.FarIndex, TcDirection.Ingress));
+        Attach("tc_first", _veth.FarIndex, TcDirection.Ingress);
+        Assert.True(Exists(_veth.FarIndex, TcDirection.Ingress));
+        Assert.False(Exists(_veth.FarIndex, TcDirection.Egress));
+        Assert.False(Exists(_veth.FarIndex, TcDirection.Ingress, handle: Handle + 1));
+        Assert.False(Exists(_veth.FarIndex, TcDirection.Ingress, Priority + 1));
+        Assert.False(Exists(int.MaxValue, TcDirection.Ingress));
+        Detach(_veth.FarIndex, TcDirection.Ingress);
+        Assert.False(Exists(_veth.FarIndex, TcDirection.Ingress));
+    }
+
+    [Fact]
     public void An_interface_that_is_not_there_is_named()
     {
         var error = Assert.Throws<KernelException>(() => Attach("tc_first", 4711, TcDirection.Ingress));
@@ -63,6 +77,9 @@ public sealed class ClsactFilterTests : PrivilegedTest
 
     private void Attach(string program, int ifindex, TcDirection direction) =>
         _veth.Namespace.Run(() => ClsactFilter.Attach(Own(_hooks.Program(program)), ifindex, direction, Priority, Handle));
+
+    private bool Exists(int ifindex, TcDirection direction, uint priority = Priority, uint handle = Handle) =>
+        _veth.Namespace.Run(() => ClsactFilter.Exists(ifindex, direction, priority, handle));
 
     private void Detach(int ifindex, TcDirection direction) =>
         _veth.Namespace.Run(() => ClsactFilter.Detach(ifindex, direction, Priority, Handle));
