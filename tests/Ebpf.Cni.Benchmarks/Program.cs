@@ -20,11 +20,14 @@ switch (args)
         var compared = new Report();
         await RivalScenario.RunAsync(compared, sizes.Length == 0 ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
         return 0;
+    case ["paths", .. var times]:
+        await PathScenario.RunAsync(new Report(), times is [var turns] ? int.Parse(turns, CultureInfo.InvariantCulture) : PathScenario.Rounds);
+        return 0;
     case ["pods", .. var times]:
         await AttachmentScenario.RunAsync(new Report(), times is [var rounds] ? int.Parse(rounds, CultureInfo.InvariantCulture) : AttachmentScenario.Rounds);
         return 0;
     default:
-        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...]");
+        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS]");
         return 2;
 }
 
@@ -42,6 +45,8 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
         report.Add(await ScaleScenario.RestartAsync(bench));
 }
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
+await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
+await PathScenario.RunAsync(report, PathScenario.Rounds);
 await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
 Console.WriteLine(report);
 return 0;

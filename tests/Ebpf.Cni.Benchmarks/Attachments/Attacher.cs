@@ -35,7 +35,7 @@ internal abstract class Attacher(string name)
 }
 
 /// <summary>Asks the agent as the plugin does, without the process that the plugin is: the agent's own time.</summary>
-internal sealed class AgentAttacher(SandboxNode node) : Attacher("ebpf-cni, in the agent")
+internal sealed class AgentAttacher(string name, SandboxNode node) : Attacher(name)
 {
     private readonly JsonObject _config = Installed(node);
 
@@ -69,7 +69,7 @@ internal sealed class PluginAttacher(string name, NetworkNamespace node, string 
 {
     private readonly string _config = config.ToJsonString();
 
-    public static PluginAttacher Ours(SandboxNode node) => new("ebpf-cni, through the plugin", node.Namespace, node.Directories.CniBinaries, Installed(node));
+    public static PluginAttacher Ours(string name, SandboxNode node) => new(name, node.Namespace, node.Directories.CniBinaries, Installed(node));
 
     public override async Task<string?> RunAsync(string command, int pod, string containerId)
     {

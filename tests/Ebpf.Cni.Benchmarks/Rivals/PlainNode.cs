@@ -12,7 +12,6 @@ internal sealed class PlainNode : IDisposable
     public const string Server = "10.244.0.2", Client = "10.244.0.3", ServiceAddress = "10.96.0.80";
     public const int Port = 7000;
 
-    private static readonly string Self = typeof(PlainNode).Assembly.Location;
     private readonly string _name;
     private readonly List<Process> _processes = [];
 
@@ -82,7 +81,7 @@ internal sealed class PlainNode : IDisposable
             process.Dispose();
         }
         foreach (var part in new[] { "client", "server", "node" })
-            Run(check: false, "netns", "del", Namespace(part));
+            PlainPod.Ip(check: false, "netns", "del", Namespace(part));
         File.Delete(MeterSocket);
     }
 
@@ -90,42 +89,19 @@ internal sealed class PlainNode : IDisposable
     {
         foreach (var part in new[] { "node", "server", "client" })
         {
-            Run(check: true, "netns", "add", Namespace(part));
-            Run(check: true, "-n", Namespace(part), "link", "set", "lo", "up");
+            PlainPod.Ip(check: true, "netns", "add", Namespace(part));
+            PlainPod.Ip(check: true, "-n", Namespace(part), "link", "set", "lo", "up");
         }
         Inside("sysctl", "-qw", "net.ipv4.ip_forward=1");
         Connect("server", Server, "02:00:00:00:00:01");
         Connect("client", Client, "02:00:00:00:00:02");
     }
 
-    /// <summary>The usual wiring of a routed pod: a /32 address, a link-local gateway whose MAC is the host's.</summary>
-    private void Connect(string pod, string address, string mac)
-    {
-        var (node, inside) = (Namespace("node"), Namespace(pod));
-        Run(check: true, "-n", node, "link", "add", pod, "address", mac, "type", "veth", "peer", "name", "eth0", "netns", inside);
-        Run(check: true, "-n", node, "link", "set", pod, "up");
-        Run(check: true, "-n", node, "route", "add", address + "/32", "dev", pod);
-        Run(check: true, "-n", inside, "addr", "add", address + "/32", "dev", "eth0");
-        Run(check: true, "-n", inside, "link", "set", "eth0", "up");
-        Run(check: true, "-n", inside, "neigh", "add", "169.254.1.1", "lladdr", mac, "dev", "eth0", "nud", "permanent");
-        Run(check: true, "-n", inside, "route", "add", "169.254.1.1", "dev", "eth0");
-        Run(check: true, "-n", inside, "route", "add", "default", "via", "169.254.1.1");
-    }
+    private void Connect(string pod, string address, string mac) => PlainPod.Connect(Namespace("node"), Namespace(pod), pod, address, mac, 1500);
 
-    /// <summary>Each in a session of its own, as a pod's process is: the scheduler shares cores between sessions (autogroup).</summary>
-    private Process Spawn(string pod, params string[] role) =>
-        Process.Start("ip", ["netns", "exec", Namespace(pod), "setsid", "taskset", "-c", "0", "dotnet", Self, .. role]);
+    private Process Spawn(string pod, params string[] role) => PlainPod.Spawn(Namespace(pod), role);
 
     private string Namespace(string part) => $"ecni-bench-{_name}-{part}";
 
-    private void Inside(params string[] command) => Run(check: true, ["netns", "exec", Namespace("node"), .. command]);
-
-    private static void Run(bool check, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo("ip", arguments) { RedirectStandardError = true })!;
-        var errors = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        if (check && process.ExitCode != 0)
-            throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: {errors.Trim()}");
-    }
+    private void Inside(params string[] command) => PlainPod.Ip(check: true, ["netns", "exec", Namespace("node"), .. command]);
 }

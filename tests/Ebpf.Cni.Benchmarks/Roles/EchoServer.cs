@@ -5,7 +5,8 @@ namespace Ebpf.Cni.Benchmarks.Roles;
 
 /// <summary>
 /// The thing that is asked: answers every 64-byte request with the same 64 bytes, over TCP and UDP. One thread serves all connections: with a thread for each,
-/// the scheduler's choice of cores, and not the way to the server, would be most of what is measured.
+/// the scheduler's choice of cores, and not the way to the server, would be most of what is measured. On the next port it takes whatever is sent, and
+/// tells how many bytes that were (8 bytes, little-endian) when the sender has ended.
 /// </summary>
 internal static class EchoServer
 {
@@ -19,14 +20,22 @@ internal static class EchoServer
         listener.Listen(512);
         using var datagrams = new Socket(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp) { DualMode = true };
         datagrams.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
+        using var sink = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
+        sink.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        sink.Bind(new IPEndPoint(IPAddress.IPv6Any, port + 1));
+        sink.Listen(16);
         var connections = new List<Socket>();
+        var streams = new Dictionary<Socket, long>();
+        var discarded = new byte[256 * 1024];
         var ready = new List<Socket>();
         while (true)
         {
             ready.Clear();
             ready.Add(listener);
             ready.Add(datagrams);
+            ready.Add(sink);
             ready.AddRange(connections);
+            ready.AddRange(streams.Keys);
             Socket.Select(ready, null, null, Timeout.InfiniteTimeSpan);
             foreach (var socket in ready)
             {
@@ -34,9 +43,32 @@ internal static class EchoServer
                     connections.Add(Accept(listener));
                 else if (ReferenceEquals(socket, datagrams))
                     Echo(datagrams);
+                else if (ReferenceEquals(socket, sink))
+                    streams.Add(sink.Accept(), 0);
+                else if (streams.TryGetValue(socket, out var bytes))
+                    Take(socket, bytes);
                 else if (!Answer(socket))
                     connections.Remove(socket);
             }
+        }
+
+        void Take(Socket stream, long before)
+        {
+            try
+            {
+                if (stream.Receive(discarded) is > 0 and var got)
+                {
+                    streams[stream] = before + got;
+                    return;
+                }
+                stream.Send(BitConverter.GetBytes(before));
+            }
+            catch (SocketException)
+            {
+                // The sender went away without asking.
+            }
+            streams.Remove(stream);
+            stream.Dispose();
         }
     }
 

@@ -44,11 +44,23 @@ internal sealed class MeterConnection : IDisposable
     /// <exception cref="InvalidOperationException">A connection failed.</exception>
     public double Measure(string protocol, string target, int count)
     {
-        _writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{protocol} {target} {count}"));
-        var words = (_reader.ReadLine() ?? throw new IOException("the meter has ended")).Split(' ');
-        if (words[1] != "0")
-            throw new InvalidOperationException($"{words[1]} of {count} {protocol} exchanges with {target} failed");
-        return count / (double.Parse(words[0], CultureInfo.InvariantCulture) / 1e9);
+        var (nanoseconds, failures) = Ask(protocol, target, count);
+        if (failures > 0)
+            throw new InvalidOperationException($"{failures} of {count} {protocol} connections to {target} failed");
+        return count / (nanoseconds / 1e9);
+    }
+
+    /// <summary>A connection can be made within this time.</summary>
+    public bool Reaches(string target, int milliseconds) => Ask("reach", target, milliseconds).Result == 1;
+
+    /// <summary>Microseconds for one request and its response, on an open connection.</summary>
+    public double Latency(string target, int count) => Ask("rr", target, count).Nanoseconds / 1e3 / count;
+
+    /// <summary>Gigabits a second of one TCP stream.</summary>
+    public double Throughput(string target, int milliseconds)
+    {
+        var (nanoseconds, bytes) = Ask("stream", target, milliseconds);
+        return bytes * 8 / nanoseconds;
     }
 
     public void Dispose()
@@ -56,5 +68,12 @@ internal sealed class MeterConnection : IDisposable
         _writer.Dispose();
         _reader.Dispose();
         _stream.Dispose();
+    }
+
+    private (double Nanoseconds, long Result) Ask(string what, string target, int amount)
+    {
+        _writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what} {target} {amount}"));
+        var words = (_reader.ReadLine() ?? throw new InvalidOperationException("the meter is gone: it could not reach " + target)).Split(' ');
+        return (double.Parse(words[0], CultureInfo.InvariantCulture), long.Parse(words[1], CultureInfo.InvariantCulture));
     }
 }

@@ -13,7 +13,8 @@ internal sealed class BenchCluster : IAsyncDisposable
     private const int ServerPort = 7000;
     private static readonly string Self = typeof(BenchCluster).Assembly.Location;
 
-    public static string MeterSocket { get; } = Path.Combine(Path.GetTempPath(), "ecni-bench-ours.sock");
+    /// <summary>Of the meter pod.</summary>
+    public string MeterSocket => SocketOf(Cluster.Name);
 
     private BenchCluster(SandboxCluster cluster) => Cluster = cluster;
 
@@ -22,13 +23,14 @@ internal sealed class BenchCluster : IAsyncDisposable
     /// <summary>The node where client and server are.</summary>
     public SandboxNode Node => Cluster.Nodes.Values.First();
 
-    public static async Task<BenchCluster> StartAsync(string[] agentArguments)
+    /// <param name="name">Of the sandbox: two can stand side by side.</param>
+    public static async Task<BenchCluster> StartAsync(string[] agentArguments, string name = "bench")
     {
         var artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!;
         var cluster = await SandboxCluster.StartAsync(
-            new SandboxOptions { Name = "bench", Nodes = 2, Artifacts = artifacts, AgentArguments = agentArguments });
+            new SandboxOptions { Name = name, Nodes = 2, Artifacts = artifacts, AgentArguments = agentArguments });
         var bench = new BenchCluster(cluster);
-        await cluster.ApplyAsync(Manifest(cluster.NodeNames[0]));
+        await cluster.ApplyAsync(Manifest(cluster.NodeNames[0], SocketOf(name)));
         await cluster.WaitForPodsReady("app=bench", 1);
         await cluster.WaitForPodsReady("app=client", 1);
         await cluster.Client.WaitForEndpointsAsync("bench", 1);
@@ -55,7 +57,9 @@ internal sealed class BenchCluster : IAsyncDisposable
 
     public ValueTask DisposeAsync() => Cluster.DisposeAsync();
 
-    private static string Manifest(string node) => $$"""
+    private static string SocketOf(string cluster) => Path.Combine(Path.GetTempPath(), $"ecni-{cluster}-ours.sock");
+
+    private static string Manifest(string node, string meter) => $$"""
         apiVersion: v1
         kind: Pod
         metadata: { name: bench, labels: { app: bench } }
@@ -82,7 +86,7 @@ internal sealed class BenchCluster : IAsyncDisposable
           containers:
             - name: meter
               image: ebpf-cni/benchmarks
-              command: [taskset, -c, "0", dotnet, "{{Self}}", meter, "{{MeterSocket}}"]
+              command: [taskset, -c, "0", dotnet, "{{Self}}", meter, "{{meter}}"]
         ---
         apiVersion: v1
         kind: Service

@@ -7,12 +7,15 @@ namespace Ebpf.Cni.Benchmarks.Scenarios;
 /// <summary>The comparison as tables and plots.</summary>
 internal static class RivalReport
 {
+    /// <summary>A second cluster of ours that has one service for all the time, measured in the same rounds as the others.</summary>
+    public const string Single = "ebpf-cni, 1 service";
+
     private static readonly (string Who, string Colour)[] Contestants =
         [("direct", "#999999"), ("ebpf-cni", "#0b6e4f"), ("iptables", "#c8553d"), ("nftables", "#3a6ea5")];
 
     public static async Task WriteAsync(
         Report report,
-        IReadOnlyList<(int Services, IReadOnlyDictionary<(string Who, string Protocol), double> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
+        IReadOnlyList<(int Services, IReadOnlyDictionary<(string Who, string Protocol), IReadOnlyList<double>> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
             IReadOnlyDictionary<string, double> ChangeMilliseconds)> results,
         TimeSpan limit)
     {
@@ -21,15 +24,17 @@ internal static class RivalReport
         foreach (var protocol in new[] { "tcp", "udp" })
         {
             pictures.Add($"connections-{protocol}.svg");
-            var lines = Contestants.Select(c => new Series(c.Who, c.Colour, [.. results.Select(r => r.PerSecond.TryGetValue((c.Who, protocol), out var rate) ? rate : (double?)null)]));
+            var lines = Contestants.Select(c => new Series(c.Who, c.Colour, [.. results.Select(r => r.PerSecond.TryGetValue((c.Who, protocol), out var rates) ? RoundRatios.Median(rates) : (double?)null)]));
             await SaveAsync(pictures[^1], Plot.Svg($"New {protocol.ToUpperInvariant()} connections per second, one after the other", "per second", sizes, [.. lines]));
         }
         report.Add(new Table(
             "New connections, against the rules that kube-proxy writes",
             "One client and one server on the same node and core; each connection is connect, 64 bytes there and back, close (UDP: a new socket, one datagram each way), one after "
-            + "the other; medians of 11 rounds in which everybody has a turn. iptables and nftables: namespaces with plain veth routing and rules of the shape that kube-proxy writes "
+            + "the other; medians of 11 rounds in which everybody has a turn. The sizes are measured minutes apart, while they are loaded, and a shared machine is not always equally fast: percentages and ratios are therefore "
+            + "the medians of each round's own, between contestants measured within the same half second; and beside every size a second cluster of ours that has one service only takes part in the same "
+            + "rounds: the last column is what the other services cost. iptables and nftables: namespaces with plain veth routing and rules of the shape that kube-proxy writes "
             + "for the same services (4 endpoints each; the measured service in the middle). direct: plain veth routing to the pod, no rules. Percentages are of that.",
-            ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables"],
+            ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables", "ours / ours with 1 service"],
             [.. results.SelectMany(r => new[] { "tcp", "udp" }.Select(p => Row(r.Services, p, r.PerSecond, r.Loads, limit)))], pictures));
 
         var changing = results.Where(r => r.ChangeMilliseconds.Count > 0).ToList();
@@ -51,19 +56,19 @@ internal static class RivalReport
     }
 
     private static IReadOnlyList<string> Row(
-        int services, string protocol, IReadOnlyDictionary<(string Who, string Protocol), double> rates, IReadOnlyDictionary<string, TimeSpan?> loads, TimeSpan limit)
+        int services, string protocol, IReadOnlyDictionary<(string Who, string Protocol), IReadOnlyList<double>> rates, IReadOnlyDictionary<string, TimeSpan?> loads, TimeSpan limit)
     {
         var direct = rates[("direct", protocol)];
         var ours = rates[("ebpf-cni", protocol)];
         return
         [
-            services.ToString("#,0", CultureInfo.InvariantCulture), protocol.ToUpperInvariant(), Rate(direct), Share(ours), Rival("iptables"), Rival("nftables"), Ratio("iptables"), Ratio("nftables"),
+            services.ToString("#,0", CultureInfo.InvariantCulture), protocol.ToUpperInvariant(), RoundRatios.Median(direct).ToString("#,0", CultureInfo.InvariantCulture), Share(ours), Rival("iptables"), Rival("nftables"),
+            Ratio("iptables"), Ratio("nftables"), Ratio(Single),
         ];
 
-        string Rate(double rate) => rate.ToString("#,0", CultureInfo.InvariantCulture);
-        string Share(double rate) => string.Create(CultureInfo.InvariantCulture, $"{rate:#,0} ({rate / direct:0%})");
+        string Share(IReadOnlyList<double> rate) => string.Create(CultureInfo.InvariantCulture, $"{RoundRatios.Median(rate):#,0} ({new RoundRatios(rate, direct).Median():0%})");
         string Rival(string who) => rates.TryGetValue((who, protocol), out var rate) ? Share(rate) : $"not loaded ({Load(loads[who], limit)})";
-        string Ratio(string who) => rates.TryGetValue((who, protocol), out var rate) ? string.Create(CultureInfo.InvariantCulture, $"**{ours / rate:0.00}**") : "";
+        string Ratio(string who) => rates.TryGetValue((who, protocol), out var rate) ? new RoundRatios(ours, rate).Text() : "";
     }
 
     private static string Change(IReadOnlyDictionary<string, double> changes, string who) =>

@@ -23,7 +23,7 @@ internal static class RivalScenario
     public static int[] Sizes { get; } = [1, 1_000, 10_000, 30_000];
 
     private sealed record SizeResult(
-        int Services, IReadOnlyDictionary<(string Who, string Protocol), double> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
+        int Services, IReadOnlyDictionary<(string Who, string Protocol), IReadOnlyList<double>> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
         IReadOnlyDictionary<string, double> ChangeMilliseconds);
 
     public static async Task RunAsync(Report report, int[] sizes)
@@ -33,12 +33,16 @@ internal static class RivalScenario
         using var iptables = PlainNode.Start("iptables");
         using var nftables = PlainNode.Start("nftables");
         await using var bench = await BenchCluster.StartAsync([]);
+        await using var single = await BenchCluster.StartAsync([], "bench-single");
         await bench.Cluster.WaitForPodsReady("app=meter", 1);
-        using var ourMeter = await MeterConnection.OpenAsync(BenchCluster.MeterSocket);
+        await single.Cluster.WaitForPodsReady("app=meter", 1);
+        using var ourMeter = await MeterConnection.OpenAsync(bench.MeterSocket);
+        using var singleMeter = await MeterConnection.OpenAsync(single.MeterSocket);
         using var plainMeter = await MeterConnection.OpenAsync(plain.MeterSocket);
         using var iptablesMeter = await MeterConnection.OpenAsync(iptables.MeterSocket);
         using var nftablesMeter = await MeterConnection.OpenAsync(nftables.MeterSocket);
         var (direct, service) = await bench.TargetsAsync();
+        var (_, alone) = await single.TargetsAsync();
         var made = 0;
         foreach (var size in sizes)
         {
@@ -59,6 +63,7 @@ internal static class RivalScenario
                 ("direct", plainMeter, $"{PlainNode.Server}:{PlainNode.Port}"),
                 ("direct, our node", ourMeter, direct.ToString()),
                 ("ebpf-cni", ourMeter, service.ToString()),
+                (RivalReport.Single, singleMeter, alone.ToString()),
             };
             if (loads["iptables"] is not null)
                 contestants.Add(("iptables", iptablesMeter, PlainNode.ServiceAddress + ":80"));
@@ -75,7 +80,7 @@ internal static class RivalScenario
                     changes["nftables"] = ChangeRules(nftables, s => NftablesRules.Change(s), ["nft", "-f", "-"], set);
             }
             results.Add(new SizeResult(size, rates, loads, changes));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{size} services: {string.Join(", ", rates.Select(r => $"{r.Key.Who} {r.Key.Protocol} {r.Value:0}/s"))}; changes {string.Join(", ", changes.Select(c => $"{c.Key} {c.Value:0.0} ms"))}; loads {string.Join(", ", loads.Select(l => $"{l.Key} {l.Value?.TotalSeconds:0.0} s"))}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{size} services: {string.Join(", ", rates.Select(r => $"{r.Key.Who} {r.Key.Protocol} {RoundRatios.Median(r.Value):0}/s"))}; changes {string.Join(", ", changes.Select(c => $"{c.Key} {c.Value:0.0} ms"))}; loads {string.Join(", ", loads.Select(l => $"{l.Key} {l.Value?.TotalSeconds:0.0} s"))}"));
         }
         await RivalReport.WriteAsync(report, [.. results.Select(r => (r.Services, r.PerSecond, r.Loads, r.ChangeMilliseconds))], LoadLimit);
     }
@@ -84,8 +89,8 @@ internal static class RivalScenario
     private static string[] Restore { get; } =
         [File.Exists("/usr/sbin/iptables-legacy-restore") ? "iptables-legacy-restore" : "iptables-restore"];
 
-    /// <summary>Medians over rounds; within a round everybody in turn, each round beginning with another.</summary>
-    private static Dictionary<(string Who, string Protocol), double> Compare(List<(string Who, MeterConnection Meter, string Target)> contestants)
+    /// <summary>Connections per second, a value a round; within a round everybody in turn, each round beginning with another.</summary>
+    private static Dictionary<(string Who, string Protocol), IReadOnlyList<double>> Compare(List<(string Who, MeterConnection Meter, string Target)> contestants)
     {
         var samples = new Dictionary<(string, string), List<double>>();
         for (var round = -2; round < Rounds; round++)
@@ -104,7 +109,7 @@ internal static class RivalScenario
                 }
             }
         }
-        return samples.ToDictionary(s => s.Key, s => s.Value.Order().ElementAt(s.Value.Count / 2));
+        return samples.ToDictionary(s => s.Key, s => (IReadOnlyList<double>)s.Value);
     }
 
     /// <summary>From the request to the API until the node's table has it; median, in milliseconds.</summary>
