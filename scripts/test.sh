@@ -32,8 +32,8 @@ for project in "${projects[@]}"; do
 	printf '%-32s %5d passed %3d failed %3d skipped  %4d s\n' "$name" "$good" "$bad" "$skips" $((SECONDS - started))
 	if [ $bad -gt 0 ] || [ "${VERBOSE:-}" = 1 ]; then
 		sed 's/^/    /' "$scratch/$name.log" | tail -n 400
-		# From a test's name to the next one's: said again at the end, where they are looked for.
-		awk '/\[FAIL\]$/ { on = 60 } /\[(SKIP|PASS)\]$/ || /^[^ ]/ { on = 0 } on-- > 0' "$scratch/$name.log" >>"$scratch/failed"
+		# From a test's name on: said again at the end, where they are looked for. The name, and what is wrong.
+		awk '/\[FAIL\]$/ { on = 12 } /\[(SKIP|PASS)\]$/ || /^[^ ]/ { on = 0 } on-- > 0' "$scratch/$name.log" | cut -c 1-300 >>"$scratch/failed"
 	else
 		seeds=$(grep -oE '^ *seed [0-9]+' "$scratch/$name.log" | awk '{ print $2 }' | tr '\n' ' ')
 		[ -n "$seeds" ] && echo "    seeds: $seeds(repeat one with EBPF_CNI_SEED=...)"
@@ -58,7 +58,7 @@ fi
 if [ -s "$scratch/failed" ]; then
 	echo
 	echo "failed:"
-	cat "$scratch/failed"
+	head -n 200 "$scratch/failed"
 fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
