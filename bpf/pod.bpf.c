@@ -33,6 +33,25 @@ static __always_inline int ebc_check_source(struct __sk_buff *skb, struct ebc_pa
 	return ebc_owner(src, p->eth.h_source, p->about.ifindex);
 }
 
+/*
+ * Behind another CNI plugin, whose addresses, links and rules these are: what is for a service, or answers
+ * it, goes on translated. All else is not touched, and the plugin's to judge, its source too.
+ */
+static __noinline int ebc_services_only(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+{
+	if (reason || skb->vlan_present || p->flags & EBC_PKT_ARP)
+		return ebc_pass(p, EBC_REASON_FORWARDED);
+	if (p->flags & EBC_PKT_V6
+		? ebc_v6_multicast(&p->about.flow.dst) || ebc_v6_link_local(&p->about.flow.dst) ||
+		      ebc_v6_link_local(&p->about.flow.src)
+		: ebc_v4_for_many(&p->about.flow.dst))
+		return ebc_pass(p, EBC_REASON_FORWARDED);
+	reason = ebc_translate(skb, p);
+	if (reason >= EBC_DROP_FIRST)
+		return ebc_deny(skb, p, reason);
+	return p->flags & EBC_PKT_CHANGED ? ebc_forward(skb, p, reason) : ebc_pass(p, reason);
+}
+
 /* Sent by a pod. */
 SEC("tc")
 int ebc_pod_egress(struct __sk_buff *skb)
@@ -44,6 +63,8 @@ int ebc_pod_egress(struct __sk_buff *skb)
 	p = ebc_parse(skb, EBC_HOOK_POD_EGRESS, &reason);
 	if (!p)
 		return TC_ACT_SHOT;
+	if (ebc_configured(EBC_CONFIG_CHAINED))
+		return ebc_services_only(skb, p, reason);
 	if (!reason && skb->vlan_present)
 		reason = EBC_DROP_PROTOCOL;
 	if (!reason)

@@ -46,7 +46,9 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
-	if (!(p->flags & EBC_PKT_CHANGED) && !ebc_endpoint(&p->to.dst))
+	/* Behind another CNI plugin, what is no service's goes the way that it made, past its rules. */
+	if (!(p->flags & EBC_PKT_CHANGED) &&
+	    (ebc_configured(EBC_CONFIG_CHAINED) || !ebc_endpoint(&p->to.dst)))
 		return ebc_pass(p, EBC_REASON_FORWARDED);
 	ebc_learn_way_back(p, reason);
 	return ebc_forward(skb, p, reason);

@@ -31,8 +31,8 @@ need python3 "the web pods of the demo" has python3
 need containerd "the runtime of the tests that a real one drives" has containerd
 need runc "starts containerd's containers" has runc
 need containernetworking-plugins "the loopback plugin that containerd calls, and plugins to chain with and to compare with" test -x /usr/lib/cni/loopback
+need iptables "what the portmap plugin writes its rules with, in the tests of chains" has iptables-restore
 if [ "${BENCH:-}" = 1 ]; then
-	need iptables "the rules to compare with" has iptables-restore
 	need nftables "the rules to compare with" has nft
 fi
 need kubernetes-client "kubectl, for the demo and the end-to-end tests" has kubectl

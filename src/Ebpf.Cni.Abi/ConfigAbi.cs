@@ -34,6 +34,9 @@ public enum ConfigFlags : uint
 
     /// <summary>The node's sockets may not bind a NodePort.</summary>
     BindGuard = 1 << 8,
+
+    /// <summary>Pods' interfaces are another plugin's: only what is for services is touched.</summary>
+    Chained = 1 << 9,
 }
 
 /// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>

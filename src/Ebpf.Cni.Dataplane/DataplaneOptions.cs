@@ -29,6 +29,11 @@ public sealed record DataplaneOptions
 
     public SocketLbMode SocketLb { get; init; } = SocketLbMode.Full;
 
+    /// <summary>
+    /// Pods' interfaces are another plugin's: nothing is checked, and nothing is touched but what is for a service or answers it.
+    /// </summary>
+    public bool Chained { get; init; }
+
     /// <summary>Pods leave the cluster with the node's address.</summary>
     public bool Masquerade { get; init; } = true;
 

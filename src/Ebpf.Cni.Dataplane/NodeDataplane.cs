@@ -182,6 +182,7 @@ public sealed class NodeDataplane : IDisposable
         | (hostServices ? ConfigFlags.HostServices : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
+        | (options.Chained ? ConfigFlags.Chained : 0)
         | (options.BindGuard ? ConfigFlags.BindGuard : 0),
         options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts);
 

@@ -17,6 +17,7 @@ enum ebc_config_flags {
 	EBC_CONFIG_HOST_SERVICES =
 	    1 << 7, /* tc translates the node's own packets too (no socket hooks: socketLB off) */
 	EBC_CONFIG_BIND_GUARD = 1 << 8, /* the node's sockets may not bind a NodePort */
+	EBC_CONFIG_CHAINED = 1 << 9,	/* pods' interfaces are another plugin's: only services are touched */
 };
 
 /* Seconds of idleness after which an entry of ebc_ct_v2 is dead, by state (enum ebc_ct_state). */

@@ -84,6 +84,9 @@ public sealed partial class CniHandler
                 "the node's tables are behind the cluster: services may lead nowhere, for running pods too", "the agent's log and /healthz tell why");
         }
 
+        // Addresses are the other plugin's affair, and so is what it says about them.
+        if (limits.Chained)
+            return CniAnswer.Empty;
         if (!store.HasRanges)
             throw new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known");
         foreach (var (family, inUse, capacity) in store.Usage)

@@ -30,9 +30,9 @@ public sealed partial class CniHandler(
                 return CniAnswer.Empty;
         }
 
-        var answer = await ExclusivelyAsync(request.Key, request.Command == "ADD", () => request.Command switch
+        var answer = await ExclusivelyAsync(request.Key, request.Command == "ADD" && !limits.Chained, () => request.Command switch
         {
-            "ADD" => AddResult.Of(Add(request), request),
+            "ADD" => limits.Chained ? AddChained(request) : AddResult.Of(Add(request), request),
             "DEL" => Delete(request.Key),
             "CHECK" => Check(request),
             _ => throw new CniException(CniErrorCode.InvalidEnvironment, $"'{request.Command}' is not a command of this agent"),
@@ -76,9 +76,9 @@ public sealed partial class CniHandler(
         }
 
         var existing = store.Find(request.Key);
-        if (existing is not null && !request.Runtime.Addresses.All(a => existing.Addresses.Contains(a.ToString())))
+        if (existing is { Foreign: not null } || (existing is not null && !request.Runtime.Addresses.All(a => existing.Addresses.Contains(a.ToString()))))
         {
-            // An older attachment of the same name, with other addresses than are asked for now.
+            // An older attachment of the same name, with other addresses than are asked for now, or another plugin's.
             Delete(request.Key);
             existing = null;
         }
@@ -221,6 +221,10 @@ public sealed partial class CniHandler(
 
         [LoggerMessage(3125, LogLevel.Information, "DEL {Key} was queued while this agent was away, and is done")]
         public static partial void DeletedLater(ILogger log, EndpointKey key);
+
+        [LoggerMessage(3127, LogLevel.Warning,
+            "{Key} (pod {Pod}): its interface is no veth of this node; its sockets have services, its packets (--socket-lb hostOnly and off, SCTP) have none")]
+        public static partial void NoHostSide(ILogger log, EndpointKey key, string pod);
 
         [LoggerMessage(3126, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
         public static partial void StrayRemoved(ILogger log, string what);

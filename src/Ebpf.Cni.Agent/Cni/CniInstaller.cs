@@ -22,12 +22,55 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
     /// <exception cref="IOException">A directory cannot be written.</exception>
     public void Install()
     {
+        InstallPlugin();
+        Put(Own, Configuration(), ReadableByAll);
+    }
+
+    /// <summary>
+    /// --cni-mode chained: puts our plugin behind those of the configuration that the runtime takes now. Where there is none (any more), ours goes
+    /// too.
+    /// </summary>
+    /// <returns>Why pods do not go through our plugin, in words; null when they do.</returns>
+    /// <exception cref="IOException">A directory cannot be written.</exception>
+    public string? InstallChained()
+    {
+        InstallPlugin();
+        var other = ChainedConfiguration.Base(options.CniConfDir);
+        if (other is null)
+        {
+            File.Delete(Own);
+            return $"there is no other plugin's configuration in {options.CniConfDir} yet";
+        }
+
+        try
+        {
+            if (ChainedConfiguration.Compose(File.ReadAllBytes(other), options.CniSocket) is not { } composed)
+            {
+                File.Delete(Own);
+                return null;
+            }
+
+            Put(Own, composed, ReadableByAll);
+        }
+        catch (JsonException e)
+        {
+            return $"{other} cannot be read: {e.Message}";
+        }
+
+        return string.CompareOrdinal(Path.GetFileName(other), ConfigurationName) < 0
+            ? $"{other} sorts before {Own}, and runtimes take the first: add {{\"type\":\"{PluginName}\",\"agentSocket\":\"{options.CniSocket}\"}} to its plugins"
+            : null;
+    }
+
+    private string Own => Path.Combine(options.CniConfDir, ConfigurationName);
+
+    private void InstallPlugin()
+    {
         Directory.CreateDirectory(options.CniBinDir);
         Directory.CreateDirectory(options.CniConfDir);
         AtomicFile.RemoveLeftovers(options.CniBinDir, PluginName);
         AtomicFile.RemoveLeftovers(options.CniConfDir, ConfigurationName);
         Put(Path.Combine(options.CniBinDir, PluginName), File.ReadAllBytes(options.CniPlugin), Executable);
-        Put(Path.Combine(options.CniConfDir, ConfigurationName), Configuration(), ReadableByAll);
     }
 
     private void Put(string path, byte[] content, UnixFileMode mode)
@@ -47,20 +90,25 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
             writer.WriteString("cniVersion", ConfigurationVersion);
             writer.WriteString("name", "ebpf-cni");
             writer.WriteStartArray("plugins");
-            writer.WriteStartObject();
-            writer.WriteString("type", PluginName);
-            writer.WriteString("agentSocket", options.CniSocket);
-            // The runtime hands over only what a plugin says it knows.
-            writer.WriteStartObject("capabilities");
-            foreach (var capability in RuntimeConfig.Capabilities)
-                writer.WriteBoolean(capability, true);
-            writer.WriteEndObject();
-            writer.WriteEndObject();
+            WritePlugin(writer, options.CniSocket, RuntimeConfig.Capabilities);
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
 
         return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Our element of a list's plugins. The runtime hands over only what a plugin says it is capable of.</summary>
+    internal static void WritePlugin(Utf8JsonWriter writer, string agentSocket, IReadOnlyList<string> capabilities)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("type", PluginName);
+        writer.WriteString("agentSocket", agentSocket);
+        writer.WriteStartObject("capabilities");
+        foreach (var capability in capabilities)
+            writer.WriteBoolean(capability, true);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
     }
 
     private static partial class Log

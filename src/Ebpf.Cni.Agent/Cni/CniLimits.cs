@@ -6,6 +6,9 @@ namespace Ebpf.Cni.Agent.Cni;
 /// <param name="HostPortsLimit">How long an ADD with port mappings waits until they lead to the pod.</param>
 public sealed record CniLimits(int Parallel, TimeSpan RangesLimit, TimeSpan HostPortsLimit)
 {
+    /// <summary>Behind another plugin: its interfaces and addresses, our services.</summary>
+    public bool Chained { get; init; }
+
     /// <summary>
     /// Whether what is in the kernel is up to date with the cluster. If it is not, pods may be without services, those that run as well as
     /// new ones.

@@ -26,13 +26,15 @@ public sealed partial class CniService(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
-        node.Run(store.Ranges.Select(r => r.Family));
+        var chained = options.CniMode == CniMode.Chained;
+        if (!chained)
+            node.Run(store.Ranges.Select(r => r.Family));
         if (options.SocketLb == SocketLbMode.Off)
             node.TranslateOwnPackets();
-        var network = new VethPodNetwork(mtu);
+        var network = new PodNetworks(new VethPodNetwork(mtu));
         var programs = new DataplaneEndpointPrograms(dataplane);
         var pending = new PendingDeletes(PendingDelete.DirectoryBeside(options.CniSocket), logs.CreateLogger<PendingDeletes>());
-        var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy };
+        var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };
         using var handler = new CniHandler(store, network, programs, hostPorts, pending, limits, logs.CreateLogger<CniHandler>());
         // First, so that pods that are deleted already are not adopted.
         await handler.DeletePendingAsync(stoppingToken);
@@ -42,7 +44,8 @@ public sealed partial class CniService(
             options.CniSocket, (request, cancel) => refusals.Watch(handler.HandleAsync, request, cancel), metrics, logs.CreateLogger<CniServer>());
         server.Open();
         status.ServingCni();
-        TellMtu(logs.CreateLogger<CniService>());
+        if (!chained)
+            TellMtu(logs.CreateLogger<CniService>());
         await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken));
     }
 
@@ -80,26 +83,5 @@ public sealed partial class CniService(
     {
         [LoggerMessage(3161, LogLevel.Information, "pods get an MTU of {Mtu} ({Source})")]
         public static partial void Mtu(ILogger log, int mtu, string source);
-    }
-}
-
-/// <summary>Tells the container runtime of us, once a pod could be started: it takes the node for ready then.</summary>
-public sealed partial class CniInstallation(
-    CniInstaller installer, SyncStatus status, AddressStore store, AgentOptions options, TimeProvider time, ILogger<CniInstallation> log) : BackgroundService
-{
-    private readonly long _started = time.GetTimestamp();
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        await Task.WhenAll(status.FirstSync, status.CniServing, store.RangesKnown).WaitAsync(stoppingToken);
-        installer.Install();
-        Log.Ready(log, time.GetElapsedTime(_started).TotalSeconds, options.MetricsAddress, options.HealthzAddress);
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(3162, LogLevel.Information,
-            "ready after {Seconds:0.0} s: metrics at http://{Metrics}/metrics, health at http://{Health}/healthz and /readyz")]
-        public static partial void Ready(ILogger log, double seconds, System.Net.IPEndPoint metrics, System.Net.IPEndPoint health);
     }
 }

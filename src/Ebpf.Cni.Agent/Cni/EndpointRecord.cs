@@ -46,6 +46,9 @@ public sealed record EndpointRecord
     /// <summary>Rates that were asked for (the capability bandwidth); null without.</summary>
     public Bandwidth? Bandwidth { get; init; }
 
+    /// <summary>Set where another plugin made the interface and gave the addresses; null where we did.</summary>
+    public ForeignInterface? Foreign { get; init; }
+
     [JsonIgnore]
     public EndpointKey Key => new(ContainerId, Ifname);
 
@@ -55,8 +58,13 @@ public sealed record EndpointRecord
 
     /// <summary>Of the host's side, 6 bytes: the pod's gateway.</summary>
     [JsonIgnore]
-    public byte[] HostMac => Key.Mac(host: true);
+    public byte[] HostMac => Foreign is { } foreign && MacAddr.TryParse(foreign.HostMac, out var theirs) ? theirs.ToBytes() : Key.Mac(host: true);
 }
+
+/// <summary>An interface that another plugin made (--cni-mode chained): how its side on the node is known again.</summary>
+/// <param name="HostName">Its name; "" where the pod's interface is no veth, and nothing on the node is the pod's alone.</param>
+/// <param name="HostMac">Its MAC address, as text.</param>
+public sealed record ForeignInterface(string HostName, string HostMac);
 
 /// <summary>Addresses that must not be given out yet.</summary>
 public sealed record RestingRecord(string Address, DateTimeOffset Until);

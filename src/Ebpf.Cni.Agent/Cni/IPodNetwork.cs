@@ -1,6 +1,8 @@
 namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>The host side of a pod's veth.</summary>
+/// <param name="Ifindex">0 where the pod has nothing of its own on the node: then there is nothing to attach programs to.</param>
+/// <param name="Name">Ours for it, by which programs are pinned; another plugin's interface has a name of its own besides.</param>
 public readonly record struct HostLink(int Ifindex, string Name);
 
 /// <summary>Links, addresses, routes and neighbours of pods. Errors are exceptions of any type; a failed call may have done a part.</summary>
@@ -14,6 +16,10 @@ public interface IPodNetwork
     /// missing as a whole says nothing).
     /// </summary>
     bool NamespaceIsGone(string netns);
+
+    /// <summary>The interface of this name that another plugin has made in the namespace, and its other side, if it is a veth's.</summary>
+    /// <returns>The node's side and the pod's MAC address as text; null when the pod has no such interface.</returns>
+    (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname);
 
     /// <summary>MTU for a new pod.</summary>
     int Mtu();

@@ -174,6 +174,28 @@ public sealed partial class AddressStore : IAddressStore
         }
     }
 
+    public EndpointRecord AddForeign(EndpointRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        lock (_lock)
+        {
+            if (_records.Values.FirstOrDefault(r => r.Key.Hash == record.Key.Hash) is { } other)
+                throw new CniException(CniErrorCode.Internal, $"{record.Key} and {other.Key} have the same hash, or the first is here already");
+            try
+            {
+                record = record with { Number = NextNumber() };
+                _files.Write(record);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e);
+            }
+
+            Remember(record);
+            return record;
+        }
+    }
+
     public void Save(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
@@ -209,7 +231,7 @@ public sealed partial class AddressStore : IAddressStore
             if (!_records.TryGetValue(record.Key, out var known))
                 return;
             var now = _time.GetUtcNow();
-            foreach (var address in Parse(known.Addresses))
+            foreach (var address in Parse(known.Foreign is null ? known.Addresses : []))
                 Array.Find(_allPools, p => p.Family == address.Family)?.Release(address, now);
             TrySavePool();
             _files.Delete(known);
@@ -264,7 +286,7 @@ public sealed partial class AddressStore : IAddressStore
     private void Rebuild(IReadOnlyList<PodCidr> ranges, IReadOnlyList<RestingAddress> resting)
     {
         _ranges = ranges;
-        var inUse = _records.Values.SelectMany(r => Parse(r.Addresses)).ToList();
+        var inUse = _records.Values.Where(r => r.Foreign is null).SelectMany(r => Parse(r.Addresses)).ToList();
         _allPools =
         [
             .. ((AddressFamily[])[AddressFamily.InterNetwork, AddressFamily.InterNetworkV6]).Select(family => AddressPool.Restore(

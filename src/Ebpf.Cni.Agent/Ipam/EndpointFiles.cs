@@ -33,7 +33,8 @@ public sealed class EndpointFiles
             // Whatever is there twice was not written by an agent; the first keeps it.
             if (cause is null && !numbers.Add(record!.Number))
                 cause = $"another record has its number {record.Number}";
-            if (cause is null && record!.Addresses.FirstOrDefault(a => !addresses.Add(a)) is { } twice)
+            // Addresses that another plugin gave may be given again before we hear of it.
+            if (cause is null && record!.Foreign is null && record.Addresses.FirstOrDefault(a => !addresses.Add(a)) is { } twice)
                 cause = $"another record has its address {twice}";
             if (cause is null)
                 records.Add(record!);

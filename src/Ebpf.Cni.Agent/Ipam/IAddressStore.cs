@@ -26,6 +26,11 @@ public interface IAddressStore
     /// <exception cref="CniException">Code 102: no free address. Code 103: one that was asked for cannot be had. Code 101: the disk. Nothing is reserved then.</exception>
     EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked);
 
+    /// <summary>A new record for an interface that another plugin made, with the addresses that it gave: none of ours.</summary>
+    /// <param name="record">Without a number, which it gets here.</param>
+    /// <exception cref="CniException">Code 101: the disk. Nothing is kept then.</exception>
+    EndpointRecord AddForeign(EndpointRecord record);
+
     /// <summary>Replaces the record of the same key; its addresses and number stay.</summary>
     void Save(EndpointRecord record);
 

@@ -10,16 +10,25 @@ namespace Ebpf.Cni.Agent.Node;
 /// <summary>Pods' share of the dataplane: pins are named by the host interface, entries by the pod's addresses.</summary>
 public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpointPrograms
 {
-    public void Attach(HostLink link) => dataplane.Pods.Attach(link.Ifindex, link.Name);
+    public void Attach(HostLink link)
+    {
+        if (link.Ifindex > 0)
+            dataplane.Pods.Attach(link.Ifindex, link.Name);
+    }
 
     public void Detach(EndpointKey key) => dataplane.Pods.Detach(key.HostInterface);
 
-    public void Publish(EndpointRecord endpoint, HostLink link) => dataplane.Endpoints.Put(Entry(endpoint, link));
+    public void Publish(EndpointRecord endpoint, HostLink link)
+    {
+        if (link.Ifindex > 0)
+            dataplane.Endpoints.Put(Entry(endpoint, link));
+    }
 
     public void Withdraw(EndpointRecord endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        dataplane.Endpoints.Remove(Addresses(endpoint));
+        // Another plugin may have given an address to the next pod before this one's DEL came.
+        dataplane.Endpoints.Remove(Addresses(endpoint), endpoint.Foreign is null ? null : endpoint.Number);
     }
 
     public void RemoveAllBut(IReadOnlyCollection<EndpointRecord> endpoints)
@@ -35,6 +44,8 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpoi
     public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link)
     {
         var differences = new List<string>();
+        if (link.Ifindex == 0)
+            return differences;
         var expected = Entry(endpoint, link);
         var found = dataplane.Endpoints.List().FirstOrDefault(e => e.Id == endpoint.Number);
         if (found is null)
@@ -49,7 +60,11 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpoi
 
     private static PodEndpoint Entry(EndpointRecord endpoint, HostLink link) => new(
         endpoint.Number, link.Ifindex, MacAddr.FromBytes(endpoint.PodMac), MacAddr.FromBytes(endpoint.HostMac),
-        [.. Addresses(endpoint)], NetnsCookie(endpoint)) { Queued = endpoint.Bandwidth is { IngressRate: > 0 } };
+        [.. Addresses(endpoint)], NetnsCookie(endpoint))
+        {
+            // Another plugin may limit the rate on its own interface, and may want to see what goes there.
+            Queued = endpoint.Foreign is not null || endpoint.Bandwidth is { IngressRate: > 0 },
+        };
 
     /// <summary>Without it a pod's sockets are known by nothing until they have a source address: its affinity would start over for each.</summary>
     private static ulong NetnsCookie(EndpointRecord endpoint)

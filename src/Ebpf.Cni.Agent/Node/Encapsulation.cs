@@ -22,7 +22,7 @@ internal static class Encapsulation
     {
         ArgumentNullException.ThrowIfNull(routing);
         ArgumentNullException.ThrowIfNull(desired);
-        if (routing.Mode == RoutingMode.Direct)
+        if (routing.Mode is RoutingMode.Direct or RoutingMode.None)
             return 0;
         var expected = routing.Underlay switch
         {

@@ -172,7 +172,7 @@ public sealed class NodeState : IHostPorts
 
     private RoutingContext Routing(NetworkFacts facts, NodeNetwork network) => new()
     {
-        Mode = _options.Routing,
+        Mode = _options.EffectiveRouting,
         Underlay = _options.TunnelUnderlay,
         OnLink = OnLinkNetworks.Of(facts, network.Uplinks.Select(u => u.Ifindex)),
         InternalIPs = [.. _internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().Select(Addr.From)],

@@ -35,6 +35,8 @@ public sealed class VethPodNetwork(PodMtu mtu) : IPodNetwork
         return !netns.StartsWith("/proc/", StringComparison.Ordinal) && !Path.Exists(netns) && Directory.Exists(Path.GetDirectoryName(netns));
     }
 
+    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => ForeignLinks.Find(netns, ifname);
+
     public int Mtu() => mtu.Value;
 
     public HostLink CreateLink(EndpointRecord endpoint)

@@ -36,6 +36,16 @@ public enum PodAttachment
     Clsact,
 }
 
+/// <summary>What is ours of a pod's network.</summary>
+public enum CniMode
+{
+    /// <summary>All of it.</summary>
+    Full,
+
+    /// <summary>Services alone: another CNI plugin makes interfaces, addresses, routes and rules.</summary>
+    Chained,
+}
+
 /// <summary>What the agent was told, once; <see cref="OptionTable"/> says where each value comes from and what it means.</summary>
 public sealed record AgentOptions
 {
@@ -67,6 +77,7 @@ public sealed record AgentOptions
     public bool LocalhostNodePorts { get; init; }
     public bool ExternalIPs { get; init; }
     public ExternalSource ExternalSource { get; init; }
+    public CniMode CniMode { get; init; }
     public bool Masquerade { get; init; }
     public ImmutableArray<IPNetwork> MasqueradeExempt { get; init; } = [];
     public bool BindGuard { get; init; }
@@ -108,6 +119,12 @@ public sealed record AgentOptions
     public TimeSpan VerifyPeriod { get; init; }
     public TimeSpan HealthzTimeout { get; init; }
     public bool DropLog { get; init; }
+
+    /// <summary>What leaves the cluster is the other plugin's affair in chained mode.</summary>
+    public bool MasqueradesPods => Masquerade && CniMode == CniMode.Full;
+
+    /// <summary>So are routes to other nodes.</summary>
+    public RoutingMode EffectiveRouting => CniMode == CniMode.Full ? Routing : RoutingMode.None;
 
     /// <summary>The unix socket on which the plugin finds the agent.</summary>
     public string CniSocket => Path.Combine(RunDir, "cni.sock");

@@ -14,6 +14,9 @@ public sealed partial class NodeRanges(AddressStore addresses, NodeSetup node, A
     public void Take(ClusterSnapshot cluster)
     {
         ArgumentNullException.ThrowIfNull(cluster);
+        // Addresses, and what the node needs to route, are the other plugin's then.
+        if (options.CniMode == CniMode.Chained)
+            return;
         if (!cluster.Nodes.TryGetValue(options.NodeName, out var self))
         {
             Tell("absent", () => Log.Absent(log, options.NodeName));

@@ -21,6 +21,8 @@ internal readonly record struct PeerWay(Addr? Gateway, Addr? Tunnel, string? Rea
     public static PeerWay Of(NodeContext context, List<Addr> own, string peer, List<Addr> addresses, bool ipv4)
     {
         var routing = context.Routing;
+        if (routing.Mode == RoutingMode.None)
+            return default;
         if (addresses.Count == 0)
             return new PeerWay(null, null, IssueReason.NodeAddressMissing, "the node has no InternalIP");
         if (addresses.Find(own.Contains) is var taken && own.Contains(taken))

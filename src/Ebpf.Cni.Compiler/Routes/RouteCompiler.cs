@@ -71,7 +71,7 @@ internal static class RouteCompiler
             if (way.Reason is { } reason)
                 issues.Add(reason, $"podCIDR {range} has no route: {way.Cause}");
             else
-                claims.Add(new Claim(range, name, way, issues));
+                claims.Add(new Claim(range, name, way == default ? null : way, issues));
         }
     }
 

@@ -60,13 +60,15 @@ public sealed class EndpointTable : IDisposable
     }
 
     /// <summary>Removes addresses; absent ones are no error.</summary>
+    /// <param name="addresses">Of one pod or of many.</param>
+    /// <param name="owner">Only where they are this pod's; null: whosever they are.</param>
     /// <returns>How many were there.</returns>
-    public int Remove(IEnumerable<Addr> addresses)
+    public int Remove(IEnumerable<Addr> addresses, uint? owner = null)
     {
         ArgumentNullException.ThrowIfNull(addresses);
         lock (_lock)
         {
-            var all = addresses.ToList();
+            var all = addresses.Where(a => owner is null || (_map.TryLookup(new EpKey(a), out Ep entry) && entry.Id == owner)).ToList();
             Forget(all);
             return all.Count(a => _map.Delete(new EpKey(a)));
         }

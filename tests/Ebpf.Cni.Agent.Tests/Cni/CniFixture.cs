@@ -32,6 +32,9 @@ internal sealed class CniFixture : IDisposable
     /// <summary>What the status says about the kernel's tables.</summary>
     public bool Current { get; set; } = true;
 
+    /// <summary>Counts from the next <see cref="Restart"/> on.</summary>
+    public bool Chained { get; set; }
+
     public string QueueDirectory => Path.Combine(_state.Path, "deletes");
     public string EndpointDirectory => Path.Combine(_state.Path, "endpoints");
     public IEnumerable<string> Files => Directory.EnumerateFiles(EndpointDirectory);
@@ -57,7 +60,7 @@ internal sealed class CniFixture : IDisposable
         new(new EndpointFiles(directory), TimeSpan.FromSeconds(60), Time, NullLogger<AddressStore>.Instance);
 
     public CniHandler HandlerOver<TNode>(TNode node, AddressStore? store = null) where TNode : IPodNetwork, IEndpointPrograms =>
-        new(store ?? Store, node, node, HostPorts, Pending, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)) { Current = () => Current }, NullLogger<CniHandler>.Instance);
+        new(store ?? Store, node, node, HostPorts, Pending, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)) { Current = () => Current, Chained = Chained }, NullLogger<CniHandler>.Instance);
 
     public static CniRequest Request(
         string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "", string network = "k8s") =>

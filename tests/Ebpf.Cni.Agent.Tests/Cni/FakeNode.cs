@@ -35,6 +35,11 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
 
     public HashSet<string> GoneNamespaces { get; } = [];
 
+    /// <summary>What another plugin has made, by namespace.</summary>
+    public Dictionary<string, (ForeignInterface Host, string PodMac)> Foreign { get; } = [];
+
+    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => Foreign.TryGetValue(netns, out var found) ? found : null;
+
     public bool NamespaceIsGone(string netns) => GoneNamespaces.Contains(netns);
 
     public int Mtu() => 1400;

@@ -1,0 +1,62 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Ebpf.Cni.Agent.Cni;
+
+/// <summary>
+/// The configuration list for --cni-mode chained: the other plugin's, whole and under its own name, with our plugin behind its last. It goes
+/// into a file of our own that sorts first; the other's file is left as it is, so that removing ours is all it takes to be gone.
+/// </summary>
+internal static class ChainedConfiguration
+{
+    private static readonly string[] Extensions = [".conf", ".conflist", ".json"];
+
+    /// <summary>The file that a runtime would take if ours were not there; null without any.</summary>
+    public static string? Base(string directory) => Directory.Exists(directory)
+        ? Directory.EnumerateFiles(directory)
+            .Where(f => Extensions.Contains(Path.GetExtension(f)) && Path.GetFileName(f) != CniInstaller.ConfigurationName)
+            .OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal).FirstOrDefault()
+        : null;
+
+    /// <returns>Null when our plugin is in it already: whoever wrote it did so himself.</returns>
+    /// <exception cref="JsonException">It is no configuration.</exception>
+    public static byte[]? Compose(ReadOnlyMemory<byte> other, string agentSocket)
+    {
+        using var document = JsonDocument.Parse(other);
+        var root = document.RootElement;
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String)
+            throw new JsonException("it is not a network configuration");
+        var isList = root.TryGetProperty("plugins", out var list);
+        if (isList ? list.ValueKind != JsonValueKind.Array : !root.TryGetProperty("type", out _))
+            throw new JsonException("it has no plugins");
+        JsonElement[] plugins = isList ? [.. list.EnumerateArray()] : [root];
+        return plugins.Any(p => p.ValueKind == JsonValueKind.Object && p.TryGetProperty("type", out var type) && type.ValueEquals(CniInstaller.PluginName))
+            ? null
+            : Write(root, isList, plugins, agentSocket);
+    }
+
+    private static byte[] Write(JsonElement root, bool isList, JsonElement[] plugins, string agentSocket)
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            writer.WriteStartObject();
+            // A single plugin's configuration is the list's and the plugin's in one.
+            foreach (var member in root.EnumerateObject().Where(m => isList ? m.Name != "plugins" : m.Name is "cniVersion" or "name"))
+                member.WriteTo(writer);
+            writer.WriteStartArray("plugins");
+            foreach (var plugin in plugins)
+                plugin.WriteTo(writer);
+            CniInstaller.WritePlugin(writer, agentSocket, DoesPorts(plugins) ? [] : ["portMappings"]);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>hostPorts are done by one plugin: the other's portmap goes before us.</summary>
+    private static bool DoesPorts(JsonElement[] plugins) => plugins.Any(p =>
+        p.ValueKind == JsonValueKind.Object && p.TryGetProperty("capabilities", out var capabilities) && capabilities.ValueKind == JsonValueKind.Object
+        && capabilities.TryGetProperty("portMappings", out var ports) && ports.ValueKind == JsonValueKind.True);
+}

@@ -1,0 +1,44 @@
+using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
+
+namespace Ebpf.Cni.Agent.Node;
+
+/// <summary>Interfaces that another plugin made: found and looked at, never changed.</summary>
+internal static class ForeignLinks
+{
+    private const string Veth = "veth";
+
+    /// <summary>
+    /// The pod's interface, and the node's side of it where it is a veth whose other end is here. A macvlan, an ipvlan or a moved device has no
+    /// side that is this pod's alone.
+    /// </summary>
+    public static (ForeignInterface Host, string PodMac)? Find(string netns, string ifname)
+    {
+        using var pod = NetworkNamespace.Open(netns);
+        using var inside = RouteNetlink.Open(pod);
+        if (inside.FindLink(ifname) is not { } link)
+            return null;
+        var mac = link.Mac.Length == 6 ? MacAddr.FromBytes(link.Mac).ToString() : "";
+        using var outside = RouteNetlink.Open();
+        // Numbers of interfaces count in a namespace each: both ends must name the other.
+        return link is { Kind: Veth, PeerIndex: > 0 } && outside.FindLink(link.PeerIndex) is { Kind: Veth } host && host.PeerIndex == link.Index
+            ? (new ForeignInterface(host.Name, MacAddr.FromBytes(host.Mac).ToString()), mac)
+            : (new ForeignInterface("", ""), mac);
+    }
+
+    /// <summary>The node's side as it was found; null when it is gone, or is another.</summary>
+    public static HostLink? FindHost(EndpointRecord endpoint)
+    {
+        var foreign = endpoint.Foreign!;
+        if (foreign.HostName.Length == 0)
+            return new HostLink(0, endpoint.Key.HostInterface);
+        using var netlink = RouteNetlink.Open();
+        return netlink.FindLink(foreign.HostName) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.HostMac)
+            ? new HostLink(link.Index, endpoint.Key.HostInterface)
+            : null;
+    }
+
+    public static bool HasPodSide(EndpointRecord endpoint) => Find(endpoint.Netns, endpoint.Ifname) is { } found && found.PodMac == endpoint.Mac;
+}
