@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Plugin.Protocol;
 using Ebpf.Cni.Testing;
@@ -9,7 +12,7 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Agent.Tests.Node;
 
 /// <summary>What a runtime may ask for, and what is left of what nobody remembers, in the kernel.</summary>
-public class RealCapabilityTests
+public class RealCapabilityTests(ITestOutputHelper log)
 {
     private const string Limited =
         ",\"runtimeConfig\":{\"bandwidth\":{\"ingressRate\":80000000,\"ingressBurst\":8,\"egressRate\":16000000,\"egressBurst\":160000}}";
@@ -61,6 +64,26 @@ public class RealCapabilityTests
     }
 
     [Fact]
+    public async Task What_goes_to_a_limited_pod_keeps_to_its_rate()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        var (a, b) = (node.Pod("a"), node.Pod("b"));
+        await node.Run("ADD", "a");
+        // A megabyte a second, and a tenth of one at once.
+        var answer = await node.Run("ADD", "b", ",\"runtimeConfig\":{\"bandwidth\":{\"ingressRate\":8000000,\"ingressBurst\":800000}}");
+        var address = IPAddress.Parse(answer.GetProperty("result").GetProperty("ips")[0].GetProperty("address").GetString()!.Split('/')[0]);
+        var limited = Send(a, b, address, 600_000);
+        log.WriteLine($"600,000 bytes at 1,000,000 a second: {limited.TotalMilliseconds:0} ms");
+        Assert.True(limited > TimeSpan.FromMilliseconds(400), $"{limited.TotalMilliseconds:0} ms");
+        await node.Run("ADD", "b");
+        // The control: nothing else is slow here.
+        Assert.True(Send(a, b, address, 600_000) < limited);
+        await node.Run("DEL", "a");
+        await node.Run("DEL", "b");
+    }
+
+    [Fact]
     public async Task A_start_removes_what_is_ours_without_a_record_and_nothing_else()
     {
         Requires.Root();
@@ -97,13 +120,31 @@ public class RealCapabilityTests
         await node.Run("DEL", "a");
     }
 
+    /// <summary>How long it takes until all has arrived.</summary>
+    private static TimeSpan Send(NetworkNamespace from, NetworkNamespace to, IPAddress address, int bytes)
+    {
+        using var listener = to.Run(() => new TcpListener(address, 0));
+        listener.Start();
+        using var client = from.Run(() => new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp));
+        client.Connect(listener.LocalEndpoint);
+        using var server = listener.AcceptSocket();
+        server.ReceiveTimeout = 20_000;
+        var clock = Stopwatch.StartNew();
+        var sending = Task.Run(() => client.Send(new byte[bytes]), TestContext.Current.CancellationToken);
+        var buffer = new byte[65536];
+        for (var received = 0; received < bytes;)
+            received += server.Receive(buffer) is > 0 and var read ? read : throw new IOException("the connection ended");
+        sending.GetAwaiter().GetResult();
+        return clock.Elapsed;
+    }
+
     private static ulong HostRate(RealNode node) => node.Namespace.Run(() =>
     {
         using var netlink = RouteNetlink.Open();
         return Rate(netlink, new EndpointKey("a", "eth0").HostInterface);
     });
 
-    private static ulong PodRate(Kernel.Namespaces.NetworkNamespace pod)
+    private static ulong PodRate(NetworkNamespace pod)
     {
         using var netlink = RouteNetlink.Open(pod);
         return Rate(netlink, "eth0");

@@ -16,6 +16,9 @@ namespace Ebpf.Cni.Agent.Tests.Node;
 /// <summary>A node in a network namespace with a real dataplane, and pods' namespaces beside it. Removes all it made.</summary>
 internal sealed class RealNode : IDisposable
 {
+    /// <summary>How long addresses rest.</summary>
+    public TimeSpan Rest { get; init; } = TimeSpan.FromSeconds(60);
+
     private readonly TemporaryDirectory _directory = new();
     private readonly string _bpffs = $"/sys/fs/bpf/ebc-agent-test-{Guid.NewGuid():N}";
     private readonly Dictionary<string, NetworkNamespace> _pods = [];
@@ -39,6 +42,13 @@ internal sealed class RealNode : IDisposable
     public NodeDataplane Dataplane { get; private set; } = null!;
     public AddressStore Store { get; private set; } = null!;
     public CniHandler Handler { get; private set; } = null!;
+    /// <summary>Kills the agent's share at one of its steps.</summary>
+    public KillSwitch Kill { get; } = new();
+
+    public string this[string name] => _directory[name];
+
+    public string BpffsRoot => _bpffs;
+
     public IEnumerable<string> Files => Directory.EnumerateFiles(_directory["endpoints"]);
 
     public NetworkNamespace Pod(string name)
@@ -66,12 +76,19 @@ internal sealed class RealNode : IDisposable
         Open();
     }
 
-    public async Task<JsonElement> Run(string command, string pod, string extra = "")
+    /// <summary>The same without loading the programs again, which takes longest and is not about pods.</summary>
+    public void RestartPods()
+    {
+        Handler.Dispose();
+        OpenPods();
+    }
+
+    public async Task<JsonElement> Run(string command, string pod, string extra = "", string version = "1.0.0")
     {
         var request = CniRequest.Parse(Encoding.UTF8.GetBytes(
             $$$"""
             {"command":"{{{command}}}","containerId":"{{{pod}}}","netns":"{{{PodPath(pod)}}}","ifname":"eth0","args":"","path":"",
-             "config":{"cniVersion":"1.0.0","name":"k8s"{{{extra}}}}}
+             "config":{"cniVersion":"{{{version}}}","name":"k8s"{{{extra}}}}}
             """));
         return JsonDocument.Parse(await Handler.HandleAsync(request, TestContext.Current.CancellationToken)).RootElement;
     }
@@ -96,12 +113,24 @@ internal sealed class RealNode : IDisposable
             BpffsRoot = _bpffs, ObjectDirectory = Path.GetDirectoryName(Repository.BpfObject("pod"))!, CgroupRoot = "", SocketLb = SocketLbMode.Off,
             ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTableSize = 4096, EndpointTableSize = 64,
         }));
+        OpenPods();
+    }
+
+    /// <summary>As the agent does at its start.</summary>
+    private void OpenPods()
+    {
+        Kill.Revive();
         Store = new AddressStore(
-            new EndpointFiles(_directory.Path), TimeSpan.FromSeconds(60), TimeProvider.System, NullLogger<AddressStore>.Instance);
+            new EndpointFiles(_directory.Path), Rest, TimeProvider.System, NullLogger<AddressStore>.Instance);
         Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
         var real = new InNode(
             Namespace, new VethPodNetwork(new PodMtu(new AgentOptions())), new DataplaneEndpointPrograms(Dataplane));
+        var mortal = new MortalNode(real, Kill);
+        var pending = new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance);
+        Handler = new CniHandler(
+            new MortalStore(Store, Kill), mortal, mortal, new NoHostPorts(), pending, new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)),
+            NullLogger<CniHandler>.Instance);
+        Handler.DeletePendingAsync(CancellationToken.None).GetAwaiter().GetResult();
         new EndpointAdoption(Store, real, real, NullLogger<EndpointAdoption>.Instance).Run();
-        Handler = new CniHandler(Store, real, real, new NoHostPorts(), new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance), new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), NullLogger<CniHandler>.Instance);
     }
 }
