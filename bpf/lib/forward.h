@@ -103,6 +103,20 @@ static __always_inline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet
 }
 
 /*
+ * A peer asked the address to which it sends its tunnelled packets, over IPv6: told of a smaller size, its
+ * kernel would refuse these from then on, since it does not cut what it encapsulates.
+ */
+static __always_inline bool ebc_size_harms_tunnel(const struct ebc_packet *p)
+{
+	const struct ebc_ipcache *from;
+
+	if (p->about.hook != EBC_HOOK_UPLINK_INGRESS || ebc_addr_is_v4(&p->about.flow.dst))
+		return false;
+	from = ebc_ipcache_find(&p->about.flow.src);
+	return from && from->ifindex && (from->flags & EBC_IPCACHE_NODE) && !ebc_addr_is_v4(&from->tunnel);
+}
+
+/*
  * Through a tunnel, whose device knows to which node. What is too big is answered here in any case: cut by
  * the stack it would take the stack's way, past translation, and for a node's address past the tunnel.
  */
@@ -110,7 +124,8 @@ static __always_inline int ebc_to_tunnel(struct __sk_buff *skb, const struct ebc
 					 const struct ebc_overlay *overlay, int reason)
 {
 	if (ebc_wire_len(skb, p) > overlay->mtu)
-		return ebc_return(skb, p, EBC_REJECT_SIZE, overlay->mtu);
+		return ebc_size_harms_tunnel(p) ? ebc_refuse(p, EBC_DROP_TOO_BIG)
+						: ebc_return(skb, p, EBC_REJECT_SIZE, overlay->mtu);
 	if (p->ttl <= 1)
 		return p->flags & EBC_PKT_CHANGED ? ebc_return(skb, p, EBC_REJECT_HOPS, 0)
 						  : ebc_pass(p, EBC_REASON_FORWARDED);

@@ -90,9 +90,12 @@ public sealed class UnderlayMatrixTests(UnderlayCluster cluster) : IClassFixture
     {
         _ = cluster.Cluster;
         using var leaks = await Leaks.Watch(cluster.Cluster);
-        var answers = await Matrix.Ask(cluster);
+        var answers = Matrix.WithoutLargeToTunnelEnds(await Matrix.Ask(cluster));
         Matrix.PrintSum("IPv6 underlay", answers);
         Matrix.Check(cluster, answers);
+        // Once more, now that everybody has sent what was too big for somebody.
+        foreach (var letter in cluster.Letters)
+            await cluster.Reaches($"pod-{letter}", [.. cluster.Letters.SelectMany(cluster.PodTargets)]);
         Assert.Contains("tunnelled: IPv6", leaks.Lines);
         Assert.Empty(leaks.Found);
         Assert.Equal((1430, 1430, 1430), await cluster.Mtus("a"));

@@ -158,7 +158,7 @@ public sealed record Answered(string From, string To, string Address, IReadOnlyD
 {
     public string Family => ServiceCluster.FamilyOf(Address);
 
-    public bool Ok => Answers.Count == 4 && Answers.Values.All(a => !a.StartsWith("failed", StringComparison.Ordinal));
+    public bool Ok => Answers.Count >= 3 && Answers.Values.All(a => !a.StartsWith("failed", StringComparison.Ordinal));
 
     /// <summary>What the asked took the asker for, where it says so.</summary>
     public IEnumerable<string> Peers => Answers.Where(a => a.Key.EndsWith("small", StringComparison.Ordinal)).Select(a => a.Value.Split(' ')).Where(a => a.Length == 3).Select(a => a[2]);
