@@ -42,7 +42,7 @@ public sealed record Bandwidth(ulong IngressRate, ulong IngressBurst, ulong Egre
     private static bool Sound(ulong rate, ulong burst) => rate == 0 || (rate >= 8 && burst is > 0 and <= MostBurst);
 
     private static ulong Number(JsonElement owner, string name) =>
-        !owner.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null ? 0
+        !owner.TryGetAnyCase(name, out var value) || value.ValueKind == JsonValueKind.Null ? 0
         : value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out var number) ? number
         : throw new CniException(CniErrorCode.InvalidNetworkConfig, $"bandwidth in runtimeConfig: {name} is not a whole number from 0 on", owner.GetRawText());
 }

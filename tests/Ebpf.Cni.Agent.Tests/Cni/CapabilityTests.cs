@@ -63,6 +63,14 @@ public class CapabilityTests
     }
 
     [Fact]
+    public async Task containerd_spells_rates_in_its_own_way()
+    {
+        using var fixture = new CniFixture();
+        await fixture.Run(Add("\"bandwidth\":{\"IngressRate\":8000000,\"IngressBurst\":80000,\"EgressRate\":0,\"EgressBurst\":0}"));
+        Assert.Equal(new Bandwidth(8000000, 80000, 0, 0), Assert.Single(fixture.Store.All).Bandwidth);
+    }
+
+    [Fact]
     public async Task Rates_are_kept_and_a_repeated_ADD_changes_them()
     {
         using var fixture = new CniFixture();
