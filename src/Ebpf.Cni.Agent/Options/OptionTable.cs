@@ -59,7 +59,7 @@ public static class OptionTable
             "Devices by which the node is reached, * standing for any characters; auto: those of the default routes and of the node's InternalIPs.",
             (o, v) => o with { Uplinks = v == AgentOptions.Auto ? [] : DevicePatterns(v) }),
         new("routing", "auto|tunnel|direct|none", "auto",
-            "How other nodes' pods are reached: by routes through nodes on the same layer 2 and a VXLAN tunnel to others (auto), all through the tunnel, or none (direct). Equal on all nodes.",
+            "How other nodes' pods are reached: by routes through nodes on the same layer 2 and a VXLAN tunnel to others (auto), all through the tunnel, none through it (direct), or somebody else sees to it (none). Equal on all nodes.",
             (o, v) => o with { Routing = OneOf<RoutingMode>(v) }),
         new("tunnel-underlay", "auto|ipv4|ipv6", AgentOptions.Auto,
             "Between which of the nodes' addresses tunnelled packets travel; auto: those of the family that comes first in status.addresses. Equal on all nodes.",
