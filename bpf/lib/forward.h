@@ -55,17 +55,14 @@ static __always_inline int ebc_into_loopback(struct __sk_buff *skb, const struct
 }
 
 /*
- * An answer to the node's own socket whose source has become an address of the node: its stack would take the
- * packet for a forgery on any other device. Only where tc translates what the node sends.
+ * An answer to the node's own socket that has the service's address now. The stack would take it for a forgery
+ * on the device where it arrived: that is an address of the node itself, or one to which no route leads by that
+ * device (rp_filter, of which even the loose kind lets nothing else in by a device without an address). Only
+ * where tc translates what the node sends.
  */
-static __always_inline bool ebc_from_itself(struct __sk_buff *skb, struct ebc_packet *p)
+static __always_inline bool ebc_from_itself(const struct ebc_packet *p)
 {
-	if (!ebc_configured(EBC_CONFIG_HOST_SERVICES))
-		return false;
-	if (ebc_loopback(&p->to.src))
-		return true;
-	p->to.dst = p->to.src;
-	return ebc_route(skb, p, p->about.ifindex) == BPF_FIB_LKUP_RET_NOT_FWDED;
+	return ebc_configured(EBC_CONFIG_HOST_SERVICES) && !ebc_addr_eq(&p->to.src, &p->about.flow.src);
 }
 
 /* What cannot go on as it was translated: answered here, and counted. */
@@ -97,7 +94,7 @@ static __always_inline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet
 	if (ebc_rewrite(skb))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
 	ebc_count(&p->about, reason);
-	if (reason == EBC_REASON_REPLY && ebc_from_itself(skb, p))
+	if (reason == EBC_REASON_REPLY && ebc_from_itself(p))
 		return ebc_into_loopback(skb, p);
 	return TC_ACT_OK;
 }

@@ -13,9 +13,6 @@ internal static class HostSideSettings
         if (v4)
         {
             var settings = $"ipv4/conf/{name}";
-            // The answer of a backend to the node itself has the service's address when it reaches the stack (--socket-lb off), to which no route leads by this
-            // device. The stronger of the two settings counts, and of those only loose (2) beats strict (1). Who may send what is checked by the program.
-            Sysctl.Ensure($"{settings}/rp_filter", Sysctl.Is("ipv4/conf/all/rp_filter", "0") ? "0" : "2");
             // Without, bpf_fib_lookup finds no way on for the pod's packets; the default may be another than that of the device in use.
             Sysctl.Ensure($"{settings}/forwarding", "1");
             // The pod has one gateway, and no pod is one.

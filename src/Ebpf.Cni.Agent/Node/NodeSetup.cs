@@ -34,13 +34,15 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
     /// <summary>
     /// For --socket-lb off, where packets of the node's own processes are translated instead of their sockets. Answers are put back into lo: they come in
     /// there with one of the node's own addresses as their source, which the kernel takes for a forgery unless accept_local is on; and those
-    /// of somebody who asked 127.0.0.1 go to that address on a packet that was on no loopback before, which route_localnet allows. Both for lo
-    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices. The other modes need neither.
+    /// of somebody who asked 127.0.0.1 go to that address on a packet that was on no loopback before, which route_localnet allows. To a service's address no route
+    /// leads by lo, so the reverse path filter is loose there: the stronger of a device's own and that of all counts, and loose (2) beats strict (1). All for lo
+    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices. The other modes need none of it.
     /// </summary>
     public void TranslateOwnPackets()
     {
         Set("ipv4/conf/lo/accept_local", "1");
         Set("ipv4/conf/lo/route_localnet", "1");
+        Set("ipv4/conf/lo/rp_filter", "2");
     }
 
     /// <summary>

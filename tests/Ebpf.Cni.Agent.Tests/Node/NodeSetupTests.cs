@@ -54,7 +54,7 @@ public class NodeSetupTests
     }
 
     [Fact]
-    public void Packets_of_the_nodes_own_need_two_settings_of_loopback_and_no_other_devices()
+    public void Packets_of_the_nodes_own_need_three_settings_of_loopback_and_no_other_devices()
     {
         Requires.Root();
         using var node = NetworkNamespace.CreateAnonymous();
@@ -65,7 +65,7 @@ public class NodeSetupTests
             return (settings, Settings());
         });
         Assert.Equal(
-            ["/proc/sys/net/ipv4/conf/lo/accept_local 1", "/proc/sys/net/ipv4/conf/lo/route_localnet 1"],
+            ["/proc/sys/net/ipv4/conf/lo/accept_local 1", "/proc/sys/net/ipv4/conf/lo/route_localnet 1", "/proc/sys/net/ipv4/conf/lo/rp_filter 2"],
             after.Except(before).Order(StringComparer.Ordinal));
 
         static List<string> Settings() =>
