@@ -55,10 +55,10 @@ static __always_inline int ebc_into_loopback(struct __sk_buff *skb, const struct
 }
 
 /*
- * An answer to the node's own socket that has the service's address now. The stack would take it for a forgery
- * on the device where it arrived: that is an address of the node itself, or one to which no route leads by that
- * device (rp_filter, of which even the loose kind lets nothing else in by a device without an address). Only
- * where tc translates what the node sends.
+ * An answer to the node's own socket that has the service's address now. The stack would take it for a
+ * forgery on the device where it arrived: that is an address of the node itself, or one to which no route
+ * leads by that device (rp_filter, of which even the loose kind lets nothing else in by a device without an
+ * address). Only where tc translates what the node sends.
  */
 static __always_inline bool ebc_from_itself(const struct ebc_packet *p)
 {
