@@ -24,7 +24,7 @@ public sealed class KubeProxyAgreement(ITestOutputHelper output)
             var (cluster, node) = Some(random);
             foreach (var (question, target, outside, expected, actual) in Ask(cluster.Cluster, node, node))
             {
-                Assert.True(expected == actual, $"{question}: kube-proxy {expected}, compiled {actual}");
+                Assert.True(expected == actual, $"kube-proxy {expected}, compiled {actual}: ranges {string.Join(" ", target.Service.LoadBalancerSourceRanges)}, {question}");
                 var label = $"{target.Kind} {(outside ? "outside" : "inside")} {expected.Verdict}{(expected.KeepsSource ? ", keeps source" : "")}";
                 seen[label] = seen.GetValueOrDefault(label) + 1;
             }
