@@ -92,11 +92,11 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var agent = new AgentProcess();
         const string far = """{"metadata":{"name":"n2","uid":"u5","resourceVersion":"1"},"spec":{"podCIDR":"10.202.0.0/24","podCIDRs":["10.202.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.0.2.77"}]}}""";
         using var api = new SmallApi(agent.Namespace, new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{far}" });
-        agent.Start(api.Kubeconfig);
+        agent.Start(api.Kubeconfig, "--routing", "direct");
         await agent.Ready();
-        Assert.Contains("RouteFailed", agent.Output, StringComparison.Ordinal);
+        Assert.Contains("NodeNotOnLink", agent.Output, StringComparison.Ordinal);
         Assert.Contains("10.202.0.0/24", agent.Output, StringComparison.Ordinal);
-        Assert.Contains("ebpf_cni_issues{reason=\"RouteFailed\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
+        Assert.Contains("ebpf_cni_issues{reason=\"NodeNotOnLink\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -160,6 +160,7 @@ internal sealed class TunnelTown : IDisposable
             _town.Own(Programs.AttachLoopback());
             File.WriteAllText("/proc/sys/net/ipv4/conf/lo/accept_local", "1");
             File.WriteAllText("/proc/sys/net/ipv4/conf/lo/route_localnet", "1");
+            File.WriteAllText("/proc/sys/net/ipv4/conf/lo/rp_filter", "2");
         });
 
         /// <summary>A peer, its pods, and the ways there.</summary>
