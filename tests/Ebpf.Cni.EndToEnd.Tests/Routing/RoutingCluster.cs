@@ -100,6 +100,15 @@ public abstract class RoutingCluster(string name, params string[] agentArguments
 
     public Target[] NodeTargets(string letter) => [.. NodeAddresses(letter).Select(a => new Target($"node-{letter}", a, HostPort))];
 
+    /// <summary>What was asked.</summary>
+    public Target TargetOf(Answered answer) => new(answer.To, answer.Address, answer.To[..^1] switch
+    {
+        "pod-" => PodPort,
+        "node-" => HostPort,
+        "nodeport-" => NodePort,
+        _ => ServicePort,
+    });
+
     /// <summary>The routes of a node to others' pods: destination → "via GATEWAY" or the device's name.</summary>
     public IReadOnlyDictionary<string, string> RoutesOf(string letter)
     {
