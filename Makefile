@@ -33,7 +33,6 @@ test: build publish ## every test; what needs root is skipped without it, and un
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh
 
 bench: publish ## measure against direct connections, iptables and nftables rules; writes docs/benchmarks.md and its plots
-	@BENCH=1 scripts/deps.sh
 	@dotnet run --project tests/Ebpf.Cni.Benchmarks -c Release -- $(BENCH_ARGS)
 
 check: build ## quick: formatting and the tests that need neither root nor published binaries

@@ -32,9 +32,8 @@ need containerd "the runtime of the tests that a real one drives" has containerd
 need runc "starts containerd's containers" has runc
 need containernetworking-plugins "the loopback plugin that containerd calls, and plugins to chain with and to compare with" test -x /usr/lib/cni/loopback
 need iptables "what the portmap plugin writes its rules with, in the tests of chains" has iptables-restore
-if [ "${BENCH:-}" = 1 ]; then
-	need nftables "the rules to compare with" has nft
-fi
+need nftables "watches what passes in the tests, and the rules to compare with in the benchmarks" has nft
+need iputils-ping "asks for echoes in the tests" has ping
 need kubernetes-client "kubectl, for the demo and the end-to-end tests" has kubectl
 
 if ! command -v dotnet >/dev/null; then

@@ -7,7 +7,8 @@ namespace Ebpf.Cni.Bpf.Tests;
 /// <summary>Session affinity and source ranges as both paths use them.</summary>
 public sealed class ChoiceTests
 {
-    private const uint AffinitySeconds = 600;
+    /// <summary>Less than the machine has been running: there is no earlier time than its start.</summary>
+    private const uint AffinitySeconds = 40;
     private static readonly Backend[] Ten = [.. Enumerable.Range(1, 10).Select(i => new Backend(Addr.Parse($"10.2.0.{i}"), U16Be.FromHost(8080), BackendFlags.None, 7))];
     private static readonly Svc Plain = new(0, 10, 7, SvcFlags.None, 0), Affine = Plain with { AffinitySec = AffinitySeconds };
     private static readonly Addr Client = Addr.Parse(Address.Client4);

@@ -21,7 +21,7 @@ public sealed record ApiServerOptions
 
     public TimeSpan BookmarkPeriod { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Bound sockets to serve besides, such as one on the loopback of each node's namespace. The caller keeps them open.</summary>
+    /// <summary>Bound sockets to serve besides, such as one on the loopback of each node's namespace. They are the server's from then on, and end with it.</summary>
     public IReadOnlyList<Socket> ExtraListeners { get; init; } = [];
 
     public IPodLogs? Logs { get; init; }
@@ -36,11 +36,13 @@ public sealed record ApiServerOptions
 public sealed class ApiServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
+    private readonly IReadOnlyList<Socket> _given;
     private readonly CancellationTokenSource _stopping = new();
 
-    private ApiServer(WebApplication app, ResourceService resources, Misbehaviour misbehaviour)
+    private ApiServer(WebApplication app, IReadOnlyList<Socket> given, ResourceService resources, Misbehaviour misbehaviour)
     {
         _app = app;
+        _given = given;
         Resources = resources;
         Misbehaviour = misbehaviour;
     }
@@ -65,14 +67,14 @@ public sealed class ApiServer : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = 8 << 20;
             kestrel.Listen(IPAddress.Loopback, options.Port);
             foreach (var socket in options.ExtraListeners)
-                kestrel.ListenHandle((ulong)socket.Handle);
+                kestrel.ListenHandle((ulong)socket.Handle); // does not own it
         });
         builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(2));
         var app = builder.Build();
         var store = new ObjectStore(options.Time, options.HistoryCapacity);
         var resources = new ResourceService(store, options.ServiceCidrV4, options.ServiceCidrV6, options.Time);
         var misbehaviour = new Misbehaviour(store);
-        var server = new ApiServer(app, resources, misbehaviour);
+        var server = new ApiServer(app, options.ExtraListeners, resources, misbehaviour);
         var watches = new WatchStream(store, misbehaviour, options.Time, options.BookmarkPeriod);
         var endpoint = new ResourceEndpoint(resources, watches, options.Logs ?? new NoPodLogs(), options.Time);
         var pipeline = new RequestPipeline(endpoint, misbehaviour, new AdminEndpoint(misbehaviour, options.Extension), server._stopping.Token);
@@ -116,6 +118,8 @@ public sealed class ApiServer : IAsyncDisposable
         Misbehaviour.DropWatches();
         await _app.StopAsync();
         await _app.DisposeAsync();
+        foreach (var socket in _given)
+            socket.Dispose();
         _stopping.Dispose();
     }
 }
