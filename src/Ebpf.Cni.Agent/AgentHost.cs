@@ -90,7 +90,6 @@ public static partial class AgentHost
             Chained = options.CniMode == CniMode.Chained,
             KeepExternalSource = options.ExternalSource == ExternalSource.Keep,
             BindGuard = options.BindGuard,
-            PodLinks = options.PodAttachment == PodAttachment.Tcx,
             ConntrackTimeouts = options.ConntrackTimeouts,
             DropEvents = options.DropLog,
             ServiceTableSize = options.ServiceTableSize,

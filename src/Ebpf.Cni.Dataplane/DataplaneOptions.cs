@@ -43,9 +43,6 @@ public sealed record DataplaneOptions
     /// <summary>The node's own sockets may not bind a NodePort.</summary>
     public bool BindGuard { get; init; } = true;
 
-    /// <summary>Pods' programs are attached as tcx links where the kernel has them, not as clsact filters; see <see cref="Pods.PodPrograms"/>.</summary>
-    public bool PodLinks { get; init; } = true;
-
     /// <summary>Of tracked connections.</summary>
     public CtTimeouts ConntrackTimeouts { get; init; } = CtTimeouts.Default;
 

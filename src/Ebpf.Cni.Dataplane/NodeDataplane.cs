@@ -51,7 +51,7 @@ public sealed class NodeDataplane : IDisposable
             var loader = new ProgramLoader(options, maps, ConfigFor(options, hostServices));
             BpfProgram reap;
             using (var pod = loader.Load(ProgramLoader.Pod))
-                Pods = Own(new PodPrograms(pins, pod, options.PodLinks && Features.Tcx));
+                Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
             using (var uplink = loader.Load(ProgramLoader.Uplink))
             {
                 Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, hostServices));

@@ -11,12 +11,22 @@ internal static class ChainedConfiguration
 {
     private static readonly string[] Extensions = [".conf", ".conflist", ".json"];
 
+    /// <summary>The files that a runtime reads, in its order; none without the directory.</summary>
+    public static IReadOnlyList<FileInfo> Files(string directory) => Directory.Exists(directory)
+        ? [.. new DirectoryInfo(directory).EnumerateFiles().Where(f => Extensions.Contains(f.Extension)).OrderBy(f => f.Name, StringComparer.Ordinal)]
+        : [];
+
     /// <summary>The file that a runtime would take if ours were not there; null without any.</summary>
-    public static string? Base(string directory) => Directory.Exists(directory)
-        ? Directory.EnumerateFiles(directory)
-            .Where(f => Extensions.Contains(Path.GetExtension(f)) && Path.GetFileName(f) != CniInstaller.ConfigurationName)
-            .OrderBy(f => Path.GetFileName(f), StringComparer.Ordinal).FirstOrDefault()
-        : null;
+    public static string? Base(string directory) => Files(directory).FirstOrDefault(f => f.Name != CniInstaller.ConfigurationName)?.FullName;
+
+    /// <summary>A list's plugins, or the one that a configuration without a list is; empty where it is none.</summary>
+    public static JsonElement[] Plugins(JsonElement root) =>
+        root.ValueKind != JsonValueKind.Object ? []
+        : !root.TryGetProperty("plugins", out var list) ? [root]
+        : list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray()] : [];
+
+    public static bool IsOurs(JsonElement plugin) =>
+        plugin.ValueKind == JsonValueKind.Object && plugin.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals(CniInstaller.PluginName);
 
     /// <returns>Null when our plugin is in it already: whoever wrote it did so himself.</returns>
     /// <exception cref="JsonException">It is no configuration.</exception>
@@ -29,8 +39,8 @@ internal static class ChainedConfiguration
         var isList = root.TryGetProperty("plugins", out var list);
         if (isList ? list.ValueKind != JsonValueKind.Array : !root.TryGetProperty("type", out _))
             throw new JsonException("it has no plugins");
-        JsonElement[] plugins = isList ? [.. list.EnumerateArray()] : [root];
-        return plugins.Any(p => p.ValueKind == JsonValueKind.Object && p.TryGetProperty("type", out var type) && type.ValueEquals(CniInstaller.PluginName))
+        var plugins = Plugins(root);
+        return plugins.Any(IsOurs)
             ? null
             : Write(root, isList, plugins, agentSocket);
     }

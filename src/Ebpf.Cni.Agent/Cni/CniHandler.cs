@@ -226,6 +226,12 @@ public sealed partial class CniHandler(
             "{Key} (pod {Pod}): its interface is no veth of this node; its sockets have services, its packets (--socket-lb hostOnly and off, SCTP) have none")]
         public static partial void NoHostSide(ILogger log, EndpointKey key, string pod);
 
+        [LoggerMessage(3128, LogLevel.Warning, "{Key} (pod {Pod}) was without what it needs, which is put back: {Lost}")]
+        public static partial void Lost(ILogger log, EndpointKey key, string pod, string lost);
+
+        [LoggerMessage(3129, LogLevel.Warning, "{Key}: it cannot be told whether its programs are there, or they cannot be put back: {Cause}")]
+        public static partial void NotVerified(ILogger log, EndpointKey key, string cause);
+
         [LoggerMessage(3126, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
         public static partial void StrayRemoved(ILogger log, string what);
     }

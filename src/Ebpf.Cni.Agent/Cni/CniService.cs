@@ -32,7 +32,7 @@ public sealed partial class CniService(
         if (options.SocketLb == SocketLbMode.Off)
             node.TranslateOwnPackets();
         var network = new PodNetworks(new VethPodNetwork(mtu));
-        var programs = new DataplaneEndpointPrograms(dataplane);
+        var programs = new DataplaneEndpointPrograms(dataplane, new AttachmentChoice(options));
         var pending = new PendingDeletes(PendingDelete.DirectoryBeside(options.CniSocket), logs.CreateLogger<PendingDeletes>());
         var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };
         using var handler = new CniHandler(store, network, programs, hostPorts, pending, limits, logs.CreateLogger<CniHandler>());
@@ -46,7 +46,21 @@ public sealed partial class CniService(
         status.ServingCni();
         if (!chained)
             TellMtu(logs.CreateLogger<CniService>());
-        await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken));
+        await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken), VerifyPods(handler, stoppingToken));
+    }
+
+    private async Task VerifyPods(CniHandler handler, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(options.VerifyPeriod, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel))
+                await handler.VerifyAsync(cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent stops.
+        }
     }
 
     /// <summary>

@@ -10,15 +10,31 @@ namespace Ebpf.Cni.Agent.Ipam;
 /// Addresses and endpoints, held in memory and on disk. An address is written to its endpoint's file before anybody sees it, and
 /// written down as resting before that file goes: killed anywhere, the next start neither gives an address out twice nor loses one.
 /// </summary>
+/// <remarks>
+/// A disk takes its time, and pods that start at once must not wait for each other's files: nothing is written inside of the lock. Changes of one endpoint
+/// follow each other by a lock of their own, which is taken first.
+/// </remarks>
 public sealed partial class AddressStore : IAddressStore
 {
     private readonly Lock _lock = new();
+
+    /// <summary>One for the changes of an endpoint; several share one.</summary>
+    private readonly Lock[] _changes = [.. Enumerable.Range(0, 64).Select(_ => new Lock())];
     private readonly EndpointFiles _files;
+    private readonly PoolFile _poolFile;
     private readonly TimeSpan _rest;
     private readonly TimeProvider _time;
-    private readonly ILogger _log;
     private readonly Dictionary<EndpointKey, EndpointRecord> _records = [];
     private readonly HashSet<uint> _numbers = [];
+
+    /// <summary>Names of files and interfaces, and whose they are.</summary>
+    private readonly Dictionary<string, EndpointKey> _hashes = [];
+
+    /// <summary>On the way to the disk: what they have is theirs already, but nobody sees them.</summary>
+    private readonly Dictionary<EndpointKey, EndpointRecord> _coming = [];
+
+    /// <summary>Given back, on the disk as resting, and still their endpoint's.</summary>
+    private readonly Dictionary<Addr, DateTimeOffset> _going = [];
     private readonly Dictionary<AddressFamily, Addr> _last = [];
     private AddressPool[] _pools = [];
 
@@ -32,7 +48,8 @@ public sealed partial class AddressStore : IAddressStore
     {
         ArgumentNullException.ThrowIfNull(files);
         ArgumentNullException.ThrowIfNull(time);
-        (_files, _rest, _time, _log) = (files, rest, time, log);
+        (_files, _rest, _time) = (files, rest, time);
+        _poolFile = new PoolFile(files, Pool, log);
         var records = files.ReadAll(out var bad);
         foreach (var record in records)
             Remember(record);
@@ -123,8 +140,9 @@ public sealed partial class AddressStore : IAddressStore
             if (ranges.Count == 0 || ranges.SequenceEqual(_ranges))
                 return;
             Rebuild(ranges, Resting());
-            TrySavePool();
         }
+
+        _poolFile.Changed();
     }
 
     public async Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel)
@@ -143,10 +161,8 @@ public sealed partial class AddressStore : IAddressStore
     public EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked)
     {
         ArgumentNullException.ThrowIfNull(asked);
-        lock (_lock)
+        return Make(key, () =>
         {
-            if (_records.Values.FirstOrDefault(r => r.Key.Hash == key.Hash) is { } other)
-                throw new CniException(CniErrorCode.Internal, $"{key} and {other.Key} have the same hash, or the first is here already");
             var addresses = new List<Addr>();
             try
             {
@@ -154,58 +170,39 @@ public sealed partial class AddressStore : IAddressStore
                     throw NotAvailable(strange, "this node has no podCIDR of its family");
                 foreach (var pool in _pools)
                     addresses.Add(asked.Any(a => a.Family == pool.Family) ? Take(pool, asked.First(a => a.Family == pool.Family)) : Allocate(pool));
-                var record = new EndpointRecord
+                return new EndpointRecord
                 {
                     ContainerId = key.ContainerId, Ifname = key.Ifname, Netns = netns, Pod = pod,
                     Number = NextNumber(), Addresses = [.. addresses.Select(a => a.ToString())],
                 };
-                _files.Write(record);
-                Remember(record);
-                return record;
             }
-            catch (Exception e)
+            catch
             {
-                foreach (var address in addresses)
-                    PoolOf(address)?.Forget(address);
-                throw e is IOException or UnauthorizedAccessException
-                    ? new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e)
-                    : e;
+                Forget(addresses);
+                throw;
             }
-        }
+        });
     }
 
     public EndpointRecord AddForeign(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        lock (_lock)
-        {
-            if (_records.Values.FirstOrDefault(r => r.Key.Hash == record.Key.Hash) is { } other)
-                throw new CniException(CniErrorCode.Internal, $"{record.Key} and {other.Key} have the same hash, or the first is here already");
-            try
-            {
-                record = record with { Number = NextNumber() };
-                _files.Write(record);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e);
-            }
-
-            Remember(record);
-            return record;
-        }
+        return Make(record.Key, () => record with { Number = NextNumber() });
     }
 
     public void Save(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        lock (_lock)
+        lock (ChangesOf(record.Key))
         {
             _files.Write(record);
-            var before = _records.GetValueOrDefault(record.Key);
-            _records[record.Key] = record;
-            if (record.PortMappings.Count > 0 || before is { PortMappings.Count: > 0 })
-                HostPortsChanged?.Invoke();
+            lock (_lock)
+            {
+                var before = _records.GetValueOrDefault(record.Key);
+                _records[record.Key] = record;
+                if (record.PortMappings.Count > 0 || before is { PortMappings.Count: > 0 })
+                    HostPortsChanged?.Invoke();
+            }
         }
     }
 
@@ -214,9 +211,9 @@ public sealed partial class AddressStore : IAddressStore
     {
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(after);
-        lock (_lock)
+        lock (ChangesOf(before.Key))
         {
-            if (!ReferenceEquals(_records.GetValueOrDefault(before.Key), before))
+            if (!ReferenceEquals(Find(before.Key), before))
                 return false;
             Save(after);
             return true;
@@ -226,21 +223,83 @@ public sealed partial class AddressStore : IAddressStore
     public void Release(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        lock (_lock)
+        lock (ChangesOf(record.Key))
         {
-            if (!_records.TryGetValue(record.Key, out var known))
+            if (Find(record.Key) is not { } known)
                 return;
-            var now = _time.GetUtcNow();
-            foreach (var address in Parse(known.Foreign is null ? known.Addresses : []))
-                Array.Find(_allPools, p => p.Family == address.Family)?.Release(address, now);
-            TrySavePool();
+            var addresses = known.Foreign is null ? Parse(known.Addresses).ToList() : [];
+            lock (_lock)
+                foreach (var address in addresses)
+                    _going[address] = _time.GetUtcNow() + _rest;
+            _poolFile.Changed();
             _files.Delete(known);
-            _records.Remove(known.Key);
-            _numbers.Remove(known.Number);
-            if (known.PortMappings.Count > 0)
-                HostPortsChanged?.Invoke();
+            lock (_lock)
+            {
+                foreach (var address in addresses)
+                {
+                    _going.Remove(address);
+                    Array.Find(_allPools, p => p.Family == address.Family)?.Release(address, _time.GetUtcNow());
+                }
+
+                _records.Remove(known.Key);
+                _numbers.Remove(known.Number);
+                _hashes.Remove(known.Key.Hash);
+                if (known.PortMappings.Count > 0)
+                    HostPortsChanged?.Invoke();
+            }
         }
     }
+
+    /// <summary>A new record: nobody sees it before it is on the disk, and nobody else gets what it has.</summary>
+    /// <param name="key">Not here yet.</param>
+    /// <param name="make">Called inside of the lock.</param>
+    private EndpointRecord Make(EndpointKey key, Func<EndpointRecord> make)
+    {
+        var hash = key.Hash;
+        lock (ChangesOf(key))
+        {
+            EndpointRecord record;
+            lock (_lock)
+            {
+                if (_hashes.TryGetValue(hash, out var other))
+                    throw new CniException(CniErrorCode.Internal, $"{key} and {other} have the same hash, or the first is here already");
+                record = make();
+                _coming.Add(key, record);
+                _numbers.Add(record.Number);
+                _hashes.Add(hash, key);
+            }
+
+            try
+            {
+                _files.Write(record);
+                lock (_lock)
+                    Remember(record);
+                return record;
+            }
+            catch (Exception e)
+            {
+                lock (_lock)
+                {
+                    Forget(record.Foreign is null ? Parse(record.Addresses) : []);
+                    _numbers.Remove(record.Number);
+                    _hashes.Remove(hash);
+                }
+
+                throw e is IOException or UnauthorizedAccessException
+                    ? new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e)
+                    : e;
+            }
+            finally
+            {
+                lock (_lock)
+                    _coming.Remove(key);
+            }
+        }
+    }
+
+    private Lock ChangesOf(EndpointKey key) => _changes[(uint)key.GetHashCode() % (uint)_changes.Length];
+
+    private void Forget(IEnumerable<Addr> addresses) => addresses.ToList().ForEach(address => PoolOf(address)?.Forget(address));
 
     private Addr Allocate(AddressPool pool)
     {
@@ -281,12 +340,13 @@ public sealed partial class AddressStore : IAddressStore
     {
         _records[record.Key] = record;
         _numbers.Add(record.Number);
+        _hashes[record.Key.Hash] = record.Key;
     }
 
     private void Rebuild(IReadOnlyList<PodCidr> ranges, IReadOnlyList<RestingAddress> resting)
     {
         _ranges = ranges;
-        var inUse = _records.Values.Where(r => r.Foreign is null).SelectMany(r => Parse(r.Addresses)).ToList();
+        var inUse = _records.Values.Concat(_coming.Values).Where(r => r.Foreign is null).SelectMany(r => Parse(r.Addresses)).ToList();
         _allPools =
         [
             .. ((AddressFamily[])[AddressFamily.InterNetwork, AddressFamily.InterNetworkV6]).Select(family => AddressPool.Restore(
@@ -298,25 +358,15 @@ public sealed partial class AddressStore : IAddressStore
             _rangesKnown.TrySetResult();
     }
 
-    /// <summary>
-    /// What is in this file spares a restarted agent waiting and young addresses; a full disk must neither stop the agent nor keep pods from
-    /// being deleted for it.
-    /// </summary>
-    private void TrySavePool()
+    private PoolRecord Pool()
     {
-        try
-        {
-            _files.WritePool(new PoolRecord
+        lock (_lock)
+            return new PoolRecord
             {
                 PodCidrs = [.. _ranges.Select(r => r.ToString())],
-                Resting = [.. Resting().Select(r => new RestingRecord(r.Address.ToString(), r.Until))],
+                Resting = [.. Resting().Select(r => new RestingRecord(r.Address.ToString(), r.Until)), .. _going.Select(g => new RestingRecord(g.Key.ToString(), g.Value))],
                 Last = [.. _last.Values.Select(a => a.ToString())],
-            });
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Log.NotWritten(_log, e.Message);
-        }
+            };
     }
 
     private List<RestingAddress> Resting()
@@ -343,9 +393,5 @@ public sealed partial class AddressStore : IAddressStore
         [LoggerMessage(3103, LogLevel.Error,
             "{File} does not hold podCIDRs and resting addresses ({Cause}); it was set aside as {File}.bad: pods wait for the API to tell the podCIDRs, and released addresses may be used early")]
         public static partial void BadPool(ILogger log, string file, string cause);
-
-        [LoggerMessage(3102, LogLevel.Warning,
-            "podCIDRs and resting addresses cannot be written to the state directory; they are kept in memory only ({Cause})")]
-        public static partial void NotWritten(ILogger log, string cause);
     }
 }

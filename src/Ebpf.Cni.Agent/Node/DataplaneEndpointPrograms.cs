@@ -8,12 +8,12 @@ using Ebpf.Cni.Kernel.Namespaces;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>Pods' share of the dataplane: pins are named by the host interface, entries by the pod's addresses.</summary>
-public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane) : IEndpointPrograms
+public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, AttachmentChoice choice) : IEndpointPrograms
 {
     public void Attach(HostLink link)
     {
         if (link.Ifindex > 0)
-            dataplane.Pods.Attach(link.Ifindex, link.Name);
+            dataplane.Pods.Attach(link.Ifindex, link.Name, choice.Links());
     }
 
     public void Detach(EndpointKey key) => dataplane.Pods.Detach(key.HostInterface);

@@ -11,8 +11,8 @@ public sealed record AdoptionReport(ImmutableArray<string> Adopted, ImmutableArr
 
 /// <summary>
 /// The tc programs on the host's side of the pods' veths, in the network namespace of the calling thread: what the pod sends arrives
-/// there (ingress), what goes to it leaves there (egress). Links are tcx and pinned by the pod's name; where the kernel has no tcx, or it is not
-/// wanted, clsact filters with a fixed priority and handle, which the kernel keeps without pins. Everything is idempotent.
+/// there (ingress), what goes to it leaves there (egress). Clsact filters with a fixed priority and handle, which the kernel keeps without pins; or tcx links, pinned by
+/// the pod's name, which leave the interface's qdiscs to others. Everything is idempotent.
 /// </summary>
 public sealed class PodPrograms : IDisposable
 {
@@ -21,10 +21,7 @@ public sealed class PodPrograms : IDisposable
 
     private readonly PinLayout _pins;
 
-    /// <summary>
-    /// New pods get tcx links, which nobody takes away by deleting a qdisc. The price: attaching one, and losing one with the interface, waits for an RCU grace
-    /// period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them in a pod's life, whatever else is starting then.
-    /// </summary>
+    /// <summary>The kernel has tcx links (6.6).</summary>
     private readonly bool _tcx;
 
     private readonly ImmutableArray<(TcDirection Direction, BpfProgram Program)> _programs;
@@ -40,15 +37,19 @@ public sealed class PodPrograms : IDisposable
     /// <summary>Attaches both programs, or updates them in place. What an earlier agent attached the other way stays as it is, with this agent's programs.</summary>
     /// <param name="ifindex">The host's side of the veth.</param>
     /// <param name="name">Names the pins: unique for each pod interface of the node; no '.', '/', '_'.</param>
-    /// <exception cref="Kernel.KernelException">ENODEV without that interface.</exception>
-    public void Attach(int ifindex, string name)
+    /// <param name="links">
+    /// By tcx links, where the kernel has them. Nobody takes one away by deleting a qdisc. The price: attaching one, and losing one with the interface, waits for an RCU grace
+    /// period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them in a pod's life, whatever else is starting then.
+    /// </param>
+    /// <exception cref="Kernel.KernelException">ENODEV without that interface; filters: EEXIST where somebody's ingress qdisc is in the way.</exception>
+    public void Attach(int ifindex, string name, bool links)
     {
         foreach (var (direction, program) in _programs)
         {
             var pin = _pins.PodLink(name, direction);
             if (PinnedLink.Refresh(pin, program, info => info.Ifindex == ifindex) is not null)
                 continue;
-            if (_tcx && !ClsactFilter.Exists(ifindex, direction, FilterPriority, FilterHandle))
+            if (links && _tcx && !ClsactFilter.Exists(ifindex, direction, FilterPriority, FilterHandle))
                 PinnedLink.Ensure(pin, program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction));
             else
                 ClsactFilter.Attach(program, ifindex, direction, FilterPriority, FilterHandle);

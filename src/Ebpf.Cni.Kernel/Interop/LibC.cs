@@ -18,6 +18,7 @@ internal static unsafe partial class LibC
     public const int MAP_SHARED = 1;
 
     public const int CLONE_NEWNET = 0x40000000;
+    public const uint NS_GET_NSTYPE = 0xb703;
     public const int MS_BIND = 0x1000;
     public const int MNT_DETACH = 2;
 
@@ -51,6 +52,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "setrlimit", SetLastError = true)]
     public static partial int SetResourceLimit(int resource, ResourceLimit* limit);
+
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int ControlDevice(FdHandle fd, nuint request, nint argument);
 
     [LibraryImport(Library, EntryPoint = "setns", SetLastError = true)]
     public static partial int SetNamespace(FdHandle fd, int type);

@@ -82,17 +82,10 @@ public sealed class NetworkNamespace : IDisposable
     public static NetworkNamespace Open(string path)
     {
         var found = new NetworkNamespace(LibC.OpenFile(path, LibC.O_RDONLY));
-        try
-        {
-            // entering is the one check there is for a file that claims to be a namespace
-            found.Run(() => { });
+        if (LibC.ControlDevice(found._fd, LibC.NS_GET_NSTYPE, 0) == LibC.CLONE_NEWNET)
             return found;
-        }
-        catch
-        {
-            found.Dispose();
-            throw;
-        }
+        found.Dispose();
+        throw new KernelException($"open the network namespace {path}", Errno.EINVAL, "it is another file");
     }
 
     /// <summary>The calling thread's.</summary>

@@ -14,9 +14,9 @@ public sealed class PodProgramsTests : NodeTest
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
         using var dataplane = Open();
-        dataplane.Pods.Attach(veth.Index, "ecni0");
+        dataplane.Pods.Attach(veth.Index, "ecni0", links: true);
         var links = Links();
-        dataplane.Pods.Attach(veth.Index, "ecni0");
+        dataplane.Pods.Attach(veth.Index, "ecni0", links: true);
         Assert.Equal(links, Links());
         Assert.Equal([("ecni0_egress", veth.Index), ("ecni0_ingress", veth.Index)], links.Select(l => (l.Key, l.Value.Ifindex)));
         Assert.Equal(["ecni0"], dataplane.Pods.List());
@@ -32,8 +32,8 @@ public sealed class PodProgramsTests : NodeTest
         var dying = netlink.AddVeth("ecni1", "pod1");
         using (var first = Open())
         {
-            first.Pods.Attach(alive.Index, "ecni0");
-            first.Pods.Attach(dying.Index, "ecni1");
+            first.Pods.Attach(alive.Index, "ecni0", links: true);
+            first.Pods.Attach(dying.Index, "ecni1", links: true);
         }
         var before = Links();
         netlink.DeleteLink(dying.Index);
@@ -51,11 +51,11 @@ public sealed class PodProgramsTests : NodeTest
     {
         using var dataplane = Open();
         var old = netlink.AddVeth("ecni0", "pod0");
-        dataplane.Pods.Attach(old.Index, "ecni0");
+        dataplane.Pods.Attach(old.Index, "ecni0", links: true);
         netlink.DeleteLink(old.Index);
         var young = netlink.AddVeth("ecni0", "pod0");
         Assert.NotEqual(old.Index, young.Index);
-        dataplane.Pods.Attach(young.Index, "ecni0");
+        dataplane.Pods.Attach(young.Index, "ecni0", links: true);
         Assert.All(Links().Values, link => Assert.Equal(young.Index, link.Ifindex));
     });
 
@@ -63,15 +63,15 @@ public sealed class PodProgramsTests : NodeTest
     public void Without_links_the_programs_are_filters_that_a_restarted_agent_replaces() => OnNode(netlink =>
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
-        using (var first = Open(links: false))
+        using (var first = Open())
         {
             Assert.False(first.Pods.IsAttached(veth.Index, "ecni0"));
-            first.Pods.Attach(veth.Index, "ecni0");
+            first.Pods.Attach(veth.Index, "ecni0", links: false);
             Assert.True(first.Pods.IsAttached(veth.Index, "ecni0"));
         }
-        using var second = Open(links: false);
+        using var second = Open();
         Assert.True(second.Pods.IsAttached(veth.Index, "ecni0"));
-        second.Pods.Attach(veth.Index, "ecni0");
+        second.Pods.Attach(veth.Index, "ecni0", links: false);
         Assert.Empty(Links());
         second.Pods.Detach("ecni0");
         ClsactFilter.Detach(veth.Index, TcDirection.Egress, PodPrograms.FilterPriority, PodPrograms.FilterHandle);
@@ -84,12 +84,12 @@ public sealed class PodProgramsTests : NodeTest
     public void A_pod_keeps_the_way_in_which_its_programs_were_attached(bool links) => OnNode(netlink =>
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
-        using (var first = Open(links))
-            first.Pods.Attach(veth.Index, "ecni0");
+        using (var first = Open())
+            first.Pods.Attach(veth.Index, "ecni0", links);
         var before = Links();
         Assert.Equal(links ? 2 : 0, before.Count);
-        using var second = Open(!links);
-        second.Pods.Attach(veth.Index, "ecni0");
+        using var second = Open();
+        second.Pods.Attach(veth.Index, "ecni0", !links);
         Assert.Equal(before.Select(l => (l.Key, l.Value.Id)), Links().Select(l => (l.Key, l.Value.Id)));
         Assert.True(second.Pods.IsAttached(veth.Index, "ecni0"));
         Assert.Equal(!links, ClsactFilter.Exists(veth.Index, TcDirection.Ingress, PodPrograms.FilterPriority, PodPrograms.FilterHandle));
@@ -104,7 +104,7 @@ public sealed class PodProgramsTests : NodeTest
     {
         var veth = netlink.AddVeth("ecni0", "pod0");
         using var dataplane = Open();
-        Assert.Throws<ArgumentException>(() => dataplane.Pods.Attach(veth.Index, name));
+        Assert.Throws<ArgumentException>(() => dataplane.Pods.Attach(veth.Index, name, links: true));
     });
 
     [Fact]
@@ -134,7 +134,7 @@ public sealed class PodProgramsTests : NodeTest
         Assert.Contains(netlink.Routes(), r => r.Destination.ToString() == "10.244.7.0/24");
     });
 
-    private NodeDataplane Open(bool links = true) => NodeDataplane.Open(Ground.Options with { SocketLb = SocketLbMode.Off, PodLinks = links });
+    private NodeDataplane Open() => NodeDataplane.Open(Ground.Options with { SocketLb = SocketLbMode.Off });
 
     private SortedDictionary<string, BpfLinkInfo> Links() => PinnedLinks("pod");
 }

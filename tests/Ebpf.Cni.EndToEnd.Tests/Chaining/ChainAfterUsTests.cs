@@ -24,6 +24,21 @@ public sealed class ChainAfterUsTests(SocketCluster fixture) : IClassFixture<Soc
         if (!File.Exists(Path.Combine(node.Directories.CniBinaries, "tuning")))
             ForeignPlugins.Install(node);
         var list = Chain(node, version);
+        // Where the runtime has it from, behind the one that the sandbox's own pods take.
+        var file = Path.Combine(node.Directories.CniConfiguration, "99-chain.conflist");
+        await File.WriteAllTextAsync(file, new JsonObject { ["cniVersion"] = version, ["name"] = "chain", ["plugins"] = new JsonArray([.. list.Select(p => p.DeepClone())]) }.ToJsonString());
+        try
+        {
+            await Work(node, version, list);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private async Task Work(SandboxNode node, string version, JsonObject[] list)
+    {
         using var pod = new TestNamespace(node);
         var before = await NodeTraces.Read(fixture.Cluster, node);
         var rules = await Rules(node);

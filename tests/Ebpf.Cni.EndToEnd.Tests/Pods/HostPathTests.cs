@@ -16,6 +16,11 @@ public abstract class HostPathTests(ServiceCluster cluster)
     public async Task Nodes_pods_and_hostNetwork_pods_reach_each_other(string filter)
     {
         await using var service = await TestService.Create(cluster, "type: NodePort", "a1", "b1", "h1");
+        // Each agent hears of the Service by itself: what is asked before is refused, and rightly so.
+        foreach (var (client, node) in (IReadOnlyList<(Client, string)>)[(NodeA, "node-a"), (NodeB, "node-b")])
+            foreach (var family in (string[])["IPv4", "IPv6"])
+                foreach (var protocol in (string[])["tcp", "udp"])
+                    await cluster.AnsweredBy(client, protocol, cluster.NodeAddress(node, family), service.NodePort, "a1", "b1", "h1");
         try
         {
             Filter(filter);
