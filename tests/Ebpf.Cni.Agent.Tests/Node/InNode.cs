@@ -40,5 +40,5 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 
     public void RemoveAllBut(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => programs.RemoveAllBut(endpoints));
 
-    public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) => programs.Differences(endpoint, link);
+    public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) => node.Run(() => programs.Differences(endpoint, link));
 }

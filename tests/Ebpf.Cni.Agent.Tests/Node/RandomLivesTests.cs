@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Plugin.Protocol;
@@ -42,6 +43,7 @@ public class RandomLivesTests(ITestOutputHelper log)
             _results.Clear();
             if (random.Next(3) == 0)
                 Queue(node, $"p{random.Next(8)}");
+            node.Attachment = random.Next(2) == 0 ? PodAttachment.Tcx : PodAttachment.Clsact;
             if (random.Next(40) == 0)
                 node.Restart();
             else

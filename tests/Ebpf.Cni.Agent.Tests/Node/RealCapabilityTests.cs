@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Plugin.Protocol;
@@ -87,7 +88,8 @@ public class RealCapabilityTests(ITestOutputHelper log)
     public async Task A_start_removes_what_is_ours_without_a_record_and_nothing_else()
     {
         Requires.Root();
-        using var node = new RealNode();
+        using var node = new RealNode { Attachment = PodAttachment.Tcx };
+        node.RestartPods();
         node.Pod("a");
         node.Pod("b");
         await node.Run("ADD", "a");

@@ -16,6 +16,9 @@ namespace Ebpf.Cni.Agent.Tests.Node;
 /// <summary>A node in a network namespace with a real dataplane, and pods' namespaces beside it. Removes all it made.</summary>
 internal sealed class RealNode : IDisposable
 {
+    /// <summary>Of pods that come after the next start.</summary>
+    public PodAttachment Attachment { get; set; } = PodAttachment.Clsact;
+
     /// <summary>How long addresses rest.</summary>
     public TimeSpan Rest { get; init; } = TimeSpan.FromSeconds(60);
 
@@ -124,7 +127,7 @@ internal sealed class RealNode : IDisposable
             new EndpointFiles(_directory.Path), Rest, TimeProvider.System, NullLogger<AddressStore>.Instance);
         Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
         var real = new InNode(
-            Namespace, new VethPodNetwork(new PodMtu(new AgentOptions())), new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(new AgentOptions())));
+            Namespace, new VethPodNetwork(new PodMtu(new AgentOptions())), new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(new AgentOptions { PodAttachment = Attachment })));
         var mortal = new MortalNode(real, Kill);
         var pending = new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance);
         Handler = new CniHandler(

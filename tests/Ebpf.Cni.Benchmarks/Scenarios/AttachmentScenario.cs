@@ -24,20 +24,20 @@ internal static class AttachmentScenario
             Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
             AgentArguments = ["--address-rest", "0"], // more pods in a minute than a /24 has addresses
         });
-        await using var quick = await SandboxCluster.StartAsync(new SandboxOptions
+        await using var linked = await SandboxCluster.StartAsync(new SandboxOptions
         {
-            Name = "bench-quick",
+            Name = "bench-links",
             Nodes = 1,
             Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
-            AgentArguments = ["--address-rest", "0", "--pod-attachment", "clsact"],
+            AgentArguments = ["--address-rest", "0", "--pod-attachment", "tcx"],
         });
-        var (node, filters) = (cluster.Nodes.Values.Single(), quick.Nodes.Values.Single());
+        var (node, links) = (cluster.Nodes.Values.Single(), linked.Nodes.Values.Single());
         using var namespaces = new AttachmentNamespaces(Pods);
         using var bridge = new BridgeNode();
         Attacher[] contestants =
         [
             new AgentAttacher("ebpf-cni, in the agent", node), PluginAttacher.Ours("ebpf-cni, through the plugin", node),
-            new AgentAttacher("with --pod-attachment clsact, in the agent", filters), PluginAttacher.Ours("with --pod-attachment clsact, through the plugin", filters),
+            new AgentAttacher("with --pod-attachment tcx, in the agent", links), PluginAttacher.Ours("with --pod-attachment tcx, through the plugin", links),
             bridge.Attacher("bridge + host-local, IPv4 alone", "one", "10.245.0.0/23"),
             bridge.Attacher("bridge + host-local, both families", "two", "10.246.0.0/23", "fd00:10:246::/112"),
         ];
@@ -55,7 +55,7 @@ internal static class AttachmentScenario
             $"CNI ADD of {Pods} pods, then DEL of all, {AtOnce} under way at any time, in {rounds} rounds in which everybody has a turn; the pods' namespaces are there already. In the agent: asked over its "
             + "socket, as the plugin asks it. Through the plugin, and bridge with host-local (Debian's containernetworking-plugins): from the start of the process to its end, the configuration on its standard "
             + "input. ebpf-cni gives every pod addresses of both families; bridge with IPv6 waits for duplicate address detection, without it there is less to do. ADD includes the wait until the veth forwards, "
-            + "and two (ebpf-cni) or no (bridge) writes that are on disk when it returns. The first two rows are the default, programs as tcx links: the kernel waits for an RCU grace period for each link, under the lock "
+            + "and two (ebpf-cni) or no (bridge) writes that are on disk when it returns. The first two rows are the default, programs as clsact filters. With tcx links the kernel waits for an RCU grace period for each, under the lock "
             + "of all network configuration (two in an ADD, two in a DEL), so that pods which start at once wait for each other. Bar: ADD p99 in the agent < 100 ms, no failure.",
             ["", "ADD p50", "ADD p99", "ADD most", "DEL p50", "DEL p99", "pods per second", "failures"],
             [.. contestants.Select(c => results[c].Row(c.Name))], []));
