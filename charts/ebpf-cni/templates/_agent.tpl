@@ -44,6 +44,11 @@ timeoutSeconds: {{ .times.timeoutSeconds }}
 failureThreshold: {{ .times.failureThreshold }}
 {{- end -}}
 
+{{/* Of the agent. SYS_ADMIN stands for BPF and PERFMON too, and nothing less lets it into pods' namespaces. */}}
+{{- define "ebpf-cni.capabilities" -}}
+NET_ADMIN SYS_ADMIN{{ if .Values.capabilities.sysResource }} SYS_RESOURCE{{ end }}
+{{- end -}}
+
 {{/* What is the same for both containers. (dict "root" $ "capabilities" (list ...)) */}}
 {{- define "ebpf-cni.securityContext" -}}
 runAsUser: 0

@@ -22,7 +22,11 @@ internal static class Helm
 
     /// <summary>helm template.</summary>
     public static Task<HelmResult> TemplateAsync(string kubeVersion, params IEnumerable<string> args) =>
-        RunAsync(["template", Release, Chart, "--namespace", Namespace, "--kube-version", kubeVersion, .. args]);
+        TemplateAsync(kubeVersion, args, Chart);
+
+    /// <summary>The same of another chart.</summary>
+    public static Task<HelmResult> TemplateAsync(string kubeVersion, IEnumerable<string> args, string chart) =>
+        RunAsync(["template", Release, chart, "--namespace", Namespace, "--kube-version", kubeVersion, .. args]);
 
     public static Task<HelmResult> LintAsync(params IEnumerable<string> args) => RunAsync(["lint", "--strict", Chart, .. args]);
 

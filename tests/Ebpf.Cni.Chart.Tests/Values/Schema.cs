@@ -34,6 +34,13 @@ internal static class Schema
 
     public static SchemaPlace Agent(string jsonName) => Places.Single(p => p.Path == "agent." + jsonName);
 
+    /// <summary>The object that has it must have it.</summary>
+    public static bool IsRequired(string path)
+    {
+        var above = path.Contains('.') ? path[..path.LastIndexOf('.')] : "";
+        return Places.Single(p => p.Path == above).Node["required"]?.AsArray().Any(n => (string?)n == path[(path.LastIndexOf('.') + 1)..]) == true;
+    }
+
     private static IEnumerable<SchemaPlace> Walk(SchemaPlace place)
     {
         yield return place;

@@ -8,9 +8,9 @@ namespace Ebpf.Cni.Chart.Tests.Values;
 /// <param name="Told">What the error must say.</param>
 internal sealed record WrongValue(string Path, string Value, string Told)
 {
-    /// <summary>A file of values that sets it.</summary>
-    public string File => Path.Split('.').Reverse().Aggregate(JsonNode.Parse(Value), (value, key) => key == "0" ? new JsonArray(value) : new JsonObject([new(key, value)]))!
-        .ToJsonString();
+    /// <summary>Both can be set at once: none is within the other.</summary>
+    public bool IsApartFrom(WrongValue other) =>
+        !(Path + ".").StartsWith(other.Path + ".", StringComparison.Ordinal) && !(other.Path + ".").StartsWith(Path + ".", StringComparison.Ordinal);
 }
 
 /// <summary>From the schema: for every place, what must not be there.</summary>
@@ -25,7 +25,53 @@ internal static class WrongValues
     public static IEnumerable<WrongValue> Strangers() =>
         from place in Schema.Places
         where place.Node["properties"] is not null
-        select new WrongValue((place.Path + ".stranger").TrimStart('.'), "1", "Additional property stranger is not allowed");
+        select new WrongValue(
+            (place.Path + ".stranger").TrimStart('.'), "1", $"- {(place.Path.Length > 0 ? place.Path : "(root)")}: Additional property stranger is not allowed");
+
+    /// <summary>Each value in one file, and as few files as do not hide one of them behind another.</summary>
+    public static IReadOnlyList<(string Text, IReadOnlyList<WrongValue> Values)> Together(IEnumerable<WrongValue> values)
+    {
+        var files = new List<List<WrongValue>>();
+        foreach (var value in values)
+            if (files.FirstOrDefault(f => f.All(value.IsApartFrom)) is { } file)
+                file.Add(value);
+            else
+                files.Add([value]);
+        return [.. files.Select(f => (File(f), (IReadOnlyList<WrongValue>)f))];
+    }
+
+    /// <summary>A file of values that sets all of them.</summary>
+    public static string File(IEnumerable<WrongValue> values)
+    {
+        var root = new JsonObject();
+        foreach (var value in values)
+            Set(root, value.Path.Split('.'), JsonNode.Parse(value.Value));
+        return root.ToJsonString();
+    }
+
+    private static void Set(JsonObject into, ReadOnlySpan<string> path, JsonNode? value)
+    {
+        if (path is [var last])
+        {
+            into[last] = value;
+        }
+        else if (path is [var list, "0", ..])
+        {
+            if (path.Length == 2)
+            {
+                into[list] = new JsonArray(value);
+                return;
+            }
+
+            into[list] ??= new JsonArray(new JsonObject());
+            Set(into[list]![0]!.AsObject(), path[2..], value);
+        }
+        else
+        {
+            into[path[0]] ??= new JsonObject();
+            Set(into[path[0]]!.AsObject(), path[1..], value);
+        }
+    }
 
     private static IEnumerable<string> OfType(SchemaPlace place)
     {
