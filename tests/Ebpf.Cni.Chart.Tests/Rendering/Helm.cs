@@ -69,7 +69,10 @@ internal static class Helm
     {
         var start = new ProcessStartInfo(program, args)
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, StandardOutputEncoding = Encoding.UTF8,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            StandardOutputEncoding = Encoding.UTF8,
         };
         // no cluster is asked, whatever the user's is
         start.Environment["KUBECONFIG"] = "/nonexistent";
