@@ -88,6 +88,21 @@ capabilities:
 {{- end }}
 {{- end -}}
 
+{{/* A changed configuration restarts the agents, one after the other; AppArmor has a field since 1.30. What the chart has to say wins. */}}
+{{- define "ebpf-cni.podAnnotations" -}}
+{{- $own := dict "checksum/config" (include "ebpf-cni.agentConfig" . | sha256sum) -}}
+{{- if not (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- $_ := set $own "container.apparmor.security.beta.kubernetes.io/prepare" "unconfined" -}}
+{{- $_ := set $own "container.apparmor.security.beta.kubernetes.io/agent" "unconfined" -}}
+{{- end -}}
+{{- if .Values.metrics.scrapeAnnotations -}}
+{{- $_ := set $own "prometheus.io/scrape" "true" -}}
+{{- $_ := set $own "prometheus.io/port" (include "ebpf-cni.port" .Values.agent.metricsAddress) -}}
+{{- $_ := set $own "prometheus.io/path" "/metrics" -}}
+{{- end -}}
+{{- toYaml (merge $own .Values.podAnnotations) -}}
+{{- end -}}
+
 {{/* Mistakes that only several values together make. */}}
 {{- define "ebpf-cni.check" -}}
 {{- $metrics := .Values.agent.metricsAddress -}}

@@ -22,14 +22,20 @@ app.kubernetes.io/name: {{ include "ebpf-cni.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "ebpf-cni.labels" -}}
-{{ include "ebpf-cni.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
+{{/* Of one object: (list $ .Values.podLabels). The schema keeps the chart's own out of the values. */}}
+{{- define "ebpf-cni.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{ include "ebpf-cni.selectorLabels" $root }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- with merge (dict) (index . 1) $root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{- define "ebpf-cni.labels" -}}
+{{ include "ebpf-cni.labelsWith" (list . dict) }}
 {{- end -}}
 
 {{- define "ebpf-cni.serviceAccountName" -}}

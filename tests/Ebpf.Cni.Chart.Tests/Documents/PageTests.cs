@@ -69,6 +69,9 @@ public sealed partial class PageTests
         var plain = await chart.RenderAsync("{}");
         Assert.Contains("apiServer.host is not set", plain, StringComparison.Ordinal);
         Assert.Contains("kubectl -n kube-system exec ds/ebpf-cni -c agent -- ecni status", plain, StringComparison.Ordinal);
+        Assert.Contains("kube-proxy must not run beside it", plain, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "kube-proxy must not", await chart.RenderAsync("agent: {metricsAddress: '127.0.0.1:1', healthzAddress: '127.0.0.1:2'}"), StringComparison.Ordinal);
         Assert.DoesNotContain("apiServer.host is not set", await chart.RenderAsync("apiServer: {host: api}"), StringComparison.Ordinal);
         Assert.Contains("behind the other plugin's configuration in /etc/other", await chart.RenderAsync("profile: chained\nhostPaths: {cniConf: /etc/other}"), StringComparison.Ordinal);
     }

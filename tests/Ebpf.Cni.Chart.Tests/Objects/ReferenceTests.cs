@@ -55,6 +55,8 @@ public sealed class ReferenceTests
             o => Assert.Equal(("net", "yes", "true"), ((string?)o["metadata"]!["labels"]!["team"], (string?)o["metadata"]!["labels"]!["on"], (string?)o["metadata"]!["annotations"]!["note"])));
         Assert.Equal(("1", "null"), (set.Spec.Template.Metadata.Labels["pod"], set.Spec.Template.Metadata.Annotations["why"]));
         Assert.Equal("12", manifest.Only<V1ServiceAccount>().Metadata.Annotations["role"]);
+        // what is nearer wins
+        Assert.Equal(("pod", "common", "account"), (set.Spec.Template.Metadata.Labels["both"], set.Metadata.Labels["both"], manifest.Only<V1ServiceAccount>().Metadata.Annotations["both"]));
         Assert.DoesNotContain("team", set.Spec.Selector.MatchLabels.Keys);
         Assert.Equal((await Variants.RenderAsync(Variants.Full)).DaemonSet.Spec.Selector.MatchLabels, set.Spec.Selector.MatchLabels);
     }

@@ -29,7 +29,13 @@ internal static class Variants
         ["other addresses"] = new("1.35.0", "agent: {metricsAddress: '127.0.0.1:9999', healthzAddress: '[fd00::5]:9998'}"),
         ["health on all of IPv6"] = new("1.35.0", "agent: {healthzAddress: '[::]:10256'}"),
         ["labels and annotations"] = new("1.35.0",
-            "commonLabels: {team: net, 'on': 'yes'}\ncommonAnnotations: {note: 'true'}\npodLabels: {pod: '1'}\npodAnnotations: {why: 'null'}\nserviceAccount: {annotations: {role: '12'}}"),
+            """
+            commonLabels: {team: net, 'on': 'yes', both: common}
+            commonAnnotations: {note: 'true', both: common}
+            podLabels: {pod: '1', both: pod}
+            podAnnotations: {why: 'null', checksum/config: mine}
+            serviceAccount: {annotations: {role: '12', both: account}}
+            """),
         ["where it runs"] = new("1.35.0",
             """
             tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoSchedule}]

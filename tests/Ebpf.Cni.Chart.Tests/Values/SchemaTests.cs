@@ -69,6 +69,16 @@ public sealed class SchemaTests
         Assert.Contains(second, result.Errors, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("commonLabels", "app.kubernetes.io/name")]
+    [InlineData("podLabels", "app.kubernetes.io/instance")]
+    [InlineData("metrics.podMonitor.labels", "helm.sh/chart")]
+    public async Task Labels_that_the_chart_sets_are_not_to_be_had(string value, string label)
+    {
+        var result = await RenderAsync(WrongValues.File([new WrongValue(value, $$"""{"{{label}}":"other"}""", "")]));
+        Assert.True(Names(result.Errors, value) && result.Errors.Contains(label, StringComparison.Ordinal), result.Errors);
+    }
+
     [Fact]
     public async Task An_older_Kubernetes_is_refused()
     {
