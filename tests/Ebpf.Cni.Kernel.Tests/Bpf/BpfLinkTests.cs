@@ -54,6 +54,38 @@ public sealed class BpfLinkTests : PrivilegedTest
         Assert.Throws<KernelException>(() => BpfMap.OpenPinned(pins["l"]));
     }
 
+    /// <summary>docs/install.md relies on it: who removes the pins has detached the programs.</summary>
+    [Fact]
+    public async Task A_link_goes_with_its_pin()
+    {
+        var pins = Own(new PinDirectory());
+        var veth = Own(new VethPair());
+        var cgroup = Own(new TestCgroup());
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        cgroup.Directory.Add(Environment.ProcessId);
+        using (var tcx = veth.Namespace.Run(() => BpfLink.AttachTcx(Own(_hooks.Program("tc_first")), veth.FarIndex, TcDirection.Ingress)))
+            tcx.Pin(pins["t"]);
+        using (var connect = BpfLink.AttachCgroup(Own(_hooks.Program("connect_deny")), cgroup.Directory.DirectoryPath, CgroupAttach.Connect4))
+            connect.Pin(pins["c"]);
+        Assert.ThrowsAny<SocketException>(() => Connect(listener));
+        veth.Send();
+        await Eventually.True(() => _hooks.Count(0) > 0, "the pinned program runs");
+
+        File.Delete(pins["c"]);
+        File.Delete(pins["t"]);
+        await Eventually.True(() => Record.Exception(() => Connect(listener)) is null, "nobody decides about connections any more");
+        await Eventually.True(
+            () =>
+            {
+                var before = _hooks.Count(0);
+                for (var i = 0; i < 20; i++)
+                    veth.Send();
+                return _hooks.Count(0) == before;
+            },
+            "nobody sees packets any more");
+    }
+
     [Fact]
     public void A_link_whose_device_is_gone_says_so()
     {
