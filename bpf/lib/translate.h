@@ -59,16 +59,14 @@ static __always_inline bool ebc_leaves_cluster(struct __sk_buff *skb, struct ebc
 
 /*
  * A connection that needs no translation, but whose answers would be taken for those of another one that has
- * one: from the same port, to the same peer. It gets another port. (nf_conntrack does so, too.)
+ * one: from the same port, to the same peer, be it a pod or the node's own server. It gets another port.
+ * (nf_conntrack does so, too.)
  */
 static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 {
 	const struct ebc_ct *other;
 
 	if (!ebc_begins(p))
-		return false;
-	/* Answers of others than pods leave without being looked at. */
-	if (ebc_from_network(p) && !ebc_endpoint(&p->about.flow.dst))
 		return false;
 	ebc_ct_twin(&p->about.flow, p->about.proto, &p->answers);
 	other = ebc_ct_find(&p->answers, p->now);

@@ -86,6 +86,28 @@ public sealed class UplinkWireTests
         Assert.True(town.Programs.Count(Reason.Reply, Hook.HostEgress) > 0, town.Programs.Counts());
     }
 
+    /// <summary>What the node's own server answers to the second would be taken for an answer to the first.</summary>
+    [Theory, MemberData(nameof(Kinds))]
+    public void One_port_may_ask_the_nodes_own_server_through_a_service_and_then_directly(bool v6, ProtocolType protocol)
+    {
+        using var town = new Town(ConfigFlags.None);
+        using var server = Town.Socket(town.Node, Town.NodeAddress(v6), protocol);
+        var direct = (IPEndPoint)server.LocalEndPoint!;
+        var service = IPEndPoint.Parse(Address.At(Town.BalancerAddress(v6), NodePort));
+        town.Programs.SetService(PodPrograms.Key(service.ToString(), Abi(protocol)), SvcFlags.None, BackendFlags.Local, direct.ToString());
+        const int Port = 41000;
+        foreach (var to in new[] { service, direct, service })
+        {
+            // Not closed by a reset: that would end the entry, too.
+            using var client = Sender(town.Outside, v6, protocol, Port);
+            client.Connect(to);
+            using var accepted = protocol == ProtocolType.Tcp ? server.Accept() : null;
+            Speak(client, accepted, server, protocol);
+            client.Shutdown(SocketShutdown.Both);
+            accepted?.Close(); // the client's side is done first, and waits (TIME_WAIT): its port is free for another peer
+        }
+    }
+
     [Theory, MemberData(nameof(Kinds))]
     public void A_pod_reaches_pods_elsewhere_past_the_chain_that_drops(bool v6, ProtocolType protocol)
     {

@@ -72,8 +72,14 @@ public sealed record Asked(IReadOnlyDictionary<string, int> Answers, IReadOnlyDi
             throw new InvalidOperationException($"ask.py ended with {result.ExitCode}: {result.Errors}");
         var document = JsonNode.Parse(result.Output)!;
         return new Asked(
-            document["answers"].Deserialize<Dictionary<string, int>>()!, document["failures"].Deserialize<Dictionary<string, int>>()!);
+            document["answers"].Deserialize<Dictionary<string, int>>()!, document["failures"].Deserialize<Dictionary<string, int>>()!)
+        {
+            FailedFrom = document["failed_from"].Deserialize<List<int>>()!,
+        };
     }
+
+    /// <summary>The asker's own port of each failure: by it the connection is found in a node's tables.</summary>
+    public IReadOnlyList<int> FailedFrom { get; init; } = [];
 
     /// <summary>The first words of the answers: who answered.</summary>
     public IReadOnlySet<string> Pods => Answers.Keys.Select(a => a.Split(' ')[0]).ToHashSet();
@@ -85,5 +91,6 @@ public sealed record Asked(IReadOnlyDictionary<string, int> Answers, IReadOnlyDi
     public int From(string pod) => Answers.Where(a => a.Key.StartsWith(pod, StringComparison.Ordinal)).Sum(a => a.Value);
 
     public override string ToString() =>
-        string.Join(", ", Answers.Select(a => $"{a.Key}: {a.Value}").Concat(Failures.Select(f => $"{f.Key}: {f.Value}")));
+        string.Join(", ", Answers.Select(a => $"{a.Key}: {a.Value}").Concat(Failures.Select(f => $"{f.Key}: {f.Value}")))
+        + (FailedFrom.Count > 0 ? $" (from ports {string.Join(' ', FailedFrom.Take(10))})" : "");
 }

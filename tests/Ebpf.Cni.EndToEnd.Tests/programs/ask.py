@@ -67,10 +67,14 @@ def ask():
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if a.source or a.source_port:
             s.bind((a.source, a.source_port))
-        return datagram(s) if a.protocol == "udp" else request(s)
+        try:
+            return datagram(s) if a.protocol == "udp" else request(s)
+        except OSError as e:
+            e.port = s.getsockname()[1]
+            raise
 
 
-answers, failures = collections.Counter(), collections.Counter()
+answers, failures, ports = collections.Counter(), collections.Counter(), []
 started = time.monotonic()
 for turn in range(a.count):
     if turn and a.pause:
@@ -79,4 +83,5 @@ for turn in range(a.count):
         answers[ask()] += 1
     except OSError as e:
         failures[type(e).__name__ + ": " + str(e)] += 1
-print(json.dumps({"answers": answers, "failures": failures, "seconds": time.monotonic() - started}))
+        ports.append(e.port)
+print(json.dumps({"answers": answers, "failures": failures, "failed_from": ports, "seconds": time.monotonic() - started}))
