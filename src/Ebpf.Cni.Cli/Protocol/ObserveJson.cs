@@ -1,0 +1,44 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Ebpf.Cni.Cli.Protocol;
+
+/// <summary>The answers as JSON: camelCase, indented, since people read it too; what one end does not know is passed over by the other.</summary>
+[JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(StatusAnswer))]
+[JsonSerializable(typeof(ServicesAnswer))]
+[JsonSerializable(typeof(ServiceAnswer))]
+[JsonSerializable(typeof(EndpointsAnswer))]
+[JsonSerializable(typeof(ConntrackAnswer))]
+[JsonSerializable(typeof(IpcacheAnswer))]
+[JsonSerializable(typeof(ErrorAnswer))]
+[JsonSerializable(typeof(ProbeAnswer))]
+public sealed partial class ObserveJson : JsonSerializerContext
+{
+    public static ObserveJson Wire { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        // It is never put into a page; messages shall stay readable.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}
+
+/// <summary>Why there is no other answer.</summary>
+public sealed record ErrorAnswer
+{
+    public string Error { get; init; } = "";
+}
+
+/// <summary>What a probe found; made by the CLI itself.</summary>
+public sealed record ProbeAnswer
+{
+    public string Target { get; init; } = "";
+
+    /// <summary>The address that answered; null if none did.</summary>
+    public string? Address { get; init; }
+
+    public double Milliseconds { get; init; }
+    public string? Error { get; init; }
+}

@@ -1,0 +1,52 @@
+using System.Globalization;
+using System.Text;
+
+namespace Ebpf.Cni.Cli.Text;
+
+/// <summary>Durations, numbers and sentences as they are printed.</summary>
+internal static class Words
+{
+    /// <summary>0.3s, 12s, 4m05s, 3h07m, 5d02h.</summary>
+    public static string Duration(double seconds)
+    {
+        var span = TimeSpan.FromSeconds(Math.Max(0, seconds));
+        return span.TotalSeconds < 10 ? string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.#}s")
+            : span.TotalMinutes < 1 ? $"{span.Seconds}s"
+            : span.TotalHours < 1 ? $"{span.Minutes}m{span.Seconds:00}s"
+            : span.TotalDays < 1 ? $"{span.Hours}h{span.Minutes:00}m"
+            : $"{(int)span.TotalDays}d{span.Hours:00}h";
+    }
+
+    public static string Number(double value) => value.ToString("0", CultureInfo.InvariantCulture);
+
+    public static string Count(int count, string one, string? many = null) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : many ?? one + "s")}");
+
+    public static string Bytes(ulong bytes) => bytes switch
+    {
+        < 10_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes}B"),
+        < 10_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:0.#}kB"),
+        < 10_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0.#}MB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.#}GB"),
+    };
+
+    /// <summary>In lines of at most this width; the first starts with the prefix, the others are indented as far; what goes beyond <paramref name="lines"/> is cut.</summary>
+    public static string Wrap(string prefix, string text, int width, int lines = int.MaxValue)
+    {
+        var (result, line, count) = (new StringBuilder(), new StringBuilder(prefix), 1);
+        foreach (var word in text.ReplaceLineEndings(" ").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (line.Length > prefix.Length && line.Length + word.Length + (line[^1] == ' ' ? 0 : 1) > width)
+            {
+                if (count++ == lines)
+                    return result.Append(line).Append(" ...\n").ToString();
+                result.Append(line.ToString().TrimEnd()).Append('\n');
+                line.Clear().Append(' ', prefix.Length);
+            }
+
+            line.Append(line[^1] == ' ' ? "" : " ").Append(word);
+        }
+
+        return result.Append(line.ToString().TrimEnd()).Append('\n').ToString();
+    }
+}
