@@ -20,6 +20,9 @@ public sealed partial class ObserveJson : JsonSerializerContext
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,
+        // What is absent has its default (members are settable for that: a source-generated reader makes absent init-only ones null); what is null and must not be is no answer.
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         // It is never put into a page; messages shall stay readable.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     });
@@ -28,17 +31,17 @@ public sealed partial class ObserveJson : JsonSerializerContext
 /// <summary>Why there is no other answer.</summary>
 public sealed record ErrorAnswer
 {
-    public string Error { get; init; } = "";
+    public string Error { get; set; } = "";
 }
 
 /// <summary>What a probe found; made by the CLI itself.</summary>
 public sealed record ProbeAnswer
 {
-    public string Target { get; init; } = "";
+    public string Target { get; set; } = "";
 
     /// <summary>The address that answered; null if none did.</summary>
-    public string? Address { get; init; }
+    public string? Address { get; set; }
 
-    public double Milliseconds { get; init; }
-    public string? Error { get; init; }
+    public double Milliseconds { get; set; }
+    public string? Error { get; set; }
 }

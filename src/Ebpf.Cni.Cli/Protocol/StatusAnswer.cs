@@ -3,70 +3,70 @@ namespace Ebpf.Cni.Cli.Protocol;
 /// <summary>A node at a glance. Lists are empty, and figures 0, while they are not known.</summary>
 public sealed record StatusAnswer
 {
-    public string Version { get; init; } = "";
-    public string Kernel { get; init; } = "";
-    public string Node { get; init; } = "";
-    public double UptimeSeconds { get; init; }
+    public string Version { get; set; } = "";
+    public string Kernel { get; set; } = "";
+    public string Node { get; set; } = "";
+    public double UptimeSeconds { get; set; }
 
     /// <summary>As /readyz says it.</summary>
-    public bool Ready { get; init; }
+    public bool Ready { get; set; }
 
     /// <summary>What is not done yet, a few words each.</summary>
-    public IReadOnlyList<string> NotReady { get; init; } = [];
+    public IReadOnlyList<string> NotReady { get; set; } = [];
 
-    public ModeStatus Mode { get; init; } = new();
-    public NetworkStatus Network { get; init; } = new();
-    public SyncAnswer Sync { get; init; } = new();
-    public CountStatus Counts { get; init; } = new();
-    public IReadOnlyList<FeatureStatus> Features { get; init; } = [];
+    public ModeStatus Mode { get; set; } = new();
+    public NetworkStatus Network { get; set; } = new();
+    public SyncAnswer Sync { get; set; } = new();
+    public CountStatus Counts { get; set; } = new();
+    public IReadOnlyList<FeatureStatus> Features { get; set; } = [];
 
     /// <summary>What the operator should know, a sentence each.</summary>
-    public IReadOnlyList<string> Notices { get; init; } = [];
+    public IReadOnlyList<string> Notices { get; set; } = [];
 
-    public IReadOnlyList<TableStatus> Tables { get; init; } = [];
+    public IReadOnlyList<TableStatus> Tables { get; set; } = [];
 
     /// <summary>Drops since the counters were made, most first; those that never happened are absent.</summary>
-    public IReadOnlyList<DropStatus> Drops { get; init; } = [];
+    public IReadOnlyList<DropStatus> Drops { get; set; } = [];
 
     /// <summary>Objects that cannot be served as they are.</summary>
-    public IReadOnlyList<IssueStatus> Issues { get; init; } = [];
+    public IReadOnlyList<IssueStatus> Issues { get; set; } = [];
 
     /// <summary>Warnings and errors of the log, newest first.</summary>
-    public IReadOnlyList<LoggedError> Errors { get; init; } = [];
+    public IReadOnlyList<LoggedError> Errors { get; set; } = [];
 }
 
 /// <summary>Options that decide what this agent does, as they are spelled.</summary>
 public sealed record ModeStatus
 {
-    public string Cni { get; init; } = "";
-    public string SocketLb { get; init; } = "";
-    public string Routing { get; init; } = "";
-    public bool Masquerade { get; init; }
-    public string ExternalSource { get; init; } = "";
-    public string PodAttachment { get; init; } = "";
+    public string Cni { get; set; } = "";
+    public string SocketLb { get; set; } = "";
+    public string Routing { get; set; } = "";
+    public bool Masquerade { get; set; }
+    public string ExternalSource { get; set; } = "";
+    public string PodAttachment { get; set; } = "";
 }
 
 public sealed record NetworkStatus
 {
     /// <summary>By which others know the node, IPv4 first.</summary>
-    public IReadOnlyList<string> Addresses { get; init; } = [];
+    public IReadOnlyList<string> Addresses { get; set; } = [];
 
-    public IReadOnlyList<string> PodCidrs { get; init; } = [];
-    public IReadOnlyList<AddressUse> PodAddresses { get; init; } = [];
-    public IReadOnlyList<UplinkStatus> Uplinks { get; init; } = [];
+    public IReadOnlyList<string> PodCidrs { get; set; } = [];
+    public IReadOnlyList<AddressUse> PodAddresses { get; set; } = [];
+    public IReadOnlyList<UplinkStatus> Uplinks { get; set; } = [];
 
     /// <summary>Devices that should be uplinks and cannot, and why.</summary>
-    public IReadOnlyList<string> Unfit { get; init; } = [];
+    public IReadOnlyList<string> Unfit { get; set; } = [];
 
-    public int PodMtu { get; init; }
+    public int PodMtu { get; set; }
 
     /// <summary>The tunnel's device; null without one.</summary>
-    public string? Tunnel { get; init; }
+    public string? Tunnel { get; set; }
 
     /// <summary>Other nodes whose pods are reached by a route, and through the tunnel.</summary>
-    public int DirectPeers { get; init; }
+    public int DirectPeers { get; set; }
 
-    public int TunnelPeers { get; init; }
+    public int TunnelPeers { get; set; }
 }
 
 /// <param name="Family">ipv4 or ipv6.</param>
@@ -79,17 +79,17 @@ public sealed record UplinkStatus(string Name, int Mtu, string? V4, string? V6);
 
 public sealed record SyncAnswer
 {
-    public bool First { get; init; }
+    public bool First { get; set; }
 
     /// <summary>When the kernel last held all that was known; null before that.</summary>
-    public DateTimeOffset? LastApplied { get; init; }
+    public DateTimeOffset? LastApplied { get; set; }
 
-    public double? SinceSeconds { get; init; }
+    public double? SinceSeconds { get; set; }
 
     /// <summary>How long the oldest change has waited for the kernel; null when nothing waits.</summary>
-    public double? WaitingSeconds { get; init; }
+    public double? WaitingSeconds { get; set; }
 
-    public IReadOnlyList<WatchStatus> Watches { get; init; } = [];
+    public IReadOnlyList<WatchStatus> Watches { get; set; } = [];
 }
 
 public sealed record WatchStatus(string Kind, bool Connected, bool Synced, int Objects, string? LastError);
@@ -97,15 +97,15 @@ public sealed record WatchStatus(string Kind, bool Connected, bool Synced, int O
 /// <summary>Counted in the kernel's tables; connections at the last sweep.</summary>
 public sealed record CountStatus
 {
-    public int Services { get; init; }
-    public int ServicePorts { get; init; }
-    public int Frontends { get; init; }
-    public int Backends { get; init; }
+    public int Services { get; set; }
+    public int ServicePorts { get; set; }
+    public int Frontends { get; set; }
+    public int Backends { get; set; }
 
     /// <summary>Pods' interfaces on this node.</summary>
-    public int Endpoints { get; init; }
+    public int Endpoints { get; set; }
 
-    public int Connections { get; init; }
+    public int Connections { get; set; }
 }
 
 /// <param name="Name">Stable.</param>

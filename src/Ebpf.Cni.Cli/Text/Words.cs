@@ -6,6 +6,8 @@ namespace Ebpf.Cni.Cli.Text;
 /// <summary>Durations, numbers and sentences as they are printed.</summary>
 internal static class Words
 {
+    private const int CommitDigits = 8;
+
     /// <summary>0.3s, 12s, 4m05s, 3h07m, 5d02h.</summary>
     public static string Duration(double seconds)
     {
@@ -16,6 +18,10 @@ internal static class Words
             : span.TotalDays < 1 ? $"{span.Hours}h{span.Minutes:00}m"
             : $"{(int)span.TotalDays}d{span.Hours:00}h";
     }
+
+    /// <summary>A version with as much of its commit as tells it from others.</summary>
+    public static string Version(string version) =>
+        version.IndexOf('+', StringComparison.Ordinal) is > 0 and var at && version.Length > at + CommitDigits ? version[..(at + 1 + CommitDigits)] : version;
 
     public static string Number(double value) => value.ToString("0", CultureInfo.InvariantCulture);
 
