@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Cli;
 /// <summary>Resolves a name and opens a TCP connection: for images without a shell.</summary>
 internal static class Probe
 {
-    /// <summary>host:port or [IPv6 address]:port.</summary>
+    /// <summary>host:port or [IPv6 address]:port; the brackets may be left out, as in $(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT), since a port there must be.</summary>
     /// <exception cref="CliException">It is neither.</exception>
     public static (string Host, int Port) Split(string target)
     {
@@ -17,8 +17,8 @@ internal static class Probe
         var host = at > 0 ? target[..at] : "";
         if (host.StartsWith('[') && host.EndsWith(']'))
             host = host[1..^1];
-        else if (host.Contains(':', StringComparison.Ordinal))
-            throw CliException.Usage($"probe: write the address of '{target}' in brackets: [ADDRESS]:PORT");
+        else if (host.Contains(':', StringComparison.Ordinal) && !IPAddress.TryParse(host, out _))
+            throw CliException.Usage($"probe: '{target}' is not HOST:PORT");
         return host.Length > 0 && int.TryParse(target[(at + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= 65535
             ? (host, port)
             : throw CliException.Usage($"probe: '{target}' is not HOST:PORT");

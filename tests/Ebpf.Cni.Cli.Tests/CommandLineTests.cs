@@ -12,6 +12,8 @@ public class CommandLineTests
     [InlineData("ipcache", Verb.IpcacheList)]
     [InlineData("ipcache list", Verb.IpcacheList)]
     [InlineData("probe web:80", Verb.Probe)]
+    [InlineData("probe [fd00::1]:80", Verb.Probe)]
+    [InlineData("probe fd00::1:80", Verb.Probe)]
     [InlineData("help", Verb.Help)]
     [InlineData("help service", Verb.Help)]
     [InlineData("service --help", Verb.Help)]
@@ -74,7 +76,7 @@ public class CommandLineTests
     [InlineData("probe web:0", "'web:0' is not HOST:PORT")]
     [InlineData("probe web:65536", "'web:65536' is not HOST:PORT")]
     [InlineData("probe :80", "':80' is not HOST:PORT")]
-    [InlineData("probe fd00::1:80", "in brackets")]
+    [InlineData("probe a:b:80", "'a:b:80' is not HOST:PORT")]
     [InlineData("probe web:80 --timeout never", "'never' is not a number of seconds")]
     public async Task What_is_wrong_is_told_and_nothing_is_asked(string text, string message)
     {

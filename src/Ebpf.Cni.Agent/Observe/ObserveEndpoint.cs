@@ -23,7 +23,7 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
     public static bool IsFor(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return context.Features.Get<IConnectionEndPointFeature>()?.LocalEndPoint is UnixDomainSocketEndPoint;
+        return context.Features.Get<IConnectionSocketFeature>()?.Socket.AddressFamily == AddressFamily.Unix;
     }
 
     public async Task HandleAsync(HttpContext context)

@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Cli.Text;
 /// <summary>The node on one screen: long lists are cut, and -o json has all of them.</summary>
 internal static class StatusText
 {
-    private const int DropsShown = 4, IssuesShown = 3, ErrorsShown = 4, NoticesShown = 2, LinesEach = 2;
+    private const int DropsShown = 4, IssuesShown = 3, ErrorsShown = 4, NoticesShown = 2, LinesEach = 2, TwoTablesWidth = 90;
 
     private const string Indent = "           ";
 
@@ -32,7 +32,7 @@ internal static class StatusText
         foreach (var missing in s.Features.Where(f => !f.Present))
             text.Append(Words.Wrap(Indent, $"no {missing.Name}: {missing.AbsenceCosts}", width, LinesEach));
         Some("Notices", s.Notices, NoticesShown, n => n);
-        text.Append('\n').Append(TablesOf(s.Tables));
+        text.Append(TablesOf(s.Tables, width));
         Some("Drops", s.Drops, DropsShown, d => string.Create(CultureInfo.InvariantCulture, $"{d.Packets} {d.Reason} at {d.Hook}"));
         Some("Issues", s.Issues, IssuesShown, i => $"{i.Kind} {i.Name}: {i.Reason}: {i.Message}");
         Some("Last errors", s.Errors, ErrorsShown, e =>
@@ -78,15 +78,31 @@ internal static class StatusText
         return $"not connected for {Listed([.. away.Select(w => w.Kind)])}{(error is null ? "" : $": {error}")}; {objects}{(sync.First ? " as last heard" : "")}";
     }
 
-    private static string TablesOf(IReadOnlyList<TableStatus> tables)
+    /// <summary>Side by side, where there is room: the screen has lines enough for what comes after.</summary>
+    private static string TablesOf(IReadOnlyList<TableStatus> tables, int width)
     {
         if (tables.Count == 0)
             return "";
-        var columns = new Columns("TABLE", ">ENTRIES", ">SIZE", ">FILL");
-        foreach (var table in tables)
-            columns.Add(table.Name, Words.Number(table.Entries), Words.Number(table.Size), table.Size == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{100.0 * table.Entries / table.Size:0.0}%"));
-        return columns.Render();
+        string[] headings = ["TABLE", ">ENTRIES", ">SIZE", ">FILL"];
+        if (width < TwoTablesWidth)
+        {
+            var one = new Columns(headings);
+            foreach (var table in tables)
+                one.Add(Row(table));
+            return "\n" + one.Render();
+        }
+
+        var (columns, half) = (new Columns([.. headings, .. headings]), (tables.Count + 1) / 2);
+        for (var i = 0; i < half; i++)
+            columns.Add([.. Row(tables[i]), .. i + half < tables.Count ? Row(tables[i + half]) : [" ", " ", " ", " "]]);
+        return "\n" + columns.Render();
     }
+
+    private static string[] Row(TableStatus table) =>
+    [
+        table.Name, Words.Number(table.Entries), Words.Number(table.Size),
+        table.Size == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{100.0 * table.Entries / table.Size:0.0}%"),
+    ];
 
     private static string Listed(IReadOnlyList<string> items) => items.Count == 0 ? "none" : string.Join(", ", items);
 }

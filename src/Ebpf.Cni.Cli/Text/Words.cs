@@ -7,6 +7,7 @@ namespace Ebpf.Cni.Cli.Text;
 internal static class Words
 {
     private const int CommitDigits = 8;
+    private const string Cut = " ...";
 
     /// <summary>0.3s, 12s, 4m05s, 3h07m, 5d02h.</summary>
     public static string Duration(double seconds)
@@ -39,20 +40,28 @@ internal static class Words
     /// <summary>In lines of at most this width; the first starts with the prefix, the others are indented as far; what goes beyond <paramref name="lines"/> is cut.</summary>
     public static string Wrap(string prefix, string text, int width, int lines = int.MaxValue)
     {
-        var (result, line, count) = (new StringBuilder(), new StringBuilder(prefix), 1);
+        var wrapped = new List<string>();
+        var line = new StringBuilder();
         foreach (var word in text.ReplaceLineEndings(" ").Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            if (line.Length > prefix.Length && line.Length + word.Length + (line[^1] == ' ' ? 0 : 1) > width)
+            if (line.Length > 0 && prefix.Length + line.Length + 1 + word.Length > width)
             {
-                if (count++ == lines)
-                    return result.Append(line).Append(" ...\n").ToString();
-                result.Append(line.ToString().TrimEnd()).Append('\n');
-                line.Clear().Append(' ', prefix.Length);
+                wrapped.Add(line.ToString());
+                line.Clear();
             }
 
-            line.Append(line[^1] == ' ' ? "" : " ").Append(word);
+            line.Append(line.Length == 0 ? "" : " ").Append(word);
         }
 
-        return result.Append(line.ToString().TrimEnd()).Append('\n').ToString();
+        wrapped.Add(line.ToString());
+        if (wrapped.Count > lines)
+        {
+            var last = wrapped[lines - 1];
+            var room = Math.Max(0, width - prefix.Length - Cut.Length);
+            wrapped[lines - 1] = (last.Length <= room ? last : last[..Math.Max(0, last.LastIndexOf(' ', room))]) + Cut;
+        }
+
+        var indent = new string(' ', prefix.Length);
+        return string.Concat(wrapped.Take(lines).Select((l, i) => $"{(i == 0 ? prefix : indent)}{l}".TrimEnd() + "\n"));
     }
 }
