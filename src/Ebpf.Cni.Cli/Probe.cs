@@ -51,7 +51,7 @@ internal static class Probe
                 step = $"{end} did not answer within {timeout.TotalSeconds:0.###} s";
                 if (await TryAsync(end, limit.Token).ConfigureAwait(false) is not { } error)
                     return answer with { Address = end.ToString(), Milliseconds = Elapsed(), Error = null };
-                answer = answer with { Error = $"{end}: {error}" };
+                answer = answer with { Error = end.ToString() == target ? error : $"{end}: {error}" };
             }
         }
         catch (OperationCanceledException)

@@ -48,6 +48,9 @@ public class RenderingTests
         var first = (await agent.RunAsync("status")).Output.Split('\n')[0];
         Assert.Contains("9.9.9+01234567 on", first, StringComparison.Ordinal);
         Assert.Contains($"(this ecni is {Words.Version(CliRun.Version)})", first, StringComparison.Ordinal);
+
+        using var same = FakeAgent.Answering($$"""{"version":"{{Words.Release(CliRun.Version)}}+ffff","ready":true}""");
+        Assert.DoesNotContain("this ecni", (await same.RunAsync("status")).Output, StringComparison.Ordinal);
     }
 
     /// <summary>The agent's version is this one's; in the text it is a word that does not change.</summary>

@@ -17,7 +17,7 @@ namespace Ebpf.Cni.Agent.Observe;
 /// <summary>Asks everybody how they are. Answers also while nothing is ready: it is then that one asks.</summary>
 public sealed class StatusReader(
     AgentOptions options, SyncStatus sync, DataplaneHolder holder, NodeState node, PodMtu mtu, AddressStore addresses, ClusterWatcher watcher, AppliedState applied,
-    IssueReport issues, ConntrackSweeper sweeper, RecentErrors errors, TimeProvider time)
+    IssueReport issues, RecentErrors errors, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();
 
@@ -86,15 +86,19 @@ public sealed class StatusReader(
         .Where(r => r.IsDrop && r.Packets > 0).OrderByDescending(r => r.Packets)
         .Select(r => new DropStatus(LabelText.Snake(r.Reason), LabelText.Snake(r.Hook), r.Packets));
 
-    private StatusAnswer WithKernel(StatusAnswer answer, NodeDataplane dataplane) => answer with
+    private StatusAnswer WithKernel(StatusAnswer answer, NodeDataplane dataplane)
     {
-        Features = [.. dataplane.Features.Findings.Select(f => new FeatureStatus(f.Name, f.Present, f.AbsenceCosts))],
-        Notices = dataplane.Notices,
-        Tables = [.. dataplane.Usage().Select(u => new TableStatus(u.Table, u.Entries, u.Size))],
-        Drops = [.. Drops(dataplane.Counters.Read())],
-        Counts = Counts(
-            dataplane.Services.ReadFrontends(), applied.Names, dataplane.Endpoints.List().Length, sweeper.Last?.ByState.Values.Sum() ?? 0),
-    };
+        // Counted now, which the table's usage below takes over: a status that lags behind a listing would only confuse.
+        var connections = dataplane.Conntrack.List(0, (_, _) => true).Matching;
+        return answer with
+        {
+            Features = [.. dataplane.Features.Findings.Select(f => new FeatureStatus(f.Name, f.Present, f.AbsenceCosts))],
+            Notices = dataplane.Notices,
+            Tables = [.. dataplane.Usage().Select(u => new TableStatus(u.Table, u.Entries, u.Size))],
+            Drops = [.. Drops(dataplane.Counters.Read())],
+            Counts = Counts(dataplane.Services.ReadFrontends(), applied.Names, dataplane.Endpoints.List().Length, connections),
+        };
+    }
 
     private NetworkStatus Network()
     {

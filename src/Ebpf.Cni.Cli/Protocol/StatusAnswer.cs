@@ -94,7 +94,7 @@ public sealed record SyncAnswer
 
 public sealed record WatchStatus(string Kind, bool Connected, bool Synced, int Objects, string? LastError);
 
-/// <summary>Counted in the kernel's tables; connections at the last sweep.</summary>
+/// <summary>Counted in the kernel's tables.</summary>
 public sealed record CountStatus
 {
     public int Services { get; set; }

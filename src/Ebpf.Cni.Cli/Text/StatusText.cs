@@ -17,7 +17,7 @@ internal static class StatusText
     public static string Of(StatusAnswer s, string cliVersion, int width)
     {
         var text = new StringBuilder();
-        Line("Agent", $"{Words.Version(s.Version)} on Linux {s.Kernel}, node {s.Node}, up {Words.Duration(s.UptimeSeconds)}{(cliVersion == s.Version ? "" : $" (this ecni is {Words.Version(cliVersion)})")}");
+        Line("Agent", $"{Words.Version(s.Version)} on Linux {s.Kernel}, node {s.Node}, up {Words.Duration(s.UptimeSeconds)}{(Words.Release(cliVersion) == Words.Release(s.Version) ? "" : $" (this ecni is {Words.Version(cliVersion)})")}");
         Line("Ready", s.Ready ? "yes" : $"no: {string.Join("; ", s.NotReady)}");
         Line("Mode", $"cni {s.Mode.Cni}, socket-lb {s.Mode.SocketLb}, routing {s.Mode.Routing}, masquerade {(s.Mode.Masquerade ? "on" : "off")}, external source {s.Mode.ExternalSource}, pods by {s.Mode.PodAttachment}");
         Line("Node", Listed(s.Network.Addresses));

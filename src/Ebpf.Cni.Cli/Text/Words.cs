@@ -24,6 +24,9 @@ internal static class Words
     public static string Version(string version) =>
         version.IndexOf('+', StringComparison.Ordinal) is > 0 and var at && version.Length > at + CommitDigits ? version[..(at + 1 + CommitDigits)] : version;
 
+    /// <summary>Without the commit: the two binaries of a release need not be of the same build.</summary>
+    public static string Release(string version) => version.Split('+')[0];
+
     public static string Number(double value) => value.ToString("0", CultureInfo.InvariantCulture);
 
     public static string Count(int count, string one, string? many = null) =>

@@ -8,8 +8,8 @@ namespace Ebpf.Cni.EndToEnd.Tests.Cli;
 [Collection(OffServices.Name)]
 public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
 {
-    /// <summary>A connection that stays open until its standard input ends, on which something was said and answered.</summary>
-    private const string Hold = """
+    /// <summary>A connection on which something was said and answered; prints its port.</summary>
+    private const string Exchange = """
         import socket, sys
         s = socket.create_connection((sys.argv[1], 80), 5)
         print(s.getsockname()[1], flush=True)
@@ -110,7 +110,7 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
         await using var service = await TestService.Create(cluster, "", "b1");
         var address = service.ClusterIPs[0];
         await cluster.AnsweredBy(PodA, "tcp", address, 80, "b1");
-        var port = (await cluster.RunAsync(PodA, ["python3", "-c", Hold, address])).ThrowIfFailed().Output.Trim();
+        var port = (await cluster.RunAsync(PodA, ["python3", "-c", Exchange, address])).ThrowIfFailed().Output.Trim();
         var client = $"{cluster.AddressOf("client-a", "IPv4")}:{port}";
         var text = await _a.Shows(t => Row(t, client).Length > 0, "conntrack", "list", "--service", $"default/{service.Name}", "--client", "default/client-a");
         log.WriteLine(text);
