@@ -44,9 +44,34 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         Assert.Contains("no-such-name.invalid", probe.Errors, StringComparison.Ordinal);
     }
 
-    private static (int Code, string Output, string Errors) Run(string[] arguments)
+    [Fact]
+    public void Who_is_not_root_is_told_that_it_takes_root()
     {
-        using var process = Process.Start(new ProcessStartInfo(Binary, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Requires.Root();
+        Requires.Tool("setpriv");
+        using var agent = FakeAgent.Answering("""{"ready":true}""");
+        var directory = Directory.CreateTempSubdirectory("ebc-cli-test-");
+        try
+        {
+            // Where nobody may look, a binary cannot be started either.
+            var copy = Path.Combine(directory.FullName, "ecni");
+            File.Copy(Binary, copy);
+            File.SetUnixFileMode(directory.FullName, File.GetUnixFileMode(directory.FullName) | UnixFileMode.OtherExecute);
+            Assert.Equal(0, Run(copy, ["status", "--run-dir", agent.RunDirectory]).Code);
+            var (code, _, errors) = Run("setpriv", ["--reuid", "65534", "--clear-groups", copy, "status", "--run-dir", agent.RunDirectory]);
+            Assert.Equal((1, $"ecni: {agent.RunDirectory}/observe.sock: permission denied; only root may ask the agent\n"), (code, errors));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    private static (int Code, string Output, string Errors) Run(string[] arguments) => Run(Binary, arguments);
+
+    private static (int Code, string Output, string Errors) Run(string file, string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
