@@ -23,7 +23,7 @@ bpf: deps ## compile the kernel half into build/bpf
 build: bpf ## build everything (no tests run)
 	@dotnet build Ebpf.Cni.sln -c $(CONFIGURATION) -v quiet --nologo
 
-publish: bpf ## artifacts/: agent and plugin as native binaries, the BPF objects, the sandbox
+publish: bpf ## artifacts/: agent, plugin and ecni as native binaries, the BPF objects, the sandbox
 	@RID=$(RID) scripts/publish.sh
 
 demo: publish ## a cluster in a box: a Service answered by eBPF, end to end; KEEP=1 leaves it running

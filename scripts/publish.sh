@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# artifacts/: ebpf-cni-agent and ebpf-cni (the plugin) as native binaries, bpf/*.bpf.o, and sandbox/ (needs the .NET runtime).
+# artifacts/: ebpf-cni-agent, ebpf-cni (the plugin) and ecni (the command line) as native binaries, bpf/*.bpf.o, and sandbox/ (needs the .NET runtime).
 # Skips what is newer than its sources, so that `make test` and `make demo` do not link twice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,7 +25,8 @@ native() { # native <project> <binary>
 
 library=(src/Ebpf.Cni.Abi src/Ebpf.Cni.Compiler src/Ebpf.Cni.Kernel src/Ebpf.Cni.Dataplane src/Ebpf.Cni.Kubernetes)
 fresh "$out/ebpf-cni" src/Ebpf.Cni.Plugin || native Ebpf.Cni.Plugin ebpf-cni
-fresh "$out/ebpf-cni-agent" src/Ebpf.Cni.Agent "${library[@]}" || native Ebpf.Cni.Agent ebpf-cni-agent
+fresh "$out/ecni" src/Ebpf.Cni.Cli || native Ebpf.Cni.Cli ecni
+fresh "$out/ebpf-cni-agent" src/Ebpf.Cni.Agent src/Ebpf.Cni.Plugin/Protocol src/Ebpf.Cni.Cli/Protocol "${library[@]}" || native Ebpf.Cni.Agent ebpf-cni-agent
 if ! fresh "$out/sandbox/ebpf-cni-sandbox.dll" src/Ebpf.Cni.Sandbox src/Ebpf.Cni.Kernel; then
 	echo "publishing ebpf-cni-sandbox"
 	dotnet publish src/Ebpf.Cni.Sandbox -c Release -o "$out/sandbox" -v quiet --nologo

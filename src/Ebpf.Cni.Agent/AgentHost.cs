@@ -10,6 +10,7 @@ using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kubernetes;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Prometheus;
 using Serilog;
 using Serilog.Events;
@@ -41,8 +42,12 @@ public static partial class AgentHost
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Listen(options.MetricsAddress);
             kestrel.Listen(options.HealthzAddress);
+            kestrel.ListenUnixSocket(options.ObserveSocket);
         });
-        builder.Services.AddSerilog(Logger(options), dispose: true);
+        builder.Services.Configure<SocketTransportOptions>(transport => transport.CreateBoundListenSocket = ObserveSocket.Bind);
+        var errors = new RecentErrors();
+        builder.Services.AddSingleton(errors);
+        builder.Services.AddSerilog(Logger(options, errors), dispose: true);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
         AddServices(builder.Services, options, connection);
         // In the order of starting: the watches first, since their answers take longest.
@@ -65,8 +70,10 @@ public static partial class AgentHost
         var app = builder.Build();
         ProcessMetrics.Register(app.Services.GetRequiredService<CollectorRegistry>(), TimeProvider.System, Version);
         app.Services.GetRequiredService<StateMetrics>();
+        app.Services.GetRequiredService<StatusReader>();
         Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), Version, options.NodeName, KernelRelease());
-        app.Run(app.Services.GetRequiredService<HttpEndpoints>().HandleAsync);
+        var (others, observe) = (app.Services.GetRequiredService<HttpEndpoints>(), app.Services.GetRequiredService<ObserveEndpoint>());
+        app.Run(context => ObserveEndpoint.IsFor(context) ? observe.HandleAsync(context) : others.HandleAsync(context));
         return app;
     }
 
@@ -128,17 +135,21 @@ public static partial class AgentHost
         services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));
         services.AddSingleton<StateMetrics>();
         services.AddSingleton<HttpEndpoints>();
+        services.AddSingleton<StatusReader>();
+        services.AddSingleton<TableReader>();
+        services.AddSingleton<ObserveEndpoint>();
     }
 
-    private static string KernelRelease() => File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+    public static string KernelRelease() => File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
 
-    private static Serilog.Core.Logger Logger(AgentOptions options)
+    private static Serilog.Core.Logger Logger(AgentOptions options, RecentErrors errors)
     {
         const string template = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{NewLine}{Exception}";
         var configuration = new LoggerConfiguration()
             .MinimumLevel.Is(Level(options.LogLevel))
             .MinimumLevel.Override("Microsoft", Max(LogEventLevel.Warning, Level(options.LogLevel)))
-            .Enrich.FromLogContext();
+            .Enrich.FromLogContext()
+            .WriteTo.Sink(errors, LogEventLevel.Warning);
         return (options.LogFormat == LogFormat.Json
             ? configuration.WriteTo.Console(new RenderedCompactJsonFormatter())
             : configuration.WriteTo.Console(outputTemplate: template, formatProvider: System.Globalization.CultureInfo.InvariantCulture))

@@ -9,6 +9,7 @@ internal static class Directions
         ["Ebpf.Cni.Abi"] = [],
         ["Ebpf.Cni.Kernel"] = [],
         ["Ebpf.Cni.Plugin"] = [],
+        ["Ebpf.Cni.Cli"] = [],
         ["Ebpf.Cni.Compiler"] = ["Ebpf.Cni.Abi"],
         ["Ebpf.Cni.Dataplane"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Kernel"],
         ["Ebpf.Cni.Kubernetes"] = ["Ebpf.Cni.Compiler"],
@@ -19,7 +20,7 @@ internal static class Directions
 
     /// <summary>Projects that use the base class library alone.</summary>
     public static readonly IReadOnlySet<string> WithoutPackages =
-        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Plugin", "Ebpf.Cni.Compiler" };
+        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Plugin", "Ebpf.Cni.Cli", "Ebpf.Cni.Compiler" };
 
     /// <summary>The only project that sees the Kubernetes client.</summary>
     public const string OwnerOfKubernetesClient = "Ebpf.Cni.Kubernetes";

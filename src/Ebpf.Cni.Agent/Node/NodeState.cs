@@ -97,6 +97,16 @@ public sealed class NodeState : IHostPorts
         }
     }
 
+    /// <summary>What the kernel said last, and the last <see cref="View"/>; null before the first. Thread-safe.</summary>
+    public (NetworkFacts Facts, NodeView? View) Seen
+    {
+        get
+        {
+            lock (_lock)
+                return (_facts, _view);
+        }
+    }
+
     /// <summary>The node as it is now. For the sync loop alone.</summary>
     /// <param name="self">Its Node object; null while the API has none.</param>
     public NodeView View(NodeSnapshot? self)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Cli.Protocol;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 
@@ -132,4 +133,7 @@ public sealed record AgentOptions
 
     /// <summary>The unix socket on which the plugin finds the agent.</summary>
     public string CniSocket => Path.Combine(RunDir, "cni.sock");
+
+    /// <summary>The unix socket on which ecni finds it.</summary>
+    public string ObserveSocket => Path.Combine(RunDir, ObservePaths.SocketName);
 }

@@ -37,8 +37,8 @@ public static class OptionsCheck
         }
 
         // sockaddr_un.sun_path has 108 bytes with the terminator.
-        if (System.Text.Encoding.UTF8.GetByteCount(o.CniSocket) > 107)
-            yield return $"--run-dir: '{o.RunDir}' is too long for a socket's path (107 bytes with /cni.sock)";
+        if (System.Text.Encoding.UTF8.GetByteCount(o.ObserveSocket) > 107)
+            yield return $"--run-dir: '{o.RunDir}' is too long for a socket's path (107 bytes with /{Path.GetFileName(o.ObserveSocket)})";
     }
 
     private static IEnumerable<string> Cgroup(AgentOptions o)

@@ -11,6 +11,16 @@ public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics,
     private readonly Dictionary<string, IReadOnlyCollection<CompileIssue>> _bySource = [];
     private HashSet<CompileIssue> _known = [];
 
+    /// <summary>All that is known now, by object.</summary>
+    public IReadOnlyList<CompileIssue> Current
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _known.OrderBy(i => i.Kind, StringComparer.Ordinal).ThenBy(i => i.Name).ThenBy(i => i.Reason, StringComparer.Ordinal)];
+        }
+    }
+
     /// <param name="source">Who looks; each knows only its own.</param>
     /// <param name="issues">All that it finds now.</param>
     public void Report(string source, IReadOnlyCollection<CompileIssue> issues)

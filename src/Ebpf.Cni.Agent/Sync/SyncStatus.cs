@@ -28,6 +28,16 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
         }
     }
 
+    /// <summary>How long the oldest change that is not in the kernel has waited; null when nothing waits.</summary>
+    public TimeSpan? Waiting
+    {
+        get
+        {
+            lock (_lock)
+                return _oldestQueued is { } since ? time.GetElapsedTime(since) : null;
+        }
+    }
+
     /// <summary>kube-proxy's rule: healthy while no change has waited for longer than the limit. A node without changes is healthy.</summary>
     public bool Healthy
     {

@@ -66,6 +66,14 @@ public sealed class IpcacheTable
         }
     }
 
+    /// <summary>The table as it is, sorted by address, the wider prefix first.</summary>
+    /// <exception cref="Kernel.KernelException">The table cannot be read.</exception>
+    public ImmutableArray<KeyValuePair<IpcacheKey, Ipcache>> List()
+    {
+        lock (_lock)
+            return [.. Read().OrderBy(e => e.Key.Addr).ThenBy(e => e.Key.Prefixlen)];
+    }
+
     public TableUsage Usage()
     {
         lock (_lock)

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Dataplane.Conntrack;
 /// <c>ebc_ct_v2</c> from outside: what is dead goes, what lives is counted. Each pass reads the whole table in pieces, in memory that is kept for the next one. Reading
 /// does not make an entry look used: the LRU still gives up the ones that packets have not met for longest. Thread-safe; one pass at a time.
 /// </summary>
-public sealed class ConntrackTable : IDisposable
+public sealed partial class ConntrackTable : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly BpfMap _map;

@@ -106,11 +106,19 @@ public sealed class ServiceDataplane
     }
 
     /// <summary>Frontends joined with their backends, read from the tables and sorted by key; for people and tests.</summary>
-    public ImmutableArray<ServiceView> ReadServices()
+    /// <param name="only">Frontends to read; null: all of them.</param>
+    public ImmutableArray<ServiceView> ReadServices(Func<SvcKey, Svc, bool>? only = null)
     {
         lock (_lock)
-            return ServiceView.Read(_tables.Frontends, _tables.Backends);
+            return ServiceView.Read(_tables.Frontends, _tables.Backends, only);
     }
+
+    /// <summary>Frontends without their backends, in no order: what is counted needs no more.</summary>
+    public IReadOnlyList<KeyValuePair<SvcKey, Svc>> ReadFrontends() => _tables.Frontends.ReadAll();
+
+    /// <summary>Who may use the service ports of these ids, from the table.</summary>
+    public ImmutableArray<SrangeKey> ReadSourceRanges(IReadOnlySet<uint> serviceIds) =>
+        [.. _tables.SourceRanges.ReadAll().Select(r => r.Key).Where(k => serviceIds.Contains(k.ServiceId.Host))];
 
     private ApplyPlan Plan(DesiredState desired, DesiredDelta? delta) => delta is null
         ? ServicePlanner.Plan(_mirror, _ranges, desired, _allocator)

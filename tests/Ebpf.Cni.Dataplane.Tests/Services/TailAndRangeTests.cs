@@ -105,6 +105,18 @@ public class TailAndRangeTests
     }
 
     [Fact]
+    public void People_are_shown_what_the_tables_hold_and_no_more_than_they_ask_for()
+    {
+        var (kernel, tables) = Open();
+        tables.Apply(Ranged("192.0.2.0/24", "198.51.100.0/24"));
+        Assert.Equal(kernel.Ranges.Keys.Order(Comparer<SrangeKey>.Create((a, b) => a.Addr.CompareTo(b.Addr))), tables.ReadSourceRanges(new HashSet<uint> { 1 }).OrderBy(r => r.Addr));
+        Assert.Empty(tables.ReadSourceRanges(new HashSet<uint> { 2 }));
+        Assert.Equal(kernel.Frontends.Keys, tables.ReadFrontends().Select(f => f.Key));
+        Assert.NotEmpty(tables.ReadServices((_, value) => value.ServiceId == 1));
+        Assert.Empty(tables.ReadServices((_, value) => value.ServiceId == 2));
+    }
+
+    [Fact]
     public void A_range_is_a_prefix_of_mapped_addresses_behind_the_service_id()
     {
         var (kernel, tables) = Open();

@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text;
+using Ebpf.Cni.Cli.Protocol;
+
+namespace Ebpf.Cni.Cli.Text;
+
+/// <summary>Services for people.</summary>
+internal static class ServiceText
+{
+    public static string Of(ServicesAnswer answer)
+    {
+        var columns = new Columns("SERVICE", "PORT", "FRONTEND", "SCOPE", ">BACKENDS", ">LOCAL", ">TAIL", "FLAGS", "STATE");
+        foreach (var f in answer.Frontends)
+        {
+            columns.Add(
+                f.Service.Length > 0 ? f.Service : $"(id {f.ServiceId})", f.PortName, FrontendOf(f), f.Scope,
+                $"{f.Backends}", $"{f.Local}", $"{f.Tail}", string.Join(',', f.Flags), f.State);
+        }
+
+        return answer.Total == 0 ? "no frontends\n" : columns.Render() + Columns.More(answer.Total, answer.Frontends.Count, "frontends");
+    }
+
+    public static string Of(ServiceAnswer answer, int width)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{answer.Service}  {(answer.Type is { } type ? type : "(the API has no such Service)")}\n");
+        if (answer.Frontends.Count == 0 && answer.Missing.Count == 0)
+            text.Append("  no frontends (headless, ExternalName, another proxy's, or an issue)\n");
+        foreach (var f in answer.Frontends)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n{FrontendOf(f)} {f.Scope}{(f.PortName.Length > 0 ? $" port {f.PortName}" : "")}, id {f.ServiceId}{FlagsOf(f)}\n");
+            if (f.State != "ok")
+                text.Append(Words.Wrap("  ", StateOf(f.State), width));
+            if (f.Served.Count == 0)
+                text.Append(f.Flags.Contains("dropEmpty") ? "  no backends here: dropped in silence\n" : "  no backends: refused\n");
+            else
+                text.Append(BackendsOf(f));
+        }
+
+        foreach (var missing in answer.Missing)
+            text.Append(CultureInfo.InvariantCulture, $"\n{missing}\n  MISSING in the kernel\n");
+        foreach (var issue in answer.Issues)
+            text.Append('\n').Append(Words.Wrap("", $"{issue.Reason}: {issue.Message}", width));
+        return text.ToString();
+    }
+
+    private static string BackendsOf(FrontendDetail frontend)
+    {
+        var columns = new Columns("BACKEND", "POD", "NODE", "STATE", ">CONNECTIONS", ">SENT", ">ANSWERED");
+        foreach (var b in frontend.Served)
+            columns.Add(End(b.Address, b.Port), b.Pod, b.Node.Length > 0 ? b.Node + (b.Local ? " (this)" : "") : "", b.Tail ? "terminating" : "serving", $"{b.Connections}", Words.Bytes(b.BytesTo), Words.Bytes(b.BytesFrom));
+        return columns.Render(indent: 2);
+    }
+
+    private static string FlagsOf(FrontendDetail f)
+    {
+        var flags = f.Flags.Select(flag => flag switch
+        {
+            "affinity" => $"affinity {f.AffinitySeconds}s",
+            "sourceRanges" => $"only from {(f.SourceRanges.Count > 0 ? string.Join(", ", f.SourceRanges) : "nobody")}",
+            "keepSource" => "client's source kept",
+            "dropEmpty" => "drops when empty",
+            _ => flag,
+        }).ToList();
+        return flags.Count == 0 ? "" : ", " + string.Join(", ", flags);
+    }
+
+    private static string StateOf(string state) => state switch
+    {
+        "broken" => "BROKEN: it points to another service's backends, or outside the table",
+        "unexpected" => "UNEXPECTED: it is in the kernel and should not be",
+        "different" => "DIFFERENT from what was last applied",
+        _ => state,
+    };
+
+    private static string FrontendOf(FrontendLine f) => $"{End(f.Address, f.Port)}/{f.Protocol}";
+
+    private static string End(string address, int port) => address.Contains(':', StringComparison.Ordinal) ? $"[{address}]:{port}" : $"{address}:{port}";
+}
