@@ -33,6 +33,8 @@ internal static class AttachmentScenario
         });
         var (node, filters) = (cluster.Nodes.Values.Single(), quick.Nodes.Values.Single());
         using var namespaces = new AttachmentNamespaces(Pods);
+        namespaces.ShowTo(node);
+        namespaces.ShowTo(filters);
         using var bridge = new BridgeNode();
         Attacher[] contestants =
         [
