@@ -22,7 +22,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
     private readonly HttpClient _http = NamespaceSockets.CreateHttpClient(node.Namespace);
     private readonly SemaphoreSlim _turn = new(1);
     private volatile TaskCompletionSource<AgentPod> _arrival = NewArrival();
-    private volatile AgentPodReport? _report;
+    private AgentPodReport? _report;
     private NodeContext? _context;
     private bool _automatic = options.StartAgents && !options.Install;
     private Process? _process;
@@ -161,7 +161,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
 
     public void Dispose()
     {
-        _report?.Dispose();
+        Interlocked.Exchange(ref _report, null)?.Dispose();
         _http.Dispose();
         _process?.Dispose();
         _files?.Dispose();
@@ -205,7 +205,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
             if (present.Object.Uid() != pod.Uid() || Interlocked.Exchange(ref _retired, pod.Uid()) == pod.Uid())
                 return;
             await EndAsync(present.Grace);
-            _report?.Dispose();
+            Interlocked.Exchange(ref _report, null)?.Dispose();
             present.Forget();
         }
         _arrival = NewArrival();

@@ -51,7 +51,11 @@ public sealed class NodeMounts : IDisposable
         var tree = MountTree.Copy(null, network, () => Arrange(paths, node));
         try
         {
-            var plan = new ProcessPlan(network, System.IO.Path.Combine(paths.NodeCgroup(node), "init"), ["sleep", "infinity"]) { Mounts = tree.Path };
+            var plan = new ProcessPlan(network, System.IO.Path.Combine(paths.NodeCgroup(node), "init"), ["sleep", "infinity"])
+            {
+                Mounts = tree.Path,
+                LogFile = "/dev/null", // it outlives a killed owner, and must not keep its outputs open
+            };
             using var first = NodeProcess.Start(plan);
             WaitInside(first, tree.Identity);
             tree.Run(() => Mounting.Bind($"/proc/{first.Id}", System.IO.Path.Combine(directories.Processes, "1")));

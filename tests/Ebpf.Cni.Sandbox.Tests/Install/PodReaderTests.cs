@@ -67,7 +67,7 @@ public sealed class PodReaderTests
     [Theory]
     [InlineData("hostNetwork: true", "hostNetwork: true\nhostPID: true", "spec.hostPID")]
     [InlineData("hostNetwork: true", "runtimeClassName: other", "spec.runtimeClassName")]
-    [InlineData("hostNetwork: true", "tolerations: []", "spec.hostNetwork")]
+    [InlineData("hostNetwork: true", "hostNetwork: false", "spec.hostNetwork")]
     [InlineData("image: registry/main:1", "lifecycle: {}", "spec.containers[main].lifecycle")]
     [InlineData("image: registry/main:1", "envFrom: []", "spec.containers[main].envFrom")]
     [InlineData("value: \"1\"", "valueFrom: {secretKeyRef: {name: a, key: b}}", "spec.containers[main].env[LITERAL].valueFrom.secretKeyRef")]
