@@ -26,6 +26,7 @@ need zlib1g-dev "links the native binaries" test -e /usr/include/zlib.h
 need gcc "links the native binaries" has gcc
 need iproute2 "shows namespaces and links" has ip
 need bpftool "shows programs and maps" has bpftool
+need util-linux "enters mount namespaces, and gives processes the capabilities that they may have" has setpriv
 need procps "finds processes left behind" has pgrep
 need python3 "the web pods of the demo" has python3
 need containerd "the runtime of the tests that a real one drives" has containerd

@@ -81,7 +81,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
             _automatic = true; // a pod that takes this one's place takes over its agent too
             _report?.Follow(_process, pod.Main, IsReadyAsync);
         }
-        catch (Exception e) when (e is KernelException or IOException)
+        catch (Exception e) when (e is KernelException or IOException or ContainerConfigurationException)
         {
             throw new InvalidOperationException($"the agent of {node.Name} cannot be started: {e.Message}", e);
         }

@@ -109,10 +109,11 @@ public sealed class NodeMounts : IDisposable
         foreach (var bound in MountTable.Read().Where(mount => mount.Type == "nsfs"))
             Mounting.Detach(bound.Path);
         Mounting.Cover("/run", name => name != System.IO.Path.GetFileName(Run));
-        Place(directories.Run, Run);
-        Place(directories.State, State);
-        Place(directories.CniConfiguration, CniConfiguration);
-        Place(directories.CniBinaries, CniBinaries);
+        HashSet<string> covered = ["/run"];
+        Place(directories.Run, Run, covered);
+        Place(directories.State, State, covered);
+        Place(directories.CniConfiguration, CniConfiguration, covered);
+        Place(directories.CniBinaries, CniBinaries, covered);
         Mounting.Bind(paths.NodeBpffs(node), Bpffs);
         Mounting.Bind(paths.NodeCgroup(node), Cgroups);
         // what is mounted here later, such as pods' namespaces, containers see too
@@ -120,7 +121,7 @@ public sealed class NodeMounts : IDisposable
     }
 
     // where this machine lacks the directory it is not made: what it would be made in is covered
-    private static void Place(string source, string target)
+    private static void Place(string source, string target, HashSet<string> covered)
     {
         if (!Directory.Exists(target))
         {
@@ -129,7 +130,7 @@ public sealed class NodeMounts : IDisposable
                 present = System.IO.Path.GetDirectoryName(present)!;
             if (present == "/")
                 throw new InvalidOperationException($"this machine has no /{target.Split('/')[1]}, in which the node's {target} could be shown");
-            if (!MountTable.Read().Any(mount => mount.Path == present && mount.Type == "tmpfs"))
+            if (covered.Add(present))
                 Mounting.Cover(present, _ => true);
             Directory.CreateDirectory(target);
         }
