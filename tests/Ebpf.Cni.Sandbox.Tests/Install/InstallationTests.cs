@@ -45,12 +45,12 @@ public sealed class InstallationTests : IDisposable
     public async Task Capabilities_that_the_manifest_does_not_name_are_missing_and_named_ones_are_there()
     {
         Requires.Root();
-        await ChangeManifest(text => text.Replace("\"PERFMON\",", "", StringComparison.Ordinal).Replace("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", StringComparison.Ordinal));
+        await ChangeManifest(text => text.Replace("\"NET_ADMIN\",", "", StringComparison.Ordinal).Replace("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", StringComparison.Ordinal));
         await using var cluster = await StartAsync("t-fewer");
         var status = await StatusOf(cluster.Nodes["node-a"].AgentPid!.Value);
         var effective = ulong.Parse(status["CapEff"], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-        Assert.Equal(0UL, effective & (1UL << Numbers["PERFMON"]));
-        Assert.NotEqual(0UL, effective & (1UL << Numbers["BPF"])); // the control
+        Assert.Equal(0UL, effective & (1UL << Numbers["NET_ADMIN"]));
+        Assert.NotEqual(0UL, effective & (1UL << Numbers["SYS_ADMIN"])); // the control
         Assert.Equal("0", status["NoNewPrivs"]);
     }
 
@@ -105,6 +105,9 @@ public sealed class InstallationTests : IDisposable
         (await cluster.ExecOnNodeAsync("node-a", ["mount", "-t", "tmpfs", "ours", "/run/netns"])).ThrowIfFailed();
         Assert.Contains("ours", (await InsideAsync(node.AgentPid!.Value, ["cat", "/proc/self/mounts"])).Output, StringComparison.Ordinal);
         Assert.DoesNotContain(File.ReadLines("/proc/self/mounts"), line => line.StartsWith("ours ", StringComparison.Ordinal));
+        var work = new SandboxPaths(cluster.Name).WorkDirectory;
+        Assert.Contains(work, await File.ReadAllTextAsync($"/proc/{node.AgentPid}/mountinfo"), StringComparison.Ordinal); // the control
+        Assert.DoesNotContain(work, await File.ReadAllTextAsync("/proc/self/mountinfo"), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -109,5 +109,14 @@ public sealed class PodReaderTests
         Assert.Contains("agent.json", manifest.ConfigMapData(manifest.Pod.Volumes.Values.OfType<VolumePlan.ConfigMap>().Single().Name).Keys);
     }
 
+    [Fact]
+    public async Task Every_manifest_that_is_shipped_is_understood()
+    {
+        var files = Directory.GetFiles(Path.GetDirectoryName(FakeArtifacts.RealManifest)!, "*.yaml");
+        Assert.NotEmpty(files);
+        foreach (var file in files)
+            Assert.Equal("agent", Assert.Single((await InstallManifest.ReadAsync(file, TestContext.Current.CancellationToken)).Pod.Containers).Name);
+    }
+
     private static JsonObject Parse(string yaml) => YamlManifests.Parse(yaml).Single();
 }
