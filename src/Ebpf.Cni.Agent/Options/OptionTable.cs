@@ -17,6 +17,7 @@ public static class OptionTable
         new("cgroup-root", "DIR|auto", AgentOptions.Auto,
             "The cgroup v2 directory whose sockets are translated; auto finds where the whole hierarchy is mounted (beside v1's, on hybrid machines).",
             (o, v) => o with { CgroupRoot = v }),
+        new("sysctl-root", "DIR", "/proc/sys/net", "Where settings below /proc/sys/net are written; in a container /proc/sys is read-only, and the node's is mounted elsewhere.", (o, v) => o with { SysctlRoot = v }),
         new("bpf-objects", "DIR", Beside("bpf"), "Where socket.bpf.o, pod.bpf.o, uplink.bpf.o and overlay.bpf.o are.", (o, v) => o with { BpfObjects = v }),
         new("state-dir", "DIR", "/var/lib/ebpf-cni", "Endpoints and address allocations; must survive restarts.",
             (o, v) => o with { StateDir = v }),
