@@ -1,0 +1,23 @@
+using Ebpf.Cni.Kernel.Host;
+
+namespace Ebpf.Cni.Kernel.Tests.Host;
+
+public sealed class CapabilitiesTests
+{
+    [Fact]
+    public void They_are_read_as_the_kernel_writes_them()
+    {
+        var some = Capabilities.Parse(["CapPrm:\t000001ffffffffff", "CapEff:\t0000000000201000", "CapBnd:\t000001ffffffffff"]);
+        Assert.True(some.Has(Capability.NetAdmin) && some.Has(Capability.SysAdmin));
+        Assert.False(some.Has(Capability.SysPtrace));
+        Assert.Throws<InvalidDataException>(() => Capabilities.Parse([]));
+    }
+
+    [Fact]
+    public void Each_has_the_kernels_name() =>
+        Assert.All(Enum.GetValues<Capability>(), c => Assert.Equal(
+            "cap" + c, Capabilities.Name(c).Replace("_", "", StringComparison.Ordinal).Replace("CAP", "cap", StringComparison.Ordinal), ignoreCase: true));
+
+    [Fact]
+    public void This_process_has_some() => Assert.Equal(Environment.IsPrivilegedProcess, Capabilities.Effective().Has(Capability.NetAdmin));
+}
