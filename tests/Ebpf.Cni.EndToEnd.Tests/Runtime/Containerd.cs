@@ -34,6 +34,9 @@ internal sealed class Containerd : IAsyncDisposable
     /// <summary>Above the cgroups of all sandboxes, in every hierarchy: below the node's, where the agent's programs see their sockets.</summary>
     public string CgroupParent => "/" + Path.GetRelativePath(Kernel.Host.CgroupDirectory.FindMountPoint(), Path.Combine(_node.CgroupPath, "kubepods"));
 
+    /// <summary>Where it binds sandboxes' network namespaces.</summary>
+    public string NamespaceDirectory => Path.Combine(_root, "state", "io.containerd.grpc.v1.cri", "netns");
+
     private string Socket => Path.Combine(_root, "containerd.sock");
 
     private string Log => Path.Combine(_root, "containerd.log");
@@ -76,7 +79,7 @@ internal sealed class Containerd : IAsyncDisposable
     }
 
     /// <summary>The image is there for sandboxes to use.</summary>
-    public async Task ImportAsync(string archive)
+    public async Task ImportAsync(string archive, string name = ContainerImage.Name)
     {
         using var import = Process.Start(new ProcessStartInfo("ctr", ["--address", Socket, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native", archive])
         {
@@ -88,7 +91,7 @@ internal sealed class Containerd : IAsyncDisposable
         await import.WaitForExitAsync();
         if (import.ExitCode != 0)
             throw new InvalidOperationException($"ctr cannot import {archive}: {await said}\n{LogTail()}");
-        await Eventually.True(() => Client.HasImageAsync(ContainerImage.Name), "the image is known");
+        await Eventually.True(() => Client.HasImageAsync(name), "the image is known");
     }
 
     public string LogTail(int lines = 15) => File.Exists(Log) ? string.Join('\n', File.ReadLines(Log).TakeLast(lines)) : "(no log)";
