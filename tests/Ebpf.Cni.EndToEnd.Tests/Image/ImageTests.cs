@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
 using Ebpf.Cni.EndToEnd.Tests.Runtime;
 using Ebpf.Cni.Testing;
+using Grpc.Core;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Image;
 
@@ -103,6 +104,19 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         Assert.True(code == 2 && log.Split('\n').Any(l => l.StartsWith(option, StringComparison.Ordinal) && l.Contains(why, StringComparison.Ordinal)), $"{code}: {log}");
     }
 
+    [Fact]
+    public async Task The_mount_of_pods_namespaces_is_missed_when_the_first_pod_comes()
+    {
+        Assert.NotNull(Runtime.Cluster);
+        var agent = await cluster.StartAsync("agent", "netns");
+        await Eventually.True(cluster.IsReadyAsync, "the agent is ready: it knows of no pods yet");
+        await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status, "containerd has the network configuration");
+        var refused = await Assert.ThrowsAsync<RpcException>(() => Runtime.RunAsync("unseen"));
+        Assert.Contains("the agent does not see ", refused.Status.Detail, StringComparison.Ordinal);
+        await Runtime.Cri.StopContainerAsync(agent);
+        await cluster.EndAsync(agent, "agent");
+    }
+
     [Theory]
     [InlineData("host-proc", 2, "--host-proc: /host/proc has no process 1")]
     [InlineData("cni-bin", 1, "--cni-bin-dir: ")]
@@ -115,7 +129,7 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         Assert.True(ended == code && log.Contains(error, StringComparison.Ordinal), $"{ended}: {log}");
     }
 
-    /// <summary>Every mount of the manifest is in one of the two theories, but for that of the namespaces: without it nothing fails before there is a pod.</summary>
+    /// <summary>Every mount of the manifest is in a test above.</summary>
     [Fact]
     public void No_mount_is_forgotten()
     {
