@@ -3,12 +3,14 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Runtime;
 using Ebpf.Cni.EndToEnd.Tests.Runtime.Cri;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Image;
 
 /// <summary>
-/// A node whose agent is not the sandbox's process but the image, run by containerd as the chart says. The rest of the cluster, and the node's containerd,
+/// A node whose agent is not the sandbox's process but the image, run by containerd as the chart says, with a service account's token over TLS. The rest of the cluster, and the node's containerd,
 /// are <see cref="RuntimeCluster"/>'s; the agent in the container takes over what the process left.
 /// </summary>
 public sealed class ImageCluster : IAsyncLifetime
@@ -34,22 +36,15 @@ public sealed class ImageCluster : IAsyncLifetime
         var archive = Path.Combine(_scratch, "image.tar");
         OciArchive.Write(archive, ImageName, RootFileSystem.Layer(), ["/opt/ebpf-cni/ebpf-cni-agent"]);
         await Runtime.Containerd.ImportAsync(archive, ImageName);
-        // A node's mounts are shared where systemd is its first process; what a container is to see of later ones must be.
-        var node = Runtime.Node.Directories;
         _first = new FirstProcess();
-        await SharedAsync(First.Proc, Path.Combine(_scratch, "proc", "1"));
+        // What the node has somewhere else than the manifest says: containerd sees the machine's cgroups below /sys, and what is there is not shared with containers.
         var places = new Dictionary<string, string>
         {
             ["/proc"] = Path.Combine(_scratch, "proc"),
-            ["/sys/fs/bpf"] = await SharedAsync("/sys/fs/bpf", Path.Combine(_scratch, "bpf")),
-            ["/sys/fs/cgroup"] = await SharedAsync(Runtime.Node.CgroupPath, Path.Combine(_scratch, "cgroup")),
-            ["/run/netns"] = await SharedAsync("/run/netns", Path.Combine(_scratch, "netns")),
-            ["/run/ebpf-cni"] = await SharedAsync(node.Run, Path.Combine(_scratch, "run")),
-            ["/var/lib/ebpf-cni"] = node.State,
-            ["/etc/cni/net.d"] = node.CniConfiguration,
-            ["/opt/cni/bin"] = node.CniBinaries,
+            ["/sys/fs/bpf"] = await BindAsync(NodeMounts.Bpffs, "bpf"),
+            ["/sys/fs/cgroup"] = await BindAsync(NodeMounts.Cgroups, "cgroup"),
         };
-        await SharedAsync(Runtime.Containerd.NamespaceDirectory, Runtime.Containerd.NamespaceDirectory);
+        await BindAsync(First.Proc, "proc/1");
         _installed = new InstalledPod(ImageName, places, Path.Combine(_scratch, "volumes"));
         _pod = Runtime.Config("ebpf-cni");
         _pod.Hostname = "";
@@ -68,12 +63,10 @@ public sealed class ImageCluster : IAsyncLifetime
             await Runtime.Cri.RemoveAsync(_sandbox);
         }
 
-        await Mounts.RemoveBelowAsync(_scratch);
-        _first?.Dispose();
         await Runtime.DisposeAsync();
-        // not before the mounts are known to be gone: below them is what others use
-        if (!File.ReadAllText("/proc/self/mountinfo").Contains(_scratch, StringComparison.Ordinal))
-            Directory.Delete(_scratch, recursive: true);
+        _first?.Dispose();
+        // what was bound here was so on the node only, which is gone
+        Directory.Delete(_scratch, recursive: true);
     }
 
     /// <summary>Starts a container of the pod.</summary>
@@ -82,23 +75,17 @@ public sealed class ImageCluster : IAsyncLifetime
     internal async Task<string> StartAsync(string name, string? without = null)
     {
         var node = Runtime.Node;
-        // What one machine's nodes cannot share: two nodes' pins and sockets have two names. The plugin, which runs on the node, must find the socket by the name
-        // that the agent knows it by, and the agent the namespaces by those that containerd has for them: in /run/netns are those of the sandbox's own pods.
+        // As a kubelet tells every container, and what is different from a real node: its cgroups are a part of the machine's.
         var environment = new Dictionary<string, string>
         {
             ["EBPF_CNI_NODE_NAME"] = node.Name,
-            ["EBPF_CNI_KUBECONFIG"] = "/etc/kubeconfig",
-            ["EBPF_CNI_BPFFS_ROOT"] = node.BpffsRoot,
             ["EBPF_CNI_CGROUP_ROOT"] = "/host/sys/fs/cgroup",
-            ["EBPF_CNI_RUN_DIR"] = node.Directories.Run,
+            ["KUBERNETES_SERVICE_HOST"] = "127.0.0.1",
+            ["KUBERNETES_SERVICE_PORT"] = $"{SandboxCluster.NodeSecureApiPort}",
         };
         var config = Pod.Container(name, environment, without);
-        foreach (var mount in config.Mounts.ToList())
-            if (mount.ContainerPath == "/run/ebpf-cni")
-                mount.ContainerPath = node.Directories.Run;
-            else if (mount.ContainerPath == "/run/netns")
-                config.Mounts.Add(new Mount { ContainerPath = Runtime.Containerd.NamespaceDirectory, HostPath = Runtime.Containerd.NamespaceDirectory, Propagation = mount.Propagation });
-        config.Mounts.Add(new Mount { ContainerPath = "/etc/kubeconfig", HostPath = node.Directories.Kubeconfig, Readonly = true });
+        // by the name that every program knows it by, although the image has a link there
+        config.Mounts.Add(new Mount { ContainerPath = "/var/run/secrets/kubernetes.io/serviceaccount", HostPath = ServiceAccount(), Readonly = true });
         return await Runtime.Cri.StartContainerAsync(_sandbox, _pod!, config);
     }
 
@@ -139,17 +126,16 @@ public sealed class ImageCluster : IAsyncLifetime
 
     private string LogFile(string name) => Path.Combine(_pod!.LogDirectory, $"{name}.log");
 
-    private static async Task<string> SharedAsync(string directory, string at)
-    {
-        Directory.CreateDirectory(at);
-        foreach (var arguments in (string[][])[["--rbind", directory, at], ["--make-rshared", at]])
-        {
-            using var mount = Process.Start("mount", arguments);
-            await mount.WaitForExitAsync();
-            if (mount.ExitCode != 0)
-                throw new InvalidOperationException($"mount {string.Join(' ', arguments)} failed");
-        }
+    /// <summary>What the sandbox has written for the agent that it ran itself.</summary>
+    private string ServiceAccount() => Path.GetDirectoryName(Directory.EnumerateFiles(Path.Combine(Runtime.Node.Directories.Root, "pods"), "token", SearchOption.AllDirectories).First())!;
 
-        return at;
+    /// <summary>Shows a directory of the node at another place too, where its containers may see what is mounted later.</summary>
+    private async Task<string> BindAsync(string directory, string name)
+    {
+        var at = Path.Combine(_scratch, name);
+        Directory.CreateDirectory(at);
+        using var mount = Process.Start("nsenter", [$"--mount={Runtime.Node.Mounts.Path}", "--", "sh", "-c", "mount --rbind \"$1\" \"$2\" && mount --make-rshared \"$2\"", "sh", directory, at]);
+        await mount.WaitForExitAsync();
+        return mount.ExitCode == 0 ? at : throw new InvalidOperationException($"{directory} cannot be bound to {at} on the node");
     }
 }

@@ -33,6 +33,7 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         var process = await cluster.ProcessAsync(agent);
         output.WriteLine($"figure: agent in its container: ready {ready.TotalMilliseconds:0} ms after it was asked for, {Status(process, "VmRSS")} resident");
         ItHasNoOtherRights(process);
+        Assert.Contains("watching https://", cluster.Log("agent"), StringComparison.Ordinal);
 
         await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status, "containerd has the network configuration");
         var sandbox = await Runtime.RunAsync("served");

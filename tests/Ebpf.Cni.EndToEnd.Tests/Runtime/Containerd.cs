@@ -34,9 +34,6 @@ internal sealed class Containerd : IAsyncDisposable
     /// <summary>Above the cgroups of all sandboxes, in every hierarchy: below the node's, where the agent's programs see their sockets.</summary>
     public string CgroupParent => "/" + Path.GetRelativePath(Kernel.Host.CgroupDirectory.FindMountPoint(), Path.Combine(_node.CgroupPath, "kubepods"));
 
-    /// <summary>Where it binds sandboxes' network namespaces.</summary>
-    public string NamespaceDirectory => Path.Combine(_root, "state", "io.containerd.grpc.v1.cri", "netns");
-
     private string Socket => Path.Combine(_root, "containerd.sock");
 
     private string Log => Path.Combine(_root, "containerd.log");
