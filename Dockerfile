@@ -29,6 +29,7 @@ COPY --from=sdk /usr/share/dotnet /usr/share/dotnet
 WORKDIR /src
 COPY .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
 COPY src/ src/
+COPY deploy/ deploy/
 COPY scripts/publish.sh scripts/
 COPY --from=bpf /src/build/bpf/ build/bpf/
 RUN case "$TARGETARCH" in arm64) RID=linux-arm64 ;; *) RID=linux-x64 ;; esac; export RID; scripts/publish.sh
