@@ -9,7 +9,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help deps bpf build publish demo test bench check chart kernels format clean
+.PHONY: help deps bpf build publish image-rootfs demo test bench check chart kernels format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -26,10 +26,13 @@ build: bpf ## build everything (no tests run)
 publish: bpf ## artifacts/: agent, plugin and ecni as native binaries, the BPF objects, the sandbox
 	@RID=$(RID) scripts/publish.sh
 
+image-rootfs: publish ## build/image/rootfs: the files of the container image, which the Dockerfile makes by the same script
+	@scripts/image-rootfs.sh
+
 demo: publish ## a cluster in a box: a Service answered by eBPF, end to end; KEEP=1 leaves it running
 	@scripts/demo.sh $(if $(KEEP),--keep)
 
-test: build publish ## every test; what needs root is skipped without it, and under CI=true a skip fails
+test: build image-rootfs ## every test; what needs root is skipped without it, and under CI=true a skip fails
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh
 
 bench: publish ## measure against direct connections, iptables and nftables rules; writes docs/benchmarks.md and its plots

@@ -23,9 +23,12 @@ need libbpf-dev "the BPF programs' helper headers" test -e /usr/include/bpf/bpf_
 need libbpf1 "loads BPF programs" has_library 'libbpf\.so\.1'
 need linux-libc-dev "kernel headers" test -e /usr/include/linux/bpf.h
 need zlib1g-dev "links the native binaries" test -e /usr/include/zlib.h
+need libssl3 "TLS to the API; part of the image" has_library 'libssl\.so\.3'
+need ca-certificates "whom TLS trusts; part of the image" test -e /etc/ssl/certs/ca-certificates.crt
 need gcc "links the native binaries" has gcc
 need iproute2 "shows namespaces and links" has ip
 need bpftool "shows programs and maps" has bpftool
+need util-linux "enters mount namespaces, and gives processes the capabilities that they may have" has setpriv
 need procps "finds processes left behind" has pgrep
 need python3 "the web pods of the demo" has python3
 need containerd "the runtime of the tests that a real one drives" has containerd

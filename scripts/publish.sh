@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# artifacts/: ebpf-cni-agent, ebpf-cni (the plugin) and ecni (the command line) as native binaries, bpf/*.bpf.o, and sandbox/ (needs the .NET runtime).
+# artifacts/: ebpf-cni-agent, ebpf-cni (the plugin) and ecni (the command line) as native binaries, bpf/*.bpf.o, deploy/ (the rendered chart), and sandbox/ (needs the
+# .NET runtime).
 # Skips what is newer than its sources, so that `make test` and `make demo` do not link twice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,3 +34,5 @@ if ! fresh "$out/sandbox/ebpf-cni-sandbox.dll" src/Ebpf.Cni.Sandbox src/Ebpf.Cni
 	touch "$out/sandbox/ebpf-cni-sandbox.dll"
 fi
 cp build/bpf/*.bpf.o "$out/bpf/"
+mkdir -p "$out/deploy"
+cp deploy/*.yaml "$out/deploy/"

@@ -113,6 +113,7 @@ public static partial class AgentHost
             s.GetRequiredService<ILogger<AddressStore>>()));
         services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
         services.AddSingleton<DataplaneHolder>();
+        services.AddSingleton(new Sysctl(options.SysctlRoot));
         services.AddSingleton<NodeSetup>();
         services.AddSingleton<PodMtu>();
         services.AddSingleton<PeerReport>();

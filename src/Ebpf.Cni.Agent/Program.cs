@@ -1,10 +1,14 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Agent;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Agent.Prepare;
 using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Kubernetes;
 
-// Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong, and nothing was touched.
+// Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong or a right is missing, and nothing was touched.
+if (args is [PrepareCommand.Name, ..])
+    return PrepareCommand.Run(args[1..], Environment.GetEnvironmentVariable, File.ReadAllText);
+
 var read = OptionsReader.Read(args, Environment.GetEnvironmentVariable, File.ReadAllText);
 if (read.HelpWanted || read.VersionWanted)
 {

@@ -21,6 +21,7 @@ public static class Errno
     public const int ENOTDIR = 20;
     public const int EINVAL = 22;
     public const int ENOSPC = 28;
+    public const int EROFS = 30;
     public const int ERANGE = 34;
     public const int ENOLINK = 67;
     public const int ENOPROTOOPT = 92;

@@ -34,6 +34,17 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>Writes it unless it is there with this content and mode.</summary>
+    /// <returns>It was written.</returns>
+    /// <inheritdoc cref="Write"/>
+    public static bool Ensure(string path, ReadOnlySpan<byte> content, UnixFileMode mode)
+    {
+        if (File.Exists(path) && File.ReadAllBytes(path).AsSpan().SequenceEqual(content) && File.GetUnixFileMode(path) == mode)
+            return false;
+        Write(path, content, mode);
+        return true;
+    }
+
     /// <summary>Removes what interrupted writes left in a directory: of all files, or of one where the directory is shared with others.</summary>
     public static void RemoveLeftovers(string directory, string name = "")
     {

@@ -17,13 +17,18 @@ public sealed partial class CniHandler
         }
 
         if (!network.NamespaceExists(request.Netns))
-            throw new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {request.Netns}");
+            throw NoNamespace(request.Netns);
         var addresses = AddressesOf(previous, request.Key.Ifname);
         // An interface without addresses has no services; and one of another plugin's other interfaces may bring none.
         if (addresses.Count > 0)
             AddForeign(request, addresses);
         return CniAnswer.Result(previous.Json.WriteTo);
     }
+
+    /// <summary>That a whole directory is missing is not the runtime's fault: it is an agent in a container that was not given it.</summary>
+    private static CniException NoNamespace(string netns) => Directory.Exists(Path.GetDirectoryName(netns))
+        ? new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {netns}")
+        : new CniException(CniErrorCode.InvalidEnvironment, $"the agent does not see {Path.GetDirectoryName(netns)}: where the runtime keeps pods' network namespaces must be mounted into its container (HostToContainer)");
 
     private void AddForeign(CniRequest request, IReadOnlyList<string> addresses)
     {

@@ -68,7 +68,7 @@ public sealed partial class CniHandler(
     private EndpointRecord Add(CniRequest request)
     {
         if (!network.NamespaceExists(request.Netns))
-            throw new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {request.Netns}");
+            throw NoNamespace(request.Netns);
         if (request.Previous?.Interfaces.Any(i => i.Name == request.Key.Ifname && i.Sandbox.Length > 0) == true)
         {
             throw new CniException(CniErrorCode.InvalidNetworkConfig,

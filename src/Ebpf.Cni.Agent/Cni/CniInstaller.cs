@@ -15,7 +15,6 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
     /// <summary>The newest that every supported runtime reads; our plugin also answers older and newer ones.</summary>
     public const string ConfigurationVersion = "1.0.0";
 
-    private const UnixFileMode Executable = ReadableByAll | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
     private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
     /// <summary>A runtime that finds the configuration takes the node for ready: call this when it is.</summary>
@@ -66,19 +65,16 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
 
     private void InstallPlugin()
     {
-        Directory.CreateDirectory(options.CniBinDir);
+        if (PluginFile.Install(options))
+            Log.Installed(log, PluginFile.Target(options));
         Directory.CreateDirectory(options.CniConfDir);
-        AtomicFile.RemoveLeftovers(options.CniBinDir, PluginName);
         AtomicFile.RemoveLeftovers(options.CniConfDir, ConfigurationName);
-        Put(Path.Combine(options.CniBinDir, PluginName), File.ReadAllBytes(options.CniPlugin), Executable);
     }
 
     private void Put(string path, byte[] content, UnixFileMode mode)
     {
-        if (File.Exists(path) && File.ReadAllBytes(path).AsSpan().SequenceEqual(content) && File.GetUnixFileMode(path) == mode)
-            return;
-        AtomicFile.Write(path, content, mode);
-        Log.Installed(log, path);
+        if (AtomicFile.Ensure(path, content, mode))
+            Log.Installed(log, path);
     }
 
     private byte[] Configuration()

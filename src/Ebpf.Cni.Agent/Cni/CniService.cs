@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>Pods' networking, once the dataplane is open: the node's settings, the predecessor's pods, then requests.</summary>
 public sealed partial class CniService(
-    DataplaneHolder holder, AddressStore store, NodeSetup node, NodeState hostPorts, PodMtu mtu, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
+    DataplaneHolder holder, AddressStore store, NodeSetup node, NodeState hostPorts, PodMtu mtu, Sysctl sysctl, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
     TimeProvider time, ILoggerFactory logs) : BackgroundService
 {
     /// <summary>A new node gets its podCIDR within seconds; kubelet waits minutes for an ADD.</summary>
@@ -31,7 +31,7 @@ public sealed partial class CniService(
             node.Run(store.Ranges.Select(r => r.Family));
         if (options.SocketLb == SocketLbMode.Off)
             node.TranslateOwnPackets();
-        var network = new PodNetworks(new VethPodNetwork(mtu));
+        var network = new PodNetworks(new VethPodNetwork(mtu, sysctl));
         var programs = new DataplaneEndpointPrograms(dataplane, new AttachmentChoice(options));
         var pending = new PendingDeletes(PendingDelete.DirectoryBeside(options.CniSocket), logs.CreateLogger<PendingDeletes>());
         var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };

@@ -7,9 +7,8 @@ namespace Ebpf.Cni.Agent.Node;
 /// What the node itself needs to route for its pods, for the families that it has pods of and no others. Looked at first, written only
 /// where different, and never set back: others may rely on it.
 /// </summary>
-public sealed partial class NodeSetup(ILogger<NodeSetup> log)
+public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
 {
-    private const string InterfacesIPv6 = "/proc/sys/net/ipv6/conf";
     private readonly Lock _lock = new();
     private readonly HashSet<string> _told = [];
 
@@ -23,7 +22,7 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
             {
                 if (family == AddressFamily.InterNetwork)
                     Set("ipv4/ip_forward", "1");
-                else if (Sysctl.Has("ipv6/conf/all/forwarding"))
+                else if (settings.Has("ipv6/conf/all/forwarding"))
                     ForwardIPv6();
                 else if (_told.Add("no IPv6"))
                     Log.NoIPv6(log);
@@ -51,12 +50,12 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
     /// </summary>
     private void ForwardIPv6()
     {
-        if (!Sysctl.Is("ipv6/conf/all/forwarding", "1"))
+        if (!settings.Is("ipv6/conf/all/forwarding", "1"))
         {
-            foreach (var name in Directory.EnumerateDirectories(InterfacesIPv6).Select(d => Path.GetFileName(d)!))
+            foreach (var name in settings.Directories("ipv6/conf"))
             {
                 if (name is not ("all" or "default" or "lo") && !name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal)
-                    && Sysctl.Is($"ipv6/conf/{name}/accept_ra", "1"))
+                    && settings.Is($"ipv6/conf/{name}/accept_ra", "1"))
                     Set($"ipv6/conf/{name}/accept_ra", "2");
             }
         }
@@ -68,12 +67,12 @@ public sealed partial class NodeSetup(ILogger<NodeSetup> log)
     {
         try
         {
-            if (Sysctl.Ensure(name, value))
+            if (settings.Ensure(name, value))
                 Log.Set(log, name, value);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Read-only /proc/sys in a container: the node may be set up by its owner all the same.
+            // Read-only, without --sysctl-root in a container: the node may be set up by its owner all the same.
             if (_told.Add(name))
                 Log.CannotSet(log, name, value, e.Message);
         }

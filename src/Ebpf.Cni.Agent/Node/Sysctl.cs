@@ -1,25 +1,35 @@
 namespace Ebpf.Cni.Agent.Node;
 
-/// <summary>Settings below /proc/sys/net of the calling thread's network namespace.</summary>
-public static class Sysctl
+/// <summary>
+/// Settings below /proc/sys/net. They are the calling thread's network namespace's, wherever the directory is mounted, and whoever mounted it: a container, whose
+/// own /proc/sys is read-only, is given the node's elsewhere.
+/// </summary>
+/// <param name="root">/proc/sys/net, or where it is mounted.</param>
+public sealed class Sysctl(string root)
 {
-    private const string Root = "/proc/sys/net";
+    /// <summary>Where the settings are of whoever is in no container.</summary>
+    public const string Usual = "/proc/sys/net";
 
     /// <summary>This kernel has the setting.</summary>
-    public static bool Has(string name) => File.Exists(Path.Combine(Root, name));
+    public bool Has(string name) => File.Exists(PathOf(name));
 
     /// <summary>The setting is there and has this value.</summary>
-    public static bool Is(string name, string value) => Has(name) && File.ReadAllText(Path.Combine(Root, name)).Trim() == value;
+    public bool Is(string name, string value) => Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
 
     /// <summary>Sets a value where it is another; true if it was. A setting that this kernel does not have is left alone.</summary>
     /// <param name="name">With slashes, since interface names may have dots: ipv4/ip_forward.</param>
     /// <param name="value">As it reads back.</param>
-    public static bool Ensure(string name, string value)
+    public bool Ensure(string name, string value)
     {
-        var path = Path.Combine(Root, name);
+        var path = PathOf(name);
         if (!File.Exists(path) || File.ReadAllText(path).Trim() == value)
             return false;
         File.WriteAllText(path, value);
         return true;
     }
+
+    /// <summary>The names of the directories in one: of the devices in ipv6/conf.</summary>
+    public IEnumerable<string> Directories(string name) => Directory.EnumerateDirectories(PathOf(name)).Select(d => Path.GetFileName(d)!);
+
+    private string PathOf(string name) => Path.Combine(root, name);
 }

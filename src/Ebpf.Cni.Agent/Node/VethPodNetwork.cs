@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Agent.Node;
 /// Pods on routed veths. Host side: a single route and a permanent neighbour for each address. Pod's side: everything through
 /// <see cref="PodWiring.Gateway"/>, whose permanent neighbour is the host side.
 /// </summary>
-public sealed class VethPodNetwork(PodMtu mtu) : IPodNetwork
+public sealed class VethPodNetwork(PodMtu mtu, Sysctl sysctl) : IPodNetwork
 {
     public bool NamespaceExists(string netns)
     {
@@ -83,7 +83,7 @@ public sealed class VethPodNetwork(PodMtu mtu) : IPodNetwork
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         HostSideSettings.Apply(
-            link.Name, Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetwork), Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6));
+            sysctl, link.Name, Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetwork), Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6));
         using var netlink = RouteNetlink.Open();
         PodShaping.Apply(netlink, link.Ifindex, PodShaping.Ingress(endpoint));
         netlink.SetUp(link.Ifindex);
@@ -145,17 +145,17 @@ public sealed class VethPodNetwork(PodMtu mtu) : IPodNetwork
     internal static Route DefaultRoute(AddressFamily family, int ifindex) =>
         new(PodWiring.DefaultRoute(family), ifindex) { Gateway = PodWiring.Gateway(family), OnLink = true, Protocol = PodWiring.RouteProtocol };
 
-    private static void ConfigureInside(EndpointRecord endpoint)
+    private void ConfigureInside(EndpointRecord endpoint)
     {
         using var netlink = RouteNetlink.Open();
         var link = netlink.FindLink(endpoint.Ifname)
             ?? throw new KernelException($"find {endpoint.Ifname} in {endpoint.Netns}", Errno.ENODEV);
         if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
         {
-            Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/disable_ipv6", "0");
+            sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/disable_ipv6", "0");
             // The address is ours alone, and nothing but the host is on the wire: nobody to ask, nothing to hear.
-            Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_dad", "0");
-            Sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_ra", "0");
+            sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_dad", "0");
+            sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_ra", "0");
         }
 
         PodShaping.Apply(netlink, link.Index, PodShaping.Egress(endpoint));

@@ -63,7 +63,9 @@ public sealed record AgentOptions
 
     public string BpffsRoot { get; init; } = "";
     public string CgroupRoot { get; init; } = "";
-    public string SysctlRoot { get; init; } = "";
+    /// <summary>/proc/sys/net, or where a container has it.</summary>
+    public string SysctlRoot { get; init; } = Node.Sysctl.Usual;
+
     public string BpfObjects { get; init; } = "";
     public string StateDir { get; init; } = "";
     public string RunDir { get; init; } = "";

@@ -10,7 +10,14 @@ public static class OptionsCheck
     public static IEnumerable<string> Errors(AgentOptions o)
     {
         ArgumentNullException.ThrowIfNull(o);
-        return Names(o).Concat(Paths(o)).Concat(Cgroup(o)).Concat(Files(o)).Concat(Machine(o));
+        return Names(o).Concat(Paths(o)).Concat(Cgroup(o)).Concat(Files(o)).Concat(Plugin(o)).Concat(RightsCheck.Errors(o));
+    }
+
+    /// <summary>Of what "prepare" needs: it runs before there is anything else.</summary>
+    public static IEnumerable<string> InstallationErrors(AgentOptions o)
+    {
+        ArgumentNullException.ThrowIfNull(o);
+        return Absolute(("--bpffs-root", o.BpffsRoot), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin)).Concat(Plugin(o));
     }
 
     private static IEnumerable<string> Names(AgentOptions o)
@@ -27,18 +34,23 @@ public static class OptionsCheck
 
     private static IEnumerable<string> Paths(AgentOptions o)
     {
-        foreach (var (name, path) in new[]
-        {
-            ("--bpffs-root", o.BpffsRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir), ("--run-dir", o.RunDir), ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin),
-        })
-        {
-            if (!Path.IsPathRooted(path))
-                yield return $"{name}: '{path}' is not an absolute path";
-        }
+        foreach (var error in Absolute(
+            ("--bpffs-root", o.BpffsRoot), ("--sysctl-root", o.SysctlRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir), ("--run-dir", o.RunDir),
+            ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin)))
+            yield return error;
 
         // sockaddr_un.sun_path has 108 bytes with the terminator.
         if (System.Text.Encoding.UTF8.GetByteCount(o.ObserveSocket) > 107)
             yield return $"--run-dir: '{o.RunDir}' is too long for a socket's path (107 bytes with /{Path.GetFileName(o.ObserveSocket)})";
+    }
+
+    private static IEnumerable<string> Absolute(params (string Name, string Path)[] options) =>
+        options.Where(o => !Path.IsPathRooted(o.Path)).Select(o => $"{o.Name}: '{o.Path}' is not an absolute path");
+
+    private static IEnumerable<string> Plugin(AgentOptions o)
+    {
+        if (!File.Exists(o.CniPlugin))
+            yield return $"--cni-plugin: {o.CniPlugin} does not exist";
     }
 
     private static IEnumerable<string> Cgroup(AgentOptions o)
@@ -59,8 +71,6 @@ public static class OptionsCheck
         foreach (var name in new[] { "socket.bpf.o", "pod.bpf.o", "uplink.bpf.o", "overlay.bpf.o" })
             if (!File.Exists(Path.Combine(o.BpfObjects, name)))
                 yield return $"--bpf-objects: {Path.Combine(o.BpfObjects, name)} does not exist";
-        if (!File.Exists(o.CniPlugin))
-            yield return $"--cni-plugin: {o.CniPlugin} does not exist";
         if (o.Kubeconfig.Length > 0 && !File.Exists(o.Kubeconfig))
             yield return $"--kubeconfig: {o.Kubeconfig} does not exist";
         if (o.Kubeconfig.Length == 0 && !Directory.Exists(KubernetesConnection.ServiceAccountDirectory))
@@ -69,13 +79,4 @@ public static class OptionsCheck
 
     private static string Hint() =>
         MountTable.FindType(CgroupDirectory.FileSystemType) is { } mount ? $"; one is mounted at {mount.Path}" : "; none is mounted";
-
-    private static IEnumerable<string> Machine(AgentOptions o)
-    {
-        _ = o;
-        if (!OperatingSystem.IsLinux())
-            yield return "this program runs on Linux only";
-        else if (!Environment.IsPrivilegedProcess)
-            yield return "root is required (BPF, network namespaces)";
-    }
 }

@@ -12,6 +12,9 @@ public static class OptionsHelp
             var text = new StringBuilder("""
                 ebpf-cni-agent: pod networking and services in eBPF, one agent a node.
 
+                ebpf-cni-agent prepare --host-proc DIR [options]: what has to be done on a node before an agent can run there in a container. DIR is where the
+                node's /proc is mounted. Mounts a bpffs and cgroup v2 on the node where they are missing, and installs the plugin.
+
                 Options, also as environment variables (--node-name is EBPF_CNI_NODE_NAME) and as members of the JSON file
                 named by --config (nodeName). The command line wins over the environment, the environment over the file.
 

@@ -39,7 +39,7 @@ internal sealed class TunnelApply(AgentOptions options)
         }
 
         _idleBefore = false;
-        var wanted = new OverlayOptions { Port = options.TunnelPort, Vni = options.TunnelVni, Mtu = mtu };
+        var wanted = new OverlayOptions { Port = options.TunnelPort, Vni = options.TunnelVni, Mtu = mtu, SysctlRoot = options.SysctlRoot };
         if (wanted == _made && (seen == Ifindex || (seen == _seen && _seen != Ifindex)))
         {
             _seen = seen;

@@ -36,7 +36,7 @@ public static class OverlayDevice
         link ??= netlink.AddVxlan(options.Name, options.Port, Mac, options.Mtu);
         if (link.Mtu != options.Mtu)
             netlink.SetMtu(link.Index, options.Mtu);
-        Configure(netlink, link);
+        Configure(netlink, link, options.SysctlRoot);
         return link.Index;
     }
 
@@ -72,17 +72,17 @@ public static class OverlayDevice
     /// filtered by that. Where reverse path filtering is on for all devices it can be made loose for one, if that has an address; one that nobody sees will do.
     /// Nobody on the tunnel is a router to be listened to.
     /// </summary>
-    private static void Configure(RouteNetlink netlink, LinkInfo link)
+    private static void Configure(RouteNetlink netlink, LinkInfo link, string settings)
     {
         var name = link.Name;
-        var everywhere = Sysctl.Read("net/ipv4/conf/all/rp_filter") != "0";
+        var everywhere = Sysctl.Read("net/ipv4/conf/all/rp_filter", settings) != "0";
         if (everywhere && !netlink.Addresses(link.Index).Any(a => a.Address.Equals(OwnAddress)))
             netlink.AddAddress(link.Index, OwnAddress, 32, noPrefixRoute: true, scope: RouteScope.Host);
-        Sysctl.Ensure($"net/ipv4/conf/{name}/rp_filter", everywhere ? "2" : "0");
+        Sysctl.Ensure($"net/ipv4/conf/{name}/rp_filter", everywhere ? "2" : "0", settings);
         try
         {
-            Sysctl.Ensure($"net/ipv6/conf/{name}/disable_ipv6", "0");
-            Sysctl.Ensure($"net/ipv6/conf/{name}/accept_ra", "0");
+            Sysctl.Ensure($"net/ipv6/conf/{name}/disable_ipv6", "0", settings);
+            Sysctl.Ensure($"net/ipv6/conf/{name}/accept_ra", "0", settings);
         }
         catch (KernelException e) when (e.Errno == Errno.ENOENT)
         {

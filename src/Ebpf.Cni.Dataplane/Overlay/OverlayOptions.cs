@@ -16,4 +16,7 @@ public sealed record OverlayOptions
 
     /// <summary>Of inner packets: the uplink's less 50 bytes over IPv4, 70 over IPv6.</summary>
     public required int Mtu { get; init; }
+
+    /// <summary>Where settings below /proc/sys/net are written.</summary>
+    public string SysctlRoot { get; init; } = "/proc/sys/net";
 }

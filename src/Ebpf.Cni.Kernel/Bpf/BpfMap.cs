@@ -40,7 +40,8 @@ public sealed partial class BpfMap : IDisposable
             Name = new ObjectName(spec.Name),
         };
         var operation = $"create the map {spec.Name} ({spec.Type}, {spec.MaxEntries} entries)";
-        return Own(BpfSyscall.InvokeForFd(BpfCommand.MapCreate, ref attributes, operation));
+        var result = BpfSyscall.Invoke(BpfCommand.MapCreate, ref attributes);
+        return result >= 0 ? Own(new FdHandle(result)) : throw new KernelException(operation, -result, LockedMemory.Hint(-result));
     }
 
     /// <exception cref="KernelException">ENOENT if nothing is pinned there; EINVAL if it is no map.</exception>

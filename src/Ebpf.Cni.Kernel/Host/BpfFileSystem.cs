@@ -16,12 +16,22 @@ public static class BpfFileSystem
     /// <exception cref="InvalidOperationException">The path is in another file system.</exception>
     public static void Ensure(string path = DefaultPath)
     {
+        EnsureMounted(path);
+        Directory.CreateDirectory(path);
+    }
+
+    /// <summary>The same without the directory.</summary>
+    /// <returns>It was mounted now.</returns>
+    /// <inheritdoc cref="Ensure"/>
+    public static bool EnsureMounted(string path = DefaultPath)
+    {
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        if (!IsInside(full) && (full == DefaultPath || full.StartsWith(DefaultPath + "/", StringComparison.Ordinal)))
-            Mount(DefaultPath);
-        if (!IsInside(full))
+        if (IsInside(full))
+            return false;
+        if (full != DefaultPath && !full.StartsWith(DefaultPath + "/", StringComparison.Ordinal))
             throw new InvalidOperationException($"{path} is not in a bpffs; put it below {DefaultPath}, or mount -t bpf bpf {path}");
-        Directory.CreateDirectory(full);
+        Mount(DefaultPath);
+        return true;
     }
 
     /// <summary>Whether the nearest mount above (or at) the path is a bpffs; the path need not exist.</summary>
@@ -35,10 +45,10 @@ public static class BpfFileSystem
         return nearest.Type == FileSystemType;
     }
 
-    /// <summary>Mounts a new bpffs at an existing directory.</summary>
+    /// <summary>Mounts a new bpffs at an existing directory, as systemd does: root's alone. Who opens a pin may change what it stands for.</summary>
     public static void Mount(string path)
     {
-        if (LibC.Mount(FileSystemType, path, FileSystemType, 0, null) != 0)
+        if (LibC.Mount(FileSystemType, path, FileSystemType, LibC.MS_NOSUID | LibC.MS_NODEV | LibC.MS_NOEXEC, "mode=700") != 0)
             throw LibC.LastError($"mount a bpffs at {path}");
     }
 }

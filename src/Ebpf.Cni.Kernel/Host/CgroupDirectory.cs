@@ -30,6 +30,15 @@ public sealed class CgroupDirectory
         MountTable.FindType(FileSystemType)?.Path
         ?? throw new DirectoryNotFoundException("no cgroup v2 file system is mounted: mount -t cgroup2 none /sys/fs/cgroup");
 
+    /// <summary>Mounts the v2 hierarchy at a directory, which is made if it is missing.</summary>
+    /// <exception cref="KernelException">Mounting is refused.</exception>
+    public static void Mount(string path)
+    {
+        Directory.CreateDirectory(path);
+        if (LibC.Mount(FileSystemType, path, FileSystemType, LibC.MS_NOSUID | LibC.MS_NODEV | LibC.MS_NOEXEC, null) != 0)
+            throw LibC.LastError($"mount cgroup v2 at {path}");
+    }
+
     public static CgroupDirectory Open(string path) =>
         Directory.Exists(path) ? new CgroupDirectory(path) : throw new DirectoryNotFoundException($"there is no cgroup {path}");
 

@@ -1,15 +1,15 @@
 namespace Ebpf.Cni.Kernel.Host;
 
-/// <summary>A line of /proc/self/mountinfo.</summary>
+/// <summary>A line of /proc/PID/mountinfo.</summary>
 /// <param name="Path">Where it is mounted.</param>
 /// <param name="Type">"bpf", "cgroup2".</param>
 /// <param name="Root">The directory of the file system that is seen there.</param>
 public sealed record Mount(string Path, string Type, string Root);
 
-/// <summary>What is mounted, as this process sees it.</summary>
+/// <summary>What is mounted, as the calling thread sees it.</summary>
 public static class MountTable
 {
-    public static IReadOnlyList<Mount> Read() => Parse(File.ReadAllText("/proc/self/mountinfo"));
+    public static IReadOnlyList<Mount> Read() => Parse(File.ReadAllText("/proc/thread-self/mountinfo"));
 
     /// <summary>The first mount of a type; null if there is none.</summary>
     public static Mount? FindType(string type) => Read().FirstOrDefault(mount => mount.Type == type);

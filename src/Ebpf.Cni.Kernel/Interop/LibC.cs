@@ -19,15 +19,28 @@ internal static unsafe partial class LibC
 
     public const int CLONE_NEWNET = 0x40000000;
     public const uint NS_GET_NSTYPE = 0xb703;
+    public const int CLONE_NEWNS = 0x20000;
+    public const int CLONE_NEWCGROUP = 0x2000000;
+    public const int CLONE_FS = 0x200;
+    public const int MS_NOSUID = 2;
+    public const int MS_NODEV = 4;
+    public const int MS_NOEXEC = 8;
     public const int MS_BIND = 0x1000;
+    public const int MS_REC = 0x4000;
+    public const int MS_PRIVATE = 0x40000;
     public const int MNT_DETACH = 2;
 
     public const int RLIMIT_MEMLOCK = 8;
 
     public const short POLLIN = 1;
 
+    public const int W_OK = 2;
+
     public static int O_DIRECTORY =>
         RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? O_DIRECTORY_ARM64 : O_DIRECTORY_X64;
+
+    [LibraryImport(Library, EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Access(string path, int mode);
 
     [LibraryImport(Library, EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int fd);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Ebpf.Cni.Sandbox.Store;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -24,6 +25,11 @@ public sealed record ApiServerOptions
     /// <summary>Bound sockets to serve besides, such as one on the loopback of each node's namespace. They are the server's from then on, and end with it.</summary>
     public IReadOnlyList<Socket> ExtraListeners { get; init; } = [];
 
+    /// <summary>The same by TLS, with <see cref="Certificate"/>.</summary>
+    public IReadOnlyList<Socket> SecureListeners { get; init; } = [];
+
+    public X509Certificate2? Certificate { get; init; }
+
     public IPodLogs? Logs { get; init; }
 
     /// <summary>Answers paths below /sandbox/ that the server does not know itself; returns false for the unknown.</summary>
@@ -32,7 +38,7 @@ public sealed record ApiServerOptions
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }
 
-/// <summary>An in-memory Kubernetes API server: HTTP on loopback, without TLS and without authentication.</summary>
+/// <summary>An in-memory Kubernetes API server on loopback: HTTP, and TLS for those who insist; without authentication.</summary>
 public sealed class ApiServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -61,6 +67,7 @@ public sealed class ApiServer : IAsyncDisposable
         options ??= new ApiServerOptions();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -68,13 +75,15 @@ public sealed class ApiServer : IAsyncDisposable
             kestrel.Listen(IPAddress.Loopback, options.Port);
             foreach (var socket in options.ExtraListeners)
                 kestrel.ListenHandle((ulong)socket.Handle); // does not own it
+            foreach (var socket in options.SecureListeners)
+                kestrel.ListenHandle((ulong)socket.Handle, listen => listen.UseHttps(options.Certificate!));
         });
         builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(2));
         var app = builder.Build();
         var store = new ObjectStore(options.Time, options.HistoryCapacity);
         var resources = new ResourceService(store, options.ServiceCidrV4, options.ServiceCidrV6, options.Time);
         var misbehaviour = new Misbehaviour(store);
-        var server = new ApiServer(app, options.ExtraListeners, resources, misbehaviour);
+        var server = new ApiServer(app, [.. options.ExtraListeners, .. options.SecureListeners], resources, misbehaviour);
         var watches = new WatchStream(store, misbehaviour, options.Time, options.BookmarkPeriod);
         var endpoint = new ResourceEndpoint(resources, watches, options.Logs ?? new NoPodLogs(), options.Time);
         var pipeline = new RequestPipeline(endpoint, misbehaviour, new AdminEndpoint(misbehaviour, options.Extension), server._stopping.Token);

@@ -204,8 +204,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
             WorkloadAdmission.OnPod(obj);
         else if (ReferenceEquals(type, ResourceTypes.Pods))
             WorkloadAdmission.OnPodUpdate(previous!, obj);
-        else if (ReferenceEquals(type, ResourceTypes.Deployments) || ReferenceEquals(type, ResourceTypes.ReplicaSets))
-            WorkloadAdmission.OnReplicated(type, obj, previous);
+        else if (ReferenceEquals(type, ResourceTypes.Deployments) || ReferenceEquals(type, ResourceTypes.ReplicaSets) || ReferenceEquals(type, ResourceTypes.DaemonSets))
+            WorkloadAdmission.OnWorkload(type, obj, previous);
         else if (ReferenceEquals(type, ResourceTypes.Namespaces))
             obj.Child("status").Default("phase", "Active");
     }

@@ -20,6 +20,13 @@ internal static class Commands
         DefaultValueFactory = _ => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..")), // published, it lies below them
     };
 
+    private static readonly Option<string?> Manifest = new("--install")
+    {
+        Description = "the manifest that installs the agents, as the chart renders it (default: deploy/ebpf-cni.yaml beside the artifacts)",
+    };
+
+    private static readonly Option<bool> NoInstall = new("--no-install") { Description = "leave it to others to apply that manifest: agents start when they do" };
+
     private static readonly Option<int> Nodes = new("--nodes") { Description = "how many nodes", DefaultValueFactory = _ => 2 };
 
     private static readonly Option<int[]> Links = new("--link")
@@ -48,7 +55,7 @@ internal static class Commands
 
     private static Command Up()
     {
-        var command = new Command("up", "start a sandbox and run it until Ctrl-C or SIGTERM") { Artifacts, Nodes, Links, Port, AgentArguments };
+        var command = new Command("up", "start a sandbox and run it until Ctrl-C or SIGTERM") { Artifacts, Manifest, NoInstall, Nodes, Links, Port, AgentArguments };
         command.SetAction(async (parsed, ct) =>
         {
             await using var cluster = await SandboxCluster.StartAsync(Options(parsed) with { Progress = Console.WriteLine }, ct);
@@ -96,7 +103,7 @@ internal static class Commands
     {
         var keep = new Option<bool>("--keep") { Description = "leave the sandbox running" };
         var manifest = new Option<string>("--manifest") { Description = "a Deployment, a Service in front of it, and a pod to ask from", DefaultValueFactory = _ => "examples/hello.yaml" };
-        var command = new Command("demo", "a Service answered by eBPF: start, apply, ask 300 times, show who answered") { Artifacts, Nodes, Links, Port, AgentArguments, keep, manifest };
+        var command = new Command("demo", "a Service answered by eBPF: start, apply, ask 300 times, show who answered") { Artifacts, Manifest, Nodes, Links, Port, AgentArguments, keep, manifest };
         command.SetAction((parsed, ct) =>
             new DemoRun(Options(parsed), Path.GetFullPath(parsed.GetRequiredValue(manifest)), parsed.GetValue(keep)).RunAsync(ct));
         return command;
@@ -106,6 +113,8 @@ internal static class Commands
     {
         Name = parsed.GetRequiredValue(Name),
         Artifacts = Path.GetFullPath(parsed.GetRequiredValue(Artifacts)),
+        Manifest = parsed.GetValue(Manifest) is { } file ? Path.GetFullPath(file) : null,
+        Install = !parsed.GetValue(NoInstall),
         Nodes = parsed.GetValue(Nodes),
         Links = parsed.GetValue(Links) ?? [],
         ApiPort = parsed.GetValue(Port),

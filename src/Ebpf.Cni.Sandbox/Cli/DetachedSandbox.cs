@@ -54,6 +54,7 @@ internal static class DetachedSandbox
             "--nodes", options.Nodes.ToString(CultureInfo.InvariantCulture),
             "--api-port", options.ApiPort.ToString(CultureInfo.InvariantCulture),
         ];
-        return arguments.Concat(options.Links.Select(link => "--link=" + link.ToString(CultureInfo.InvariantCulture))).Concat(options.AgentArguments.Select(argument => "--agent-arg=" + argument));
+        string[] manifest = options.Manifest is { } file ? ["--install", file] : [];
+        return arguments.Concat(manifest).Concat(options.Links.Select(link => "--link=" + link.ToString(CultureInfo.InvariantCulture))).Concat(options.AgentArguments.Select(argument => "--agent-arg=" + argument));
     }
 }

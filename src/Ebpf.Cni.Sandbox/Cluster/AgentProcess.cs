@@ -1,41 +1,103 @@
 using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Kubelet;
+using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Cluster;
 
-/// <summary>A node's agent: the shipped program, in the node's namespace and below its cgroup, with the arguments of an installation.</summary>
-internal sealed class AgentProcess(SandboxPaths paths, string node, NetworkNamespace network, SandboxOptions options) : IDisposable
+/// <summary>
+/// A node's agent: the container of the installation's pod on it. Unlike a kubelet it starts nothing again by itself: when an agent dies and
+/// when it comes back is for tests and people to say.
+/// </summary>
+internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxOptions options) : IDisposable
 {
     public const int MetricsPort = 10249;
-    public const int HealthPort = 10256;
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(10);
-    private readonly HttpClient _http = NamespaceSockets.CreateHttpClient(network);
+    private static readonly TimeSpan PodPatience = TimeSpan.FromSeconds(10);
+
+    private readonly HttpClient _http = NamespaceSockets.CreateHttpClient(node.Namespace);
+    private readonly SemaphoreSlim _turn = new(1);
+    private volatile TaskCompletionSource<AgentPod> _arrival = NewArrival();
+    private AgentPodReport? _report;
+    private NodeContext? _context;
+    private bool _automatic = options.StartAgents && !options.Install;
     private Process? _process;
+    private MountTree? _files;
+    private string _retired = "";
 
     public int? Id => _process is { HasExited: false } running ? running.Id : null;
 
-    private NodeDirectories Directories => paths.NodeDirectories(node);
+    /// <summary>From now on the node can have pods.</summary>
+    public void Connect(NodeContext context) => _context = context;
 
-    /// <exception cref="InvalidOperationException">It runs already, or the sandbox was made without artifacts.</exception>
-    public void Start()
+    /// <summary>The node has this pod, or it has changed.</summary>
+    public void Present(JsonObject pod)
     {
-        if (Id is { } running)
-            throw new InvalidOperationException($"the agent of {node} runs already, as process {running}");
-        _process?.Dispose();
-        _process = NodeProcess.Start(new ProcessPlan(network, Path.Combine(paths.NodeCgroup(node), "agent"), Command())
+        if (pod.IsTerminating())
         {
-            LogFile = Directories.AgentLog,
-        });
+            _ = RetireAsync(pod);
+            return;
+        }
+        if (_arrival.Task.IsCompleted)
+            return;
+        try
+        {
+            var artifacts = Path.GetFullPath(options.Artifacts ?? throw new InvalidOperationException("the sandbox was made without artifacts: it has no agent to start"));
+            var arrived = new AgentPod(_context!, mounts, artifacts, pod);
+            _report = new AgentPodReport(_context!, pod);
+            _arrival.TrySetResult(arrived);
+        }
+        catch (Exception e) when (e is FormatException or InvalidOperationException)
+        {
+            _ = _context!.Events.WarningAsync(pod, "Failed", e.Message);
+            _arrival.TrySetException(new InvalidOperationException(e.Message, e));
+            return;
+        }
+        if (_automatic)
+            _ = StartAndTellAsync(pod);
+    }
+
+    /// <summary>The pod is gone from the API.</summary>
+    public void Gone(JsonObject pod) => _ = RetireAsync(pod);
+
+    /// <exception cref="InvalidOperationException">It runs already, or cannot be started as its pod wants it.</exception>
+    public async Task StartAsync()
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            var pod = await ArrivedAsync();
+            if (Id is { } running)
+                throw new InvalidOperationException($"the agent of {node.Name} runs already, as process {running}");
+            await pod.PrepareAsync();
+            _files?.Dispose();
+            (var plan, _files) = await pod.PlanAsync(pod.Main, options.AgentArguments);
+            _process?.Dispose();
+            _process = NodeProcess.Start(plan);
+            _automatic = true; // a pod that takes this one's place takes over its agent too
+            _report?.Follow(_process, pod.Main, IsReadyAsync);
+        }
+        catch (Exception e) when (e is KernelException or IOException or ContainerConfigurationException)
+        {
+            throw new InvalidOperationException($"the agent of {node.Name} cannot be started: {e.Message}", e);
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     /// <summary>SIGKILL. An agent that does not run is no error.</summary>
     public async Task KillAsync()
     {
-        if (_process is null)
+        if (_process is not { } process)
             return;
-        _process.Kill();
-        await _process.WaitForExitAsync();
+        process.Kill();
+        await process.WaitForExitAsync();
     }
 
     /// <summary>SIGTERM. An agent that does not run is no error.</summary>
@@ -55,7 +117,7 @@ internal sealed class AgentProcess(SandboxPaths paths, string node, NetworkNames
         catch (OperationCanceledException)
         {
             await KillAsync();
-            throw new TimeoutException($"the agent of {node} did not end within {StopPatience.TotalSeconds:0} s of SIGTERM");
+            throw new TimeoutException($"the agent of {node.Name} did not end within {StopPatience.TotalSeconds:0} s of SIGTERM");
         }
     }
 
@@ -65,8 +127,8 @@ internal sealed class AgentProcess(SandboxPaths paths, string node, NetworkNames
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20)); // readiness is an answer to a question: nothing to watch
         do
         {
-            if (Id is null)
-                throw new InvalidOperationException($"the agent of {node} ended{Code()}:\n{LogTail()}");
+            if (Id is null && _turn.CurrentCount > 0)
+                throw new InvalidOperationException($"the agent of {node.Name} ended{Code()}:\n{LogTail()}");
             if (await IsReadyAsync(ct))
                 return;
         }
@@ -75,11 +137,17 @@ internal sealed class AgentProcess(SandboxPaths paths, string node, NetworkNames
 
     public Task<string> MetricsAsync(CancellationToken ct) => _http.GetStringAsync(new Uri($"http://127.0.0.1:{MetricsPort}/metrics"), ct);
 
+    /// <summary>As the readiness probe of its container says.</summary>
     public async Task<bool> IsReadyAsync(CancellationToken ct)
     {
+        if (_arrival.Task is not { IsCompletedSuccessfully: true } arrived || Id is null)
+            return false;
+        var probe = (await arrived).Main.Readiness;
+        if (probe is null)
+            return true;
         try
         {
-            using var answer = await _http.GetAsync(new Uri($"http://127.0.0.1:{HealthPort}/readyz"), ct);
+            using var answer = await _http.GetAsync(new Uri($"http://{probe.Host ?? node.Addresses.V4.ToString()}:{probe.Port}{probe.Path}"), ct);
             return answer.IsSuccessStatusCode;
         }
         catch (HttpRequestException)
@@ -89,37 +157,79 @@ internal sealed class AgentProcess(SandboxPaths paths, string node, NetworkNames
     }
 
     /// <summary>The last lines of the log.</summary>
-    public string LogTail(int lines = 20) =>
-        File.Exists(Directories.AgentLog) ? string.Join('\n', File.ReadLines(Directories.AgentLog).TakeLast(lines)) : "(no log)";
+    public string LogTail(int lines = 20) => AgentPod.Tail(node.AgentLog, lines);
 
     public void Dispose()
     {
+        Interlocked.Exchange(ref _report, null)?.Dispose();
         _http.Dispose();
         _process?.Dispose();
+        _files?.Dispose();
+        _turn.Dispose();
     }
 
-    private List<string> Command()
+    private async Task<AgentPod> ArrivedAsync()
     {
-        var artifacts = Path.GetFullPath(options.Artifacts ?? throw new InvalidOperationException("the sandbox was made without artifacts: it has no agent to start"));
-        return
-        [
-            Path.Combine(artifacts, "ebpf-cni-agent"),
-            "--node-name", node,
-            "--kubeconfig", Directories.Kubeconfig,
-            "--bpffs-root", paths.NodeBpffs(node),
-            "--cgroup-root", paths.NodeCgroup(node),
-            "--bpf-objects", Path.Combine(artifacts, "bpf"),
-            "--state-dir", Directories.State,
-            "--run-dir", Directories.Run,
-            "--cni-conf-dir", Directories.CniConfiguration,
-            "--cni-bin-dir", Directories.CniBinaries,
-            "--cni-plugin", Path.Combine(artifacts, "ebpf-cni"),
-            "--metrics-address", $"127.0.0.1:{MetricsPort}",
-            "--healthz-address", $"127.0.0.1:{HealthPort}",
-            "--log-format", "human",
-            .. options.AgentArguments,
-        ];
+        try
+        {
+            return await _arrival.Task.WaitAsync(PodPatience);
+        }
+        catch (TimeoutException)
+        {
+            throw new InvalidOperationException($"{node.Name} has got no pod of an installation within {PodPatience.TotalSeconds:0} s");
+        }
     }
+
+    private async Task StartAndTellAsync(JsonObject pod)
+    {
+        try
+        {
+            await StartAsync();
+        }
+        catch (InvalidOperationException e)
+        {
+            await _context!.Events.WarningAsync(pod, "Failed", e.Message);
+        }
+    }
+
+    // as a kubelet takes down a pod: the agent gets its grace period, and then the object may go
+    private async Task RetireAsync(JsonObject pod)
+    {
+        var arrival = _arrival;
+        if (arrival.Task is not { IsCompleted: true })
+            return;
+        if (arrival.Task.IsCompletedSuccessfully)
+        {
+            var present = await arrival.Task;
+            // it is told of more than once on its way down
+            if (present.Object.Uid() != pod.Uid() || Interlocked.Exchange(ref _retired, pod.Uid()) == pod.Uid())
+                return;
+            await EndAsync(present.Grace);
+            Interlocked.Exchange(ref _report, null)?.Dispose();
+            present.Forget();
+        }
+        _arrival = NewArrival();
+        try
+        {
+            await _context!.Api.DeleteAsync(ResourceTypes.Pods, pod.Namespace(), pod.Name(), graceSeconds: 0, uid: pod.Uid());
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException or ApiStatusException)
+        {
+            // the API goes, or the object has gone already
+        }
+    }
+
+    private async Task EndAsync(TimeSpan grace)
+    {
+        if (Id is not { } id)
+            return;
+        await NodeProcess.TerminateAsync(id);
+        using var over = new CancellationTokenSource(grace);
+        await _process!.WaitForExitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await KillAsync();
+    }
+
+    private static TaskCompletionSource<AgentPod> NewArrival() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private string Code() => _process is { HasExited: true } ended ? $" with exit code {ended.ExitCode}" : "";
 }

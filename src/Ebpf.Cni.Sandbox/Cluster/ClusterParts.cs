@@ -1,6 +1,7 @@
 using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Controllers;
 using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Install;
 using Ebpf.Cni.Sandbox.Kubelet;
 using Ebpf.Cni.Sandbox.Store;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -27,12 +28,16 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
     /// <summary>Serves the API on this machine's loopback, and on that of every node.</summary>
     public async Task StartApiAsync(SandboxOptions options, CancellationToken ct)
     {
+        var certificate = ServingCertificate.Create();
+        await File.WriteAllTextAsync(paths.AuthorityFile, certificate.ExportCertificatePem(), ct);
         var endpoint = new NodeEndpoint(name => _nodes.GetValueOrDefault(name));
         Api = await ApiServer.StartAsync(new ApiServerOptions
         {
             Port = options.ApiPort,
             Time = options.Time,
             ExtraListeners = [.. _nodes.Values.Select(node => NamespaceSockets.BindLoopback(node.Namespace, SandboxCluster.NodeApiPort))],
+            SecureListeners = [.. _nodes.Values.Select(node => NamespaceSockets.BindLoopback(node.Namespace, SandboxCluster.NodeSecureApiPort))],
+            Certificate = certificate,
             Logs = new KubeletLogs(name => _kubelets.GetValueOrDefault(name)),
             Extension = endpoint.AnswerAsync,
         });
@@ -42,12 +47,19 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
     }
 
     /// <summary>Returns when all nodes are registered: a pod bound to a node that is not would be collected.</summary>
-    public async Task StartKubeletsAsync(ApiClient client, SandboxOptions options, CancellationToken ct)
+    public async Task StartKubeletsAsync(ApiClient client, InstallManifest? manifest, SandboxOptions options, CancellationToken ct)
     {
         foreach (var node in _nodes.Values)
         {
             await Api!.WriteKubeconfigAsync(node.Directories.Kubeconfig, new Uri($"http://127.0.0.1:{SandboxCluster.NodeApiPort}"));
-            _kubelets.Add(node.Name, NodeKubelet.Start(new NodeContext(paths, node.Addresses, node.Namespace, client, options.Time) { Labels = options.LabelsOf(_kubelets.Count) }));
+            var context = new NodeContext(paths, node.Addresses, node.Namespace, client, options.Time)
+            {
+                Labels = options.LabelsOf(_kubelets.Count),
+                Mounts = node.Mounts,
+                System = manifest is null ? null : new SystemPod(manifest.DaemonSet.Namespace(), manifest.DaemonSet.Name(), node.Agent.Present, node.Agent.Gone),
+            };
+            node.Agent.Connect(context);
+            _kubelets.Add(node.Name, NodeKubelet.Start(context));
         }
         await client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Count == _nodes.Count, "the nodes register", ct: ct);
     }
@@ -68,7 +80,10 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
         finally
         {
             foreach (var node in _nodes.Values)
+            {
                 node.Agent.Dispose();
+                node.Mounts.Dispose();
+            }
             Network?.Dispose();
             await SandboxCleanup.RemoveAsync(paths);
         }

@@ -1,6 +1,7 @@
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Install;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Cluster;
@@ -10,6 +11,9 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
 {
     /// <summary>Where nodes find the API, on their own loopback.</summary>
     public const int NodeApiPort = 6443;
+
+    /// <summary>Where their pods find it, on the same loopback, by TLS as everywhere.</summary>
+    public const int NodeSecureApiPort = 6444;
 
     private readonly ClusterParts _parts;
 
@@ -37,6 +41,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
+        var manifest = options.ManifestFile is { } file ? await InstallManifest.ReadAsync(file, ct) : null; // what is wrong with it is better known before the rest
         var paths = new SandboxPaths(options.Name);
         if (SandboxRecord.Read(paths) is { } record && record.Owner.IsAlive)
             throw new InvalidOperationException($"a sandbox '{options.Name}' is running (process {record.Owner.Id}): end it with `ebpf-cni-sandbox down --name {options.Name}`");
@@ -44,7 +49,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         var parts = new ClusterParts(paths);
         try
         {
-            return await BuildAsync(options, paths, parts, ct);
+            return await BuildAsync(options, manifest, paths, parts, ct);
         }
         catch
         {
@@ -62,7 +67,8 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         Dispose(); // the client last: the kubelets use it
     }
 
-    private static async Task<SandboxCluster> BuildAsync(SandboxOptions options, SandboxPaths paths, ClusterParts parts, CancellationToken ct)
+    private static async Task<SandboxCluster> BuildAsync(
+        SandboxOptions options, InstallManifest? manifest, SandboxPaths paths, ClusterParts parts, CancellationToken ct)
     {
         var progress = options.Progress ?? (_ => { });
         Directory.CreateDirectory(paths.WorkDirectory);
@@ -78,12 +84,17 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         var cluster = new SandboxCluster(paths, parts);
         if (options.LoadBalancer)
             parts.LoadBalancer = new SandboxLoadBalancer(cluster.Client, cluster.Outside, parts.Nodes);
-        await parts.StartKubeletsAsync(cluster.Client, options, ct);
-        if (options.Artifacts is not null && options.StartAgents)
+        await parts.StartKubeletsAsync(cluster.Client, manifest, options, ct);
+        if (manifest is not null && options.Install)
         {
-            progress("agents: loading programs, filling tables");
-            foreach (var node in parts.Nodes.Values)
-                await node.StartAgentAsync();
+            foreach (var document in manifest.Objects)
+                await cluster.Client.ApplyAsync(document, ct);
+            progress($"applied {Path.GetFileName(options.ManifestFile)}: {string.Join(", ", manifest.Objects.Select(o => o.Text("kind")))}");
+        }
+        if (manifest is { } && options.Install && options.StartAgents)
+        {
+            progress("agents: preparing nodes, loading programs, filling tables");
+            await Task.WhenAll(parts.Nodes.Values.Select(node => node.StartAgentAsync()));
             await Task.WhenAll(parts.Nodes.Values.Select(node => node.WaitAgentReadyAsync(ct)));
             // what is applied at once is then spread over all nodes, not put on the one that was first
             await cluster.Client.WaitAsync(
@@ -99,6 +110,6 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         BpfFileSystem.Ensure(paths.NodeBpffs(node.Node));
         CgroupDirectory.Create(paths.NodeCgroup(node.Node));
         var network = parts.Network!.AddNode(node);
-        parts.Add(new SandboxNode(paths, node, network, new AgentProcess(paths, node.Node, network, options)));
+        parts.Add(new SandboxNode(paths, node, network, options));
     }
 }

@@ -9,12 +9,13 @@ public sealed class SandboxNode
     private static readonly TimeSpan ReadyPatience = TimeSpan.FromSeconds(30);
     private readonly SandboxPaths _paths;
 
-    internal SandboxNode(SandboxPaths paths, NodeAddresses addresses, NetworkNamespace network, AgentProcess agent)
+    internal SandboxNode(SandboxPaths paths, NodeAddresses addresses, NetworkNamespace network, SandboxOptions options)
     {
         _paths = paths;
         Addresses = addresses;
         Namespace = network;
-        Agent = agent;
+        Mounts = NodeMounts.Create(paths, addresses.Node, network);
+        Agent = new AgentProcess(this, Mounts, options);
     }
 
     public string Name => Addresses.Node;
@@ -25,8 +26,14 @@ public sealed class SandboxNode
 
     public string NamespacePath => _paths.NodeNamespace(Name);
 
-    /// <summary>Where the agent pins.</summary>
-    public string BpffsRoot => _paths.NodeBpffs(Name);
+    /// <summary>What the node's processes see of files.</summary>
+    public NodeMounts Mounts { get; }
+
+    /// <summary>Where the agent pins, as this machine sees it: the node has it at <see cref="PinsOnNode"/>.</summary>
+    public string BpffsRoot => Path.Combine(_paths.NodeBpffs(Name), Path.GetFileName(PinsOnNode));
+
+    /// <summary>The agent's default.</summary>
+    public const string PinsOnNode = "/sys/fs/bpf/ebpf-cni";
 
     /// <summary>Above everything that runs on the node: its agent, its pods, what is executed in them.</summary>
     public string CgroupPath => _paths.NodeCgroup(Name);
@@ -47,8 +54,8 @@ public sealed class SandboxNode
     /// <inheritdoc cref="AgentProcess.StopAsync"/>
     public Task<int?> StopAgentAsync() => Agent.StopAsync();
 
-    /// <summary>Starts the agent; does not wait for it to be ready.</summary>
-    public Task StartAgentAsync() => Task.Run(Agent.Start);
+    /// <summary>Starts the agent, the first time after its pod's init containers; does not wait for it to be ready.</summary>
+    public Task StartAgentAsync() => Agent.StartAsync();
 
     /// <exception cref="InvalidOperationException">The agent ended, or was not ready within 30 s; carries the end of its log.</exception>
     public async Task WaitAgentReadyAsync(CancellationToken ct = default)

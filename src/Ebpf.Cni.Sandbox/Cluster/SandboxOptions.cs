@@ -27,6 +27,14 @@ public sealed record SandboxOptions
     /// </summary>
     public string? Artifacts { get; init; }
 
+    /// <summary>
+    /// What installs the agents: one file with all objects, as the chart renders it. Null: deploy/ebpf-cni.yaml beside the artifacts, or among them.
+    /// </summary>
+    public string? Manifest { get; init; }
+
+    /// <summary>Apply the manifest; otherwise that is left to others, such as kubectl, and nobody waits for agents.</summary>
+    public bool Install { get; init; } = true;
+
     /// <summary>Added to every agent's command line.</summary>
     public IReadOnlyList<string> AgentArguments { get; init; } = [];
 
@@ -40,6 +48,12 @@ public sealed record SandboxOptions
     public Action<string>? Progress { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>The file to install from; null without artifacts.</summary>
+    internal string? ManifestFile => Artifacts is null ? null : Manifest ?? ManifestPlaces(Artifacts).FirstOrDefault(File.Exists);
+
+    private static IEnumerable<string> ManifestPlaces(string artifacts) =>
+        [Path.GetFullPath(Path.Combine(artifacts, "..", "deploy", "ebpf-cni.yaml")), Path.GetFullPath(Path.Combine(artifacts, "deploy", "ebpf-cni.yaml"))];
 
     internal int LinkOf(int node) => node < Links.Count ? Links[node] : 0;
 
@@ -55,6 +69,8 @@ public sealed record SandboxOptions
         var agent = Artifacts is null ? null : Path.Combine(Artifacts, "ebpf-cni-agent");
         if (agent is not null && !File.Exists(agent))
             throw new InvalidOperationException($"{agent} is missing: `make publish` makes it");
+        if (agent is not null && (ManifestFile is null || !File.Exists(ManifestFile)))
+            throw new InvalidOperationException($"the manifest to install from is missing: {Manifest ?? string.Join(" or ", ManifestPlaces(Artifacts!))}");
         ArgumentOutOfRangeException.ThrowIfLessThan(Nodes, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Nodes, Fabric.NodeAddresses.MostNodes);
         foreach (var link in Links)

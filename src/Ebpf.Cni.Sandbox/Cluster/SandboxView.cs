@@ -68,11 +68,12 @@ public class SandboxView : IDisposable
             return await NodeProcess.RunAsync(plan, input, ct);
     }
 
-    /// <summary>Runs a command in a node's network namespace and below its cgroup, to its end.</summary>
+    /// <summary>Runs a command on a node, to its end: in its network namespace and below its cgroup, with its files.</summary>
     public async Task<ExecResult> ExecOnNodeAsync(string node, IReadOnlyList<string> command, string input = "", CancellationToken ct = default)
     {
         using var network = NetworkNamespace.Open(Paths.NodeNamespace(node));
-        return await NodeProcess.RunAsync(new ProcessPlan(network, Path.Combine(Paths.NodeCgroup(node), "exec"), command), input, ct);
+        var plan = new ProcessPlan(network, Path.Combine(Paths.NodeCgroup(node), "exec"), command) { Mounts = NodeMounts.Find(Paths.NodeDirectories(node)) };
+        return await NodeProcess.RunAsync(plan, input, ct);
     }
 
     /// <summary>The metrics of a node's agent, in Prometheus' text format.</summary>

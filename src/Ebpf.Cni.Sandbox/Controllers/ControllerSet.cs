@@ -23,6 +23,7 @@ public sealed class ControllerSet : IAsyncDisposable
             new Scheduler(resources, events, time, logger),
             new DeploymentController(resources, events, time, logger),
             new ReplicaSetController(resources, events, logger),
+            new DaemonSetController(resources, events, logger),
             new EndpointSliceController(resources, time, logger),
             new GarbageCollector(resources, logger),
         ]);

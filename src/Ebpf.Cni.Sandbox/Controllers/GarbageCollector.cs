@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Sandbox.Controllers;
 internal sealed class GarbageCollector(ResourceService resources, ILogger logger) : Controller(resources.Store, logger)
 {
     protected override IReadOnlyList<ResourceType> Watched { get; } =
-        [ResourceTypes.Deployments, ResourceTypes.ReplicaSets, ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
+        [ResourceTypes.Deployments, ResourceTypes.ReplicaSets, ResourceTypes.DaemonSets, ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
 
     protected override void Reconcile()
     {

@@ -36,6 +36,9 @@ public sealed class SandboxPaths
 
     public string KubeconfigFile => Path.Combine(WorkDirectory, "kubeconfig");
 
+    /// <summary>The certificate that the API shows to pods.</summary>
+    public string AuthorityFile => Path.Combine(WorkDirectory, "ca.crt");
+
     public string CgroupPath => Path.Combine(CgroupDirectory.FindMountPoint(), $"ebpf-cni-sandbox-{Name}");
 
     public string FabricNamespace => Path.Combine(NamespaceDirectory, Prefix + "fabric");
@@ -52,6 +55,7 @@ public sealed class SandboxPaths
 
     public string PodCgroup(string node, string podUid) => Path.Combine(NodeCgroup(node), "pods", podUid);
 
+    /// <summary>What the node has at /sys/fs/bpf.</summary>
     public string NodeBpffs(string node) => Path.Combine(BpfFileSystem.DefaultPath, Prefix + node);
 
     public NodeDirectories NodeDirectories(string node) => new(Path.Combine(WorkDirectory, node));
@@ -78,6 +82,15 @@ public sealed record NodeDirectories(string Root)
 
     public string CniBinaries => Path.Combine(Root, "cni", "bin");
 
+    /// <summary>What the node shows of its processes to containers that want to see them.</summary>
+    public string Processes => Path.Combine(Root, "proc");
+
+    /// <summary>The id of the node's first process.</summary>
+    public string FirstProcess => Path.Combine(Root, "init.pid");
+
+    /// <summary>Where the files of containers are put together.</summary>
+    public string Containers => Path.Combine(Root, "containers");
+
     public string Logs => Path.Combine(Root, "logs");
 
     public string Kubeconfig => Path.Combine(Root, "kubeconfig");
@@ -86,7 +99,7 @@ public sealed record NodeDirectories(string Root)
 
     public void Create()
     {
-        foreach (var directory in (string[])[State, Run, CniConfiguration, CniBinaries, Logs])
+        foreach (var directory in (string[])[State, Run, CniConfiguration, CniBinaries, Path.Combine(Processes, "1"), Containers, Logs])
             Directory.CreateDirectory(directory);
     }
 }

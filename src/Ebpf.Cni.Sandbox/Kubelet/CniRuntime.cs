@@ -23,8 +23,8 @@ internal sealed record CniAttachment(string Id, string NamespacePath, string Pod
         $"IgnoreUnknown=1;K8S_POD_NAMESPACE={PodNamespace};K8S_POD_NAME={PodName};K8S_POD_INFRA_CONTAINER_ID={Id};K8S_POD_UID={PodUid}";
 }
 
-/// <summary>Runs CNI plugins as a container runtime does, in the node's namespace.</summary>
-internal sealed class CniRuntime(NodeDirectories directories, NetworkNamespace node, string cgroup)
+/// <summary>Runs CNI plugins as a container runtime does, in the node's namespaces.</summary>
+internal sealed class CniRuntime(NodeMounts mounts, NetworkNamespace node, string cgroup)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -58,8 +58,9 @@ internal sealed class CniRuntime(NodeDirectories directories, NetworkNamespace n
         over.CancelAfter(Patience);
         try
         {
-            var plan = new ProcessPlan(node, cgroup, [Path.Combine(directories.CniBinaries, type)])
+            var plan = new ProcessPlan(node, cgroup, [Path.Combine(NodeMounts.CniBinaries, type)])
             {
+                Mounts = mounts.Path,
                 Environment = EnvironmentOf(command, attachment),
             };
             var ran = await NodeProcess.RunAsync(plan, list.InputOf(plugin, previous, attachment.RuntimeConfig), over.Token);
@@ -72,7 +73,7 @@ internal sealed class CniRuntime(NodeDirectories directories, NetworkNamespace n
         }
     }
 
-    private Dictionary<string, string> EnvironmentOf(string command, CniAttachment attachment) => new()
+    private static Dictionary<string, string> EnvironmentOf(string command, CniAttachment attachment) => new()
     {
         ["PATH"] = ContainerEnvironment.DefaultPath,
         ["CNI_COMMAND"] = command,
@@ -80,7 +81,7 @@ internal sealed class CniRuntime(NodeDirectories directories, NetworkNamespace n
         ["CNI_NETNS"] = attachment.NamespacePath,
         ["CNI_IFNAME"] = CniAttachment.Interface,
         ["CNI_ARGS"] = attachment.Arguments,
-        ["CNI_PATH"] = directories.CniBinaries,
+        ["CNI_PATH"] = NodeMounts.CniBinaries,
     };
 
     private static JsonObject? Parse(string type, ExecResult ran)

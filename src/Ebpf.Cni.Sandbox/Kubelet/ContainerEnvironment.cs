@@ -26,7 +26,7 @@ internal static class ContainerEnvironment
         {
             var name = variable.Text("name") ?? throw new ContainerConfigurationException("an environment variable without a name");
             environment[name] = variable["valueFrom"] is JsonObject source
-                ? FromField(pod, source, addresses)
+                ? FieldOf(pod, source.Text("fieldRef", "fieldPath") ?? throw new ContainerConfigurationException("the sandbox knows only fieldRef as the source of a variable"), addresses)
                 : Expand(variable.Text("value") ?? "", environment);
         }
         return environment;
@@ -67,25 +67,21 @@ internal static class ContainerEnvironment
         return result.ToString();
     }
 
-    private static string FromField(JsonObject pod, JsonObject source, PodAddresses addresses)
+    /// <exception cref="ContainerConfigurationException">There is no such field.</exception>
+    public static string FieldOf(JsonObject pod, string path, PodAddresses addresses) => path switch
     {
-        var path = source.Text("fieldRef", "fieldPath")
-            ?? throw new ContainerConfigurationException("the sandbox knows only fieldRef as the source of a variable");
-        return path switch
-        {
-            "metadata.name" => pod.Name(),
-            "metadata.namespace" => pod.Namespace(),
-            "metadata.uid" => pod.Uid(),
-            "spec.nodeName" => pod.Text("spec", "nodeName") ?? "",
-            "spec.serviceAccountName" => pod.Text("spec", "serviceAccountName") ?? "default",
-            "status.podIP" => addresses.Pod is [var first, ..] ? first.ToString() : "",
-            "status.podIPs" => string.Join(',', addresses.Pod),
-            "status.hostIP" => addresses.Host[0].ToString(),
-            "status.hostIPs" => string.Join(',', addresses.Host),
-            _ => Keyed(pod, path, "metadata.labels") ?? Keyed(pod, path, "metadata.annotations")
-                ?? throw new ContainerConfigurationException($"no field {path}"),
-        };
-    }
+        "metadata.name" => pod.Name(),
+        "metadata.namespace" => pod.Namespace(),
+        "metadata.uid" => pod.Uid(),
+        "spec.nodeName" => pod.Text("spec", "nodeName") ?? "",
+        "spec.serviceAccountName" => pod.Text("spec", "serviceAccountName") ?? "default",
+        "status.podIP" => addresses.Pod is [var first, ..] ? first.ToString() : "",
+        "status.podIPs" => string.Join(',', addresses.Pod),
+        "status.hostIP" => addresses.Host[0].ToString(),
+        "status.hostIPs" => string.Join(',', addresses.Host),
+        _ => Keyed(pod, path, "metadata.labels") ?? Keyed(pod, path, "metadata.annotations")
+            ?? throw new ContainerConfigurationException($"no field {path}"),
+    };
 
     // metadata.labels['app']: a key that is absent reads as empty
     private static string? Keyed(JsonObject pod, string path, string map) =>

@@ -1,7 +1,9 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
+using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;
 
@@ -10,6 +12,12 @@ internal sealed record NodeContext(SandboxPaths Paths, NodeAddresses Addresses, 
 {
     public string Name => Addresses.Node;
 
+    /// <summary>What the node's file system looks like from inside.</summary>
+    public required NodeMounts Mounts { get; init; }
+
+    /// <summary>Runs the installation's pod, which is not the kubelet's then.</summary>
+    public SystemPod? System { get; init; }
+
     /// <summary>The node's own, beside those that every node has.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 
@@ -17,8 +25,7 @@ internal sealed record NodeContext(SandboxPaths Paths, NodeAddresses Addresses, 
 
     public NodeDirectories Directories { get; } = Paths.NodeDirectories(Addresses.Node);
 
-    public CniRuntime Cni { get; } =
-        new(Paths.NodeDirectories(Addresses.Node), Namespace, Path.Combine(Paths.NodeCgroup(Addresses.Node), "kubelet"));
+    public CniRuntime Cni => new(Mounts, Namespace, Path.Combine(Paths.NodeCgroup(Addresses.Node), "kubelet"));
 
     public EventWriter Events { get; } = new(Api, Addresses.Node, Time);
 
@@ -29,6 +36,15 @@ internal sealed record NodeContext(SandboxPaths Paths, NodeAddresses Addresses, 
 
     /// <summary>RFC 3339 in seconds, as the API writes times.</summary>
     public string Now() => Timestamps.Text(Time.GetUtcNow());
+}
+
+/// <summary>The pod of a DaemonSet that somebody else than the kubelet runs.</summary>
+/// <param name="Namespace">Of the DaemonSet.</param>
+/// <param name="Name">Of the DaemonSet.</param>
+internal sealed record SystemPod(string Namespace, string Name, Action<JsonObject> Present, Action<JsonObject> Gone)
+{
+    public bool IsThis(JsonObject pod) =>
+        pod.Namespace() == Namespace && pod.Items("metadata", "ownerReferences").Any(o => o.Text("kind") == "DaemonSet" && o.Text("name") == Name);
 }
 
 internal static class Timestamps

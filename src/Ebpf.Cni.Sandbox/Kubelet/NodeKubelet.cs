@@ -59,6 +59,11 @@ internal sealed class NodeKubelet : IAsyncDisposable
 
     private void Present(JsonObject pod)
     {
+        if (_node.System is { } system && system.IsThis(pod))
+        {
+            system.Present(pod);
+            return;
+        }
         if (_pods.TryGetValue(pod.Uid(), out var known))
         {
             known.Update(pod);
@@ -71,6 +76,8 @@ internal sealed class NodeKubelet : IAsyncDisposable
 
     private void Gone(JsonObject pod)
     {
+        if (_node.System is { } system && system.IsThis(pod))
+            system.Gone(pod);
         if (!_pods.TryGetValue(pod.Uid(), out var known))
             return;
         known.Gone();

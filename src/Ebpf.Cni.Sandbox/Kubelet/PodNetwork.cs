@@ -48,6 +48,7 @@ internal sealed class PodNetwork
         var made = NetworkNamespace.Create(path);
         try
         {
+            node.Mounts.Show(made, path);
             var result = await node.Cni.AddAsync(list, attachment, ct);
             var network = new PodNetwork(node, made, list, attachment, result);
             return network.Addresses.Pod.Count > 0 ? network : throw new CniPluginException(list.Name, "gave the pod no address");

@@ -15,7 +15,7 @@ public class NodeSetupTests
     {
         Requires.Root();
         using var node = NetworkNamespace.CreateAnonymous();
-        node.Run(() => new NodeSetup(NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetwork]));
+        node.Run(() => new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetwork]));
         Assert.Equal(("1", "0"), node.Run(() => (Read("ipv4/ip_forward"), Read("ipv6/conf/all/forwarding"))));
     }
 
@@ -31,7 +31,7 @@ public class NodeSetupTests
             netlink.AddVeth("fixed0", "fixed1");
             File.WriteAllText("/proc/sys/net/ipv6/conf/up0/accept_ra", "1");
             File.WriteAllText("/proc/sys/net/ipv6/conf/fixed0/accept_ra", "0");
-            new NodeSetup(NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetworkV6]);
+            new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetworkV6]);
             Assert.Equal(("1", "2", "0"), (Read("ipv6/conf/all/forwarding"), Read("ipv6/conf/up0/accept_ra"), Read("ipv6/conf/fixed0/accept_ra")));
         });
     }
@@ -43,7 +43,7 @@ public class NodeSetupTests
         using var node = NetworkNamespace.CreateAnonymous();
         node.Run(() =>
         {
-            var setup = new NodeSetup(NullLogger<NodeSetup>.Instance);
+            var setup = new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance);
             AddressFamily[] both = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
             setup.Run(both);
             File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "0");
@@ -61,7 +61,7 @@ public class NodeSetupTests
         var (before, after) = node.Run(() =>
         {
             var settings = Settings();
-            new NodeSetup(NullLogger<NodeSetup>.Instance).TranslateOwnPackets();
+            new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).TranslateOwnPackets();
             return (settings, Settings());
         });
         Assert.Equal(

@@ -31,7 +31,7 @@ internal sealed class RealNode : IDisposable
         Namespace = NetworkNamespace.Create(_directory["node"]);
         try
         {
-            Namespace.Run(() => new NodeSetup(NullLogger<NodeSetup>.Instance).Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
+            Namespace.Run(() => new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
             Open();
         }
         catch
@@ -127,7 +127,8 @@ internal sealed class RealNode : IDisposable
             new EndpointFiles(_directory.Path), Rest, TimeProvider.System, NullLogger<AddressStore>.Instance);
         Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
         var real = new InNode(
-            Namespace, new VethPodNetwork(new PodMtu(new AgentOptions())), new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(new AgentOptions { PodAttachment = Attachment })));
+            Namespace, new VethPodNetwork(new PodMtu(new AgentOptions()), new Sysctl(Sysctl.Usual)),
+            new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(new AgentOptions { PodAttachment = Attachment })));
         var mortal = new MortalNode(real, Kill);
         var pending = new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance);
         Handler = new CniHandler(

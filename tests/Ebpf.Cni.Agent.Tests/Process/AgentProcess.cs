@@ -27,6 +27,9 @@ internal sealed class AgentProcess : IDisposable
     /// <summary>Where the agent finds its BPF objects.</summary>
     public string ObjectDirectory { get; set; } = Path.GetDirectoryName(Repository.BpfObject("pod"))!;
 
+    /// <summary>What the agent is started by: a program that changes something about itself, and becomes the agent.</summary>
+    public string[] Launcher { get; set; } = [];
+
     public string Output
     {
         get
@@ -48,10 +51,14 @@ internal sealed class AgentProcess : IDisposable
             "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory,
             "--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", "--socket-lb", "off", .. more,
         ];
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), arguments)
-        {
-            RedirectStandardOutput = true, RedirectStandardError = true,
-        };
+        Launch(arguments);
+    }
+
+    /// <summary>With these arguments alone.</summary>
+    public void Launch(params string[] arguments)
+    {
+        string[] command = [.. Launcher, Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         // A child inherits the namespace of the thread that starts it.
         _process = Namespace.Run(() => System.Diagnostics.Process.Start(start)!);
         _process.OutputDataReceived += Keep;
@@ -97,6 +104,13 @@ internal sealed class AgentProcess : IDisposable
     {
         using var kill = System.Diagnostics.Process.Start("kill", [$"-{name}", _process!.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
+    }
+
+    /// <summary>Launches it and waits until it ends, and all that it said is here.</summary>
+    public int RunToEnd(params string[] arguments)
+    {
+        Launch(arguments);
+        return WaitForExit();
     }
 
     public int WaitForExit()

@@ -22,7 +22,7 @@ internal abstract class Attacher(string name)
     protected static string Arguments(int pod, string containerId) =>
         $"IgnoreUnknown=1;K8S_POD_NAMESPACE=bench;K8S_POD_NAME=pod-{pod};K8S_POD_INFRA_CONTAINER_ID={containerId};K8S_POD_UID=uid-{pod}";
 
-    /// <summary>The installed configuration as a plugin is given it.</summary>
+    /// <summary>The installed configuration as a plugin is given it, with the socket's place on this machine instead of that on the node.</summary>
     protected static JsonObject Installed(SandboxNode node)
     {
         var list = JsonNode.Parse(File.ReadAllText(Directory.GetFiles(node.Directories.CniConfiguration, "*.conflist").Single()))!;
@@ -30,6 +30,7 @@ internal abstract class Attacher(string name)
         plugin.Remove("capabilities");
         plugin["name"] = list["name"]!.DeepClone();
         plugin["cniVersion"] = list["cniVersion"]!.DeepClone();
+        plugin["agentSocket"] = Path.Combine(node.Directories.Run, "cni.sock");
         return plugin;
     }
 }

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Cluster;
 
 namespace Ebpf.Cni.Benchmarks.Attachments;
 
@@ -25,6 +26,13 @@ internal sealed class AttachmentNamespaces : IDisposable
     }
 
     public int Count => _made.Count;
+
+    /// <summary>Lets the node's agent see them.</summary>
+    public void ShowTo(SandboxNode node)
+    {
+        for (var i = 0; i < _made.Count; i++)
+            node.Mounts.Show(_made[i], PathOf(i));
+    }
 
     public static string PathOf(int pod) => $"/run/netns/ecni-bench-pod-{pod}";
 

@@ -33,6 +33,8 @@ internal static class AttachmentScenario
         });
         var (node, links) = (cluster.Nodes.Values.Single(), linked.Nodes.Values.Single());
         using var namespaces = new AttachmentNamespaces(Pods);
+        namespaces.ShowTo(node);
+        namespaces.ShowTo(links);
         using var bridge = new BridgeNode();
         Attacher[] contestants =
         [

@@ -13,7 +13,7 @@ internal static class NodeTraces
     public static async Task<List<string>> Read(SandboxCluster cluster, SandboxNode node)
     {
         using var netlink = RouteNetlink.Open(node.Namespace);
-        var tables = (await cluster.ExecOnNodeAsync(node.Name, ["bpftool", "map", "dump", "pinned", Path.Combine(node.BpffsRoot, "maps", MapNames.Endpoint)])).Output;
+        var tables = (await cluster.ExecOnNodeAsync(node.Name, ["bpftool", "map", "dump", "pinned", Path.Combine(SandboxNode.PinsOnNode, "maps", MapNames.Endpoint)])).Output;
         return [.. netlink.Links().Select(l => $"link {l.Name}")
             .Concat(netlink.Routes(OurRoutes).Select(r => $"route {r.Destination}"))
             .Concat(Directory.EnumerateFileSystemEntries(Path.Combine(node.BpffsRoot, "links"), "*", SearchOption.AllDirectories).Select(p => $"pin {p}"))

@@ -8,8 +8,9 @@ internal sealed class TestNamespace : IDisposable
 {
     public TestNamespace(SandboxNode node)
     {
-        Path = System.IO.Path.Combine(node.Directories.Run, $"test-{Guid.NewGuid():N}");
+        Path = $"{node.NamespacePath}-test-{Guid.NewGuid():N}";
         Namespace = NetworkNamespace.Create(Path);
+        node.Mounts.Show(Namespace, Path);
     }
 
     public string Path { get; }

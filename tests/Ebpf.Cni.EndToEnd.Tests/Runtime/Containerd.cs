@@ -1,13 +1,15 @@
 using System.Diagnostics;
 using System.Globalization;
 using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Runtime;
 
 /// <summary>
 /// A containerd of its own on a node of a sandbox: everything that it keeps is below one directory, and it looks for CNI where the node's
-/// agent installed it. It runs in the node's network namespace and cgroup, and otherwise in the machine's namespaces, as on a real node.
+/// agent installed it. It runs in the node's network namespace and cgroup, with the node's files except for one: it sees the machine's cgroups, as a
+/// runtime has to have all of its controllers.
 /// </summary>
 internal sealed class Containerd : IAsyncDisposable
 {
@@ -41,7 +43,13 @@ internal sealed class Containerd : IAsyncDisposable
     public async Task StartAsync()
     {
         Directory.CreateDirectory(Path.Combine(_node.CgroupPath, "containerd"));
-        string[] command = ["-c", $"echo $$ >{_node.CgroupPath}/containerd/cgroup.procs; exec containerd --config {_root}/config.toml >>{Log} 2>&1 </dev/null"];
+        // The namespaces that it makes for pods must be seen by the agent, hence no propagation is changed but that of what is unmounted.
+        const string uncover = "mount --make-rprivate /sys && umount /sys/fs/cgroup && exec containerd --config \"$1\"";
+        string[] command =
+        [
+            "-c", $"echo $$ >{_node.CgroupPath}/containerd/cgroup.procs; exec >>{Log} 2>&1 </dev/null; exec \"$@\"", "sh",
+            "nsenter", "--mount=" + _node.Mounts.Path, "--", "unshare", "--mount", "--propagation", "unchanged", "sh", "-c", uncover, "sh", $"{_root}/config.toml",
+        ];
         // Forked by a thread inside the namespace: `ip netns exec` would mount another /sys and hide the agent's pins and the cgroups.
         _process = _node.Namespace.Run(() => Process.Start(new ProcessStartInfo("/bin/sh", command)))!;
         try
@@ -68,7 +76,7 @@ internal sealed class Containerd : IAsyncDisposable
     }
 
     /// <summary>The image is there for sandboxes to use.</summary>
-    public async Task ImportAsync(string archive)
+    public async Task ImportAsync(string archive, string name = ContainerImage.Name)
     {
         using var import = Process.Start(new ProcessStartInfo("ctr", ["--address", Socket, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native", archive])
         {
@@ -80,7 +88,7 @@ internal sealed class Containerd : IAsyncDisposable
         await import.WaitForExitAsync();
         if (import.ExitCode != 0)
             throw new InvalidOperationException($"ctr cannot import {archive}: {await said}\n{LogTail()}");
-        await Eventually.True(() => Client.HasImageAsync(ContainerImage.Name), "the image is known");
+        await Eventually.True(() => Client.HasImageAsync(name), "the image is known");
     }
 
     public string LogTail(int lines = 15) => File.Exists(Log) ? string.Join('\n', File.ReadLines(Log).TakeLast(lines)) : "(no log)";
@@ -130,10 +138,9 @@ internal sealed class Containerd : IAsyncDisposable
           sandbox_image = "{{ContainerImage.Name}}"
           disable_apparmor = true
           restrict_oom_score_adj = true
-          netns_mounts_under_state_dir = true
           [plugins."io.containerd.grpc.v1.cri".cni]
-            bin_dir = "{{_node.Directories.CniBinaries}}"
-            conf_dir = "{{_node.Directories.CniConfiguration}}"
+            bin_dir = "{{NodeMounts.CniBinaries}}"
+            conf_dir = "{{NodeMounts.CniConfiguration}}"
           [plugins."io.containerd.grpc.v1.cri".containerd]
             snapshotter = "native"
             [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]

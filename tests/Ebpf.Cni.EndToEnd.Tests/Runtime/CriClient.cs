@@ -56,6 +56,25 @@ internal sealed class CriClient : IDisposable
     public async Task<IReadOnlyList<PodSandbox>> ListAsync() =>
         (await _runtime.ListPodSandboxAsync(new ListPodSandboxRequest(), deadline: Deadline)).Items;
 
+    /// <summary>Makes a container in a sandbox and starts it.</summary>
+    /// <returns>Its id.</returns>
+    public async Task<string> StartContainerAsync(string sandbox, PodSandboxConfig pod, ContainerConfig config)
+    {
+        var made = await _runtime.CreateContainerAsync(new CreateContainerRequest { PodSandboxId = sandbox, Config = config, SandboxConfig = pod }, deadline: Deadline);
+        await _runtime.StartContainerAsync(new StartContainerRequest { ContainerId = made.ContainerId }, deadline: Deadline);
+        return made.ContainerId;
+    }
+
+    /// <param name="verbose">With what the runtime knows beyond the API, as JSON: its process.</param>
+    public async Task<ContainerStatusResponse> ContainerStatusAsync(string id, bool verbose = false) =>
+        await _runtime.ContainerStatusAsync(new ContainerStatusRequest { ContainerId = id, Verbose = verbose }, deadline: Deadline);
+
+    /// <summary>SIGTERM, and SIGKILL after some seconds.</summary>
+    public async Task StopContainerAsync(string id) =>
+        await _runtime.StopContainerAsync(new StopContainerRequest { ContainerId = id, Timeout = 5 }, deadline: Deadline);
+
+    public async Task RemoveContainerAsync(string id) => await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = id }, deadline: Deadline);
+
     /// <summary>What kubelet makes the node's readiness of.</summary>
     public async Task<RuntimeCondition> ConditionAsync(string type) =>
         (await _runtime.StatusAsync(new StatusRequest(), deadline: Deadline)).Status.Conditions.Single(c => c.Type == type);

@@ -45,6 +45,9 @@ public sealed class RuntimeCluster : IAsyncLifetime
         }
     }
 
+    /// <summary>Containers can be here, and are.</summary>
+    public bool IsRunning => _cluster is not null && _unable is null;
+
     internal Containerd Containerd => _containerd!;
 
     internal CriClient Cri => Containerd.Client;

@@ -1,14 +1,24 @@
+using Ebpf.Cni.Testing;
+
 namespace Ebpf.Cni.Sandbox.Tests.Cluster;
 
-/// <summary>A directory of artifacts whose agent only writes a network configuration, answers its health and metrics addresses, and says on SIGTERM that it goes.</summary>
+/// <summary>
+/// A directory of artifacts whose agent only writes a network configuration, answers its health and metrics addresses, and says on SIGTERM that it goes.
+/// It is installed by the same manifest as the real one.
+/// </summary>
 internal sealed class FakeArtifacts : IDisposable
 {
     private const string Agent = """
         #!/usr/bin/env python3
-        import http.server, os, signal, sys, threading
-        options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-        print("starts with", options["--node-name"], options["--kubeconfig"], flush=True)
-        with open(options["--cni-conf-dir"] + "/10-fake.conflist", "w") as f:
+        import http.server, json, os, signal, sys, threading
+        if sys.argv[1] == "prepare":
+            print("prepares", os.readlink(sys.argv[3] + "/1/ns/mnt"), flush=True)
+            sys.exit(0)
+        with open(sys.argv[2]) as f:
+            options = json.load(f)
+        node = os.environ["EBPF_CNI_NODE_NAME"]
+        print("starts on", node, flush=True)
+        with open(options["cniConfDir"] + "/10-fake.conflist", "w") as f:
             f.write('{"cniVersion":"1.0.0","name":"fake","plugins":[{"type":"fake-cni"}]}')
         def end(*_):
             print("ends", flush=True)
@@ -18,13 +28,13 @@ internal sealed class FakeArtifacts : IDisposable
             def do_GET(self):
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(f"# {options['--node-name']} {self.path}\n".encode())
+                self.wfile.write(f"# {node} {self.path}\n".encode())
             def log_message(self, *_):
                 pass
         class Server(http.server.ThreadingHTTPServer):
             def server_bind(self):
                 http.server.socketserver.TCPServer.server_bind(self)
-        for name in ("--metrics-address", "--healthz-address"):
+        for name in ("metricsAddress", "healthzAddress"):
             host, port = options[name].split(":")
             threading.Thread(target=Server((host, int(port)), Handler).serve_forever).start()
         """;
@@ -35,9 +45,16 @@ internal sealed class FakeArtifacts : IDisposable
         var agent = System.IO.Path.Combine(Path, "ebpf-cni-agent");
         File.WriteAllText(agent, Agent.ReplaceLineEndings("\n"));
         File.SetUnixFileMode(agent, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Directory.CreateDirectory(System.IO.Path.Combine(Path, "deploy"));
+        File.Copy(RealManifest, Manifest);
     }
 
+    public static string RealManifest => System.IO.Path.Combine(Repository.Root, "deploy", "ebpf-cni.yaml");
+
     public string Path { get; }
+
+    /// <summary>This directory's own copy of <see cref="RealManifest"/>.</summary>
+    public string Manifest => System.IO.Path.Combine(Path, "deploy", "ebpf-cni.yaml");
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

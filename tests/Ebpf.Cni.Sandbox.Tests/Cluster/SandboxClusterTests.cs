@@ -35,6 +35,10 @@ public sealed class SandboxClusterTests : IDisposable
         await cluster.Client.PostAsync(NodeEndpoint.AgentPath("node-b", "start"));
         Assert.NotNull(node.AgentPid);
         Assert.Equal(["starts", "starts", "ends", "starts"], File.ReadLines(node.AgentLog).Select(line => line.Split(' ')[0]));
+        // once for the pod, not for each start of its container; and it sees the node's first process
+        var prepared = Assert.Single(File.ReadLines(Path.Combine(node.Directories.Logs, "prepare.log")));
+        Assert.Equal("prepares " + new FileInfo(node.Mounts.Path).LinkTarget, prepared);
+        Assert.NotEqual("prepares " + new FileInfo("/proc/self/ns/mnt").LinkTarget, prepared);
     }
 
     [Fact]
@@ -98,10 +102,10 @@ public sealed class SandboxClusterTests : IDisposable
             owner.Kill();
             await owner.WaitForExitAsync();
         }
-        var agents = CgroupProcesses.All(paths.CgroupPath).Select(ProcessIdentity.Of).ToList();
-        Assert.Equal(2, agents.Count);
+        var left = CgroupProcesses.All(paths.CgroupPath).Select(ProcessIdentity.Of).ToList();
+        Assert.Equal(4, left.Count); // each node's first process and its agent
         Assert.True(await SandboxCluster.CleanUpAsync(name));
-        Assert.All(agents, agent => Assert.False(agent is { IsAlive: true }));
+        Assert.All(left, process => Assert.False(process is { IsAlive: true }));
         Assert.Empty(paths.ExistingNamespaces());
         Assert.Empty(paths.ExistingBpffsDirectories());
         Assert.False(Directory.Exists(paths.CgroupPath));
@@ -115,7 +119,7 @@ public sealed class SandboxClusterTests : IDisposable
         Requires.Root();
         var agent = Path.Combine(_artifacts.Path, "ebpf-cni-agent");
         File.SetUnixFileMode(agent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        File.WriteAllText(agent, "#!/bin/sh\necho last words\nexit 7\n");
+        File.WriteAllText(agent, "#!/bin/sh\n[ \"$1\" = prepare ] && exit 0\necho last words\nexit 7\n");
         var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync("t-failing"));
         Assert.Contains("exit code 7", failure.Message, StringComparison.Ordinal);
         Assert.Contains("last words", failure.Message, StringComparison.Ordinal);

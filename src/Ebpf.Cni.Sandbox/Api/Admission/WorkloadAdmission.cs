@@ -3,7 +3,7 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api.Admission;
 
-/// <summary>Defaults and checks of pods, Deployments and ReplicaSets.</summary>
+/// <summary>Defaults and checks of pods, Deployments, ReplicaSets and DaemonSets.</summary>
 internal static class WorkloadAdmission
 {
     public static void OnPod(JsonObject pod)
@@ -21,11 +21,12 @@ internal static class WorkloadAdmission
         PodSpec(ResourceTypes.Pods, pod.Name(), pod.Child("spec"));
     }
 
-    public static void OnReplicated(ResourceType type, JsonObject workload, JsonObject? previous)
+    public static void OnWorkload(ResourceType type, JsonObject workload, JsonObject? previous)
     {
         var spec = workload.Child("spec");
-        spec.Default("replicas", 1);
-        if (spec.Number("replicas") is not >= 0)
+        if (type.HasScale)
+            spec.Default("replicas", 1);
+        if (type.HasScale && spec.Number("replicas") is not >= 0)
             throw ApiException.Invalid(type, workload.Name(), "spec.replicas", "must be greater than or equal to 0");
         var selector = LabelSelector.FromObject(spec["selector"]);
         if (selector.IsEmpty)
@@ -35,8 +36,26 @@ internal static class WorkloadAdmission
         if (previous is not null && !JsonNode.DeepEquals(previous.At("spec", "selector"), spec["selector"]))
             throw ApiException.Invalid(type, workload.Name(), "spec.selector", "field is immutable");
         PodSpec(type, workload.Name(), spec.Child("template").Child("spec"));
-        if (!ReferenceEquals(type, ResourceTypes.Deployments))
-            return;
+        if (ReferenceEquals(type, ResourceTypes.Deployments))
+            DeploymentDefaults(spec);
+        else if (ReferenceEquals(type, ResourceTypes.DaemonSets))
+            DaemonSetDefaults(spec);
+    }
+
+    private static void DaemonSetDefaults(JsonObject spec)
+    {
+        spec.Default("revisionHistoryLimit", 10);
+        var strategy = spec.Child("updateStrategy");
+        strategy.Default("type", "RollingUpdate");
+        if (strategy.Text("type") == "RollingUpdate")
+        {
+            strategy.Child("rollingUpdate").Default("maxSurge", 0);
+            strategy.Child("rollingUpdate").Default("maxUnavailable", 1);
+        }
+    }
+
+    private static void DeploymentDefaults(JsonObject spec)
+    {
         spec.Default("revisionHistoryLimit", 10);
         spec.Default("progressDeadlineSeconds", 600);
         var strategy = spec.Child("strategy");

@@ -23,8 +23,11 @@ internal sealed class TableCatalog
             [ResourceTypes.Services] = Services(name, age),
             [ResourceTypes.Deployments] = Deployments(name, age),
             [ResourceTypes.ReplicaSets] = ReplicaSets(name, age),
+            [ResourceTypes.DaemonSets] = DaemonSets(name, age),
             [ResourceTypes.EndpointSlices] = EndpointSlices(name, age),
             [ResourceTypes.ConfigMaps] = new([name, Number("Data", o => (o["data"] as JsonObject)?.Count ?? 0), age]),
+            [ResourceTypes.ClusterRoleBindings] = new([name, Of("Role", Role), age]),
+            [ResourceTypes.RoleBindings] = new([name, Of("Role", Role), age]),
             [ResourceTypes.Events] = Events(time),
         };
     }
@@ -34,6 +37,8 @@ internal sealed class TableCatalog
     private static TableColumn Of(string name, Func<JsonObject, string?> cell, bool wide = false) => new(name, o => cell(o) ?? "", wide);
 
     private static TableColumn Number(string name, Func<JsonObject, long> cell) => new(name, o => cell(o), Type: "integer");
+
+    private static string Role(JsonObject binding) => $"{binding.Text("roleRef", "kind")}/{binding.Text("roleRef", "name")}";
 
     private static TableDefinition Pods(TableColumn name, TableColumn age) => new(
     [
@@ -108,6 +113,19 @@ internal sealed class TableCatalog
         Number("Desired", o => o.Number("spec", "replicas") ?? 0),
         Number("Current", o => o.Number("status", "replicas") ?? 0),
         Number("Ready", o => o.Number("status", "readyReplicas") ?? 0),
+        age,
+        .. TemplateColumns(),
+    ]);
+
+    private static TableDefinition DaemonSets(TableColumn name, TableColumn age) => new(
+    [
+        name,
+        Number("Desired", o => o.Number("status", "desiredNumberScheduled") ?? 0),
+        Number("Current", o => o.Number("status", "currentNumberScheduled") ?? 0),
+        Number("Ready", o => o.Number("status", "numberReady") ?? 0),
+        Number("Up-to-date", o => o.Number("status", "updatedNumberScheduled") ?? 0),
+        Number("Available", o => o.Number("status", "numberAvailable") ?? 0),
+        Of("Node Selector", o => Join(o.Pairs("spec", "template", "spec", "nodeSelector").Select(p => $"{p.Key}={p.Value}"))),
         age,
         .. TemplateColumns(),
     ]);

@@ -1,0 +1,14 @@
+using System.Runtime.InteropServices;
+
+namespace Ebpf.Cni.Kernel.Interop;
+
+// What only those need who build whole trees of mounts.
+internal static unsafe partial class LibC
+{
+    [LibraryImport(Library, EntryPoint = "pivot_root", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int PivotRoot(string newRoot, string putOld);
+
+    /// <summary>Of the calling thread alone, if it shares its file system attributes with nobody.</summary>
+    [LibraryImport(Library, EntryPoint = "chdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int ChangeDirectory(string path);
+}
