@@ -38,7 +38,6 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status, "containerd has the network configuration");
         var sandbox = await Runtime.RunAsync("served");
         Assert.Equal(sandbox.Addresses, Runtime.AddressesInTheAgent(sandbox.Id));
-        await Eventually.True(() => ListensAsync(sandbox), "the container's program listens");
         await Runtime.Cluster.ApplyAsync(Service(sandbox));
         await Eventually.True(async () => (await AskedAsync("a1", sandbox)).All(a => a.Failures.Count == 0), "the Service is known on node-a");
         await Eventually.True(async () => (await AskedAsync("b1", sandbox)).All(a => a.Failures.Count == 0), "the Service is known on node-b");
@@ -172,19 +171,6 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
 
     private async Task<Asked[]> AskedAsync(string pod, Runtime.Sandbox sandbox) =>
         await Task.WhenAll((await Runtime.ServiceAsync(sandbox.Name)).Select(address => Runtime.AskAsync(pod, "tcp", address, 80)));
-
-    private async Task<bool> ListensAsync(Runtime.Sandbox sandbox)
-    {
-        try
-        {
-            await Task.WhenAll(sandbox.Addresses.Select(a => RuntimeCluster.GetAsync(Runtime.Node.Namespace, a, ContainerImage.Port)));
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 
     private static string Status(int process, string name) =>
         File.ReadLines($"/proc/{process}/status").Single(l => l.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..].Trim();

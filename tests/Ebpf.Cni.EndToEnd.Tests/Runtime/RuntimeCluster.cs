@@ -104,7 +104,26 @@ public sealed class RuntimeCluster : IAsyncLifetime
         },
     };
 
-    internal async Task<Sandbox> RunAsync(string name, params PortMapping[] ports) => await FindAsync(name, await Cri.RunAsync(Config(name, ports)));
+    /// <summary>Runs one, and waits until its program listens: containerd does not.</summary>
+    internal async Task<Sandbox> RunAsync(string name, params PortMapping[] ports)
+    {
+        var sandbox = await FindAsync(name, await Cri.RunAsync(Config(name, ports)));
+        await Eventually.True(() => ListensAsync(sandbox), $"{name} listens");
+        return sandbox;
+    }
+
+    private async Task<bool> ListensAsync(Sandbox sandbox)
+    {
+        try
+        {
+            await Task.WhenAll(sandbox.Addresses.Select(a => GetAsync(Node.Namespace, a, ContainerImage.Port)));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The sandbox as containerd describes it.</summary>
     internal async Task<Sandbox> FindAsync(string name, string id)

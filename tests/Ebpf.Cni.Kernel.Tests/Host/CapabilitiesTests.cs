@@ -23,7 +23,7 @@ public sealed class CapabilitiesTests
     [InlineData(Errno.EPERM, false, false)]
     [InlineData(Errno.ENOMEM, true, false)]
     public void What_old_kernels_need_is_named_where_it_may_be_the_cause(int errno, bool limited, bool named) =>
-        Assert.Equal(named, Ebpf.Cni.Kernel.Bpf.LockedMemory.Hint(errno, limited)?.Contains("CAP_SYS_RESOURCE", StringComparison.Ordinal) == true);
+        Assert.Equal(named, Kernel.Bpf.LockedMemory.Hint(errno, limited)?.Contains("CAP_SYS_RESOURCE", StringComparison.Ordinal) == true);
 
     [Fact]
     public void This_process_has_some() => Assert.Equal(Environment.IsPrivilegedProcess, Capabilities.Effective().Has(Capability.NetAdmin));
