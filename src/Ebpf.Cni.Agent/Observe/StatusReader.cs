@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Node;
@@ -62,7 +63,7 @@ public sealed class StatusReader(
         Routing = OptionText(options.EffectiveRouting),
         Masquerade = options.MasqueradesPods,
         ExternalSource = OptionText(options.ExternalSource),
-        PodAttachment = OptionText(options.PodAttachment),
+        PodAttachment = OptionText(new AttachmentChoice(options).Links() ? PodAttachment.Tcx : PodAttachment.Clsact), // of a pod that comes now
     };
 
     /// <summary>Frontends that lead to backends, and what they share; markers are none.</summary>

@@ -74,7 +74,7 @@ public sealed record Asked(IReadOnlyDictionary<string, int> Answers, IReadOnlyDi
         return new Asked(
             document["answers"].Deserialize<Dictionary<string, int>>()!, document["failures"].Deserialize<Dictionary<string, int>>()!)
         {
-            FailedFrom = document["failed_from"].Deserialize<List<int>>()!,
+            FailedFrom = document["failed_from"]?.Deserialize<List<int>>() ?? [],
         };
     }
 
