@@ -3,13 +3,14 @@
 # The container image. Every stage runs what `make` runs, so that what the tests test is what the image has: scripts/image-rootfs.sh puts the files together, here
 # and on a machine without a container engine.
 #
-#   docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t ebpf-cni .
+#   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t ebpf-cni:0.1.0 .
 #
-# Stages run on the platform that they build for: the native compiler and the libraries are that platform's.
+# Stages run on the platform that they build for, since the native compiler and the libraries are that platform's: an arm64 image is built on an arm64 machine
+# (the SDK does not work under QEMU's emulation), and `docker manifest` joins the two.
 
 # The SDK is taken out of its image and used on Debian 12: the plugin runs on the node, by the node's C library, which must not be older than that
 # it was linked with. There is no image of this SDK on a Debian.
-FROM mcr.microsoft.com/dotnet/sdk:10.0.100-noble AS sdk
+FROM mcr.microsoft.com/dotnet/sdk:10.0.401-noble AS sdk
 
 FROM debian:12.12-slim AS bpf
 RUN apt-get update -qq \
@@ -21,6 +22,8 @@ RUN make -C bpf
 
 FROM debian:12.12-slim AS publish
 ARG TARGETARCH
+ARG VERSION=0.1.0
+ARG REVISION=
 ENV DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 PATH=/usr/share/dotnet:/usr/bin:/bin
 RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends ca-certificates clang gcc libc6-dev libssl3 zlib1g-dev \
@@ -32,7 +35,7 @@ COPY src/ src/
 COPY deploy/ deploy/
 COPY scripts/publish.sh scripts/
 COPY --from=bpf /src/build/bpf/ build/bpf/
-RUN case "$TARGETARCH" in arm64) RID=linux-arm64 ;; *) RID=linux-x64 ;; esac; export RID; scripts/publish.sh
+RUN case "$TARGETARCH" in arm64) RID=linux-arm64 ;; *) RID=linux-x64 ;; esac; export RID VERSION REVISION; scripts/publish.sh
 
 FROM debian:12.12-slim AS rootfs
 ARG SOURCE_DATE_EPOCH=0
@@ -41,6 +44,7 @@ RUN apt-get update -qq \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY LICENSE ./
+COPY bpf/LICENSE bpf/
 COPY scripts/image-rootfs.sh scripts/
 COPY --from=publish /src/artifacts/ artifacts/
 RUN scripts/image-rootfs.sh

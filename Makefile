@@ -7,6 +7,8 @@ ARCH := $(shell uname -m)
 RID := $(if $(filter aarch64,$(ARCH)),linux-arm64,linux-x64)
 export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
+# so that the SDK needs no ICU
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT = 1
 export MSBUILDDISABLENODEREUSE = 1
 
 .PHONY: help deps bpf build publish image-rootfs demo test bench check chart kernels format clean

@@ -15,6 +15,7 @@ need() { # need <package> <what it is for> <test command...>
 has() { command -v "$1"; }
 has_library() { ldconfig -p | grep -q "$1"; }
 has_clang() { has clang || has clang-14; }
+has_format() { has clang-format || has clang-format-14; }
 has_strip() { has llvm-strip || has llvm-strip-14; }
 
 need clang "compiles the BPF programs" has_clang
@@ -25,10 +26,13 @@ need linux-libc-dev "kernel headers" test -e /usr/include/linux/bpf.h
 need zlib1g-dev "links the native binaries" test -e /usr/include/zlib.h
 need libssl3 "TLS to the API; part of the image" has_library 'libssl\.so\.3'
 need ca-certificates "whom TLS trusts; part of the image" test -e /etc/ssl/certs/ca-certificates.crt
+need clang-format "checks how the BPF programs are written" has_format
 need gcc "links the native binaries" has gcc
 need iproute2 "shows namespaces and links" has ip
 need bpftool "shows programs and maps" has bpftool
 need util-linux "enters mount namespaces, and gives processes the capabilities that they may have" has setpriv
+need curl "asks agents in the tests" has curl
+need bsdextrautils "lines the list of commands up" has column
 need procps "finds processes left behind" has pgrep
 need python3 "the web pods of the demo" has python3
 need containerd "the runtime of the tests that a real one drives" has containerd

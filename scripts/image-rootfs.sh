@@ -44,6 +44,7 @@ for name in socket pod uplink overlay; do
 done
 [ -e "$out/opt/ebpf-cni/ecni" ] && ln -s /opt/ebpf-cni/ecni "$out/usr/bin/ecni"
 install -m 0644 LICENSE "$out/usr/share/doc/ebpf-cni/"
+install -m 0644 bpf/LICENSE "$out/usr/share/doc/ebpf-cni/LICENSE.bpf"
 
 # Libraries: those that the binaries name, and those that they ask for by name at run time: libbpf; OpenSSL, for the API's TLS; libgcc, by which the C library
 # ends threads. The C library looks names up by itself (files, dns) since 2.34.

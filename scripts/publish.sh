@@ -19,7 +19,7 @@ fresh() { # fresh <product> <sources...>: the product exists and is newer than e
 native() { # native <project> <binary>
 	local dir=build/publish/$1
 	echo "publishing $2 (native, $rid)"
-	dotnet publish "src/$1" -c Release -r "$rid" -o "$dir" -v quiet --nologo
+	dotnet publish "src/$1" -c Release -r "$rid" -o "$dir" -v quiet --nologo ${VERSION:+-p:VersionPrefix="$VERSION"} ${REVISION:+-p:SourceRevisionId="$REVISION"}
 	install -m 0755 "$dir/$2" "$out/.$2.new"
 	mv "$out/.$2.new" "$out/$2"
 }

@@ -44,9 +44,14 @@ timeoutSeconds: {{ .times.timeoutSeconds }}
 failureThreshold: {{ .times.failureThreshold }}
 {{- end -}}
 
-{{/* Of the agent. SYS_ADMIN stands for BPF and PERFMON too, and nothing less lets it into pods' namespaces. */}}
+{{/* Of the init container, which mounts on the node and installs the plugin there. */}}
+{{- define "ebpf-cni.prepareCapabilities" -}}
+SYS_ADMIN SYS_CHROOT SYS_PTRACE{{ if .Values.capabilities.dacOverride }} DAC_OVERRIDE{{ end }}
+{{- end -}}
+
+{{/* Of the agent. Without the prefix CAP_: the API server's validation compares with that spelling. SYS_ADMIN stands for BPF and PERFMON too, and nothing less lets it into pods' namespaces. */}}
 {{- define "ebpf-cni.capabilities" -}}
-NET_ADMIN SYS_ADMIN{{ if .Values.capabilities.sysResource }} SYS_RESOURCE{{ end }}
+NET_ADMIN SYS_ADMIN{{ if .Values.capabilities.sysResource }} SYS_RESOURCE{{ end }}{{ if .Values.capabilities.dacOverride }} DAC_OVERRIDE{{ end }}
 {{- end -}}
 
 {{/* What is the same for both containers. (dict "root" $ "capabilities" (list ...)) */}}

@@ -54,5 +54,9 @@ public sealed class AttachmentChoice(AgentOptions options)
         {
             return false; // no runtime reads it either
         }
+        catch (UnauthorizedAccessException)
+        {
+            return true; // somebody else's, who keeps it to himself
+        }
     }
 }

@@ -20,6 +20,8 @@ public static class PluginFile
     public static bool Install(AgentOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        if (IsInstalled(options))
+            return false;
         Directory.CreateDirectory(options.CniBinDir);
         AtomicFile.RemoveLeftovers(options.CniBinDir, CniInstaller.PluginName);
         return AtomicFile.Ensure(Target(options), File.ReadAllBytes(options.CniPlugin), Executable);
@@ -31,7 +33,7 @@ public static class PluginFile
         ArgumentNullException.ThrowIfNull(options);
         try
         {
-            return File.ReadAllBytes(Target(options)).AsSpan().SequenceEqual(File.ReadAllBytes(options.CniPlugin));
+            return File.GetUnixFileMode(Target(options)) == Executable && File.ReadAllBytes(Target(options)).AsSpan().SequenceEqual(File.ReadAllBytes(options.CniPlugin));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -7,7 +7,7 @@ using Prometheus;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// What the agent answers over HTTP: /metrics and /conntrack at one address; /healthz, /livez (kube-proxy's rule) and /readyz at the other. Each path
+/// What the agent answers over HTTP: /metrics, /conntrack and /proxyMode at one address; /healthz, /livez (kube-proxy's rule) and /readyz at the other. Each path
 /// answers only at its own.
 /// </summary>
 public sealed class HttpEndpoints
@@ -39,6 +39,7 @@ public sealed class HttpEndpoints
             (true, "/livez") => ProxyHealthAsync(context, _livez, eligibility: null),
             (true, "/readyz") => ReadyAsync(context),
             (false, "/metrics") => MetricsAsync(context),
+            (false, "/proxyMode") => context.Response.WriteAsync("ebpf", context.RequestAborted), // kube-proxy names its own there
             (false, "/conntrack") => _conntrack.HandleAsync(context),
             _ => RefuseAsync(context, StatusCodes.Status404NotFound),
         };

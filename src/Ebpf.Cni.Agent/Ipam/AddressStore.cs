@@ -273,13 +273,18 @@ public sealed partial class AddressStore : IAddressStore
             {
                 _files.Write(record);
                 lock (_lock)
+                {
+                    _coming.Remove(key);
                     Remember(record);
+                }
+
                 return record;
             }
             catch (Exception e)
             {
                 lock (_lock)
                 {
+                    _coming.Remove(key);
                     Forget(record.Foreign is null ? Parse(record.Addresses) : []);
                     _numbers.Remove(record.Number);
                     _hashes.Remove(hash);
@@ -288,11 +293,6 @@ public sealed partial class AddressStore : IAddressStore
                 throw e is IOException or UnauthorizedAccessException
                     ? new CniException(CniErrorCode.Internal, "the endpoint cannot be written to the state directory", e.Message, e)
                     : e;
-            }
-            finally
-            {
-                lock (_lock)
-                    _coming.Remove(key);
             }
         }
     }

@@ -54,7 +54,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Attachmen
                  || !found.Addresses.Order().SequenceEqual(expected.Addresses.Order()))
             differences.Add("the endpoint table has something else for the pod");
         if (!dataplane.Pods.IsAttached(link.Ifindex, link.Name))
-            differences.Add($"no programs are attached to {link.Name}");
+            differences.Add($"the programs on {link.Name} are missing, or another agent's");
         return differences;
     }
 

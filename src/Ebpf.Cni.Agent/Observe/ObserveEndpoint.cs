@@ -36,19 +36,25 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
             return;
         }
 
+        // Written when the next one may read already: who takes his time to listen keeps nobody waiting.
+        await (await OneByOneAsync(context, cancel))();
+    }
+
+    private async Task<Func<Task>> OneByOneAsync(HttpContext context, CancellationToken cancel)
+    {
         await _one.WaitAsync(cancel);
         try
         {
             // Off the thread that reads requests: a walk through a large table takes a while.
-            await (await Task.Run(() => Answer(context), cancel))();
+            return await Task.Run(() => Answer(context), cancel);
         }
         catch (QueryException e)
         {
-            await FailAsync(context, StatusCodes.Status400BadRequest, e.Message);
+            return () => FailAsync(context, StatusCodes.Status400BadRequest, e.Message);
         }
         catch (Exception e) when (e is KernelException or NetlinkFormatException)
         {
-            await FailAsync(context, StatusCodes.Status500InternalServerError, e.Message);
+            return () => FailAsync(context, StatusCodes.Status500InternalServerError, e.Message);
         }
         finally
         {

@@ -63,7 +63,7 @@ public sealed class StatusReader(
         Routing = OptionText(options.EffectiveRouting),
         Masquerade = options.MasqueradesPods,
         ExternalSource = OptionText(options.ExternalSource),
-        PodAttachment = OptionText(new AttachmentChoice(options).Links() ? PodAttachment.Tcx : PodAttachment.Clsact), // of a pod that comes now
+        PodAttachment = OptionText(options.PodAttachment),
     };
 
     /// <summary>Frontends that lead to backends, and what they share; markers are none.</summary>
@@ -93,6 +93,8 @@ public sealed class StatusReader(
         var connections = dataplane.Conntrack.List(0, (_, _) => true).Matching;
         return answer with
         {
+            // Of a pod that comes now.
+            Mode = answer.Mode with { PodAttachment = OptionText(dataplane.Features.Tcx && new AttachmentChoice(options).Links() ? PodAttachment.Tcx : PodAttachment.Clsact) },
             Features = [.. dataplane.Features.Findings.Select(f => new FeatureStatus(f.Name, f.Present, f.AbsenceCosts))],
             Notices = dataplane.Notices,
             Tables = [.. dataplane.Usage().Select(u => new TableStatus(u.Table, u.Entries, u.Size))],

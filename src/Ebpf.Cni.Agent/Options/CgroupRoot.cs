@@ -27,6 +27,8 @@ public static class CgroupRoot
         var uppermost = mounts.GroupBy(m => m.Path).Select(g => g.Last()).Where(m => m.Type == CgroupDirectory.FileSystemType).ToList();
         return uppermost
             .OrderByDescending(m => isRoot(m.Path))
+            // Above this process's own cgroup namespace: what a container was given of its node, where the node is a container too.
+            .ThenByDescending(m => m.Root.StartsWith("/..", StringComparison.Ordinal))
             .ThenByDescending(m => m.Path == Usual)
             .ThenByDescending(m => m.Root == "/")
             .Select(m => m.Path).FirstOrDefault();

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Dataplane.Loading;
+using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Dataplane.Pods;
 
@@ -41,7 +43,7 @@ public sealed class PodPrograms : IDisposable
     /// By tcx links, where the kernel has them. Nobody takes one away by deleting a qdisc. The price: attaching one, and losing one with the interface, waits for an RCU grace
     /// period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them in a pod's life, whatever else is starting then.
     /// </param>
-    /// <exception cref="Kernel.KernelException">ENODEV without that interface; filters: EEXIST where somebody's ingress qdisc is in the way.</exception>
+    /// <exception cref="KernelException">ENODEV without that interface; filters: EEXIST where somebody's ingress qdisc is in the way.</exception>
     public void Attach(int ifindex, string name, bool links)
     {
         foreach (var (direction, program) in _programs)
@@ -56,9 +58,10 @@ public sealed class PodPrograms : IDisposable
         }
     }
 
-    /// <summary>Both programs are there, one way or the other; whichever agent's they are.</summary>
+    /// <summary>Both programs are there, one way or the other, and they are this agent's.</summary>
     public bool IsAttached(int ifindex, string name) => _programs.All(
-        p => IsPinned(_pins.PodLink(name, p.Direction), ifindex) || ClsactFilter.Exists(ifindex, p.Direction, FilterPriority, FilterHandle));
+        p => PinnedProgram(_pins.PodLink(name, p.Direction), ifindex) == p.Program.Id
+            || ClsactFilter.FindProgram(ifindex, p.Direction, FilterPriority, FilterHandle) == p.Program.Id);
 
     /// <summary>Detaches by name, before or after the interface is gone. Filters go with the interface.</summary>
     public void Detach(string name)
@@ -68,9 +71,9 @@ public sealed class PodPrograms : IDisposable
     }
 
     /// <summary>
-    /// Puts this agent's programs under every pinned link and removes pins of interfaces that are gone. Filters cannot be found this way:
-    /// the caller attaches its known pods again, which replaces the programs.
+    /// Puts this agent's programs under every pinned link and in the place of every filter, and removes pins of interfaces that are gone: from then on nothing runs that reads the former tables.
     /// </summary>
+    /// <exception cref="KernelException">A filter cannot be replaced although its interface is there.</exception>
     public AdoptionReport Adopt()
     {
         var adopted = new SortedSet<string>(StringComparer.Ordinal);
@@ -91,6 +94,7 @@ public sealed class PodPrograms : IDisposable
             File.Delete(path);
             gone.Add(pod);
         }
+        AdoptFilters(adopted);
         return new AdoptionReport([.. adopted], [.. gone]);
     }
 
@@ -98,12 +102,35 @@ public sealed class PodPrograms : IDisposable
     public ImmutableArray<string> List() =>
         [.. Directory.GetFiles(_pins.PodLinks).Select(PinLayout.ParsePodLink).OfType<(string Pod, TcDirection)>().Select(l => l.Pod).Distinct().Order(StringComparer.Ordinal)];
 
-    private static bool IsPinned(string path, int ifindex)
+    private void AdoptFilters(SortedSet<string> adopted)
+    {
+        using var netlink = RouteNetlink.Open();
+        foreach (var link in netlink.Links())
+            foreach (var (direction, program) in _programs)
+                if (ClsactFilter.Exists(link.Index, direction, FilterPriority, FilterHandle) && Replace(link, direction, program))
+                    adopted.Add(link.Name);
+    }
+
+    private static bool Replace(LinkInfo link, TcDirection direction, BpfProgram program)
+    {
+        try
+        {
+            ClsactFilter.Attach(program, link.Index, direction, FilterPriority, FilterHandle);
+            return true;
+        }
+        catch (KernelException e) when (e.Errno == Errno.ENODEV)
+        {
+            return false; // its pod has just gone
+        }
+    }
+
+    /// <summary>0 where nothing is pinned that is attached to this interface.</summary>
+    private static uint PinnedProgram(string path, int ifindex)
     {
         if (!BpfLink.TryOpenPinned(path, out var link))
-            return false;
+            return 0;
         using (link)
-            return link.Info.Ifindex == ifindex;
+            return link.Info.Ifindex == ifindex ? link.Info.ProgramId : 0;
     }
 
     internal BpfProgram Program(TcDirection direction) => _programs.First(p => p.Direction == direction).Program;

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Kernel.Bpf;
@@ -16,7 +17,7 @@ public static class ClsactFilter
 
     /// <param name="priority">1 to 65535; lower runs first.</param>
     /// <param name="handle">Not 0.</param>
-    /// <exception cref="KernelException">ENODEV without that interface.</exception>
+    /// <exception cref="KernelException">ENODEV without that interface; EEXIST where another qdisc (ingress) has clsact's place.</exception>
     public static void Attach(BpfProgram program, int ifindex, TcDirection direction, uint priority, uint handle)
     {
         ArgumentNullException.ThrowIfNull(program);
@@ -53,20 +54,39 @@ public static class ClsactFilter
     }
 
     /// <summary>There is such a filter. Without the interface, or its qdisc, there is none.</summary>
-    public static bool Exists(int ifindex, TcDirection direction, uint priority, uint handle)
+    public static bool Exists(int ifindex, TcDirection direction, uint priority, uint handle) => FindProgram(ifindex, direction, priority, handle) is not null;
+
+    /// <summary>The id of the program that the filter runs; null where there is no such filter.</summary>
+    public static uint? FindProgram(int ifindex, TcDirection direction, uint priority, uint handle)
     {
         using var socket = NetlinkSocket.Open();
         var request = NetlinkRequest.Create(MessageType.GetFilter, MessageFlags.Acknowledge, Filter(ifindex, direction, priority, handle));
         request.Put(FilterAttribute.Kind, FilterKind);
         try
         {
-            socket.Execute(request, $"look up the filter {handle} of clsact {direction} of interface {ifindex}");
-            return true;
+            var answer = socket.Execute(request, $"look up the filter {handle} of clsact {direction} of interface {ifindex}");
+            return answer.Where(m => m.Type == MessageType.NewFilter).Select(m => (uint?)ProgramOf(m.Payload)).FirstOrDefault();
         }
         catch (KernelException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.EINVAL)
         {
-            return false;
+            return null;
         }
+    }
+
+    private static uint ProgramOf(ReadOnlySpan<byte> payload)
+    {
+        var attributes = AttributeReader.AfterHeader<QueueHeader>(payload, out _);
+        while (attributes.Next(out var type, out var value))
+        {
+            if (type != FilterAttribute.Options)
+                continue;
+            var options = new AttributeReader(value);
+            while (options.Next(out var option, out var id))
+                if (option == FilterAttribute.BpfId && id.Length == sizeof(uint))
+                    return MemoryMarshal.Read<uint>(id);
+        }
+
+        return 0;
     }
 
     private static void EnsureQueue(NetlinkSocket socket, int ifindex)
@@ -81,7 +101,10 @@ public static class ClsactFilter
         }
         catch (KernelException e) when (e.Errno == Errno.EEXIST)
         {
-            // ours or another's, it is the same
+            // A clsact, ours or another's, is the same. An ingress qdisc has one block for both directions: the second filter would take the first one's place.
+            using var netlink = RouteNetlink.Open();
+            if (netlink.Queues(ifindex).FirstOrDefault(q => q.Handle == ClsactHandle) is { } there && there.Kind != QueueKind)
+                throw new KernelException($"make the clsact qdisc of interface {ifindex}", Errno.EEXIST, $"an {there.Kind} qdisc has its place");
         }
     }
 

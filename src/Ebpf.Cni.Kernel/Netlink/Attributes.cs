@@ -45,7 +45,7 @@ internal static class NeighbourAttribute
 internal static class FilterAttribute
 {
     public const ushort Kind = 1, Options = 2;
-    public const ushort BpfFd = 6, BpfName = 7, BpfFlags = 8;
+    public const ushort BpfFd = 6, BpfName = 7, BpfFlags = 8, BpfId = 11;
     public const uint BpfFlagDirectAction = 1;
 }
 

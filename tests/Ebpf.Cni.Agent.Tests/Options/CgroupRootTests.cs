@@ -12,6 +12,10 @@ public class CgroupRootTests
     private static readonly Mount Container = new("/run/part", "cgroup2", "/kubepods/pod1");
 
     [Fact]
+    public void Where_the_node_is_a_container_what_it_gave_comes_before_this_containers_own() =>
+        Assert.Equal("/host/sys/fs/cgroup", CgroupRoot.Find([Plain, new("/host/sys/fs/cgroup", "cgroup2", "/../../..")], _ => false));
+
+    [Fact]
     public void The_usual_place_wins_where_it_is_one() =>
         Assert.Equal("/sys/fs/cgroup", CgroupRoot.Find([Container, new("/elsewhere", "cgroup2", "/"), Plain], _ => true));
 

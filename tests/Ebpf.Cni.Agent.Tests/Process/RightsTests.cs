@@ -69,7 +69,7 @@ public class RightsTests
         Chown("65534", agent["bin"]);
         agent.Start(api.Kubeconfig);
         Assert.Equal(2, agent.WaitForExit());
-        Assert.Contains($"--cni-bin-dir: {agent["bin"]} does not belong to the user that this process runs as", agent.Output, StringComparison.Ordinal);
+        Assert.Contains($"--cni-bin-dir: {agent["bin"]} is not writable for the user that this process runs as", agent.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal static class ConfigurationPage
                 Every option can be given on the command line (`--mtu 1400` or `--mtu=1400`), in the environment (`EBPF_CNI_MTU`), or in a JSON file that `--config` names
                 (`"mtu"`). The command line wins over the environment, the environment over the file. What is wrong is told all at once, by name, and nothing is touched.
 
-                In a cluster they are values of the Helm chart, by the names of the JSON file: `helm upgrade ... --set agent.mtu=1400`. Some are fixed by the chart; the table says how.
+                In a cluster they are values of the Helm chart, by the names of the JSON file: `--set agent.mtu=1400`, or `agent: {mtu: 1400}` in a values file ([install.md](install.md#upgrading): an upgrade needs all values again). Some are fixed by the chart; the table says how.
 
                 | option | environment | file, chart | value | default | what it does |
                 | --- | --- | --- | --- | --- | --- |

@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Chart.Tests.Documents;
 public sealed partial class PageTests
 {
     /// <summary>kubeadm's and helm's, where they are named by themselves.</summary>
-    private static readonly string[] OthersOptions = ["--pod-network-cidr", "--reuse-values", "--set"];
+    private static readonly string[] OthersOptions = ["--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string"];
 
     public static TheoryData<string> Pages() => ["docs/install.md", "CONTRIBUTING.md", "charts/ebpf-cni/templates/NOTES.txt"];
 

@@ -18,13 +18,26 @@ public sealed class SecurityTests
     [Theory, MemberData(nameof(Names))]
     public async Task Nothing_is_privileged(string variant)
     {
-        string[] expected = variant == "an old kernel" ? ["ebpf-cni: agent has other capabilities"] : [];
+        string[] expected = variant switch
+        {
+            "an old kernel" => ["ebpf-cni: agent has other capabilities"],
+            "directories of others" => ["ebpf-cni: agent has other capabilities", "ebpf-cni: prepare has other capabilities"],
+            _ => [],
+        };
         Assert.Equal(expected, Excess(await Variants.RenderAsync(variant)));
     }
 
     [Fact]
     public async Task What_old_kernels_ask_for_is_there_when_it_is_asked_for() =>
         Assert.Equal(["NET_ADMIN", "SYS_ADMIN", "SYS_RESOURCE"], (await Variants.RenderAsync("an old kernel")).Agent.SecurityContext.Capabilities.Add);
+
+    [Fact]
+    public async Task What_directories_of_others_ask_for_is_there_when_it_is_asked_for()
+    {
+        var set = await Variants.RenderAsync("directories of others");
+        Assert.Equal(["NET_ADMIN", "SYS_ADMIN", "DAC_OVERRIDE"], set.Agent.SecurityContext.Capabilities.Add);
+        Assert.Equal(["SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE", "DAC_OVERRIDE"], set.Prepare.SecurityContext.Capabilities.Add);
+    }
 
     [Theory]
     [InlineData("runAsUser: 0", "privileged: true", "is privileged")]

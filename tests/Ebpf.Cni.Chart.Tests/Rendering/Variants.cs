@@ -52,6 +52,7 @@ internal static class Variants
         ["image by digest"] = new("1.35.0", "image: {digest: 'sha256:" + new string('a', 64) + "'}"),
         ["updates by hand"] = new("1.35.0", "updateStrategy: {type: OnDelete}"),
         ["updates one by one"] = new("1.35.0", "updateStrategy: {maxUnavailable: 1}"),
+        ["directories of others"] = new("1.35.0", "capabilities: {dacOverride: true}"),
         ["an old kernel"] = new("1.35.0", "capabilities: {sysResource: true}"),
         ["probes"] = new("1.35.0", "probes: {startup: {failureThreshold: 3600}, readiness: {periodSeconds: 1}, liveness: {timeoutSeconds: 9}}"),
         ["every switch off"] = new("1.35.0",

@@ -70,8 +70,13 @@ public sealed class PodProgramsTests : NodeTest
             Assert.True(first.Pods.IsAttached(veth.Index, "ecni0"));
         }
         using var second = Open();
+        // At once: the former tables may go as soon as it is open.
+        Assert.Equal(["ecni0"], second.Adoption.Adopted);
         Assert.True(second.Pods.IsAttached(veth.Index, "ecni0"));
+        using (var third = Open())
+            Assert.False(second.Pods.IsAttached(veth.Index, "ecni0")); // the programs are another agent's now
         second.Pods.Attach(veth.Index, "ecni0", links: false);
+        Assert.True(second.Pods.IsAttached(veth.Index, "ecni0"));
         Assert.Empty(Links());
         second.Pods.Detach("ecni0");
         ClsactFilter.Detach(veth.Index, TcDirection.Egress, PodPrograms.FilterPriority, PodPrograms.FilterHandle);

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kernel.Tests.Fixtures;
 using Ebpf.Cni.Testing;
 
@@ -68,11 +69,42 @@ public sealed class ClsactFilterTests : PrivilegedTest
     }
 
     [Fact]
+    public void An_ingress_qdisc_in_the_way_is_named_and_nothing_is_put_into_it()
+    {
+        _veth.Namespace.Run(() =>
+        {
+            var name = NameOf(_veth.FarIndex);
+            using var tc = System.Diagnostics.Process.Start("tc", ["qdisc", "add", "dev", name, "ingress"])!;
+            tc.WaitForExit();
+            Assert.Equal(0, tc.ExitCode);
+        });
+        var error = Assert.Throws<KernelException>(() => Attach("tc_first", _veth.FarIndex, TcDirection.Egress));
+        Assert.Equal(Errno.EEXIST, error.Errno);
+        Assert.Contains("ingress qdisc", error.Message, StringComparison.Ordinal);
+        Assert.False(Exists(_veth.FarIndex, TcDirection.Egress));
+    }
+
+    [Fact]
+    public void The_program_of_a_filter_is_told()
+    {
+        using var program = _hooks.Program("tc_first");
+        _veth.Namespace.Run(() => ClsactFilter.Attach(program, _veth.FarIndex, TcDirection.Ingress, Priority, Handle));
+        Assert.Equal(program.Id, _veth.Namespace.Run(() => ClsactFilter.FindProgram(_veth.FarIndex, TcDirection.Ingress, Priority, Handle)));
+        Assert.Null(_veth.Namespace.Run(() => ClsactFilter.FindProgram(_veth.FarIndex, TcDirection.Egress, Priority, Handle)));
+    }
+
+    [Fact]
     public void An_interface_that_is_not_there_is_named()
     {
         var error = Assert.Throws<KernelException>(() => Attach("tc_first", 4711, TcDirection.Ingress));
         Assert.Equal(Errno.ENODEV, error.Errno);
         Assert.Contains("4711", error.Message, StringComparison.Ordinal);
+    }
+
+    private static string NameOf(int ifindex)
+    {
+        using var netlink = RouteNetlink.Open();
+        return netlink.FindLink(ifindex)!.Name;
     }
 
     private void Attach(string program, int ifindex, TcDirection direction) =>
