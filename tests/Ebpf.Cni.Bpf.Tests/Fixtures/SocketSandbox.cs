@@ -61,7 +61,7 @@ internal sealed class SocketSandbox : IDisposable
             _undo.Push(cgroup.Remove);
             var home = CgroupDirectory.Open(Path.Combine(CgroupDirectory.FindMountPoint(), OwnCgroup()));
             cgroup.Add(Environment.ProcessId);
-            _undo.Push(() => home.Add(Environment.ProcessId));
+            _undo.Push(() => Leave(cgroup, home));
             foreach (var (program, type) in Hooks)
             {
                 using var loaded = socket.GetProgram(program);
@@ -156,6 +156,23 @@ internal sealed class SocketSandbox : IDisposable
     {
         while (_undo.TryPop(out var undo))
             undo();
+    }
+
+    /// <summary>This process, and what tests beside this one have started meanwhile: children are born where their parent is.</summary>
+    private static void Leave(CgroupDirectory cgroup, CgroupDirectory home)
+    {
+        home.Add(Environment.ProcessId);
+        foreach (var child in cgroup.ProcessIds)
+        {
+            try
+            {
+                home.Add(child);
+            }
+            catch (IOException)
+            {
+                // It has ended.
+            }
+        }
     }
 
     private T Own<T>(T resource) where T : IDisposable
