@@ -16,6 +16,9 @@ public enum IpcacheFlags : uint
 
     /// <summary>Configured: pods reach it with their own address.</summary>
     Exempt = 1 << 2,
+
+    /// <summary>Of this node: its own address, or its own pods' prefix.</summary>
+    Local = 1 << 3,
 }
 
 /// <summary><c>struct ebc_ipcache_key</c>.</summary>

@@ -42,6 +42,9 @@ public enum SvcFlags : uint
 
     /// <summary>The entry of an address, not of a port ({address, 0, 0}): refused.</summary>
     Address = 1 << 3,
+
+    /// <summary>A server of the node listens on this very address and port: left to it.</summary>
+    NodeServer = 1 << 4,
 }
 
 /// <summary><c>enum ebc_backend_flags</c>.</summary>

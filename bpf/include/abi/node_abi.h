@@ -17,6 +17,7 @@ enum ebc_ipcache_flags {
 	EBC_IPCACHE_POD = 1 << 0,    /* pods, here or elsewhere */
 	EBC_IPCACHE_NODE = 1 << 1,   /* a node's own address */
 	EBC_IPCACHE_EXEMPT = 1 << 2, /* configured: pods reach it with their own address */
+	EBC_IPCACHE_LOCAL = 1 << 3,  /* of this node: its own address, or its own pods' prefix */
 };
 
 /* With a tunnel: the addresses belong to a node that is reached through it. Both its parts are 0 without. */

@@ -31,6 +31,8 @@ enum ebc_svc_flags {
 	EBC_SVC_KEEP_SOURCE =
 	    1 << 2, /* what arrives over an uplink keeps its source (externalTrafficPolicy Local, hostPort) */
 	EBC_SVC_ADDRESS = 1 << 3, /* the entry of an address, not of a port: refused */
+	EBC_SVC_NODE_SERVER =
+	    1 << 4, /* a server of the node listens on this very address and port: left to it */
 };
 
 /*
