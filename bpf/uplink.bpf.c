@@ -5,9 +5,9 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-#include "forward.h"
 #include "reap.h"
 #include "translate.h"
+#include "forward.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -29,16 +29,13 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	struct ebc_packet *p;
 	int reason;
 
-	/* Seen only because somebody listens to everything, or part of another network. */
-	if (skb->pkt_type == PACKET_OTHERHOST || ebc_of_vlan(skb))
-		return TC_ACT_OK;
-	if (ebc_encapsulated_for_us(skb)) {
-		ebc_count_unread(skb, EBC_HOOK_UPLINK_INGRESS, EBC_REASON_FORWARDED);
-		return TC_ACT_OK;
-	}
+	/* Seen only because a program listens to everything, or part of another network; or counted when it
+	 * comes out of its tunnel. */
+	if (skb->pkt_type == PACKET_OTHERHOST || ebc_of_vlan(skb) || ebc_encapsulated_for_us(skb))
+		return EBC_GO_ON;
 	p = ebc_parse(skb, EBC_HOOK_UPLINK_INGRESS, &reason);
 	if (!p)
-		return TC_ACT_OK;
+		return EBC_GO_ON;
 	if (reason || ebc_for_link(p))
 		return ebc_pass(p, EBC_REASON_FORWARDED);
 	if (ebc_loopback(&p->about.flow.src) || ebc_loopback(&p->about.flow.dst))
@@ -47,9 +44,8 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
 	/* Behind another CNI plugin, what is no service's goes the way that it made, past its rules. */
-	if (!(p->flags & EBC_PKT_CHANGED) &&
-	    (ebc_configured(EBC_CONFIG_CHAINED) || !ebc_endpoint(&p->to.dst)))
-		return ebc_pass(p, EBC_REASON_FORWARDED);
+	if (!(p->flags & EBC_PKT_CHANGED) && (ebc_configured(EBC_CONFIG_CHAINED) || !ebc_to_local_pod(p)))
+		return ebc_pass(p, reason);
 	ebc_learn_way_back(p, reason);
 	return ebc_forward(skb, p, reason);
 }
@@ -57,75 +53,82 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 /* The node's own connection to a frontend, translated: to a pod here, to the node itself, or to elsewhere. */
 static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	const struct ebc_ep *local = ebc_endpoint(&p->to.dst);
 	const struct ebc_overlay *overlay;
 	int route;
 
-	if (local) {
-		if (ebc_rewrite(skb) || bpf_skb_store_bytes(skb, 0, local->pod_mac, 2 * ETH_ALEN, 0))
-			return ebc_refuse(p, EBC_DROP_REWRITE);
-		ebc_count(&p->about, EBC_REASON_SERVICE);
-		skb->tc_index = EBC_PASSED;
-		return bpf_redirect(local->ifindex, 0);
+	if (ebc_to_local_pod(p)) {
+		__builtin_memcpy(p->head, p->place.pod.pod_mac, 2 * ETH_ALEN);
+		return ebc_write(skb, p, EBC_WRITE_MACS)
+			   ? ebc_refuse(p, EBC_DROP_REWRITE)
+			   : ebc_door(skb, p, EBC_WAY_QUEUE, EBC_REASON_SERVICE, p->place.pod.ifindex);
 	}
 	overlay = ebc_tunnel(p);
-	if (overlay) {
-		if (ebc_wire_len(skb, p) > overlay->mtu)
-			return ebc_return(skb, p, EBC_REJECT_SIZE, overlay->mtu);
-		if (ebc_rewrite(skb))
-			return ebc_refuse(p, EBC_DROP_REWRITE);
-		ebc_count(&p->about, EBC_REASON_SERVICE);
-		skb->tc_index = EBC_PASSED;
-		return bpf_redirect(overlay->ifindex, 0);
-	}
+	if (overlay)
+		return ebc_wire_len(skb, p) > overlay->mtu
+			   ? ebc_return(skb, p, EBC_REJECT_SIZE, overlay->mtu)
+			   : ebc_into_tunnel(skb, p, overlay, 0, EBC_REASON_SERVICE);
 	/* As the stack looks up what a socket sends: rules for "iif lo" are for it. */
 	route = ebc_route(skb, p, EBC_LO);
 	if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return ebc_return(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
-	if (ebc_rewrite(skb))
-		return ebc_refuse(p, EBC_DROP_REWRITE);
-	ebc_count(&p->about, EBC_REASON_SERVICE);
-	if (ebc_leaves(route)) {
-		skb->tc_index = EBC_PASSED;
-		return ebc_to_neighbour(p);
-	}
+	if (ebc_leaves(route))
+		return ebc_to_neighbour(skb, p, 0, EBC_REASON_SERVICE);
 	if (route != BPF_FIB_LKUP_RET_NOT_FWDED)
 		return ebc_refuse(p, EBC_DROP_REWRITE);
-	return p->about.ifindex == EBC_LO ? TC_ACT_OK : ebc_into_loopback(skb, p);
+	if (p->about.ifindex != EBC_LO)
+		return ebc_into_loopback(skb, p, EBC_REASON_SERVICE);
+	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, EBC_REASON_SERVICE);
 }
 
 /*
- * Sent by the node's own sockets. What is forwarded was translated where it arrived; it is known by the
- * device that it came from, which what is sent here has not.
+ * Forwarded by the host's stack, by its own routes: a pod's packet that leaves the cluster is hidden here if it was
+ * not where it came from (what the stack had to see or to cut).
  */
+static __noinline int ebc_forwarded(struct __sk_buff *skb)
+{
+	const struct ebc_ep *sender;
+	struct ebc_packet *p;
+	int reason;
+
+	p = ebc_parse(skb, EBC_HOOK_HOST_EGRESS, &reason);
+	if (!p || reason || ebc_for_link(p))
+		return EBC_GO_ON;
+	sender = ebc_endpoint(&p->about.flow.src);
+	if (!sender || sender->ifindex != skb->ingress_ifindex)
+		return EBC_GO_ON;
+	p->flags |= EBC_PKT_OF_POD;
+	reason = ebc_translate(skb, p);
+	if (reason >= EBC_DROP_FIRST)
+		return ebc_refuse(p, reason);
+	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
+}
+
+/* By an uplink into the network. What programs have sent here has been seen to where it arrived. */
 SEC("tc")
 int ebc_host_egress(struct __sk_buff *skb)
 {
 	struct ebc_packet *p;
 	int reason;
 
-	if (skb->ingress_ifindex)
-		return TC_ACT_OK;
+	if (ebc_marked(skb))
+		return EBC_GO_ON;
 	/* Of a VLAN device above this one, where it was seen if that is an uplink. */
-	if (skb->vlan_present)
-		return TC_ACT_OK;
-	if (skb->tc_index == EBC_PASSED) {
-		skb->tc_index = 0;
-		return TC_ACT_OK;
-	}
+	if (skb->vlan_present || ebc_encapsulated_by_us(skb))
+		return EBC_GO_ON;
+	if (skb->ingress_ifindex)
+		return ebc_configured(EBC_CONFIG_MASQUERADE) && !ebc_configured(EBC_CONFIG_CHAINED) ? ebc_forwarded(skb)
+											     : EBC_GO_ON;
 	p = ebc_parse(skb, EBC_HOOK_HOST_EGRESS, &reason);
 	if (!p)
-		return TC_ACT_OK;
-	if (reason || ebc_for_link(p) || ebc_encapsulated_by_us(p))
+		return EBC_GO_ON;
+	if (reason || ebc_for_link(p))
 		return ebc_pass(p, EBC_REASON_FORWARDED);
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
 	if (reason == EBC_REASON_SERVICE && !(p->flags & EBC_PKT_EDITED))
 		return ebc_host_forward(skb, p);
-	if (ebc_rewrite(skb))
-		return ebc_refuse(p, EBC_DROP_REWRITE);
-	return ebc_pass(p, reason);
+	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
 }
 
 /* Run by the agent, never attached: deletes the dead among the connections that it names. */

@@ -3,9 +3,13 @@
 #ifndef EBC_CONNTRACK_H
 #define EBC_CONNTRACK_H
 
+#include "conntrack_load.h"
 #include "conntrack_lookup.h"
-#include "parse.h"
+#include "resolve.h"
 #include "sctp.h"
+
+#define EBC_EEXIST 17
+#define EBC_UDP_STREAM_AGE (2 * EBC_SECOND) /* nf_conntrack_proto_udp.c, stream_ts */
 
 /* Does the packet ask for a new connection, and can be nothing else? */
 static __always_inline bool ebc_opens(const struct ebc_packet *p)
@@ -20,15 +24,32 @@ static __always_inline bool ebc_begins(const struct ebc_packet *p)
 {
 	if (p->about.proto == IPPROTO_TCP || p->about.proto == IPPROTO_SCTP)
 		return ebc_opens(p);
-	return p->about.proto == IPPROTO_UDP || p->about.flow.sport;
+	/* The answer to a query never asked for anything. */
+	if (ebc_is_icmp(p) && (p->flags & EBC_PKT_PORTS))
+		return p->flags & EBC_PKT_ASKS;
+	return true;
 }
 
-static __always_inline __u8 ebc_ct_first_state(__u8 proto)
+static __always_inline bool ebc_is_datagram(__u8 proto)
 {
-	return proto == IPPROTO_TCP    ? EBC_CTS_SYN_SENT
-	       : proto == IPPROTO_UDP  ? EBC_CTS_UDP
-	       : proto == IPPROTO_SCTP ? EBC_CTS_SCTP_OPENING
-				       : EBC_CTS_ICMP;
+	return proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE;
+}
+
+static __always_inline __u8 ebc_ct_first_state(const struct ebc_packet *p)
+{
+	__u8 proto = p->about.proto;
+
+	return proto == IPPROTO_TCP	  ? EBC_CTS_SYN_SENT
+	       : ebc_is_datagram(proto) ? EBC_CTS_UDP
+	       : proto == IPPROTO_SCTP	  ? EBC_CTS_SCTP_OPENING
+	       : ebc_is_icmp(p)		  ? EBC_CTS_ICMP
+					  : EBC_CTS_GENERIC;
+}
+
+/* A handshake without an answer yet: it may as well go to another backend. */
+static __always_inline bool ebc_ct_unanswered(const struct ebc_ct *ct)
+{
+	return ct->state == EBC_CTS_SYN_SENT || (ct->state == EBC_CTS_SCTP_OPENING && !(ct->flags & EBC_CT_SEEN_REPLY));
 }
 
 /* Closing, but not yet over. */
@@ -76,61 +97,164 @@ static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct eb
 	if (p->about.proto == IPPROTO_TCP)
 		return ebc_tcp_next(ct->state, p->tcp_flags, ct->flags & EBC_CT_REPLY,
 				    flags & EBC_CT_SEEN_REPLY);
-	if (p->about.proto == IPPROTO_UDP)
-		return flags & EBC_CT_SEEN_REPLY ? EBC_CTS_UDP_STREAM : EBC_CTS_UDP;
+	if (ebc_is_datagram(p->about.proto))
+		return (flags & EBC_CT_SEEN_REPLY) && p->now > ct->created_ns &&
+			       p->now - ct->created_ns > EBC_UDP_STREAM_AGE
+			   ? EBC_CTS_UDP_STREAM
+			   : ct->state;
 	if (p->about.proto == IPPROTO_SCTP)
 		return ebc_sctp_next(ct->state, p->sctp_chunk, flags & EBC_CT_SEEN_REPLY);
 	return ct->state;
 }
 
-/* Writes a change of the connection's state to both entries. */
-static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key *twin_key, __u64 now,
-				     __u16 flags, __u8 state)
+/* LRU maps refuse a new element while a CPU's share of free ones is being refilled: the next try finds one. */
+static __always_inline int ebc_ct_put(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
 {
-	struct ebc_ct *twin = bpf_map_lookup_elem(&ebc_ct_v2, twin_key);
+	if (key->proto == IPPROTO_TCP)
+		return bpf_map_update_elem(&ebc_ct_tcp_v3, key, ct, how);
+	return bpf_map_update_elem(&ebc_ct_any_v3, key, ct, how);
+}
 
-	/*
-	 * Not atomic: the floor has no atomic OR. If the two directions meet here in the same instant a bit
-	 * may be lost and comes with the next packet, or the entry lives on to a longer time-out.
-	 */
-	ct->flags |= flags;
-	ct->state = state;
-	ct->last_seen_ns = now;
-	/* The other entry may meanwhile belong to a later connection of the same client port. */
-	if (!twin || twin->created_ns != ct->created_ns)
-		return;
-	twin->flags |= flags;
-	twin->state = state;
-	twin->last_seen_ns = now;
+static __noinline int ebc_ct_insert(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
+{
+	int error = ebc_ct_put(key, ct, how);
+
+	if (error && error != -EBC_EEXIST)
+		error = ebc_ct_put(key, ct, how);
+	if (!error)
+		ebc_ct_inserted(key->proto);
+	return error;
 }
 
 /*
- * The packet belongs to the entry: p->to becomes what the entry makes of it, and it is counted. The state of
- * the connection is written to both entries, and only when it changes or a second has passed, so that the two
- * directions do not fight over a cache line with every packet.
+ * Both entries of a connection, and only its own: the other one of p->ct, whose key is p->answers, is looked up.
+ * What the LRU has evicted is made again from the one that is left. If another connection has taken the place
+ * meanwhile, answers would go to it, so this entry goes: false, and the packet is one without an entry.
+ */
+static __noinline bool ebc_ct_heal(struct ebc_packet *p)
+{
+	const struct ebc_ct *other = ebc_ct_lookup(&p->answers);
+	int error;
+
+	if (other && other->created_ns == p->ct.created_ns)
+		return true;
+	if (other && !ebc_ct_expired(other, p->now)) {
+		ebc_ct_delete(ebc_ct_key(&p->about), p->ct.created_ns);
+		return false;
+	}
+	if (other)
+		ebc_ct_delete(&p->answers, other->created_ns);
+	p->twin = p->ct;
+	p->twin.src = p->about.flow.dst;
+	p->twin.dst = p->about.flow.src;
+	p->twin.sport = p->about.flow.dport;
+	p->twin.dport = p->about.flow.sport;
+	p->twin.flags ^= EBC_CT_REPLY;
+	p->twin.packets = 0;
+	p->twin.bytes = 0;
+	error = ebc_ct_insert(&p->answers, &p->twin, BPF_NOEXIST);
+	if (error != -EBC_EEXIST)
+		return true;
+	other = ebc_ct_lookup(&p->answers);
+	if (other && other->created_ns == p->ct.created_ns)
+		return true;
+	ebc_ct_delete(ebc_ct_key(&p->about), p->ct.created_ns);
+	return false;
+}
+
+/*
+ * Writes a change of the connection's state to both entries. Not atomic: the floor has no atomic OR. If the two
+ * directions meet here in the same instant a bit may be lost and comes with the next packet, or the entry lives
+ * on to a longer time-out.
+ */
+static __always_inline void ebc_ct_write(const struct ebc_ct_key *key, const struct ebc_ct *judged, __u64 now, __u16 flags,
+					 __u8 state)
+{
+	struct ebc_ct *ct = ebc_ct_lookup(key);
+
+	if (!ct || ct->created_ns != judged->created_ns)
+		return;
+	ct->flags |= flags;
+	ct->state = state;
+	ct->last_seen_ns = now;
+}
+
+/* The state of the connection has changed, or a second has passed. False if the entry was given up. */
+static __noinline bool ebc_ct_refresh(struct ebc_packet *p, __u16 flags, __u8 state)
+{
+	p->ct.flags |= flags;
+	p->ct.state = state;
+	p->ct.last_seen_ns = p->now;
+	if (!ebc_ct_heal(p))
+		return false;
+	ebc_ct_write(ebc_ct_key(&p->about), &p->ct, p->now, flags, state);
+	ebc_ct_write(&p->answers, &p->ct, p->now, flags, state);
+	return true;
+}
+
+/*
+ * Does the packet need a look at the connection's other entry? If the state changes or a second has passed: not
+ * with every packet, so that the two directions do not fight over a cache line. And while entries may be evicted,
+ * from a client whose source is replaced: with its other entry gone, the source port may have been given to another.
+ */
+static __always_inline bool ebc_ct_stale(const struct ebc_packet *p, __u16 flags, __u8 state)
+{
+	const struct ebc_ct *ct = &p->ct;
+
+	if ((flags & ~ct->flags) || state != ct->state)
+		return true;
+	/* Another CPU may have written last_seen after we read the clock. */
+	if (p->now > ct->last_seen_ns && p->now - ct->last_seen_ns >= EBC_SECOND)
+		return true;
+	return (ct->flags & (EBC_CT_REPLY | EBC_CT_MASQUERADE)) == EBC_CT_MASQUERADE &&
+	       ebc_ct_may_evict(p->about.proto);
+}
+
+/* p->to becomes something else, or stays. */
+static __always_inline void ebc_become(struct ebc_packet *p)
+{
+	const struct ebc_flow *from = &p->about.flow, *to = &p->to;
+
+	if (!ebc_addr_eq(&to->dst, &from->dst)) {
+		ebc_unresolve(p);
+		p->flags |= EBC_PKT_CHANGED;
+	} else if (!ebc_addr_eq(&to->src, &from->src) || to->sport != from->sport || to->dport != from->dport) {
+		p->flags |= EBC_PKT_CHANGED;
+	}
+}
+
+/*
+ * The packet belongs to the entry, of which p->ct is a copy: p->to becomes what the entry makes of it, and it is
+ * counted. EBC_REASON_FORWARDED, SERVICE or REPLY; negative if the entry turned out to be worthless and is gone.
  */
 static __noinline int ebc_ct_use(struct ebc_packet *p, struct ebc_ct *ct)
 {
-	__u16 flags = ct->flags & EBC_CT_REPLY ? EBC_CT_SEEN_REPLY : 0;
+	bool reply = p->ct.flags & EBC_CT_REPLY;
+	__u16 flags = reply ? EBC_CT_SEEN_REPLY : 0;
 	__u8 state;
 
 	if (p->tcp_flags & EBC_TCP_FIN)
-		flags |= ct->flags & EBC_CT_REPLY ? EBC_CT_FIN_REPLY : EBC_CT_FIN_FORWARD;
-	state = ebc_ct_next(ct, p, ct->flags | flags);
-	p->about.service_id = ct->service_id;
-	p->flags |= EBC_PKT_CHANGED;
-	ebc_ct_flow(ct, &p->to);
+		flags |= reply ? EBC_CT_FIN_REPLY : EBC_CT_FIN_FORWARD;
+	state = ebc_ct_next(&p->ct, p, p->ct.flags | flags);
+	ebc_ct_flow(&p->ct, &p->to);
+	if (ebc_ct_stale(p, flags, state)) {
+		ebc_ct_twin(&p->to, p->about.proto, &p->answers);
+		if (!ebc_ct_refresh(p, flags, state)) {
+			p->to = p->about.flow;
+			return -1;
+		}
+	}
+	p->about.service_id = p->ct.service_id;
+	p->flags |= EBC_PKT_TRACKED;
+	ebc_become(p);
 	__sync_fetch_and_add(&ct->packets, 1);
 	__sync_fetch_and_add(&ct->bytes, p->about.len);
-	/* Another CPU may have written last_seen after we read the clock. */
-	if ((flags & ~ct->flags) || state != ct->state ||
-	    (p->now > ct->last_seen_ns && p->now - ct->last_seen_ns >= EBC_SECOND)) {
-		ebc_ct_twin(&p->to, p->about.proto, &p->answers);
-		ebc_ct_update(ct, &p->answers, p->now, flags, state);
-	}
-	if (ct->flags & EBC_CT_REPLY)
+	if (reply) {
+		if (p->ct.flags & EBC_CT_STACK)
+			p->flags |= EBC_PKT_STACK;
 		return EBC_REASON_REPLY;
-	return ct->flags & EBC_CT_SERVICE ? EBC_REASON_SERVICE : EBC_REASON_FORWARDED;
+	}
+	return p->ct.flags & EBC_CT_SERVICE ? EBC_REASON_SERVICE : EBC_REASON_FORWARDED;
 }
 
 #endif

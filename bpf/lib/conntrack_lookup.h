@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Translated connections: keys, and when an entry is dead. Reads maps only. */
+/* Connections: keys, and when an entry is dead. Writes no packet. */
 #ifndef EBC_CONNTRACK_LOOKUP_H
 #define EBC_CONNTRACK_LOOKUP_H
 
 #include <linux/in.h>
 
 #include "abi/conntrack_abi.h"
-#include "config.h"
+#include "clock.h"
 #include "count.h"
 #include "service_lookup.h"
 
+/* TCP apart from all else: short flows of datagrams must not push idle connections out. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 262144);
 	__type(key, struct ebc_ct_key);
 	__type(value, struct ebc_ct);
-} ebc_ct_v2 SEC(".maps");
+} ebc_ct_tcp_v3 SEC(".maps");
 
-#define EBC_SECOND 1000000000ULL
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct ebc_ct_key);
+	__type(value, struct ebc_ct);
+} ebc_ct_any_v3 SEC(".maps");
 
-static __always_inline struct ebc_ct_key ebc_ct_key(const struct ebc_flow *f, __u8 proto)
+static __always_inline struct ebc_ct *ebc_ct_lookup(const struct ebc_ct_key *key)
 {
-	struct ebc_ct_key key = {
-	    .src = f->src, .dst = f->dst, .sport = f->sport, .dport = f->dport, .proto = proto};
+	if (key->proto == IPPROTO_TCP)
+		return bpf_map_lookup_elem(&ebc_ct_tcp_v3, key);
+	return bpf_map_lookup_elem(&ebc_ct_any_v3, key);
+}
 
-	return key;
+/* The key of the packet's own entry: a subject begins with it. */
+static __always_inline const struct ebc_ct_key *ebc_ct_key(const struct ebc_subject *about)
+{
+	return (const struct ebc_ct_key *)about;
 }
 
 /* The key of the other direction: it is met as the mirror image of how this one leaves. */
@@ -68,8 +79,10 @@ static __always_inline __u64 ebc_ct_timeout(__u8 state)
 		return ebc_config.ct_timeouts.sctp_established;
 	case EBC_CTS_SCTP_CLOSING:
 		return ebc_config.ct_timeouts.sctp_closing;
-	default:
+	case EBC_CTS_ICMP:
 		return ebc_config.ct_timeouts.icmp;
+	default:
+		return ebc_config.ct_timeouts.generic;
 	}
 }
 
@@ -80,14 +93,39 @@ static __always_inline bool ebc_ct_expired(const struct ebc_ct *ct, __u64 now)
 }
 
 /*
- * Death is judged when somebody asks, so nothing needs to run for an entry to be gone. The pointer is into a
- * live element; the LRU reuses only what nobody has looked up lately, and the agent deletes only the dead.
+ * The entry of a key, copied to *to, and *now; NULL if there is none alive. Entries expire lazily, on lookup. The
+ * LRU may give an element to another key while a program reads it, so the copy is believed only if the key still
+ * leads to the same element, and that is of the same connection. What is written through the pointer afterwards
+ * is written at that risk: counters, and what a refresh has looked up again (conntrack.h).
  */
-static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, __u64 now)
+static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, struct ebc_ct *to, __u64 *now)
 {
-	struct ebc_ct *ct = bpf_map_lookup_elem(&ebc_ct_v2, key);
+	struct ebc_ct *ct = ebc_ct_lookup(key);
+	struct ebc_ct *again;
 
-	return ct && !ebc_ct_expired(ct, now) ? ct : NULL;
+	if (!ct)
+		return NULL;
+	*to = *ct;
+	again = ebc_ct_lookup(key);
+	if (again != ct || !again || again->created_ns != to->created_ns)
+		return NULL;
+	*now = ebc_now();
+	return ebc_ct_expired(to, *now) ? NULL : again;
+}
+
+/*
+ * Deletes an entry that was looked at, unless it has become another connection's since. (What is written in the
+ * nanoseconds between this look and the deletion is lost; its packet comes again.)
+ */
+static __always_inline bool ebc_ct_delete(const struct ebc_ct_key *key, __u64 created_ns)
+{
+	const struct ebc_ct *again = ebc_ct_lookup(key);
+
+	if (!again || again->created_ns != created_ns)
+		return false;
+	if (key->proto == IPPROTO_TCP)
+		return !bpf_map_delete_elem(&ebc_ct_tcp_v3, key);
+	return !bpf_map_delete_elem(&ebc_ct_any_v3, key);
 }
 
 /* Is the connection over, as far as one can see? Datagrams never are. */

@@ -3,15 +3,18 @@
 #ifndef EBC_COUNT_H
 #define EBC_COUNT_H
 
-#include "abi/events_abi.h"
-#include "config.h"
+#include <stddef.h>
+
+#include "abi/conntrack_abi.h"
+#include "abi/cpu_abi.h"
+#include "ration.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, EBC_REASON_MAX *EBC_HOOK_MAX);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct ebc_metric);
-} ebc_metric_v3 SEC(".maps");
+	__type(value, struct ebc_cpu);
+} ebc_cpu_v1 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -27,35 +30,44 @@ struct ebc_flow {
 	__be16 dport;
 };
 
-/* What a verdict is about, as it arrived. */
+/* What a verdict is about, as it arrived. Flow, protocol and padding are the key of its conntrack entry. */
 struct ebc_subject {
 	struct ebc_flow flow;
+	__u8 proto;
+	__u8 pad0[3]; /* 0, as in the key */
 	__u32 ifindex;
 	__u32 len; /* 0 for a socket call */
 	__u32 service_id;
-	__u8 proto;
 	__u8 hook; /* enum ebc_hook */
-	__u16 pad0;
+	__u8 pad1[3];
 };
+_Static_assert(offsetof(struct ebc_subject, proto) == offsetof(struct ebc_ct_key, proto) &&
+		   offsetof(struct ebc_subject, ifindex) == sizeof(struct ebc_ct_key),
+	       "a subject begins with a conntrack key");
+
+static __always_inline struct ebc_cpu *ebc_cpu(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&ebc_cpu_v1, &only);
+}
+
+/* This CPU's own copy, and a program does not interrupt another one at the same hook: plain additions. */
+static __always_inline void ebc_count_on(struct ebc_cpu *cpu, const struct ebc_subject *about, __u32 reason)
+{
+	__u32 at =
+	    (about->hook & (EBC_HOOK_SLOTS - 1)) * EBC_REASON_SLOTS + (reason & (EBC_REASON_SLOTS - 1));
+
+	cpu->metrics[at].packets++;
+	cpu->metrics[at].bytes += about->len;
+}
 
 static __always_inline void ebc_count(const struct ebc_subject *about, __u32 reason)
 {
-	__u32 index = reason * EBC_HOOK_MAX + about->hook;
-	struct ebc_metric *m = bpf_map_lookup_elem(&ebc_metric_v3, &index);
+	struct ebc_cpu *cpu = ebc_cpu();
 
-	if (!m)
-		return;
-	/* This CPU's own copy; a program does not interrupt itself. */
-	m->packets++;
-	m->bytes += about->len;
-}
-
-/* Of a packet that was not parsed. */
-static __always_inline void ebc_count_unread(const struct __sk_buff *skb, __u8 hook, __u32 reason)
-{
-	struct ebc_subject about = {.len = skb->len, .hook = hook};
-
-	ebc_count(&about, reason);
+	if (cpu)
+		ebc_count_on(cpu, about, reason);
 }
 
 /* A function of its own so that BTF keeps the record's type, which no map names. */
@@ -76,15 +88,21 @@ static __noinline void ebc_event_fill(struct ebc_event *e, const struct ebc_subj
 	e->pad1 = 0;
 }
 
-/* The only way to drop: every refused packet or call passes here, with one reason. */
+/*
+ * The only way to drop: every refused packet or call passes here, with one reason. All are counted; records are
+ * rationed, since all CPUs share the ring's lock, and a reader that is too slow loses them.
+ */
 static __noinline void ebc_drop(const struct ebc_subject *about, __u32 reason)
 {
+	struct ebc_cpu *cpu = ebc_cpu();
 	struct ebc_event *e;
 
-	ebc_count(about, reason);
-	if (!ebc_configured(EBC_CONFIG_DROP_EVENTS))
+	if (!cpu)
 		return;
-	/* A reader that is too slow loses events, never counts. */
+	ebc_count_on(cpu, about, reason);
+	if (!ebc_configured(EBC_CONFIG_DROP_EVENTS) ||
+	    !ebc_ration(&cpu->buckets[EBC_RATION_RECORD], ebc_config.record_rate))
+		return;
 	e = bpf_ringbuf_reserve(&ebc_events_v1, sizeof(*e), 0);
 	if (!e)
 		return;

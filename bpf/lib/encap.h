@@ -6,60 +6,44 @@
 #include <linux/bpf.h>
 #include <stddef.h>
 
-#include "endpoint_lookup.h"
-#include "ipcache_lookup.h"
-#include "parse.h"
+#include "resolve.h"
+#include "rewrite.h"
 #include "route.h"
-#include "service_lookup.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct ebc_overlay);
-} ebc_overlay_v1 SEC(".maps");
 
 /* What every kernel knows of struct bpf_tunnel_key; the own address came with Linux 6.1. */
 #define EBC_TUNNEL_KEY_SIZE offsetof(struct bpf_tunnel_key, local_ipv4)
-
-/* This node's end of all tunnels; NULL where there is none. */
-static __always_inline const struct ebc_overlay *ebc_overlay(void)
-{
-	__u32 only = 0;
-	const struct ebc_overlay *overlay = bpf_map_lookup_elem(&ebc_overlay_v1, &only);
-
-	return overlay && overlay->ifindex ? overlay : NULL;
-}
 
 /*
  * Does p->to go through a tunnel? What is for a pod does; what is for a node only if it has the
  * address of a pod, which the network between the nodes must not see. Nodes talk to each other as they always
  * did, and a pod's answer that has become its node's belongs to such talk.
  */
-static __always_inline const struct ebc_overlay *ebc_tunnel(const struct ebc_packet *p)
+static __always_inline const struct ebc_overlay *ebc_tunnel(struct ebc_packet *p)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();
-	const struct ebc_ipcache *to;
 
-	if (!overlay)
+	ebc_resolve(p);
+	if (!overlay || !p->place.tunnel)
 		return NULL;
-	to = ebc_ipcache_find(&p->to.dst);
-	if (!to || !to->ifindex)
-		return NULL;
-	if (to->flags & EBC_IPCACHE_POD)
+	if (p->place.kind & EBC_IPCACHE_POD)
 		return overlay;
-	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_endpoint(&p->to.src) ? overlay : NULL;
+	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_addr_eq(&p->to.src, &p->about.flow.src) ? overlay : NULL;
 }
 
+/* The outer headers of what is in a tunnel. */
+struct ebc_cover {
+	struct ebc_addr src;
+	struct ebc_addr dst;
+	const struct ebc_addr *own; /* this node's address of the family */
+};
+
 /*
- * Arrived at an uplink, for the tunnel's end on this node: what is inside will be looked at when it is out.
- * Asked before anything else is read, since it may be most of what arrives. One with IP options or extension
- * headers, or cut in pieces, goes the long way to the same end.
+ * Is it a packet of the tunnels' port, in one piece and without options? Read before anything else is, and without a
+ * lookup, since it may be most of what passes.
  */
-static __always_inline bool ebc_encapsulated_for_us(struct __sk_buff *skb)
+static __always_inline bool ebc_cover(struct __sk_buff *skb, struct ebc_cover *cover)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();
-	const struct ebc_uplink *own = ebc_uplink(EBC_UPLINK_NODE);
 	struct {
 		struct iphdr ip;
 		__be16 sport, dport;
@@ -69,71 +53,87 @@ static __always_inline bool ebc_encapsulated_for_us(struct __sk_buff *skb)
 		__be16 sport, dport;
 	} v6;
 
-	if (!overlay || !own)
+	if (!overlay)
 		return false;
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return !bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v4, sizeof(v4)) && v4.ip.ihl == 5 &&
-		       v4.ip.protocol == IPPROTO_UDP && !(v4.ip.frag_off & bpf_htons(0x3fff)) &&
-		       v4.dport == overlay->port && v4.ip.daddr == own->v4.w[3];
-	return skb->protocol == bpf_htons(ETH_P_IPV6) &&
-	       !bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v6, sizeof(v6)) && v6.ip.nexthdr == IPPROTO_UDP &&
-	       v6.dport == overlay->port && ebc_addr_eq((const struct ebc_addr *)&v6.ip.daddr, &own->v6);
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v4, sizeof(v4)) || v4.ip.ihl != 5 ||
+		    v4.ip.protocol != IPPROTO_UDP || (v4.ip.frag_off & bpf_htons(0x3fff)))
+			return false;
+		ebc_addr_from_v4(&cover->src, v4.ip.saddr);
+		ebc_addr_from_v4(&cover->dst, v4.ip.daddr);
+		cover->own = &ebc_node.own.v4;
+		return v4.dport == overlay->port;
+	}
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v6, sizeof(v6)) ||
+	    v6.ip.nexthdr != IPPROTO_UDP)
+		return false;
+	__builtin_memcpy(&cover->src, &v6.ip.saddr, 16);
+	__builtin_memcpy(&cover->dst, &v6.ip.daddr, 16);
+	cover->own = &ebc_node.own.v6;
+	return v6.dport == overlay->port;
 }
 
 /*
- * Leaves by an uplink for another end: what is inside has been looked at, and its cover is not a connection.
- * The tunnel's program marks it (EBC_PASSED), but filters, which older kernels have, lose the mark.
+ * Arrived at an uplink, for the tunnel's end on this node: what is inside will be looked at when it is out. One
+ * with IP options or extension headers, or cut in pieces, goes the long way to the same end.
  */
-static __always_inline bool ebc_encapsulated_by_us(const struct ebc_packet *p)
+static __always_inline bool ebc_encapsulated_for_us(struct __sk_buff *skb)
 {
-	const struct ebc_overlay *overlay = ebc_overlay();
-	const struct ebc_ipcache *to;
+	struct ebc_cover cover;
 
-	if (!overlay || p->about.proto != IPPROTO_UDP || p->about.flow.dport != overlay->port)
-		return false;
-	to = ebc_ipcache_find(&p->about.flow.dst);
-	return to && to->ifindex && ebc_addr_eq(&to->tunnel, &p->about.flow.dst);
+	return ebc_cover(skb, &cover) && ebc_addr_eq(&cover.dst, cover.own);
 }
 
 /*
- * To the node with this address in the underlay. Every tunnel's device has the same MAC address, so the inner
- * frame is for it whatever the way was; the sender has another, since the kernel takes a frame from its own
- * device's address for an echo. Our own address is set where the kernel can: the receiver knows us by it. The
- * checksum around IPv4 is left out (RFC 7348, 4.1; IPv6 demands it): what is inside has its own. 0, or
- * negative.
+ * Leaves by an uplink for another end, from the tunnels' device: what is inside has been looked at, and its cover is
+ * not a connection. What a pod sends to that port has been dropped before.
  */
-static __always_inline int ebc_encapsulate(struct __sk_buff *skb, const struct ebc_overlay *overlay,
-					   const struct ebc_addr *remote)
+static __always_inline bool ebc_encapsulated_by_us(struct __sk_buff *skb)
 {
-	/* 02:ec:c0:00:00:01, from 02:ec:c0:00:00:02 */
-	__be32 macs[3];
-	const struct ebc_uplink *own = ebc_uplink(EBC_UPLINK_NODE);
+	struct ebc_cover cover;
+
+	return ebc_cover(skb, &cover) && ebc_addr_eq(&cover.src, cover.own);
+}
+
+/*
+ * Every tunnel's device has the same MAC address, so the inner frame is for it whatever the way was; the sender has
+ * another, since the kernel takes a frame from its own device's address for an echo: 02:ec:c0:00:00:01, from
+ * 02:ec:c0:00:00:02.
+ */
+static __always_inline void ebc_tunnel_macs(struct ebc_packet *p)
+{
+	static const __u8 macs[2 * ETH_ALEN] = {0x02, 0xec, 0xc0, 0, 0, 1, 0x02, 0xec, 0xc0, 0, 0, 2};
+
+	__builtin_memcpy(p->head, macs, sizeof(macs));
+}
+
+/*
+ * The key of the tunnel to the node with this address in the underlay. Our own address is set where the kernel can:
+ * the receiver knows us by it. The checksum around IPv4 is left out (RFC 7348, 4.1; IPv6 demands it): what is inside
+ * has its own. 0, or negative.
+ */
+static __always_inline int ebc_tunnel_key(struct __sk_buff *skb, const struct ebc_overlay *overlay,
+					  const struct ebc_addr *remote)
+{
 	struct bpf_tunnel_key key = {.tunnel_id = overlay->vni};
 	__u64 flags;
 
 	if (ebc_addr_is_v4(remote)) {
 		flags = BPF_F_ZERO_CSUM_TX;
 		key.remote_ipv4 = bpf_ntohl(remote->w[3]);
-		if (own)
-			key.local_ipv4 = bpf_ntohl(own->v4.w[3]);
+		key.local_ipv4 = bpf_ntohl(ebc_node.own.v4.w[3]);
 	} else {
 		flags = BPF_F_TUNINFO_IPV6;
 		__builtin_memcpy(key.remote_ipv6, remote, sizeof(*remote));
-		if (own)
-			__builtin_memcpy(key.local_ipv6, &own->v6, sizeof(own->v6));
+		__builtin_memcpy(key.local_ipv6, &ebc_node.own.v6, sizeof(ebc_node.own.v6));
 	}
-	macs[0] = bpf_htonl(0x02ecc000);
-	macs[1] = bpf_htonl(0x000102ec);
-	macs[2] = bpf_htonl(0xc0000002);
-	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0))
-		return -1;
 	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) &&
 		       bpf_skb_set_tunnel_key(skb, &key, EBC_TUNNEL_KEY_SIZE, flags)
 		   ? -1
 		   : 0;
 }
 
-/* The address of whoever encapsulated the packet for our network; false for what came otherwise. */
+/* The address of the node that encapsulated the packet for our network; false for what came otherwise. */
 static __always_inline bool ebc_encapsulated_from(struct __sk_buff *skb, struct ebc_addr *remote)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();

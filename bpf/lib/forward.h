@@ -4,7 +4,6 @@
 #ifndef EBC_FORWARD_H
 #define EBC_FORWARD_H
 
-#include "deliver.h"
 #include "encap.h"
 #include "reject.h"
 #include "service.h"
@@ -23,80 +22,40 @@ static __always_inline bool ebc_for_link(const struct ebc_packet *p)
 	return ebc_v4_for_many(dst);
 }
 
-static __always_inline int ebc_refuse(const struct ebc_packet *p, int reason)
-{
-	ebc_drop(&p->about, reason);
-	return TC_ACT_SHOT;
-}
-
-static __always_inline int ebc_pass(const struct ebc_packet *p, int reason)
-{
-	ebc_count(&p->about, reason);
-	return TC_ACT_OK;
-}
-
-/* Refused aloud or in silence, and counted. */
-static __noinline int ebc_deny(struct __sk_buff *skb, const struct ebc_packet *p, int reason)
-{
-	ebc_drop(&p->about, reason);
-	return reason == EBC_DROP_NO_BACKEND || reason == EBC_DROP_PORT
-		   ? ebc_reject(skb, p, EBC_REJECT_PORT, 0)
-		   : TC_ACT_SHOT;
-}
-
 /* As if it had arrived over the node's loopback device, whose MAC address is all zero. */
-static __always_inline int ebc_into_loopback(struct __sk_buff *skb, const struct ebc_packet *p)
+static __always_inline int ebc_into_loopback(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
-	__u8 macs[2 * ETH_ALEN] = {};
-
-	if (bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0))
+	__builtin_memset(p->head, 0, 2 * ETH_ALEN);
+	if (ebc_write(skb, p, EBC_WRITE_MACS))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count_on(ebc_scratch_cpu(p), &p->about, reason);
 	return bpf_redirect(EBC_LO, BPF_F_INGRESS);
 }
 
-/*
- * An answer to the node's own socket that has the service's address now. The stack would take it for a
- * forgery on the device where it arrived: that is an address of the node itself, or one to which no route
- * leads by that device (rp_filter, of which even the loose kind lets nothing else in by a device without an
- * address). Only where tc translates what the node sends.
- */
-static __always_inline bool ebc_from_itself(const struct ebc_packet *p)
+/* To a pod of this node, one hop on. */
+static __noinline int ebc_to_pod(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
-	return ebc_configured(EBC_CONFIG_HOST_SERVICES) && !ebc_addr_eq(&p->to.src, &p->about.flow.src);
-}
-
-/* What cannot go on as it was translated: answered here, and counted. */
-static __noinline int ebc_return(struct __sk_buff *skb, const struct ebc_packet *p, int cause, __u32 info)
-{
-	ebc_drop(&p->about, cause == EBC_REJECT_SIZE ? EBC_DROP_TOO_BIG : EBC_DROP_HOP_LIMIT);
-	return ebc_reject(skb, p, cause, info);
-}
-
-static __always_inline int ebc_to_pod(struct __sk_buff *skb, const struct ebc_packet *p,
-				      const struct ebc_ep *local, int reason)
-{
-	int action;
-
 	if (p->ttl <= 1)
 		return p->flags & EBC_PKT_CHANGED ? ebc_return(skb, p, EBC_REJECT_HOPS, 0)
 						  : ebc_pass(p, EBC_REASON_FORWARDED);
-	action = ebc_rewrite(skb) ? -1 : ebc_deliver(skb, p, local);
-	if (action < 0)
+	__builtin_memcpy(p->head, p->place.pod.pod_mac, 2 * ETH_ALEN);
+	if (ebc_write(skb, p, EBC_WRITE_HOP | EBC_WRITE_MACS))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
-	ebc_count(&p->about, reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
-	return action;
+	return ebc_door(skb, p, p->place.pod.flags & EBC_EP_QUEUED ? EBC_WAY_QUEUE : EBC_WAY_PEER, reason,
+			p->place.pod.ifindex);
 }
 
-/* To the host's stack: for the node itself, or what the node must answer (no route, administrative refusals).
+/*
+ * To the host's stack: for the node itself, or what the node must answer (no route, administrative refusals). An
+ * answer to the node's own socket that has the service's address now comes by the loopback device: elsewhere the
+ * stack would take it for a forgery, as an address of the node itself, or one to which no route leads by that device
+ * (rp_filter, of which even the loose kind lets nothing else in by a device without an address).
  */
-static __always_inline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+static __noinline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
-	if (ebc_rewrite(skb))
-		return ebc_refuse(p, EBC_DROP_REWRITE);
-	ebc_count(&p->about, reason);
-	if (reason == EBC_REASON_REPLY && ebc_from_itself(p))
-		return ebc_into_loopback(skb, p);
-	return TC_ACT_OK;
+	if (reason == EBC_REASON_REPLY && !ebc_addr_eq(&p->to.src, &p->about.flow.src))
+		return ebc_into_loopback(skb, p, reason);
+	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
 }
 
 /*
@@ -113,12 +72,24 @@ static __always_inline bool ebc_size_harms_tunnel(const struct ebc_packet *p)
 	return from && from->ifindex && (from->flags & EBC_IPCACHE_NODE) && !ebc_addr_is_v4(&from->tunnel);
 }
 
+/* Into the tunnels' device, told to which node. */
+static __always_inline int ebc_into_tunnel(struct __sk_buff *skb, struct ebc_packet *p,
+					   const struct ebc_overlay *overlay, __u32 what, int reason)
+{
+	ebc_tunnel_macs(p);
+	if (ebc_write(skb, p, what | EBC_WRITE_MACS) || ebc_tunnel_key(skb, overlay, &p->place.peer))
+		return ebc_refuse(p, EBC_DROP_REWRITE);
+	ebc_count_on(ebc_scratch_cpu(p), &p->about, reason);
+	ebc_mark(skb);
+	return bpf_redirect(overlay->ifindex, 0);
+}
+
 /*
- * Through a tunnel, whose device knows to which node. What is too big is answered here in any case: cut by
- * the stack it would take the stack's way, past translation, and for a node's address past the tunnel.
+ * Through a tunnel, one hop on. What is too big is answered here in any case: cut by the stack it would take the
+ * stack's way, past translation, and for a node's address past the tunnel.
  */
-static __always_inline int ebc_to_tunnel(struct __sk_buff *skb, const struct ebc_packet *p,
-					 const struct ebc_overlay *overlay, int reason)
+static __noinline int ebc_to_tunnel(struct __sk_buff *skb, struct ebc_packet *p,
+				    const struct ebc_overlay *overlay, int reason)
 {
 	if (ebc_wire_len(skb, p) > overlay->mtu)
 		return ebc_size_harms_tunnel(p) ? ebc_refuse(p, EBC_DROP_TOO_BIG)
@@ -126,47 +97,79 @@ static __always_inline int ebc_to_tunnel(struct __sk_buff *skb, const struct ebc
 	if (p->ttl <= 1)
 		return p->flags & EBC_PKT_CHANGED ? ebc_return(skb, p, EBC_REJECT_HOPS, 0)
 						  : ebc_pass(p, EBC_REASON_FORWARDED);
-	if (ebc_rewrite(skb) || ebc_decrement_ttl(skb, p))
+	return ebc_into_tunnel(skb, p, overlay, EBC_WRITE_HOP, reason);
+}
+
+/* To the next hop of the routes, or by the way on which the client came; the device's program lets it pass. */
+static __noinline int ebc_to_neighbour(struct __sk_buff *skb, struct ebc_packet *p, __u32 what, int reason)
+{
+	const struct ebc_way_back *back = ebc_way_back(p, reason);
+	__u32 device = 0;
+
+	if (back) {
+		device = back->ifindex;
+		__builtin_memcpy(p->head, back->peer_mac, 2 * ETH_ALEN);
+		what |= EBC_WRITE_MACS;
+	}
+	if (ebc_write(skb, p, what))
 		return ebc_refuse(p, EBC_DROP_REWRITE);
-	ebc_count(&p->about, reason);
-	return bpf_redirect(overlay->ifindex, 0);
+	ebc_count_on(ebc_scratch_cpu(p), &p->about, reason);
+	ebc_mark(skb);
+	return device ? bpf_redirect(device, 0) : ebc_next_hop_redirect(p);
 }
 
 /*
- * What was received by a pod's veth, an uplink or a tunnel goes on as p->to. What cannot leave as it is and
- * was not changed is left to the stack, which answers the sender; about what was changed the stack would
- * answer with addresses that the sender does not know, or to the node itself, so that is answered here.
+ * The routes decide. What cannot leave as it is and was not changed is left to the stack, which answers the sender,
+ * or cuts it; about what was changed the stack would answer with addresses that the sender does not know, or to the
+ * node itself, so that is answered here. But what only has to be hidden is left to the stack as it came: its pieces
+ * are hidden where they leave (ebc_host_egress).
  */
-static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+static __noinline int ebc_by_route(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
-	const struct ebc_ep *local = ebc_endpoint(&p->to.dst);
-	const struct ebc_overlay *overlay;
-	const struct ebc_way_back *back;
-	int route;
+	int route = ebc_route(skb, p, p->about.ifindex);
 
-	if (local)
-		return ebc_to_pod(skb, p, local, reason);
-	overlay = ebc_tunnel(p);
-	if (overlay)
-		return ebc_to_tunnel(skb, p, overlay, reason);
-	route = ebc_route(skb, p, p->about.ifindex);
 	if (!(p->flags & EBC_PKT_CHANGED)) {
 		if (!ebc_leaves(route) || p->ttl <= 1)
 			return ebc_pass(p, reason);
-	} else if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED && (p->flags & EBC_PKT_WHOLE)) {
+	} else if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
+		if (reason == EBC_REASON_FORWARDED && p->about.hook == EBC_HOOK_POD_EGRESS &&
+		    !(p->flags & EBC_PKT_WHOLE))
+			return ebc_pass(p, reason);
 		return ebc_return(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
 	} else if (!ebc_leaves(route)) {
 		return ebc_to_stack(skb, p, reason);
 	} else if (p->ttl <= 1) {
 		return ebc_return(skb, p, EBC_REJECT_HOPS, 0);
 	}
-	if (ebc_rewrite(skb) || ebc_decrement_ttl(skb, p))
-		return ebc_refuse(p, EBC_DROP_REWRITE);
-	back = ebc_way_back(p, reason);
-	if (back && bpf_skb_store_bytes(skb, 0, back->peer_mac, 2 * ETH_ALEN, 0))
-		return ebc_refuse(p, EBC_DROP_REWRITE);
-	ebc_count(&p->about, reason);
-	return back ? bpf_redirect(back->ifindex, 0) : ebc_to_neighbour(p);
+	return ebc_to_neighbour(skb, p, EBC_WRITE_HOP, reason);
+}
+
+/*
+ * A pod's own encapsulation. Hidden behind its node's address it would pass for that node's; so it may go to pods,
+ * where no tunnel ends, and to nothing else.
+ */
+static __always_inline bool ebc_speaks_tunnel(struct ebc_packet *p)
+{
+	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_is_tunnel_port(p, p->to.dport);
+}
+
+/* What was received by a pod's veth, an uplink or a tunnel goes on as p->to. */
+static __noinline int ebc_forward(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+{
+	const struct ebc_overlay *overlay;
+
+	if (p->flags & EBC_PKT_STACK)
+		return ebc_to_stack(skb, p, EBC_REASON_FORWARDED);
+	if (ebc_to_local_pod(p))
+		return ebc_to_pod(skb, p, reason);
+	if (ebc_speaks_tunnel(p))
+		return ebc_refuse(p, EBC_DROP_TUNNEL_PORT);
+	/* The stack's, whose rules may have something to say about it. */
+	if (p->about.hook == EBC_HOOK_POD_EGRESS && !(p->flags & EBC_PKT_CHANGED) &&
+	    ebc_v4_link_local(&p->to.dst))
+		return ebc_pass(p, reason);
+	overlay = ebc_tunnel(p);
+	return overlay ? ebc_to_tunnel(skb, p, overlay, reason) : ebc_by_route(skb, p, reason);
 }
 
 #endif

@@ -10,13 +10,20 @@
 #include <linux/icmpv6.h>
 #include <stddef.h>
 
-#include "conntrack_lookup.h"
-#include "parse.h"
+#include "conntrack.h"
 
 #define EBC_ICMP_HEADER 8
 #define EBC_QUOTE_TRANSPORT 8	/* what every quote has of the transport header (RFC 792) */
 #define EBC_QUOTE_HEADERS_MAX 4 /* extension headers of a quoted packet; with more it is left alone */
 #define EBC_QUOTE_TCP_CHECK 16U /* often not quoted */
+
+/* Where the quoted packet has what tells its flow from others. */
+enum ebc_quote_place {
+	EBC_QUOTE_PORTS = 0,
+	EBC_QUOTE_QUERY = 1,  /* an ICMP identifier, which stands for sport */
+	EBC_QUOTE_ANSWER = 2, /* the same, for dport */
+	EBC_QUOTE_NO_PORTS = 3,
+};
 
 /* Where the quoted packet is, and the key of what comes back to it: its mirror image. */
 struct ebc_quote {
@@ -25,7 +32,7 @@ struct ebc_quote {
 	__u32 l4;
 	__be16 head[EBC_QUOTE_TRANSPORT / 2];
 	__sum16 check; /* of the IPv4 header */
-	__u8 echo;     /* place of the ICMP identifier: 1 sport (request), 2 dport (reply) */
+	__u8 place;    /* enum ebc_quote_place */
 	__u8 pad0;
 };
 
@@ -109,24 +116,32 @@ static __always_inline bool ebc_quote_ports(struct __sk_buff *skb, const struct 
 	if (q->l4 + EBC_QUOTE_TRANSPORT > EBC_IP_OFFSET + p->ip_len ||
 	    bpf_skb_load_bytes(skb, q->l4, q->head, sizeof(q->head)))
 		return false;
-	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP) {
+	if (ebc_has_ports(proto)) {
 		q->key.sport = q->head[1];
 		q->key.dport = q->head[0];
 		return true;
 	}
-	if (proto != (p->flags & EBC_PKT_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
-		return false;
+	if (proto != (p->flags & EBC_PKT_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
+		q->place = EBC_QUOTE_NO_PORTS;
+		return true;
+	}
 	type = *(__u8 *)q->head;
-	if (type == (p->flags & EBC_PKT_V6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) {
-		q->echo = 1;
+	if (p->flags & EBC_PKT_V6 ? type == ICMPV6_ECHO_REQUEST : ebc_v4_query(type)) {
+		q->place = EBC_QUOTE_QUERY;
 		q->key.dport = q->head[2];
-	} else if (type == (p->flags & EBC_PKT_V6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY)) {
-		q->echo = 2;
+	} else if (p->flags & EBC_PKT_V6 ? type == ICMPV6_ECHO_REPLY : ebc_v4_query_answer(type)) {
+		q->place = EBC_QUOTE_ANSWER;
 		q->key.sport = q->head[2];
 	} else {
 		return false;
 	}
 	return true;
+}
+
+/* Those whose checksum is where UDP's is. */
+static __always_inline bool ebc_sums_like_udp(__u8 proto)
+{
+	return proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP;
 }
 
 /*
@@ -143,16 +158,19 @@ static __always_inline int ebc_quote_edit_transport(struct __sk_buff *skb, const
 	__u32 ports;
 	__sum16 check, edited;
 
+	*diff = 0;
+	if (q->place == EBC_QUOTE_NO_PORTS)
+		return 0;
 	__builtin_memcpy(head, q->head, sizeof(head));
-	if (q->echo) {
-		head[2] = q->echo == 1 ? to->dport : to->sport;
+	if (q->place) {
+		head[2] = q->place == EBC_QUOTE_QUERY ? to->dport : to->sport;
 		ports = ebc_csum_change(q->head[2], head[2]);
 		head[1] = ebc_csum_edit(head[1], ports + (p->flags & EBC_PKT_V6 ? addresses : 0));
 	} else {
 		head[0] = to->dport;
 		head[1] = to->sport;
 		ports = ebc_csum_change(q->head[0], head[0]) + ebc_csum_change(q->head[1], head[1]);
-		if (q->key.proto == IPPROTO_UDP && head[3]) {
+		if (ebc_sums_like_udp(q->key.proto) && head[3]) {
 			head[3] = ebc_csum_edit(head[3], ports + addresses);
 			if (!head[3])
 				head[3] = 0xffff;
@@ -170,10 +188,9 @@ static __always_inline int ebc_quote_edit_transport(struct __sk_buff *skb, const
 				   BPF_F_RECOMPUTE_CSUM);
 }
 
-/* Addresses of an IP header at an offset; IPv4's checksum follows them. */
-static __always_inline int ebc_edit_addresses(struct __sk_buff *skb, bool v6, __u32 at,
-					      const struct ebc_addr *src, const struct ebc_addr *dst,
-					      __u32 diff)
+/* The quoted addresses; in IPv4 their header's checksum stands before them. */
+static __always_inline int ebc_quote_edit_addresses(struct __sk_buff *skb, bool v6, const struct ebc_quote *q,
+						    const struct ebc_flow *entry, __u32 diff)
 {
 	struct {
 		__sum16 check;
@@ -182,30 +199,26 @@ static __always_inline int ebc_edit_addresses(struct __sk_buff *skb, bool v6, __
 	} __attribute__((packed)) v4;
 
 	if (v6)
-		return bpf_skb_store_bytes(skb, at + offsetof(struct ipv6hdr, saddr), src, sizeof(*src),
-					   BPF_F_RECOMPUTE_CSUM) ||
-		       bpf_skb_store_bytes(skb, at + offsetof(struct ipv6hdr, daddr), dst, sizeof(*dst),
-					   BPF_F_RECOMPUTE_CSUM);
-	at += offsetof(struct iphdr, check);
-	if (bpf_skb_load_bytes(skb, at, &v4.check, sizeof(v4.check)))
-		return -1;
-	v4.check = ebc_csum_edit(v4.check, diff);
-	v4.src = src->w[3];
-	v4.dst = dst->w[3];
-	return bpf_skb_store_bytes(skb, at, &v4, sizeof(v4), BPF_F_RECOMPUTE_CSUM);
+		return bpf_skb_store_bytes(skb, q->ip + offsetof(struct ipv6hdr, saddr), &entry->dst,
+					   sizeof(entry->dst), BPF_F_RECOMPUTE_CSUM) ||
+		       bpf_skb_store_bytes(skb, q->ip + offsetof(struct ipv6hdr, daddr), &entry->src,
+					   sizeof(entry->src), BPF_F_RECOMPUTE_CSUM);
+	v4.check = ebc_csum_edit(q->check, diff);
+	v4.src = entry->dst.w[3];
+	v4.dst = entry->src.w[3];
+	return bpf_skb_store_bytes(skb, q->ip + offsetof(struct iphdr, check), &v4, sizeof(v4), BPF_F_RECOMPUTE_CSUM);
 }
 
 /*
- * Everything that changes: `entry` is what the connection's entry makes of packets in the error's direction,
- * *out the error's own addresses after translation. In IPv4 the quoted addresses and their header's checksum
- * cancel out of the ICMP checksum, in IPv6 the quoted addresses and the pseudo header's count.
+ * All that changes but the error's own addresses, which are p->to's: `entry` is what the connection's entry makes
+ * of packets in the error's direction. In IPv4 the quoted addresses and their header's checksum cancel out of the
+ * ICMP checksum, in IPv6 the quoted addresses and the pseudo header's count.
  */
 static __noinline int ebc_icmp_error_edit(struct __sk_buff *skb, const struct ebc_packet *p,
-					  const struct ebc_quote *q, const struct ebc_flow *entry,
-					  const struct ebc_flow *out)
+					  const struct ebc_quote *q, const struct ebc_flow *entry)
 {
 	__u32 inner = bpf_csum_diff((__be32 *)&q->key.src, 32, (__be32 *)&entry->src, 32, 0);
-	__u32 outer = bpf_csum_diff((__be32 *)&p->about.flow.src, 32, (__be32 *)&out->src, 32, 0);
+	__u32 outer = bpf_csum_diff((__be32 *)&p->about.flow.src, 32, (__be32 *)&p->to.src, 32, 0);
 	__u32 at = p->l4 + offsetof(struct icmphdr, checksum);
 	bool v6 = p->flags & EBC_PKT_V6;
 	__sum16 check;
@@ -221,54 +234,51 @@ static __noinline int ebc_icmp_error_edit(struct __sk_buff *skb, const struct eb
 	if (v6)
 		diff += inner + outer;
 	check = ebc_csum_edit(check, diff);
-	if (bpf_skb_store_bytes(skb, at, &check, sizeof(check), BPF_F_RECOMPUTE_CSUM) ||
-	    ebc_edit_addresses(skb, v6, q->ip, &entry->dst, &entry->src, inner))
+	if (bpf_skb_store_bytes(skb, at, &check, sizeof(check), BPF_F_RECOMPUTE_CSUM))
 		return -1;
-	return ebc_edit_addresses(skb, v6, EBC_IP_OFFSET, &out->src, &out->dst, outer);
+	return ebc_quote_edit_addresses(skb, v6, q, entry, inner);
 }
 
 /*
  * An ICMP error on its way. EBC_REASON_FORWARDED: not about a connection of ours, nothing was touched. REPLY
- * or SERVICE: the packet has been edited, completely, and *out are its addresses now. Else a drop reason.
+ * or SERVICE: what it quotes has been edited, and p->to are its own addresses now. Else a drop reason.
  *
  * The quoted packet is one that left us translated. The error goes the other way, as answers to that packet
  * do; so the entry for those answers, whose key is the mirror image of the quoted packet, says what both
  * become: the quote the mirror image of what the entry makes, the error's destination the entry's. Its source
- * is hidden only if it is the peer's, who must not appear; a router's stays, and tells the truth. Whoever
- * invents such an error gets no further than with any other: its receiver judges what is quoted, and the
- * source is replaced for nobody but the peer. The connection is not kept alive by it.
+ * is hidden only if it is the peer's, which must not appear; a router's stays, and tells the truth. An invented
+ * error gets no further than any other: its receiver judges what is quoted, and the source is replaced for none
+ * but the peer. The connection is not kept alive by it.
  */
-static __noinline int ebc_icmp_error(struct __sk_buff *skb, struct ebc_packet *p, struct ebc_flow *out)
+static __noinline int ebc_icmp_error(struct __sk_buff *skb, struct ebc_packet *p)
 {
 	struct ebc_quote q = {.ip = p->l4 + EBC_ICMP_HEADER};
-	const struct ebc_ct *ct;
 	struct ebc_flow entry;
-	__u16 flags;
 
 	if (!(p->flags & EBC_PKT_V6 ? ebc_quote_v6(skb, &q) : ebc_quote_v4(skb, &q)) ||
 	    !ebc_quote_ports(skb, p, &q))
 		return EBC_REASON_FORWARDED;
 	/* An error goes to the sender of what it quotes. */
-	if (!ebc_addr_eq(&p->about.flow.dst, &q.key.dst))
+	if (!ebc_addr_eq(&p->about.flow.dst, &q.key.dst) || !ebc_ct_find(&q.key, &p->ct, &p->now))
 		return EBC_REASON_FORWARDED;
-	ct = ebc_ct_find(&q.key, bpf_ktime_get_ns());
-	if (!ct)
-		return EBC_REASON_FORWARDED;
-	flags = ct->flags;
-	p->about.service_id = ct->service_id;
-	entry.src = ct->src;
-	entry.dst = ct->dst;
-	entry.sport = ct->sport;
-	entry.dport = ct->dport;
-	out->src = ebc_addr_eq(&p->about.flow.src, &q.key.src) ? entry.src : p->about.flow.src;
-	out->dst = entry.dst;
-	out->sport = 0;
-	out->dport = 0;
-	if (ebc_icmp_error_edit(skb, p, &q, &entry, out))
+	p->about.service_id = p->ct.service_id;
+	p->quoted = q.key;
+	p->flags |= EBC_PKT_TRACKED;
+	if (p->ct.flags & EBC_CT_STACK)
+		p->flags |= EBC_PKT_STACK;
+	ebc_ct_flow(&p->ct, &entry);
+	if (ebc_addr_eq(&p->about.flow.src, &q.key.src))
+		p->to.src = entry.src;
+	p->to.dst = entry.dst;
+	/* Of what is tracked and not translated there is nothing to write. */
+	if (ebc_addr_eq(&entry.src, &q.key.src) && ebc_addr_eq(&entry.dst, &q.key.dst) && entry.sport == q.key.sport &&
+	    entry.dport == q.key.dport)
+		return p->ct.flags & EBC_CT_REPLY ? EBC_REASON_REPLY : EBC_REASON_FORWARDED;
+	if (ebc_icmp_error_edit(skb, p, &q, &entry))
 		return EBC_DROP_REWRITE;
-	p->flags |= EBC_PKT_EDITED;
-	p->key = q.key;
-	return flags & EBC_CT_REPLY ? EBC_REASON_REPLY : EBC_REASON_SERVICE;
+	p->flags |= EBC_PKT_EDITED | EBC_PKT_CHANGED;
+	ebc_become(p);
+	return p->ct.flags & EBC_CT_REPLY ? EBC_REASON_REPLY : EBC_REASON_SERVICE;
 }
 
 #endif

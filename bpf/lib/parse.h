@@ -16,10 +16,17 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "abi/endpoint_abi.h"
+#include "abi/node_abi.h"
 #include "abi/service_abi.h"
+#include "address.h"
 #include "scratch.h"
 
 #define EBC_IP_OFFSET ((__u32)sizeof(struct ethhdr))
+#define EBC_V4_HEADER ((__u32)sizeof(struct iphdr))
+#define EBC_V6_HEADER ((__u32)sizeof(struct ipv6hdr))
+#define EBC_L4_HEADER 20 /* what is read of a transport header: TCP's without options */
+#define EBC_HEAD (EBC_IP_OFFSET + EBC_V6_HEADER + EBC_L4_HEADER)
 #define EBC_V6_HEADERS_MAX 8 /* extension headers; more is an attack */
 #define EBC_TCP_FIN 0x01
 #define EBC_TCP_SYN 0x02
@@ -27,14 +34,28 @@
 #define EBC_TCP_ACK 0x10
 
 enum ebc_packet_flags {
-	EBC_PKT_PORTS = 1 << 0, /* TCP, UDP, SCTP or ICMP echo, and the ports are known */
+	EBC_PKT_PORTS = 1 << 0, /* there are ports, or an ICMP query's identifier, and they are known */
 	EBC_PKT_FIRST = 1 << 1, /* first of several fragments */
 	EBC_PKT_LATER = 1 << 2, /* another fragment: no transport header */
 	EBC_PKT_V6 = 1 << 3,
-	EBC_PKT_ARP = 1 << 4,	  /* nothing but eth is filled */
-	EBC_PKT_EDITED = 1 << 5,  /* an ICMP error: its translation has been written into it */
-	EBC_PKT_WHOLE = 1 << 6,	  /* not to be fragmented on its way (IPv6 never is) */
-	EBC_PKT_CHANGED = 1 << 7, /* .to is not how it arrived */
+	EBC_PKT_ARP = 1 << 4,	   /* nothing but the Ethernet header is filled */
+	EBC_PKT_EDITED = 1 << 5,   /* an ICMP error: what it quotes has been translated */
+	EBC_PKT_WHOLE = 1 << 6,	   /* not to be fragmented on its way (IPv6 never is) */
+	EBC_PKT_CHANGED = 1 << 7,  /* .to is not how it arrived */
+	EBC_PKT_TRACKED = 1 << 8,  /* its connection is in the table */
+	EBC_PKT_STACK = 1 << 9,	   /* an answer that the host's stack has to see */
+	EBC_PKT_ASKS = 1 << 10,	   /* an ICMP query, not the answer to one */
+	EBC_PKT_RESOLVED = 1 << 11, /* .place is that of .to.dst */
+	EBC_PKT_ROUTED = 1 << 12,   /* .route is that of .to.dst, from the device where it arrived */
+	EBC_PKT_OF_POD = 1 << 13,   /* the host's stack forwards it for a pod of this node */
+};
+
+/* What an address is to this node. */
+struct ebc_place {
+	struct ebc_ep pod; /* the pod of this node that has it; its ifindex is 0 if none has */
+	__u32 kind;	   /* enum ebc_ipcache_flags; 0: outside of the cluster */
+	__u32 tunnel;	   /* the tunnels' device if it is reached through one, else 0 */
+	struct ebc_addr peer; /* with a tunnel: the address of the node at its other end */
 };
 
 struct ebc_packet {
@@ -42,27 +63,47 @@ struct ebc_packet {
 	__be32 fragment_id;
 	__u16 l4; /* offset of the transport header */
 	__u16 ip_len;
-	__u8 flags; /* enum ebc_packet_flags */
+	__u16 flags;   /* enum ebc_packet_flags */
+	__u16 headers; /* bytes of IP and transport header, TCP and UDP */
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u8 icmp_type;
-	struct ethhdr eth;
 	__u8 sctp_chunk; /* type of the first one */
-	__u8 pad0;
-	__u16 headers; /* bytes of IP and transport header, TCP and UDP */
-	__u16 pad1;
-	__u32 pad2;
-	__u64 now;
 	/* What is found out on the way. */
 	struct ebc_flow to; /* what the packet becomes */
-	__u32 pad3;
-	struct ebc_ct_key key;	   /* of the packet's entry */
-	struct ebc_ct_key answers; /* of the other one */
-	struct ebc_ct ct;	   /* an entry that is being made */
-	struct ebc_svc svc;	   /* the packet's frontend */
+	struct ebc_place place;
+	__s32 routed; /* BPF_FIB_LKUP_RET_* */
 	struct bpf_fib_lookup route;
+	struct ebc_ct_key answers; /* of the connection's other entry */
+	struct ebc_ct_key quoted;  /* an ICMP error: the entry that it is about */
+	__u64 now;
+	__u32 epoch; /* ebc_node.epoch before the frontends were asked */
+	__u32 pad1;
+	struct ebc_ct ct;   /* a copy of the packet's entry; or the entry that is being made */
+	struct ebc_ct twin; /* the other entry, when it is being made again */
+	struct ebc_svc svc; /* the packet's frontend */
+	/* The first headers as they arrived, with what was written since; IP is aligned to words. */
+	__u8 l4_head[EBC_L4_HEADER];
+	__u16 pad0;
+	__u8 head[EBC_HEAD];
 };
-_Static_assert(sizeof(struct ebc_packet) <= EBC_SCRATCH_SIZE, "ebc_packet");
+_Static_assert(sizeof(struct ebc_packet) <= EBC_SCRATCH_WORDS * 8, "ebc_packet");
+_Static_assert(offsetof(struct ebc_packet, head) % 4 == 2 && offsetof(struct ebc_packet, l4_head) % 4 == 0, "aligned");
+
+static __always_inline struct ethhdr *ebc_eth(struct ebc_packet *p)
+{
+	return (struct ethhdr *)p->head;
+}
+
+static __always_inline struct iphdr *ebc_v4(struct ebc_packet *p)
+{
+	return (struct iphdr *)(p->head + EBC_IP_OFFSET);
+}
+
+static __always_inline struct ipv6hdr *ebc_v6(struct ebc_packet *p)
+{
+	return (struct ipv6hdr *)(p->head + EBC_IP_OFFSET);
+}
 
 /* It came to this node from the network: as it is, or through a tunnel. */
 static __always_inline bool ebc_from_network(const struct ebc_packet *p)
@@ -73,51 +114,54 @@ static __always_inline bool ebc_from_network(const struct ebc_packet *p)
 /* The node's own sockets send it. */
 static __always_inline bool ebc_from_node(const struct ebc_packet *p)
 {
-	return p->about.hook == EBC_HOOK_HOST_EGRESS || p->about.hook == EBC_HOOK_OVERLAY_EGRESS;
+	return (p->about.hook == EBC_HOOK_HOST_EGRESS || p->about.hook == EBC_HOOK_OVERLAY_EGRESS) &&
+	       !(p->flags & EBC_PKT_OF_POD);
+}
+
+/* ... on their way to the network, or into a pod. */
+static __always_inline bool ebc_own(const struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	return ebc_from_node(p) || (p->about.hook == EBC_HOOK_POD_INGRESS && !skb->ingress_ifindex);
 }
 
 /*
- * Headers are copied out by bpf_skb_load_bytes and edited by bpf_skb_store_bytes, not through skb->data: a
- * program that writes through the pointer makes the kernel unshare the whole head of every cloned skb before
- * it runs, and each TCP segment is a clone. The copy also reaches what is not linear.
+ * Headers are copied out by bpf_skb_load_bytes, in one piece, and edited by bpf_skb_store_bytes, not through
+ * skb->data: a program that writes through the pointer makes the kernel unshare the whole head of every cloned
+ * skb before it runs, and each TCP segment is a clone. The copy also reaches what is not linear.
  */
-static __always_inline bool ebc_take(struct __sk_buff *skb, __u32 *at, void *to, __u32 size)
+static __always_inline bool ebc_load_head(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	if (bpf_skb_load_bytes(skb, *at, to, size))
-		return false;
-	*at += size;
-	return true;
-}
+	__u32 len = skb->len;
 
-static __always_inline void ebc_addr_from_v4(struct ebc_addr *a, __be32 v4)
-{
-	a->w[0] = 0;
-	a->w[1] = 0;
-	a->w[2] = bpf_htonl(0xffff);
-	a->w[3] = v4;
+	if (len > EBC_HEAD)
+		len = EBC_HEAD;
+	/* The bounds once more, hidden from the optimizer, which knows them but does not tell the verifier. */
+	asm volatile("" : "+r"(len));
+	if (len < EBC_IP_OFFSET || len > EBC_HEAD)
+		return false;
+	return !bpf_skb_load_bytes(skb, 0, p->head, len);
 }
 
 static __always_inline bool ebc_parse_v4(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	__u32 at = EBC_IP_OFFSET;
-	struct iphdr ip;
+	const struct iphdr *ip = ebc_v4(p);
 	__u16 fragment;
 
-	if (!ebc_take(skb, &at, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+	if (skb->len < EBC_IP_OFFSET + EBC_V4_HEADER || ip->version != 4 || ip->ihl < 5)
 		return false;
-	p->ip_len = bpf_ntohs(ip.tot_len);
+	p->ip_len = bpf_ntohs(ip->tot_len);
 	/* 0 is a segment above 64 KiB (BIG TCP): its length is the skb's. */
 	if (!p->ip_len)
 		p->ip_len = skb->len - EBC_IP_OFFSET > 0xffff ? 0xffff : 0;
-	if (p->ip_len < ip.ihl * 4 || (__u32)p->ip_len + EBC_IP_OFFSET > skb->len)
+	if (p->ip_len < ip->ihl * 4 || (__u32)p->ip_len + EBC_IP_OFFSET > skb->len)
 		return false;
-	ebc_addr_from_v4(&p->about.flow.src, ip.saddr);
-	ebc_addr_from_v4(&p->about.flow.dst, ip.daddr);
-	p->about.proto = ip.protocol;
-	p->ttl = ip.ttl;
-	p->l4 = EBC_IP_OFFSET + ip.ihl * 4;
-	p->fragment_id = ip.id;
-	fragment = bpf_ntohs(ip.frag_off);
+	ebc_addr_from_v4(&p->about.flow.src, ip->saddr);
+	ebc_addr_from_v4(&p->about.flow.dst, ip->daddr);
+	p->about.proto = ip->protocol;
+	p->ttl = ip->ttl;
+	p->l4 = EBC_IP_OFFSET + ip->ihl * 4;
+	p->fragment_id = ip->id;
+	fragment = bpf_ntohs(ip->frag_off);
 	if (fragment & 0x1fff)
 		p->flags |= EBC_PKT_LATER;
 	else if (fragment & 0x2000)
@@ -130,7 +174,7 @@ static __always_inline bool ebc_parse_v4(struct __sk_buff *skb, struct ebc_packe
 /* Walks the extension headers; false where they are truncated, too many, or name another destination. */
 static __always_inline bool ebc_parse_v6_headers(struct __sk_buff *skb, struct ebc_packet *p, __u8 next)
 {
-	__u32 at = EBC_IP_OFFSET + sizeof(struct ipv6hdr);
+	__u32 at = EBC_IP_OFFSET + EBC_V6_HEADER;
 	struct {
 		__u8 next;
 		__u8 len;
@@ -182,34 +226,44 @@ static __always_inline bool ebc_addr_mapped(const struct in6_addr *a)
 
 static __always_inline bool ebc_parse_v6(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	__u32 at = EBC_IP_OFFSET;
-	struct ipv6hdr ip;
+	const struct ipv6hdr *ip = ebc_v6(p);
 	__u32 len;
 
-	if (!ebc_take(skb, &at, &ip, sizeof(ip)) || ip.version != 6)
+	if (skb->len < EBC_IP_OFFSET + EBC_V6_HEADER || ip->version != 6)
 		return false;
 	/* A mapped address on the wire would pass for the IPv4 address that it maps in every table. */
-	if (ebc_addr_mapped(&ip.saddr) || ebc_addr_mapped(&ip.daddr))
+	if (ebc_addr_mapped(&ip->saddr) || ebc_addr_mapped(&ip->daddr))
 		return false;
-	len = bpf_ntohs(ip.payload_len);
+	len = bpf_ntohs(ip->payload_len);
 	/* 0 with a hop-by-hop header is a jumbogram (BIG TCP); its length is the skb's. */
-	if (!len && ip.nexthdr == IPPROTO_HOPOPTS)
-		len = skb->len - EBC_IP_OFFSET - sizeof(ip);
-	len += sizeof(ip);
+	if (!len && ip->nexthdr == IPPROTO_HOPOPTS)
+		len = skb->len - EBC_IP_OFFSET - sizeof(*ip);
+	len += sizeof(*ip);
 	if (len + EBC_IP_OFFSET > skb->len)
 		return false;
 	p->ip_len = len > 0xffff ? 0xffff : len;
-	__builtin_memcpy(&p->about.flow.src, &ip.saddr, 16);
-	__builtin_memcpy(&p->about.flow.dst, &ip.daddr, 16);
-	p->ttl = ip.hop_limit;
+	__builtin_memcpy(&p->about.flow.src, &ip->saddr, 16);
+	__builtin_memcpy(&p->about.flow.dst, &ip->daddr, 16);
+	p->ttl = ip->hop_limit;
 	p->flags |= EBC_PKT_V6 | EBC_PKT_WHOLE;
-	return ebc_parse_v6_headers(skb, p, ip.nexthdr);
+	return ebc_parse_v6_headers(skb, p, ip->nexthdr);
+}
+
+/* Protocols of Services. */
+static __always_inline bool ebc_may_be_service(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
 /* Protocols whose header begins with ports. */
 static __always_inline bool ebc_has_ports(__u8 proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
+	return ebc_may_be_service(proto) || proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP;
+}
+
+static __always_inline bool ebc_is_icmp(const struct ebc_packet *p)
+{
+	return p->about.proto == (p->flags & EBC_PKT_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
 /* ICMP errors. Redirects (IPv4) are none: they speak to the sender's neighbour about routes, not about a
@@ -227,64 +281,83 @@ static __always_inline bool ebc_is_icmp_error(const struct ebc_packet *p)
 	       (type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB);
 }
 
-/* An echo's identifier stands for a port: that of the one who asks. */
+/* Queries of IPv4 beside echo that have an identifier, each followed by its answer (RFC 792, RFC 950). */
+static __always_inline bool ebc_v4_query(__u8 type)
+{
+	return type == ICMP_ECHO || type == ICMP_TIMESTAMP || type == ICMP_INFO_REQUEST || type == ICMP_ADDRESS;
+}
+
+static __always_inline bool ebc_v4_query_answer(__u8 type)
+{
+	return type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMPREPLY || type == ICMP_INFO_REPLY ||
+	       type == ICMP_ADDRESSREPLY;
+}
+
+/* A query's identifier stands for a port: that of the sender of the query. */
 static __always_inline void ebc_parse_icmp(struct ebc_packet *p, __u8 type, __be16 id)
 {
 	bool v6 = p->flags & EBC_PKT_V6;
 
 	p->icmp_type = type;
-	if (type == (v6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO))
+	if (v6 ? type == ICMPV6_ECHO_REQUEST : ebc_v4_query(type)) {
 		p->about.flow.sport = id;
-	else if (type == (v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY))
+		p->flags |= EBC_PKT_PORTS | EBC_PKT_ASKS;
+	} else if (v6 ? type == ICMPV6_ECHO_REPLY : ebc_v4_query_answer(type)) {
 		p->about.flow.dport = id;
-	else
-		return;
-	p->flags |= EBC_PKT_PORTS;
+		p->flags |= EBC_PKT_PORTS;
+	}
 }
 
-/* Of the packet: what the frame has behind it is padding, whatever it looks like. */
-static __always_inline bool ebc_load_l4(struct __sk_buff *skb, const struct ebc_packet *p, void *to,
-					__u32 size)
+/*
+ * The first `size` bytes of the transport header, into p->l4_head. Of the packet: what the frame has behind it is
+ * padding, whatever it looks like. Mostly they have been read already.
+ */
+static __always_inline bool ebc_load_l4(struct __sk_buff *skb, struct ebc_packet *p, __u32 size)
 {
-	return p->l4 + size <= EBC_IP_OFFSET + p->ip_len && !bpf_skb_load_bytes(skb, p->l4, to, size);
+	if (p->l4 + size > EBC_IP_OFFSET + p->ip_len)
+		return false;
+	if (p->l4 == EBC_IP_OFFSET + EBC_V4_HEADER)
+		__builtin_memcpy(p->l4_head, p->head + EBC_IP_OFFSET + EBC_V4_HEADER, EBC_L4_HEADER);
+	else if (p->l4 == EBC_IP_OFFSET + EBC_V6_HEADER)
+		__builtin_memcpy(p->l4_head, p->head + EBC_IP_OFFSET + EBC_V6_HEADER, EBC_L4_HEADER);
+	else
+		return !bpf_skb_load_bytes(skb, p->l4, p->l4_head, size);
+	return true;
 }
 
-/* Ports, TCP flags, SCTP chunk, ICMP type. A first fragment too short for them is an attack on whoever
- * filters by them. */
+/* Ports, TCP flags, SCTP chunk, ICMP type. A first fragment too short for them is an attack on who filters by
+ * them. */
 static __always_inline bool ebc_parse_l4(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	union {
-		struct tcphdr tcp;
-		struct udphdr udp;
-		struct icmphdr icmp;
-		__u8 sctp[13]; /* the common header, and the type of the first chunk */
-	} h;
+	const struct tcphdr *tcp = (const struct tcphdr *)p->l4_head;
+	const struct icmphdr *icmp = (const struct icmphdr *)p->l4_head;
 
 	if (p->flags & EBC_PKT_LATER)
 		return true;
 	if (p->about.proto == IPPROTO_TCP) {
-		if (!ebc_load_l4(skb, p, &h, sizeof(h.tcp)) || h.tcp.doff < 5)
+		if (!ebc_load_l4(skb, p, sizeof(*tcp)) || tcp->doff < 5)
 			return false;
-		p->tcp_flags = ((__u8 *)&h)[13];
-		p->headers = p->l4 - EBC_IP_OFFSET + h.tcp.doff * 4;
-	} else if (p->about.proto == IPPROTO_UDP) {
-		if (!ebc_load_l4(skb, p, &h, sizeof(h.udp)))
+		p->tcp_flags = p->l4_head[13];
+		p->headers = p->l4 - EBC_IP_OFFSET + tcp->doff * 4;
+	} else if (p->about.proto == IPPROTO_UDP || p->about.proto == IPPROTO_UDPLITE) {
+		if (!ebc_load_l4(skb, p, sizeof(struct udphdr)))
 			return false;
-		p->headers = p->l4 - EBC_IP_OFFSET + sizeof(h.udp);
-	} else if (p->about.proto == IPPROTO_SCTP) {
-		if (!ebc_load_l4(skb, p, &h, sizeof(h.sctp)))
+		p->headers = p->l4 - EBC_IP_OFFSET + sizeof(struct udphdr);
+	} else if (p->about.proto == IPPROTO_SCTP || p->about.proto == IPPROTO_DCCP) {
+		/* SCTP: the common header, and the type of the first chunk. */
+		if (!(p->about.proto == IPPROTO_SCTP ? ebc_load_l4(skb, p, 13) : ebc_load_l4(skb, p, 12)))
 			return false;
-		p->sctp_chunk = h.sctp[12];
+		p->sctp_chunk = p->l4_head[12];
 	} else {
-		if (p->about.proto == (p->flags & EBC_PKT_V6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)) {
-			if (!ebc_load_l4(skb, p, &h, sizeof(h.icmp)))
+		if (ebc_is_icmp(p)) {
+			if (!ebc_load_l4(skb, p, sizeof(*icmp)))
 				return false;
-			ebc_parse_icmp(p, h.icmp.type, h.icmp.un.echo.id);
+			ebc_parse_icmp(p, icmp->type, icmp->un.echo.id);
 		}
 		return true;
 	}
-	p->about.flow.sport = h.udp.source;
-	p->about.flow.dport = h.udp.dest;
+	p->about.flow.sport = tcp->source;
+	p->about.flow.dport = tcp->dest;
 	p->flags |= EBC_PKT_PORTS;
 	return true;
 }
@@ -294,15 +367,15 @@ static __noinline int ebc_parse_headers(struct __sk_buff *skb, struct ebc_packet
 	p->about.hook = hook;
 	p->about.ifindex = skb->ifindex;
 	p->about.len = skb->len;
-	if (bpf_skb_load_bytes(skb, 0, &p->eth, sizeof(p->eth)))
+	if (!ebc_load_head(skb, p))
 		return EBC_DROP_MALFORMED;
-	if (p->eth.h_proto == bpf_htons(ETH_P_IP)) {
+	if (ebc_eth(p)->h_proto == bpf_htons(ETH_P_IP)) {
 		if (!ebc_parse_v4(skb, p))
 			return EBC_DROP_MALFORMED;
-	} else if (p->eth.h_proto == bpf_htons(ETH_P_IPV6)) {
+	} else if (ebc_eth(p)->h_proto == bpf_htons(ETH_P_IPV6)) {
 		if (!ebc_parse_v6(skb, p))
 			return EBC_DROP_MALFORMED;
-	} else if (p->eth.h_proto == bpf_htons(ETH_P_ARP)) {
+	} else if (ebc_eth(p)->h_proto == bpf_htons(ETH_P_ARP)) {
 		p->flags |= EBC_PKT_ARP;
 		return 0;
 	} else {

@@ -42,10 +42,10 @@ static __always_inline void ebc_reap_count(const struct ebc_ct_key *key, const s
 static __always_inline bool ebc_reap_delete(const struct ebc_ct_key *key, const struct ebc_ct *ct,
 					    const struct ebc_ct *judged)
 {
-	const struct ebc_ct *again = bpf_map_lookup_elem(&ebc_ct_v2, key);
+	const struct ebc_ct *again = ebc_ct_lookup(key);
 
 	return again && again == ct && again->created_ns == judged->created_ns &&
-	       again->last_seen_ns == judged->last_seen_ns && !bpf_map_delete_elem(&ebc_ct_v2, key);
+	       again->last_seen_ns == judged->last_seen_ns && ebc_ct_delete(key, judged->created_ns);
 }
 
 /*
@@ -58,22 +58,19 @@ __noinline int ebc_reap_pair(struct __sk_buff *skb, __u32 at)
 	const struct ebc_ct *ct, *twin;
 	struct ebc_ct copy, other = {};
 	struct ebc_ct_key twin_key, key;
+	struct ebc_flow out;
 
 	if (bpf_skb_load_bytes(skb, at, &key, sizeof(key)))
 		return 0;
-	ct = bpf_map_lookup_elem(&ebc_ct_v2, &key);
+	ct = ebc_ct_lookup(&key);
 	if (!ct)
 		return 0;
 	copy = *ct;
 	if (!ebc_ct_expired(&copy, now))
 		return 0;
-	twin_key.src = copy.dst;
-	twin_key.dst = copy.src;
-	twin_key.sport = copy.dport;
-	twin_key.dport = copy.sport;
-	twin_key.proto = key.proto;
-	__builtin_memset(twin_key.pad0, 0, sizeof(twin_key.pad0));
-	twin = bpf_map_lookup_elem(&ebc_ct_v2, &twin_key);
+	ebc_ct_flow(&copy, &out);
+	ebc_ct_twin(&out, key.proto, &twin_key);
+	twin = ebc_ct_lookup(&twin_key);
 	if (twin)
 		other = *twin;
 	/* Under the twin's key there may be an entry of a later connection, which is none of ours. */

@@ -6,8 +6,7 @@
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
 
-#include "deliver.h"
-#include "parse.h"
+#include "door.h"
 
 /* Quoted bytes of the refused packet: enough for the longest IPv4 header or an IPv6 one with extensions, and
  * ports. */
@@ -15,7 +14,7 @@
 #define EBC_REJECT_TTL 64
 
 enum ebc_reject_cause {
-	EBC_REJECT_PORT = 0, /* nobody listens */
+	EBC_REJECT_PORT = 0, /* no listener */
 	EBC_REJECT_SIZE = 1, /* too big; info is the size that would fit */
 	EBC_REJECT_HOPS = 2, /* no hop left */
 };
@@ -90,32 +89,39 @@ static __always_inline void ebc_reject_cause(struct ebc_icmp_error *icmp, bool v
 }
 
 /*
- * Back to where it came from. To the node's own socket that is the device's receiving side; of a tunnel that
- * would be one where only nodes are heard, and what the node sends there is for no service: it waits.
+ * Back to where it came from: into the pod, to the node's own socket by the device's receiving side, to the network.
+ * From a tunnel's device there is no receiving side for it, as only nodes are heard there.
  */
-static __always_inline int ebc_turn_back(const struct ebc_packet *p)
+static __always_inline int ebc_turn_back(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	if (p->about.hook == EBC_HOOK_OVERLAY_EGRESS)
+	if (p->about.hook == EBC_HOOK_OVERLAY_EGRESS || p->about.hook == EBC_HOOK_POD_INGRESS)
 		return TC_ACT_SHOT;
 	if (p->about.hook == EBC_HOOK_POD_EGRESS)
-		return ebc_into_pod(p->about.ifindex);
-	return bpf_redirect(p->about.ifindex, p->about.hook == EBC_HOOK_HOST_EGRESS ? BPF_F_INGRESS : 0);
+		return ebc_door(skb, p, EBC_WAY_PEER, EBC_REASON_REPLY, p->about.ifindex);
+	if (p->about.hook == EBC_HOOK_HOST_EGRESS)
+		return bpf_redirect(p->about.ifindex, BPF_F_INGRESS);
+	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS)
+		ebc_mark(skb);
+	return bpf_redirect(p->about.ifindex, 0);
 }
 
 /*
  * TC_ACT_REDIRECT, or TC_ACT_SHOT where no answer is due or possible. The answer comes from the address that
  * was asked, as from a host without a listener; connect() fails with ECONNREFUSED.
  */
-static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet *p, int cause, __u32 info)
+static __noinline int ebc_reject(struct __sk_buff *skb, struct ebc_packet *p, int cause, __u32 info)
 {
+	struct ebc_cpu *cpu = ebc_scratch_cpu(p);
 	__u32 header = p->flags & EBC_PKT_V6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	struct ebc_icmp_error icmp = {};
 	__u32 quote = p->ip_len;
 	struct ethhdr eth;
 
-	/* A refused reset, a later fragment and an error have nobody who waits for an answer (RFC 1122,
-	 * 3.2.2). */
+	/* After a refused reset, a later fragment and an error no answer is due (RFC 1122, 3.2.2). */
 	if ((p->flags & EBC_PKT_LATER) || (p->tcp_flags & EBC_TCP_RST) || ebc_is_icmp_error(p))
+		return TC_ACT_SHOT;
+	if (!ebc_ration(&cpu->buckets[cause == EBC_REJECT_PORT ? EBC_RATION_REFUSAL : EBC_RATION_ERROR],
+			ebc_config.refusal_rate))
 		return TC_ACT_SHOT;
 	if (quote > EBC_QUOTE_MAX)
 		quote = EBC_QUOTE_MAX;
@@ -134,15 +140,31 @@ static __noinline int ebc_reject(struct __sk_buff *skb, const struct ebc_packet 
 	ebc_reject_cause(&icmp, p->flags & EBC_PKT_V6, cause, info);
 	icmp.check =
 	    ebc_fold(bpf_csum_diff(NULL, 0, (__be32 *)&icmp, sizeof(icmp), ebc_reject_seed(p, 8 + quote)));
-	__builtin_memcpy(eth.h_dest, p->eth.h_source, ETH_ALEN);
-	__builtin_memcpy(eth.h_source, p->eth.h_dest, ETH_ALEN);
-	eth.h_proto = p->eth.h_proto;
+	__builtin_memcpy(eth.h_dest, ebc_eth(p)->h_source, ETH_ALEN);
+	__builtin_memcpy(eth.h_source, ebc_eth(p)->h_dest, ETH_ALEN);
+	eth.h_proto = ebc_eth(p)->h_proto;
 	if (bpf_skb_change_tail(skb, EBC_IP_OFFSET + header + 8 + quote, 0) ||
 	    bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0) ||
 	    (p->flags & EBC_PKT_V6 ? ebc_reject_v6(skb, p, 8 + quote) : ebc_reject_v4(skb, p, 8 + quote)) ||
 	    bpf_skb_store_bytes(skb, EBC_IP_OFFSET + header, &icmp, 8 + quote, 0))
 		return TC_ACT_SHOT;
-	return ebc_turn_back(p);
+	return ebc_turn_back(skb, p);
+}
+
+/* A drop of which the sender hears, where one is due. */
+static __noinline int ebc_deny(struct __sk_buff *skb, struct ebc_packet *p, int reason)
+{
+	ebc_drop(&p->about, reason);
+	if (reason == EBC_DROP_NO_BACKEND || reason == EBC_DROP_PORT)
+		return ebc_reject(skb, p, EBC_REJECT_PORT, 0);
+	return TC_ACT_SHOT;
+}
+
+/* What cannot go on as it was translated: answered here. */
+static __noinline int ebc_return(struct __sk_buff *skb, struct ebc_packet *p, int cause, __u32 info)
+{
+	ebc_drop(&p->about, cause == EBC_REJECT_SIZE ? EBC_DROP_TOO_BIG : EBC_DROP_HOP_LIMIT);
+	return ebc_reject(skb, p, cause, info);
 }
 
 #endif

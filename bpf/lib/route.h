@@ -3,8 +3,8 @@
 #ifndef EBC_ROUTE_H
 #define EBC_ROUTE_H
 
+#include "node.h"
 #include "parse.h"
-#include "uplink_lookup.h"
 
 #define EBC_AF_INET 2
 #define EBC_AF_INET6 10
@@ -24,7 +24,7 @@ static __always_inline __u16 ebc_wire_len(const struct __sk_buff *skb, const str
 }
 
 /*
- * BPF_FIB_LKUP_RET_*: where *dst is, for a packet of p's source that arrived at `ifindex`. p->route has the
+ * BPF_FIB_LKUP_RET_*: where p->to.dst is, for a packet of p's source that arrived at `ifindex`. p->route has the
  * device and the next hop. The source is the packet's own, not what will be put in its place: as in the
  * kernel, which masquerades after routing. But what the node sent from a loopback address has no way out.
  */
@@ -34,6 +34,8 @@ static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u
 	struct bpf_fib_lookup *r = &p->route;
 	int rc;
 
+	if (p->flags & EBC_PKT_ROUTED)
+		return p->routed;
 	__builtin_memset(r, 0, sizeof(*r));
 	r->ifindex = ifindex;
 	r->l4_protocol = p->about.proto;
@@ -50,17 +52,19 @@ static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u
 		r->ipv4_dst = p->to.dst.w[3];
 	}
 	rc = bpf_fib_lookup(skb, r, sizeof(*r), 0);
-	return rc < 0 ? BPF_FIB_LKUP_RET_NOT_FWDED : rc;
+	p->routed = rc < 0 ? BPF_FIB_LKUP_RET_NOT_FWDED : rc;
+	p->flags |= EBC_PKT_ROUTED;
+	return p->routed;
 }
 
-/* The neighbour need not be known yet: whoever sends asks for it. */
+/* The neighbour need not be known yet: the kernel asks for it when it sends. */
 static __always_inline bool ebc_leaves(int route)
 {
 	return route == BPF_FIB_LKUP_RET_SUCCESS || route == BPF_FIB_LKUP_RET_NO_NEIGH;
 }
 
 /* To the next hop that p->route names, past the host's stack. */
-static __always_inline int ebc_to_neighbour(const struct ebc_packet *p)
+static __always_inline int ebc_next_hop_redirect(const struct ebc_packet *p)
 {
 	struct bpf_redir_neigh hop = {.nh_family = p->route.family};
 
@@ -88,20 +92,30 @@ static __always_inline __u32 ebc_route_mtu(const struct __sk_buff *skb, const st
 	return mtu < ebc_wire_len(skb, p) ? mtu : EBC_MTU_SAFE;
 }
 
-static __always_inline bool ebc_addr_unset(const struct ebc_addr *a)
+/* The address of the packet's family by which others know the node; false where there is none. */
+static __always_inline bool ebc_node_addr(const struct ebc_packet *p, struct ebc_addr *to)
 {
-	return !(a->w[0] | a->w[1] | a->w[2] | a->w[3]);
+	const struct ebc_addr *own = p->flags & EBC_PKT_V6 ? &ebc_node.own.v6 : &ebc_node.own.v4;
+
+	if (ebc_addr_unset(own))
+		return false;
+	*to = *own;
+	return true;
 }
 
-/* The device's address of the packet's family; false where there is none. */
+/* An uplink's address of the packet's family; false where there is none. */
 static __always_inline bool ebc_uplink_addr(const struct ebc_packet *p, __u32 ifindex, struct ebc_addr *to)
 {
 	const struct ebc_uplink *u = ebc_uplink(ifindex);
+	const struct ebc_addr *own;
 
 	if (!u)
 		return false;
-	*to = p->flags & EBC_PKT_V6 ? u->v6 : u->v4;
-	return !ebc_addr_unset(to);
+	own = p->flags & EBC_PKT_V6 ? &u->v6 : &u->v4;
+	if (ebc_addr_unset(own))
+		return false;
+	*to = *own;
+	return true;
 }
 
 #endif

@@ -4,20 +4,11 @@
 #define EBC_SERVICE_H
 
 #include "choose.h"
-#include "endpoint_lookup.h"
 #include "hairpin.h"
-#include "ipcache_lookup.h"
 #include "route.h"
 #include "snat.h"
 #include "source_range.h"
 #include "stat.h"
-
-static __always_inline bool ebc_loopback(const struct ebc_addr *a)
-{
-	if (ebc_addr_is_v4(a))
-		return (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return !(a->w[0] | a->w[1] | a->w[2] | (a->w[3] ^ bpf_htonl(1)));
-}
 
 /* p->svc is the packet's frontend, or its address's marker; false where there is neither. */
 static __noinline bool ebc_frontend(struct ebc_packet *p)
@@ -25,20 +16,28 @@ static __noinline bool ebc_frontend(struct ebc_packet *p)
 	struct ebc_svc_key key = {
 	    .addr = p->about.flow.dst, .port = p->about.flow.dport, .proto = p->about.proto};
 
-	if (ebc_from_network(p)) {
+	if (ebc_from_network(p) && ebc_may_be_service(p->about.proto)) {
 		key.scope = EBC_SCOPE_EXTERNAL;
 		if (ebc_svc_find(&key, &p->svc))
 			return true;
 		key.scope = EBC_SCOPE_INTERNAL;
 	}
-	if (ebc_svc_find(&key, &p->svc))
+	if (ebc_may_be_service(p->about.proto) && ebc_svc_find(&key, &p->svc))
 		return true;
 	key.port = 0;
 	key.proto = 0;
 	return ebc_svc_find(&key, &p->svc);
 }
 
-/* 0, or why nobody, or not this client, may begin a connection to p->svc. */
+/* A cluster IP: all that is for it is for a Service, or for none. */
+static __always_inline bool ebc_virtual(const struct ebc_addr *a)
+{
+	struct ebc_svc_key key = {.addr = *a, .scope = EBC_SCOPE_INTERNAL};
+
+	return bpf_map_lookup_elem(&ebc_svc_v2, &key) != NULL;
+}
+
+/* 0, or why a connection to p->svc may not begin, or not from this client. */
 static __always_inline int ebc_admit(struct ebc_packet *p)
 {
 	p->about.service_id = p->svc.service_id;
@@ -58,98 +57,98 @@ static __always_inline int ebc_admit(struct ebc_packet *p)
  */
 static __noinline bool ebc_backend_serves(const struct ebc_packet *p, struct ebc_ct *ct)
 {
-	__u32 index = ct->backend_index;
-	struct ebc_addr addr = ct->dst;
-	__be16 port = ct->dport;
+	__u32 index = p->ct.backend_index;
 
 	if (p->svc.flags & EBC_SVC_ADDRESS)
 		return false;
-	if (ebc_serves(&p->svc, 0, p->svc.count, &addr, port, &index) ||
+	if (ebc_serves(&p->svc, 0, p->svc.count, &p->ct.dst, p->ct.dport, &index) ||
 	    (p->about.proto == IPPROTO_UDP &&
-	     ebc_serves(&p->svc, p->svc.count, p->svc.tail, &addr, port, &index))) {
+	     ebc_serves(&p->svc, p->svc.count, p->svc.tail, &p->ct.dst, p->ct.dport, &index))) {
 		ct->backend_index = index;
 		return true;
 	}
 	return false;
 }
 
-/* Is it the node itself that this backend is? Its answers pass ebc_host_egress. */
-static __always_inline bool ebc_backend_is_node(const struct ebc_backend *b)
+/* Is the backend the node itself? Its answers pass ebc_host_egress. p->place is the backend's. */
+static __always_inline bool ebc_backend_is_node(const struct ebc_packet *p, const struct ebc_backend *b)
 {
-	return (b->flags & EBC_BACKEND_LOCAL) && !ebc_endpoint(&b->addr);
+	return (b->flags & EBC_BACKEND_LOCAL) && !p->place.pod.ifindex;
 }
 
 /*
  * May a client from the network be shown to the backend, as the configuration wants it? Only if the answers
  * come back here. Those of pods here do. Those of pods elsewhere do if their node can tell that we handed it
- * the packet (way_back.h): to somebody outside, and with no router between us. Nodes, and what is no pod at
+ * the packet (way_back.h): to a client outside, and with no router between us. Nodes, and what is no pod at
  * all, answer straight to the client.
  */
-static __always_inline bool ebc_keeps_source(struct __sk_buff *skb, struct ebc_packet *p,
-					     const struct ebc_backend *b)
+static __always_inline bool ebc_keeps_source(struct __sk_buff *skb, struct ebc_packet *p)
 {
 	struct ebc_addr hop;
 
 	if (!ebc_configured(EBC_CONFIG_KEEP_SOURCE))
 		return false;
-	if (ebc_endpoint(&b->addr))
+	if (p->place.pod.ifindex)
 		return true;
-	if (!(ebc_ipcache(&b->addr) & EBC_IPCACHE_POD) || ebc_in_cluster(&p->about.flow.src))
+	if (!(p->place.kind & EBC_IPCACHE_POD) || ebc_in_cluster(&p->about.flow.src))
 		return false;
-	p->to.dst = b->addr;
 	if (!ebc_leaves(ebc_route(skb, p, p->about.ifindex)))
 		return false;
 	ebc_next_hop(p, &hop);
 	return ebc_ipcache(&hop) & EBC_IPCACHE_NODE;
 }
 
-/*
- * A pod's service whose backend is not in the cluster (an API server that others run): the pod leaves the
- * cluster as it does without a service. p->ct.src is then the device's address.
- */
-static __always_inline bool ebc_backend_outside(struct __sk_buff *skb, struct ebc_packet *p,
-						const struct ebc_backend *b)
-{
-	if (!ebc_configured(EBC_CONFIG_MASQUERADE) || ebc_endpoint(&b->addr) || ebc_ipcache(&b->addr))
-		return false;
-	p->to.dst = b->addr;
-	return ebc_leaves(ebc_route(skb, p, p->about.ifindex)) &&
-	       ebc_uplink_addr(p, p->route.ifindex, &p->ct.src);
-}
+/* With what source a connection goes on. */
+enum ebc_source {
+	EBC_SOURCE_OWN = 0,	/* the client's */
+	EBC_SOURCE_NODE = 1,	/* the node's own client: its address, and its port may have to change */
+	EBC_SOURCE_HIDDEN = 2,	/* behind the address by which others know the node */
+	EBC_SOURCE_UPLINK = 3,	/* behind the address of the uplink by which it leaves the cluster */
+	EBC_SOURCE_HAIRPIN = 4, /* a pod that reaches itself */
+};
 
 /*
- * What the backend is to see as the client, into p->ct.src. What comes over an uplink gets the node's
- * address, so that the answers come back here; unless the service, or the configuration, keeps the source,
- * and unless this node is the backend (it answers through here anyway). False where the node has no such
- * address.
+ * What the backend is to see as the client. What comes over an uplink gets the node's address, so that the answers
+ * come back here; unless the service, or the configuration, keeps the source, and unless this node is the backend
+ * (it answers through here anyway). A pod whose backend is not in the cluster (an API server that others run)
+ * leaves the cluster as it does without a service.
  */
-static __always_inline bool ebc_service_source(struct __sk_buff *skb, struct ebc_packet *p,
-					       const struct ebc_backend *b, bool *node)
+static __noinline int ebc_service_source(struct __sk_buff *skb, struct ebc_packet *p, const struct ebc_backend *b)
 {
 	const struct ebc_addr *src = &p->about.flow.src;
 
-	*node = false;
-	p->ct.src = *src;
-	if (ebc_from_network(p)) {
-		if ((p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p, b) ||
-		    ebc_backend_is_node(b))
-			return true;
-	} else if (ebc_from_node(p)) {
-		*node = true;
-		if (!ebc_loopback(src) || ebc_loopback(&b->addr))
-			return true;
-	} else {
-		if (ebc_addr_eq(&b->addr, src))
-			ebc_hairpin_address(&p->ct.src, p->flags & EBC_PKT_V6);
-		else if (ebc_backend_outside(skb, p, b))
-			*node = true;
-		else
-			p->ct.src = *src;
-		return true;
-	}
-	*node = true;
-	return ebc_uplink_addr(p, EBC_UPLINK_NODE, &p->ct.src) ||
-	       ebc_uplink_addr(p, p->about.ifindex, &p->ct.src);
+	if (ebc_from_network(p))
+		return (p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p) || ebc_backend_is_node(p, b)
+			   ? EBC_SOURCE_OWN
+			   : EBC_SOURCE_HIDDEN;
+	if (ebc_from_node(p))
+		return ebc_loopback(src) && !ebc_loopback(&b->addr) ? EBC_SOURCE_HIDDEN : EBC_SOURCE_NODE;
+	if (ebc_addr_eq(&b->addr, src))
+		return EBC_SOURCE_HAIRPIN;
+	if (ebc_configured(EBC_CONFIG_MASQUERADE) && ebc_to_outside(p) &&
+	    ebc_leaves(ebc_route(skb, p, p->about.ifindex)))
+		return EBC_SOURCE_UPLINK;
+	return EBC_SOURCE_OWN;
+}
+
+/* The address that goes with it, into *to; false where the node has none of the family. */
+static __always_inline bool ebc_source_address(const struct ebc_packet *p, int source, struct ebc_addr *to)
+{
+	*to = p->about.flow.src;
+	if (source == EBC_SOURCE_HIDDEN)
+		return ebc_node_addr(p, to) || ebc_uplink_addr(p, p->about.ifindex, to);
+	if (source == EBC_SOURCE_UPLINK)
+		return ebc_uplink_addr(p, p->route.ifindex, to);
+	if (source == EBC_SOURCE_HAIRPIN)
+		ebc_hairpin_address(to, p->flags & EBC_PKT_V6);
+	return true;
+}
+
+/* The tunnel's port of a node is for nodes: what a program sends there would be taken for a node's. */
+static __always_inline bool ebc_is_tunnel_port(const struct ebc_packet *p, __be16 port)
+{
+	return ebc_config.tunnel_port && p->about.proto == IPPROTO_UDP && port == ebc_config.tunnel_port &&
+	       !(p->place.kind & EBC_IPCACHE_POD);
 }
 
 /* First packet of a connection to p->svc: a backend is chosen. EBC_REASON_SERVICE, or a drop reason. */
@@ -158,24 +157,30 @@ static __noinline int ebc_service_begin(struct __sk_buff *skb, struct ebc_packet
 	struct ebc_addr client = p->about.flow.src;
 	const struct ebc_backend *b;
 	__u32 index = 0;
-	bool node;
-	int reason;
+	int source, reason;
 
 	if (ebc_loopback(&client))
-		ebc_uplink_addr(p, EBC_UPLINK_NODE, &client);
+		ebc_node_addr(p, &client);
 	b = ebc_choose(&p->svc, &client, bpf_get_prandom_u32(), &index);
 	/* Cannot happen with our agent; a wrong table must not turn into a wrong packet. */
 	if (!b || ebc_addr_is_v4(&b->addr) != ebc_addr_is_v4(&p->about.flow.dst))
 		return EBC_DROP_REWRITE;
+	p->to.dst = b->addr;
+	p->to.dport = b->port;
+	ebc_unresolve(p);
+	ebc_resolve(p);
+	if (ebc_is_tunnel_port(p, b->port))
+		return EBC_DROP_TUNNEL_PORT;
+	source = ebc_service_source(skb, p, b);
 	p->ct.dst = b->addr;
 	p->ct.dport = b->port;
 	p->ct.flags = EBC_CT_SERVICE;
 	p->ct.service_id = p->svc.service_id;
 	p->ct.backend_index = index;
-	if (!ebc_service_source(skb, p, b, &node))
+	if (!ebc_source_address(p, source, &p->ct.src))
 		return EBC_DROP_SNAT_PORTS;
 	ebc_stat_connection(p->svc.service_id, b);
-	reason = ebc_ct_create(skb, node);
+	reason = ebc_ct_create(skb, source != EBC_SOURCE_OWN && source != EBC_SOURCE_HAIRPIN);
 	return reason ? reason : EBC_REASON_SERVICE;
 }
 

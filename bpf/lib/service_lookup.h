@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "abi/service_abi.h"
+#include "address.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -28,17 +29,6 @@ struct {
 } ebc_backend_v1 SEC(".maps");
 
 #define EBC_SVC_TRIES 4
-
-/* One branch, not four: the verifier follows each of them at every place. */
-static __always_inline bool ebc_addr_eq(const struct ebc_addr *a, const struct ebc_addr *b)
-{
-	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) | (a->w[2] ^ b->w[2]) | (a->w[3] ^ b->w[3]));
-}
-
-static __always_inline bool ebc_addr_is_v4(const struct ebc_addr *a)
-{
-	return !(a->w[0] | a->w[1] | (a->w[2] ^ bpf_htonl(0xffff)));
-}
 
 /*
  * Copies a frontend, whole. Updating a hash element links a new one and frees the old one, and the kernel may
@@ -72,7 +62,7 @@ static __always_inline bool ebc_svc_find(const struct ebc_svc_key *key, struct e
 		__builtin_memcpy(&to->affinity_sec, &c, sizeof(c));
 		return true;
 	}
-	/* Switched four times within a microsecond: nobody does. As if it were not there. */
+	/* Switched four times within a microsecond, which no agent does. As if it were not there. */
 	return false;
 }
 

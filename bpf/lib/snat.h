@@ -6,17 +6,15 @@
 #include "conntrack.h"
 
 #define EBC_SNAT_TRIES 24
-#define EBC_EEXIST 17
 
 /*
- * Does a socket of the node talk from this port to this peer, or wait there for anybody? Its answers must not
- * be taken for those of the connection that is being made.
+ * A socket of the node for packets of this key: the one of their connection, or one that waits there for any peer.
+ * To be released; NULL if there is none.
  */
-static __always_inline bool ebc_node_socket(struct __sk_buff *skb, const struct ebc_packet *p)
+static __always_inline struct bpf_sock *ebc_node_socket(struct __sk_buff *skb, const struct ebc_packet *p,
+							const struct ebc_ct_key *k)
 {
-	const struct ebc_ct_key *k = &p->answers;
 	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sk = NULL;
 	__u32 size;
 
 	if (p->flags & EBC_PKT_V6) {
@@ -33,13 +31,37 @@ static __always_inline bool ebc_node_socket(struct __sk_buff *skb, const struct 
 		size = sizeof(tuple.ipv4);
 	}
 	if (p->about.proto == IPPROTO_TCP)
-		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	else if (p->about.proto == IPPROTO_UDP)
-		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (p->about.proto == IPPROTO_UDP)
+		return bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	return NULL;
+}
+
+/* Would a socket of the node take the answers of the connection that is being made for its own? */
+static __always_inline bool ebc_node_hears(struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	struct bpf_sock *sk = ebc_node_socket(skb, p, &p->answers);
+
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);
 	return true;
+}
+
+/*
+ * Is the packet one of a connection that a socket of the node has already (not of one that only listens)? It is
+ * that socket's, whatever frontend has the same address and port.
+ */
+static __noinline bool ebc_node_talks(struct __sk_buff *skb, const struct ebc_packet *p)
+{
+	struct bpf_sock *sk = ebc_node_socket(skb, p, ebc_ct_key(&p->about));
+	__u32 state;
+
+	if (!sk)
+		return false;
+	state = sk->state;
+	bpf_sk_release(sk);
+	return state != BPF_TCP_LISTEN && state != BPF_TCP_CLOSE && state != BPF_TCP_TIME_WAIT;
 }
 
 /* Is the entry one of the packet's own flow, of a moment ago? */
@@ -47,15 +69,6 @@ static __always_inline bool ebc_ct_same(const struct ebc_ct *ct, const struct eb
 {
 	return (ct->flags & EBC_CT_REPLY) && ebc_addr_eq(&ct->src, &in->dst) && ct->sport == in->dport &&
 	       ebc_addr_eq(&ct->dst, &in->src) && ct->dport == in->sport;
-}
-
-/* LRU maps refuse a new element while a CPU's share of free ones is being refilled: the next try finds one.
- */
-static __always_inline int ebc_ct_insert(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
-{
-	int error = bpf_map_update_elem(&ebc_ct_v2, key, ct, how);
-
-	return error && error != -EBC_EEXIST ? bpf_map_update_elem(&ebc_ct_v2, key, ct, how) : error;
 }
 
 /*
@@ -72,15 +85,15 @@ __noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
 
 	if (!p)
 		return -EBC_EEXIST;
-	other = bpf_map_lookup_elem(&ebc_ct_v2, &p->answers);
+	other = ebc_ct_lookup(&p->answers);
 	mine = other && ebc_ct_same(other, &p->about.flow);
 	/* What was reset has nothing more to say. */
 	if (other && !mine && !ebc_ct_expired(other, p->now) && other->state != EBC_CTS_CLOSE)
 		return -EBC_EEXIST;
-	if (socket && ebc_node_socket(skb, p))
+	if (socket && ebc_node_hears(skb, p))
 		return -EBC_EEXIST;
-	if (other && !mine)
-		bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
+	if (other && !mine && !ebc_ct_delete(&p->answers, other->created_ns))
+		return -EBC_EEXIST;
 	return ebc_ct_insert(&p->answers, &p->ct, mine ? BPF_ANY : BPF_NOEXIST);
 }
 
@@ -92,8 +105,9 @@ __noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
 static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packet *p, bool node)
 {
 	__u32 ports = (__u16)(ebc_config.snat_port_max - ebc_config.snat_port_min) + 1;
-	/* The node's own datagram socket owns its port, and would be found. */
-	bool socket = node && !(ebc_from_node(p) && p->about.proto == IPPROTO_UDP);
+	/* The node's own socket has its port: of datagrams in any case, else if nothing but the port may change. */
+	bool socket = node && !(ebc_own(skb, p) &&
+				(p->about.proto == IPPROTO_UDP || !(p->ct.flags & EBC_CT_SERVICE)));
 	int i, error;
 
 	ebc_ct_twin(&p->to, p->about.proto, &p->answers);
@@ -102,6 +116,9 @@ static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packe
 		error = ebc_answers_claim(skb, socket);
 		if (error != -EBC_EEXIST)
 			return error ? EBC_DROP_CONNTRACK_FULL : 0;
+		/* What has no ports has but one place. */
+		if (!(p->flags & EBC_PKT_PORTS))
+			break;
 		socket = node;
 		p->ct.flags |= EBC_CT_MASQUERADE;
 		p->to.sport = bpf_htons(ebc_config.snat_port_min + bpf_get_prandom_u32() % ports);
@@ -110,9 +127,9 @@ static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packe
 }
 
 /*
- * p->ct says what is to become of the packet, but for the port; p->key is how it arrived. Both entries are
- * written, the answers' first: whoever can send must be able to hear the answer. `node`: the new source is an
- * address of the node. 0, or a drop reason; p->to is the translation.
+ * p->ct says what is to become of the packet, but for the port. Both entries are written, the answers' first: a
+ * client that can send must be able to hear the answer. `node`: the new source is an address of the node. 0, or a
+ * drop reason; p->to is the translation.
  */
 __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 {
@@ -123,10 +140,14 @@ __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 	if (!p)
 		return EBC_DROP_REWRITE;
 	ct = &p->ct;
+	/* Its identity, so from the exact clock. */
+	p->now = bpf_ktime_get_ns();
 	ct->created_ns = p->now;
 	ct->last_seen_ns = p->now;
-	ct->state = ebc_ct_first_state(p->about.proto);
+	ct->state = ebc_ct_first_state(p);
+	ct->epoch = p->epoch;
 	ct->pad0 = 0;
+	ct->pad1 = 0;
 	p->to.src = ct->src;
 	p->to.dst = ct->dst;
 	p->to.sport = p->about.flow.sport;
@@ -150,12 +171,13 @@ __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 	ct->flags &= ~EBC_CT_REPLY;
 	ct->packets = 1;
 	ct->bytes = p->about.len;
-	if (ebc_ct_insert(&p->key, ct, BPF_ANY)) {
-		bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
+	if (ebc_ct_insert(ebc_ct_key(&p->about), ct, BPF_ANY)) {
+		ebc_ct_delete(&p->answers, ct->created_ns);
 		return EBC_DROP_CONNTRACK_FULL;
 	}
 	p->about.service_id = ct->service_id;
-	p->flags |= EBC_PKT_CHANGED;
+	p->flags |= EBC_PKT_TRACKED;
+	ebc_become(p);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 
 #include "config.h"
 #include "socket_address.h"
-#include "uplink_lookup.h"
+#include "node.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -44,12 +44,7 @@ static __noinline int ebc_sock_client(struct bpf_sock_addr *ctx, bool v6, struct
 	struct ebc_netns_key key = {.cookie = bpf_get_netns_cookie(ctx)};
 
 	if (ebc_sock_of_node(ctx)) {
-		const struct ebc_uplink *node = ebc_uplink(EBC_UPLINK_NODE);
-
-		if (node && v6)
-			*client = node->v6;
-		else if (node)
-			*client = node->v4;
+		*client = v6 ? ebc_node.own.v6 : ebc_node.own.v4;
 	} else {
 		const struct ebc_netns *pod = bpf_map_lookup_elem(&ebc_netns_v1, &key);
 

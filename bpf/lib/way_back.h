@@ -2,14 +2,13 @@
 /*
  * With sources kept, a node hands on what came for a service as it is, but for the destination, to the node
  * of the backend. That one knows its own pod and the client, not that a service was asked; so it answers by
- * the way on which it was asked, and whoever is there knows what to make of it. If nobody else had his hands
- * in it that is the router by which the client comes, or the client.
+ * the way on which it was asked: to the node that translated, which translates back, or else to the router by
+ * which the client comes, or the client.
  */
 #ifndef EBC_WAY_BACK_H
 #define EBC_WAY_BACK_H
 
-#include "conntrack_lookup.h"
-#include "endpoint_lookup.h"
+#include "conntrack.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -21,7 +20,7 @@ struct {
 _Static_assert(offsetof(struct ebc_way_back, own_mac) == offsetof(struct ebc_way_back, peer_mac) + ETH_ALEN,
 	       "peer_mac, own_mac are an Ethernet header's destination and source");
 
-/* Word by word: a call of memcmp() would have nobody to answer it. */
+/* Word by word: a program cannot call memcmp(). */
 static __always_inline bool ebc_way_same(const struct ebc_way_back *a, const struct ebc_way_back *b)
 {
 	__u32 x[sizeof(*a) / 4], y[sizeof(*b) / 4];
@@ -32,7 +31,7 @@ static __always_inline bool ebc_way_same(const struct ebc_way_back *a, const str
 }
 
 /*
- * After translation at an uplink: of what somebody outside sends to a pod itself (its entry makes nothing
+ * After translation at an uplink: of what a client outside sends to a pod itself (its entry makes nothing
  * else of it). How long it counts is the entry's affair. Looked at with every packet: the neighbour may
  * change, and what the table has lost comes back.
  */
@@ -42,10 +41,10 @@ static __always_inline void ebc_learn_way_back(struct ebc_packet *p, int reason)
 	struct ebc_way_back way = {.ifindex = p->about.ifindex};
 
 	if (!ebc_configured(EBC_CONFIG_KEEP_SOURCE) || reason != EBC_REASON_FORWARDED ||
-	    !(p->flags & EBC_PKT_CHANGED) || !ebc_endpoint(&p->to.dst))
+	    !(p->flags & EBC_PKT_TRACKED) || !ebc_to_local_pod(p))
 		return;
-	__builtin_memcpy(way.peer_mac, p->eth.h_source, ETH_ALEN);
-	__builtin_memcpy(way.own_mac, p->eth.h_dest, ETH_ALEN);
+	__builtin_memcpy(way.peer_mac, ebc_eth(p)->h_source, ETH_ALEN);
+	__builtin_memcpy(way.own_mac, ebc_eth(p)->h_dest, ETH_ALEN);
 	ebc_ct_twin(&p->to, p->about.proto, &p->answers);
 	known = bpf_map_lookup_elem(&ebc_return_v1, &p->answers);
 	if (!known || !ebc_way_same(known, &way))
@@ -58,7 +57,7 @@ static __always_inline const struct ebc_way_back *ebc_way_back(const struct ebc_
 	if (!ebc_configured(EBC_CONFIG_KEEP_SOURCE) || reason != EBC_REASON_REPLY ||
 	    p->about.hook != EBC_HOOK_POD_EGRESS || p->about.service_id)
 		return NULL;
-	return bpf_map_lookup_elem(&ebc_return_v1, &p->key);
+	return bpf_map_lookup_elem(&ebc_return_v1, ebc_is_icmp_error(p) ? &p->quoted : ebc_ct_key(&p->about));
 }
 
 #endif

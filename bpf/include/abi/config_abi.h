@@ -14,13 +14,12 @@ enum ebc_config_flags {
 	EBC_CONFIG_MASQUERADE = 1 << 5,	 /* pods leave the cluster with the node's address */
 	EBC_CONFIG_KEEP_SOURCE =
 	    1 << 6, /* what arrives over an uplink keeps its source even under the Cluster policy */
-	EBC_CONFIG_HOST_SERVICES =
-	    1 << 7, /* tc translates the node's own packets too (no socket hooks: socketLB off) */
+	EBC_CONFIG_COARSE_CLOCK = 1 << 7, /* bpf_ktime_get_coarse_ns works (5.11) */
 	EBC_CONFIG_BIND_GUARD = 1 << 8, /* the node's sockets may not bind a NodePort */
 	EBC_CONFIG_CHAINED = 1 << 9,	/* pods' interfaces are another plugin's: only services are touched */
 };
 
-/* Seconds of idleness after which an entry of ebc_ct_v2 is dead, by state (enum ebc_ct_state). */
+/* Seconds of idleness after which a conntrack entry expires, by state (enum ebc_ct_state). */
 struct ebc_ct_timeouts {
 	__u32 syn_sent;
 	__u32 syn_recv;
@@ -36,8 +35,9 @@ struct ebc_ct_timeouts {
 	__u32 sctp_established;
 	__u32 sctp_closing;
 	__u32 icmp;
+	__u32 generic;
 };
-_Static_assert(sizeof(struct ebc_ct_timeouts) == 56, "ebc_ct_timeouts");
+_Static_assert(sizeof(struct ebc_ct_timeouts) == 60, "ebc_ct_timeouts");
 
 /* Read-only global `ebc_config` of every object, set before load; the verifier prunes what is off. */
 struct ebc_config {
@@ -48,7 +48,13 @@ struct ebc_config {
 	__u64 host_netns_cookie; /* SO_NETNS_COOKIE of the node's namespace; 0: ask for the initial one
 				    (before 5.14) */
 	struct ebc_ct_timeouts ct_timeouts;
+	__u32 refusal_rate; /* ICMP errors and resets per second and CPU; 0: none */
+	__u32 record_rate;  /* drop records per second and CPU; 0: none */
+	__u32 ct_tcp_size;  /* entries that fit into ebc_ct_tcp_v3 */
+	__u32 ct_any_size;  /* the same of ebc_ct_any_v3 */
+	__be16 tunnel_port; /* UDP port of the cluster's tunnels; 0: this node may have none */
+	__u16 pad0;
 };
-_Static_assert(sizeof(struct ebc_config) == 72, "ebc_config");
+_Static_assert(sizeof(struct ebc_config) == 96, "ebc_config");
 
 #endif

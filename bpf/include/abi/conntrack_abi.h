@@ -5,10 +5,10 @@
 #include "common_abi.h"
 
 /*
- * Key of ebc_ct_v2: a packet as it arrives, before translation. A translated connection has two entries, one
- * for what the client sends and one (EBC_CT_REPLY) for the answers; each is the mirror of what the other
- * makes of a packet. ICMP echo: the identifier is sport of a request and dport of a reply, the other port is
- * 0.
+ * Key of ebc_ct_tcp_v3 and ebc_ct_any_v3 (all other protocols): a packet as it arrives, before translation. A
+ * connection has two entries, one for what the client sends and one (EBC_CT_REPLY) for the answers; each is
+ * the mirror of what the other makes of a packet. ICMP queries: the identifier is sport of a request and
+ * dport of a reply, the other port is 0. Protocols without ports have 0 for both.
  */
 struct ebc_ct_key {
 	struct ebc_addr src;
@@ -22,11 +22,12 @@ _Static_assert(sizeof(struct ebc_ct_key) == 40, "ebc_ct_key");
 
 enum ebc_ct_flags {
 	EBC_CT_REPLY = 1 << 0,	    /* the entry of the answers */
-	EBC_CT_SEEN_REPLY = 1 << 1, /* somebody answered */
-	EBC_CT_SERVICE = 1 << 2,    /* the destination was a frontend; else only the source is hidden */
+	EBC_CT_SEEN_REPLY = 1 << 1, /* an answer was seen */
+	EBC_CT_SERVICE = 1 << 2,    /* the destination was a frontend; else at most the source is hidden */
 	EBC_CT_MASQUERADE = 1 << 3, /* the client's source (or its port) is replaced */
 	EBC_CT_FIN_FORWARD = 1 << 4,
 	EBC_CT_FIN_REPLY = 1 << 5,
+	EBC_CT_STACK = 1 << 6, /* the host's stack brought it to the pod, and gets its answers */
 };
 
 /* The states of nf_conntrack that have a time-out of their own. */
@@ -45,10 +46,14 @@ enum ebc_ct_state {
 	EBC_CTS_SCTP_ESTABLISHED = 11,
 	EBC_CTS_SCTP_CLOSING = 12,
 	EBC_CTS_ICMP = 13,
+	EBC_CTS_GENERIC = 14,
 };
 
-/* Times are CLOCK_MONOTONIC nanoseconds. flags, state and last_seen (exact to a second) are kept equal in
- * both entries; packets and bytes count the entry's own direction. */
+/*
+ * Times are CLOCK_MONOTONIC nanoseconds. flags, state and last_seen (exact to a second) are kept equal in
+ * both entries; packets and bytes count the entry's own direction. created_ns is the connection's identity:
+ * two entries belong together if it is the same.
+ */
 struct ebc_ct {
 	struct ebc_addr src; /* the packet after translation */
 	struct ebc_addr dst;
@@ -63,12 +68,21 @@ struct ebc_ct {
 	__u64 last_seen_ns;
 	__u64 packets;
 	__u64 bytes;
+	__u32 epoch; /* ebc_node.epoch when the frontends were last asked about this connection */
+	__u32 pad1;
 };
-_Static_assert(sizeof(struct ebc_ct) == 80, "ebc_ct");
+_Static_assert(sizeof(struct ebc_ct) == 88, "ebc_ct");
+
+/* The shared global ebc_ct_load (map ebc_ctload_v1): entries of the two tables, about. */
+struct ebc_ct_load {
+	__u32 tcp;
+	__u32 any;
+};
+_Static_assert(sizeof(struct ebc_ct_load) == 8, "ebc_ct_load");
 
 /*
- * Value of ebc_return_v1, whose key is ebc_ct_key of a pod's answers to somebody outside who asked the pod
- * itself: from whom, and over which device, that came.
+ * Value of ebc_return_v1, whose key is ebc_ct_key of a pod's answers to a client outside of the cluster that
+ * asked the pod itself: the neighbour, and the device, by which its packets came.
  */
 struct ebc_way_back {
 	__u32 ifindex;

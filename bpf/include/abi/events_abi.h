@@ -14,6 +14,7 @@ enum ebc_hook {
 	EBC_HOOK_OVERLAY_INGRESS = 5, /* arrived through a tunnel, unpacked */
 	EBC_HOOK_OVERLAY_EGRESS = 6,  /* leaves through a tunnel, not yet packed */
 	EBC_HOOK_MAX = 7,
+	EBC_HOOK_SLOTS = 8, /* room in the counters */
 };
 
 /* What became of it. Everything from EBC_DROP_FIRST on is a drop. Numbers are stable: append before
@@ -42,13 +43,17 @@ enum ebc_reason {
 	EBC_DROP_HOP_LIMIT = 19,       /* translated, and no hop left: answered with time exceeded */
 	EBC_DROP_TOO_BIG = 20,	       /* translated, and larger than its path: answered with the size */
 	EBC_DROP_NO_TUNNEL = 21,       /* no tunnel leads to the destination */
-	EBC_DROP_TUNNEL_PEER = 22,     /* encapsulated by nobody of this cluster, or for another network */
+	EBC_DROP_TUNNEL_PEER = 22,     /* encapsulated by no node of this cluster, or for another network */
 	EBC_DROP_TUNNEL_SOURCE = 23,   /* the inner source does not belong to the node that encapsulated it */
-	EBC_REASON_MAX = 24,
+	EBC_DROP_TUNNEL_PORT = 24,     /* a pod's own encapsulation, for what is no pod */
+	EBC_DROP_UPLINK_SOURCE = 25,   /* from the network, with a source that cannot be there */
+	EBC_DROP_NO_CONNECTION = 26,   /* the middle of a connection that is not in the table */
+	EBC_DROP_UNTRACKED = 27,       /* would leave the cluster with a pod's address */
+	EBC_REASON_MAX = 28,
+	EBC_REASON_SLOTS = 64, /* room in the counters */
 };
 
-/* Value of the per-CPU array ebc_metric_v3; its index is reason * EBC_HOOK_MAX + hook. bytes is 0 for socket
- * calls. */
+/* One counter of ebc_cpu.metrics. bytes is 0 for socket calls. */
 struct ebc_metric {
 	__u64 packets;
 	__u64 bytes;

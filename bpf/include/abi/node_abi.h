@@ -28,7 +28,7 @@ struct ebc_ipcache {
 };
 _Static_assert(sizeof(struct ebc_ipcache) == 24, "ebc_ipcache");
 
-/* The only element of ebc_overlay_v1: this node's end of all tunnels. All 0 where there is none. */
+/* This node's end of all tunnels. All 0 where there is none. */
 struct ebc_overlay {
 	__u32 ifindex; /* the VXLAN device */
 	__u32 vni;     /* the number of the cluster's network */
@@ -38,7 +38,7 @@ struct ebc_overlay {
 };
 _Static_assert(sizeof(struct ebc_overlay) == 16, "ebc_overlay");
 
-/* Key of ebc_uplink_v1. 0 stands for the node itself: the addresses by which others know it. */
+/* Key of ebc_uplink_v1. */
 struct ebc_uplink_key {
 	__u32 ifindex;
 };
@@ -50,6 +50,19 @@ struct ebc_uplink {
 	struct ebc_addr v6;
 };
 _Static_assert(sizeof(struct ebc_uplink) == 32, "ebc_uplink");
+
+/*
+ * The shared global ebc_node (map ebc_node_v1), which the agent writes and every program reads without a
+ * lookup. epoch counts the changes of frontends: it is odd while the agent changes them, and another number
+ * afterwards.
+ */
+struct ebc_node {
+	struct ebc_uplink own; /* the addresses by which others know the node */
+	struct ebc_overlay overlay;
+	__u32 epoch;
+	__u32 pad0;
+};
+_Static_assert(sizeof(struct ebc_node) == 56, "ebc_node");
 
 /* Key of ebc_netns_v1: the network namespace of a pod on this node (SO_NETNS_COOKIE, 5.14). */
 struct ebc_netns_key {
