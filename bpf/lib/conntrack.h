@@ -126,6 +126,17 @@ static __noinline int ebc_ct_insert(const struct ebc_ct_key *key, const struct e
 	return error;
 }
 
+/* The packet's connection, of which p->ct is a copy, is over or goes elsewhere: both its entries are deleted. */
+static __noinline void ebc_ct_forget(struct ebc_packet *p)
+{
+	struct ebc_flow out;
+
+	ebc_ct_flow(&p->ct, &out);
+	ebc_ct_twin(&out, p->about.proto, &p->answers);
+	ebc_ct_delete(&p->answers, p->ct.created_ns);
+	ebc_ct_delete(ebc_ct_key(&p->about), p->ct.created_ns);
+}
+
 /*
  * Both entries of a connection, and only its own: the other one of p->ct, whose key is p->answers, is looked up.
  * What the LRU has evicted is made again from the one that is left. If another connection has taken the place

@@ -15,6 +15,7 @@ enum ebc_way {
 	EBC_WAY_PEER = 0,  /* as if received inside of the pod, where the kernel can do that */
 	EBC_WAY_QUEUE = 1, /* through the queue of the veth's host side */
 	EBC_WAY_STACK = 2, /* the host's stack brings it, and it is on its way through the veth */
+	EBC_WAY_BACK = 3,  /* the pod's own packet, refused */
 };
 
 /* Sources that no packet has (RFC 1122, 3.2.1.3; RFC 4291, 2.7). */
@@ -65,7 +66,10 @@ static __noinline int ebc_door(struct __sk_buff *skb, struct ebc_packet *p, int 
 
 	if (forbidden)
 		return ebc_refuse(p, forbidden);
-	ebc_count_on(ebc_scratch_cpu(p), &p->about, reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
+	/* What was refused has been counted. */
+	if (way != EBC_WAY_BACK)
+		ebc_count_on(ebc_scratch_cpu(p), &p->about,
+			     reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
 	if (way == EBC_WAY_STACK)
 		return EBC_GO_ON;
 	/* Past the veth's queue only where that does not limit the pod's rate, and from a receiving side only. */

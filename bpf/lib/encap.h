@@ -102,8 +102,11 @@ static __always_inline bool ebc_encapsulated_by_us(struct __sk_buff *skb)
  */
 static __always_inline void ebc_tunnel_macs(struct ebc_packet *p)
 {
-	static const __u8 macs[2 * ETH_ALEN] = {0x02, 0xec, 0xc0, 0, 0, 1, 0x02, 0xec, 0xc0, 0, 0, 2};
+	__be32 macs[3];
 
+	macs[0] = bpf_htonl(0x02ecc000);
+	macs[1] = bpf_htonl(0x000102ec);
+	macs[2] = bpf_htonl(0xc0000002);
 	__builtin_memcpy(p->head, macs, sizeof(macs));
 }
 

@@ -53,7 +53,8 @@ static __noinline int ebc_to_pod(struct __sk_buff *skb, struct ebc_packet *p, in
  */
 static __noinline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
-	if (reason == EBC_REASON_REPLY && !ebc_addr_eq(&p->to.src, &p->about.flow.src))
+	if (reason == EBC_REASON_REPLY && !ebc_addr_eq(&p->to.src, &p->about.flow.src) &&
+	    (ebc_to_this_node(p) || ebc_loopback(&p->to.dst)))
 		return ebc_into_loopback(skb, p, reason);
 	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
 }

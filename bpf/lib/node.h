@@ -12,21 +12,6 @@
 /* The loader shares the map behind this section by the name that follows ".data.". */
 struct ebc_node ebc_node SEC(".data.ebc_node_v1") = {};
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
-	__type(key, struct ebc_uplink_key);
-	__type(value, struct ebc_uplink);
-} ebc_uplink_v1 SEC(".maps");
-
-/* The addresses of a device that is an uplink. */
-static __always_inline const struct ebc_uplink *ebc_uplink(__u32 ifindex)
-{
-	struct ebc_uplink_key key = {.ifindex = ifindex};
-
-	return bpf_map_lookup_elem(&ebc_uplink_v1, &key);
-}
-
 /* This node's end of all tunnels; NULL where there is none. */
 static __always_inline const struct ebc_overlay *ebc_overlay(void)
 {

@@ -97,7 +97,7 @@ static __always_inline int ebc_turn_back(struct __sk_buff *skb, struct ebc_packe
 	if (p->about.hook == EBC_HOOK_OVERLAY_EGRESS || p->about.hook == EBC_HOOK_POD_INGRESS)
 		return TC_ACT_SHOT;
 	if (p->about.hook == EBC_HOOK_POD_EGRESS)
-		return ebc_door(skb, p, EBC_WAY_PEER, EBC_REASON_REPLY, p->about.ifindex);
+		return ebc_door(skb, p, EBC_WAY_BACK, 0, p->about.ifindex);
 	if (p->about.hook == EBC_HOOK_HOST_EGRESS)
 		return bpf_redirect(p->about.ifindex, BPF_F_INGRESS);
 	if (p->about.hook == EBC_HOOK_UPLINK_INGRESS)
@@ -107,15 +107,22 @@ static __always_inline int ebc_turn_back(struct __sk_buff *skb, struct ebc_packe
 
 /*
  * TC_ACT_REDIRECT, or TC_ACT_SHOT where no answer is due or possible. The answer comes from the address that
- * was asked, as from a host without a listener; connect() fails with ECONNREFUSED.
+ * was asked, as from a host without a listener; connect() fails with ECONNREFUSED. Not static, so that the verifier
+ * follows it once; it finds the packet in the working memory.
  */
-static __noinline int ebc_reject(struct __sk_buff *skb, struct ebc_packet *p, int cause, __u32 info)
+__noinline int ebc_reject(struct __sk_buff *skb, __u32 cause, __u32 info)
 {
-	struct ebc_cpu *cpu = ebc_scratch_cpu(p);
-	__u32 header = p->flags & EBC_PKT_V6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	struct ebc_packet *p = ebc_scratch();
 	struct ebc_icmp_error icmp = {};
-	__u32 quote = p->ip_len;
+	__u32 header, quote;
+	struct ebc_cpu *cpu;
 	struct ethhdr eth;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	cpu = ebc_scratch_cpu(p);
+	header = p->flags & EBC_PKT_V6 ? EBC_V6_HEADER : EBC_V4_HEADER;
+	quote = p->ip_len;
 
 	/* After a refused reset, a later fragment and an error no answer is due (RFC 1122, 3.2.2). */
 	if ((p->flags & EBC_PKT_LATER) || (p->tcp_flags & EBC_TCP_RST) || ebc_is_icmp_error(p))
@@ -156,7 +163,7 @@ static __noinline int ebc_deny(struct __sk_buff *skb, struct ebc_packet *p, int 
 {
 	ebc_drop(&p->about, reason);
 	if (reason == EBC_DROP_NO_BACKEND || reason == EBC_DROP_PORT)
-		return ebc_reject(skb, p, EBC_REJECT_PORT, 0);
+		return ebc_reject(skb, EBC_REJECT_PORT, 0);
 	return TC_ACT_SHOT;
 }
 
@@ -164,7 +171,7 @@ static __noinline int ebc_deny(struct __sk_buff *skb, struct ebc_packet *p, int 
 static __noinline int ebc_return(struct __sk_buff *skb, struct ebc_packet *p, int cause, __u32 info)
 {
 	ebc_drop(&p->about, cause == EBC_REJECT_SIZE ? EBC_DROP_TOO_BIG : EBC_DROP_HOP_LIMIT);
-	return ebc_reject(skb, p, cause, info);
+	return ebc_reject(skb, cause, info);
 }
 
 #endif

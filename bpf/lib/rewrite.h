@@ -68,7 +68,7 @@ static __always_inline int ebc_write_icmp(struct __sk_buff *skb, const struct eb
 static __always_inline int ebc_write_l4(struct __sk_buff *skb, const struct ebc_packet *p, __u32 diff)
 {
 	if (p->about.proto == IPPROTO_SCTP)
-		return ebc_sctp_rewrite(skb, p, &p->to);
+		return ebc_sctp_rewrite(skb);
 	if (ebc_has_ports(p->about.proto))
 		return ebc_write_ports(skb, p, diff);
 	return ebc_is_icmp(p) ? ebc_write_icmp(skb, p, diff) : 0;

@@ -6,6 +6,21 @@
 #include "node.h"
 #include "parse.h"
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct ebc_uplink_key);
+	__type(value, struct ebc_uplink);
+} ebc_uplink_v1 SEC(".maps");
+
+/* The addresses of a device that is an uplink. */
+static __always_inline const struct ebc_uplink *ebc_uplink(__u32 ifindex)
+{
+	struct ebc_uplink_key key = {.ifindex = ifindex};
+
+	return bpf_map_lookup_elem(&ebc_uplink_v1, &key);
+}
+
 #define EBC_AF_INET 2
 #define EBC_AF_INET6 10
 #define EBC_MTU_SAFE 1280 /* what every link takes (RFC 8200) */

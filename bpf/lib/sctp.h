@@ -95,14 +95,16 @@ static __noinline __u32 ebc_crc32c_shift(__u32 diff, __u32 bytes)
  * in 2^32 is 0, too; that packet is lost, and sent again with other chunks.) A first fragment knows the
  * length of itself alone: it cannot be corrected.
  */
-static __noinline int ebc_sctp_rewrite(struct __sk_buff *skb, const struct ebc_packet *p,
-				       const struct ebc_flow *to)
+__noinline int ebc_sctp_rewrite(struct __sk_buff *skb)
 {
-	__u32 at = p->l4 + offsetof(struct ebc_sctp_header, check);
-	__u32 old_ports, new_ports, crc;
+	const struct ebc_packet *p = ebc_scratch();
+	__u32 old_ports, new_ports, crc, at;
 
+	if (!p)
+		return -1;
+	at = p->l4 + offsetof(struct ebc_sctp_header, check);
 	__builtin_memcpy(&old_ports, &p->about.flow.sport, 4);
-	__builtin_memcpy(&new_ports, &to->sport, 4);
+	__builtin_memcpy(&new_ports, &p->to.sport, 4);
 	if (old_ports == new_ports)
 		return 0;
 	if (bpf_skb_load_bytes(skb, at, &crc, sizeof(crc)))

@@ -7,41 +7,38 @@
 
 #define EBC_SNAT_TRIES 24
 
-/*
- * A socket of the node for packets of this key: the one of their connection, or one that waits there for any peer.
- * To be released; NULL if there is none.
- */
-static __always_inline struct bpf_sock *ebc_node_socket(struct __sk_buff *skb, const struct ebc_packet *p,
-							const struct ebc_ct_key *k)
+/* The key as the kernel looks up sockets; its size. */
+static __always_inline __u32 ebc_sock_tuple(const struct ebc_packet *p, const struct ebc_ct_key *k,
+					    struct bpf_sock_tuple *tuple)
 {
-	struct bpf_sock_tuple tuple = {};
-	__u32 size;
-
 	if (p->flags & EBC_PKT_V6) {
-		__builtin_memcpy(tuple.ipv6.saddr, &k->src, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, &k->dst, 16);
-		tuple.ipv6.sport = k->sport;
-		tuple.ipv6.dport = k->dport;
-		size = sizeof(tuple.ipv6);
-	} else {
-		tuple.ipv4.saddr = k->src.w[3];
-		tuple.ipv4.daddr = k->dst.w[3];
-		tuple.ipv4.sport = k->sport;
-		tuple.ipv4.dport = k->dport;
-		size = sizeof(tuple.ipv4);
+		__builtin_memcpy(tuple->ipv6.saddr, &k->src, 16);
+		__builtin_memcpy(tuple->ipv6.daddr, &k->dst, 16);
+		tuple->ipv6.sport = k->sport;
+		tuple->ipv6.dport = k->dport;
+		return sizeof(tuple->ipv6);
 	}
-	if (p->about.proto == IPPROTO_TCP)
-		return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (p->about.proto == IPPROTO_UDP)
-		return bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	return NULL;
+	tuple->ipv4.saddr = k->src.w[3];
+	tuple->ipv4.daddr = k->dst.w[3];
+	tuple->ipv4.sport = k->sport;
+	tuple->ipv4.dport = k->dport;
+	return sizeof(tuple->ipv4);
 }
 
-/* Would a socket of the node take the answers of the connection that is being made for its own? */
+/*
+ * Would a socket of the node take the answers of the connection that is being made for its own: one that talks from
+ * this port to this peer, or waits there for any?
+ */
 static __always_inline bool ebc_node_hears(struct __sk_buff *skb, const struct ebc_packet *p)
 {
-	struct bpf_sock *sk = ebc_node_socket(skb, p, &p->answers);
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = ebc_sock_tuple(p, &p->answers, &tuple);
+	struct bpf_sock *sk = NULL;
 
+	if (p->about.proto == IPPROTO_TCP)
+		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	else if (p->about.proto == IPPROTO_UDP)
+		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);
@@ -54,14 +51,20 @@ static __always_inline bool ebc_node_hears(struct __sk_buff *skb, const struct e
  */
 static __noinline bool ebc_node_talks(struct __sk_buff *skb, const struct ebc_packet *p)
 {
-	struct bpf_sock *sk = ebc_node_socket(skb, p, ebc_ct_key(&p->about));
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = ebc_sock_tuple(p, ebc_ct_key(&p->about), &tuple);
+	struct bpf_sock *sk = NULL;
 	__u32 state;
 
+	if (p->about.proto == IPPROTO_TCP)
+		sk = bpf_sk_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	else if (p->about.proto == IPPROTO_UDP)
+		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
 	state = sk->state;
 	bpf_sk_release(sk);
-	return state != BPF_TCP_LISTEN && state != BPF_TCP_CLOSE && state != BPF_TCP_TIME_WAIT;
+	return state != BPF_TCP_LISTEN && state != BPF_TCP_CLOSE;
 }
 
 /* Is the entry one of the packet's own flow, of a moment ago? */

@@ -224,10 +224,13 @@ static __noinline int ebc_translate_again(struct __sk_buff *skb, struct ebc_pack
 {
 	p->epoch = ebc_epoch();
 	if (ebc_asks(p) && ebc_frontend(p) && !(p->svc.flags & EBC_SVC_NODE_SERVER)) {
-		if (!(p->ct.flags & EBC_CT_SERVICE) || !ebc_backend_serves(p, ct))
+		if (!(p->ct.flags & EBC_CT_SERVICE) || !ebc_backend_serves(p, ct)) {
+			ebc_ct_forget(p);
 			return ebc_translate_service(skb, p);
+		}
 	} else if (p->ct.flags & EBC_CT_SERVICE) {
 		/* Its service is gone. */
+		ebc_ct_forget(p);
 		return ebc_translate_source(skb, p);
 	}
 	ct->epoch = p->epoch;
@@ -269,7 +272,7 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	ct = ebc_ct_find(ebc_ct_key(&p->about), &p->ct, &p->now);
 	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
 	if (ct && !(p->ct.flags & EBC_CT_REPLY) && ebc_ct_over(&p->ct) && ebc_opens(p)) {
-		ebc_ct_delete(ebc_ct_key(&p->about), p->ct.created_ns);
+		ebc_ct_forget(p);
 		ct = NULL;
 	}
 	if (ebc_passes_to_pod(skb, p, ct))

@@ -29,8 +29,8 @@ public enum ConfigFlags : uint
     /// <summary>What arrives over an uplink keeps its source even under the Cluster policy.</summary>
     KeepSource = 1 << 6,
 
-    /// <summary>tc translates the node's own packets too (no socket hooks: socketLB off).</summary>
-    HostServices = 1 << 7,
+    /// <summary>bpf_ktime_get_coarse_ns works (5.11).</summary>
+    CoarseClock = 1 << 7,
 
     /// <summary>The node's sockets may not bind a NodePort.</summary>
     BindGuard = 1 << 8,
@@ -43,7 +43,7 @@ public enum ConfigFlags : uint
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct CtTimeouts(
     uint SynSent, uint SynRecv, uint Established, uint FinWait, uint CloseWait, uint LastAck, uint TimeWait, uint Close, uint Udp, uint UdpStream,
-    uint SctpOpening, uint SctpEstablished, uint SctpClosing, uint Icmp)
+    uint SctpOpening, uint SctpEstablished, uint SctpClosing, uint Icmp, uint Generic)
 {
     /// <summary>
     /// nf_conntrack's (Documentation/networking/nf_conntrack-sysctl.rst), except for the two that kube-proxy raises: established 24 h, close wait 1 h
@@ -51,7 +51,7 @@ public readonly record struct CtTimeouts(
     /// </summary>
     public static CtTimeouts Default { get; } = new(
         SynSent: 120, SynRecv: 60, Established: 86400, FinWait: 120, CloseWait: 3600, LastAck: 30, TimeWait: 120, Close: 10, Udp: 30, UdpStream: 120,
-        SctpOpening: 10, SctpEstablished: 210, SctpClosing: 10, Icmp: 30);
+        SctpOpening: 10, SctpEstablished: 210, SctpClosing: 10, Icmp: 30, Generic: 600);
 }
 
 /// <summary><c>struct ebc_config</c>: the read-only global of every object, set before load.</summary>
@@ -59,13 +59,21 @@ public readonly record struct CtTimeouts(
 /// <param name="SnatPortMin">Source ports for masquerading, both included; the client's own is tried first.</param>
 /// <param name="SnatPortMax">The last of them.</param>
 /// <param name="HostNetnsCookie">SO_NETNS_COOKIE of the node's namespace; 0: the programs ask for the initial one (before Linux 5.14).</param>
-/// <param name="CtTimeouts">Of <c>ebc_ct_v2</c>.</param>
+/// <param name="CtTimeouts">Of connections.</param>
+/// <param name="RefusalRate">ICMP errors and resets per second and CPU; 0: none.</param>
+/// <param name="RecordRate">Drop records per second and CPU; 0: none.</param>
+/// <param name="CtTcpSize">Entries that fit into <see cref="MapNames.ConntrackTcp"/>.</param>
+/// <param name="CtAnySize">The same of <see cref="MapNames.ConntrackAny"/>.</param>
+/// <param name="TunnelPort">UDP port of the cluster's tunnels; 0: this node may have none.</param>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Config(
-    ConfigFlags Flags, ushort SnatPortMin, ushort SnatPortMax, ulong HostNetnsCookie, CtTimeouts CtTimeouts)
+    ConfigFlags Flags, ushort SnatPortMin, ushort SnatPortMax, ulong HostNetnsCookie, CtTimeouts CtTimeouts,
+    uint RefusalRate, uint RecordRate, uint CtTcpSize, uint CtAnySize, U16Be TunnelPort)
 {
-    /// <summary>Ports 32768 to 65535, the default time-outs.</summary>
-    public Config(ConfigFlags flags) : this(flags, 32768, 65535, 0, CtTimeouts.Default)
+    private readonly ushort _pad0 = 0;
+
+    /// <summary>Ports 32768 to 65535, the default time-outs, rates that no test reaches by accident, tables that are never full, no tunnel.</summary>
+    public Config(ConfigFlags flags) : this(flags, 32768, 65535, 0, CtTimeouts.Default, 1_000_000, 1_000_000, uint.MaxValue, uint.MaxValue, default)
     {
     }
 }

@@ -11,10 +11,10 @@ public enum CtFlags : ushort
     /// <summary>The entry of the answers.</summary>
     Reply = 1 << 0,
 
-    /// <summary>Somebody answered.</summary>
+    /// <summary>An answer was seen.</summary>
     SeenReply = 1 << 1,
 
-    /// <summary>The destination was a frontend; else only the source is hidden.</summary>
+    /// <summary>The destination was a frontend; else at most the source is hidden.</summary>
     Service = 1 << 2,
 
     /// <summary>The client's source (or its port) is replaced.</summary>
@@ -22,6 +22,9 @@ public enum CtFlags : ushort
 
     FinForward = 1 << 4,
     FinReply = 1 << 5,
+
+    /// <summary>The host's stack brought it to the pod, and gets its answers.</summary>
+    Stack = 1 << 6,
 }
 
 /// <summary><c>enum ebc_ct_state</c>: the states of nf_conntrack that have a time-out of their own.</summary>
@@ -41,6 +44,7 @@ public enum CtState : byte
     SctpEstablished = 11,
     SctpClosing = 12,
     Icmp = 13,
+    Generic = 14,
 }
 
 /// <summary><c>struct ebc_ct_key</c>: a packet as it arrives, before translation.</summary>
@@ -68,6 +72,7 @@ public readonly record struct Ct
     /// <summary>The backend's position in the service's segment when last seen.</summary>
     public uint BackendIndex { get; init; }
 
+    /// <summary>The connection's identity: two entries belong together if it is the same.</summary>
     public ulong CreatedNs { get; init; }
     public ulong LastSeenNs { get; init; }
 
@@ -75,9 +80,18 @@ public readonly record struct Ct
     public ulong Packets { get; init; }
 
     public ulong Bytes { get; init; }
+
+    /// <summary><see cref="Node.Epoch"/> when the frontends were last asked about this connection.</summary>
+    public uint Epoch { get; init; }
+
+    private readonly uint _pad1;
 }
 
-/// <summary><c>struct ebc_way_back</c>: from whom, and over which device, somebody outside asked a pod.</summary>
+/// <summary><c>struct ebc_ct_load</c>: entries of the two connection tables, about; what programs insert they add, the agent writes what it has counted.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct CtLoad(uint Tcp, uint Any);
+
+/// <summary><c>struct ebc_way_back</c>: the neighbour and the device by which a client outside of the cluster asked a pod.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct WayBack(uint Ifindex, MacAddr PeerMac, MacAddr OwnMac);
 

@@ -41,17 +41,19 @@ public enum Reason : byte
     NoTunnel = 21,
     TunnelPeer = 22,
     TunnelSource = 23,
+    TunnelPort = 24,
+    UplinkSource = 25,
+    NoConnection = 26,
+    Untracked = 27,
 }
 
-/// <summary><c>struct ebc_metric</c>: one CPU's share of a counter. The index is reason * <see cref="HookCount"/> + hook.</summary>
+/// <summary><c>struct ebc_metric</c>: one CPU's share of a counter.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Metric(ulong Packets, ulong Bytes)
 {
     public const int HookCount = 7;
-    public const int ReasonCount = 24;
+    public const int ReasonCount = 28;
     public const Reason FirstDrop = Reason.SourceAddress;
-
-    public static uint Index(Reason reason, Hook hook) => (uint)reason * HookCount + (uint)hook;
 }
 
 /// <summary><c>struct ebc_event</c>: a record of the ring buffer.</summary>

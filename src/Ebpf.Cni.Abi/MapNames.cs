@@ -10,7 +10,14 @@ public static class MapNames
     /// <summary>Which backend an unconnected datagram socket goes to.</summary>
     public const string SockFlow = "ebc_sockflow_v1";
 
-    public const string Conntrack = "ebc_ct_v2";
+    /// <summary>TCP connections.</summary>
+    public const string ConntrackTcp = "ebc_ct_tcp_v3";
+
+    /// <summary>Flows of all other protocols.</summary>
+    public const string ConntrackAny = "ebc_ct_any_v3";
+
+    /// <summary>A global of the programs: how full these two are, about.</summary>
+    public const string ConntrackLoad = "ebc_ctload_v1";
 
     /// <summary>By which way pods answer those outside who asked them directly, or by another node that kept their source.</summary>
     public const string Return = "ebc_return_v1";
@@ -19,7 +26,9 @@ public static class MapNames
     public const string Fragment = "ebc_frag_v1";
 
     public const string Endpoint = "ebc_ep_v1";
-    public const string Metric = "ebc_metric_v3";
+
+    /// <summary>What each CPU has for itself: counters, token buckets, and working memory that says nothing from one packet to the next.</summary>
+    public const string Cpu = "ebc_cpu_v1";
 
     /// <summary>Session affinity.</summary>
     public const string Affinity = "ebc_aff_v1";
@@ -33,17 +42,14 @@ public static class MapNames
     /// <summary>What destinations are: pods, nodes, exempt from masquerading; and through which tunnel they are reached.</summary>
     public const string Ipcache = "ebc_ipcache_v2";
 
-    /// <summary>This node's end of all tunnels.</summary>
-    public const string Overlay = "ebc_overlay_v1";
+    /// <summary>A global of the programs: the node's addresses, its end of all tunnels, the epoch of the frontends.</summary>
+    public const string Node = "ebc_node_v1";
 
-    /// <summary>The node's addresses, by device.</summary>
+    /// <summary>The uplinks' addresses, by device.</summary>
     public const string Uplink = "ebc_uplink_v1";
 
     /// <summary>The addresses of a pod's network namespace.</summary>
     public const string Netns = "ebc_netns_v1";
-
-    /// <summary>Working memory of the packet programs; says nothing from one packet to the next.</summary>
-    public const string Scratch = "ebc_scratch_v1";
 
     public const string Events = "ebc_events_v1";
 

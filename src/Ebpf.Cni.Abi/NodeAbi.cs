@@ -45,13 +45,23 @@ public readonly record struct Overlay(uint Ifindex, uint Vni, uint Mtu, U16Be Po
     private readonly ushort _pad0 = 0;
 }
 
-/// <summary><c>struct ebc_uplink_key</c>: 0 stands for the node itself, the addresses by which others know it.</summary>
+/// <summary><c>struct ebc_uplink_key</c>.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct UplinkKey(uint Ifindex);
 
 /// <summary><c>struct ebc_uplink</c>: the addresses that masquerading uses on a device; all zero where there is none of a family.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Uplink(Addr V4, Addr V6);
+
+/// <summary><c>struct ebc_node</c>: what the agent tells all programs about the node; a global that they share.</summary>
+/// <param name="Own">The addresses by which others know the node.</param>
+/// <param name="Overlay">Its end of all tunnels.</param>
+/// <param name="Epoch">Counts the changes of frontends: odd while the agent changes them, another number afterwards.</param>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Node(Uplink Own, Overlay Overlay, uint Epoch)
+{
+    private readonly uint _pad0 = 0;
+}
 
 /// <summary><c>struct ebc_netns_key</c>: the network namespace of a pod on this node (SO_NETNS_COOKIE, Linux 5.14).</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]

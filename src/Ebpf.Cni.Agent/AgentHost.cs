@@ -98,6 +98,7 @@ public static partial class AgentHost
             KeepExternalSource = options.ExternalSource == ExternalSource.Keep,
             BindGuard = options.BindGuard,
             ConntrackTimeouts = options.ConntrackTimeouts,
+            TunnelPort = options.EffectiveRouting is RoutingMode.Auto or RoutingMode.Tunnel ? options.TunnelPort : (ushort)0,
             DropEvents = options.DropLog,
             ServiceTableSize = options.ServiceTableSize,
             BackendTableSize = options.BackendTableSize,

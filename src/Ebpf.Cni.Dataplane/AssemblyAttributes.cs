@@ -1,3 +1,4 @@
 using System.Runtime.CompilerServices;
 
 [assembly: InternalsVisibleTo("Ebpf.Cni.Dataplane.Tests")]
+[assembly: InternalsVisibleTo("Ebpf.Cni.Bpf.Tests")]

@@ -54,6 +54,15 @@ public sealed record DataplaneOptions
     /// <summary>Report drops through the ring buffer.</summary>
     public bool DropEvents { get; init; } = true;
 
+    /// <summary>ICMP errors and resets that the programs send, per second and CPU; 0: none.</summary>
+    public uint RefusalRate { get; init; } = 1000;
+
+    /// <summary>Drop records per second and CPU; 0: none.</summary>
+    public uint DropRecordRate { get; init; } = 1000;
+
+    /// <summary>UDP port of the cluster's tunnels, to which pods may not send; 0: there are none.</summary>
+    public ushort TunnelPort { get; init; }
+
     /// <summary>Frontends.</summary>
     public uint ServiceTableSize { get; init; } = 524288;
 

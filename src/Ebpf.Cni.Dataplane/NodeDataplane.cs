@@ -48,17 +48,18 @@ public sealed class NodeDataplane : IDisposable
             using var maps = new MapLoader(pins, options, _notices);
             maps.Tidy();
             var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
-            var loader = new ProgramLoader(options, maps, ConfigFor(options, hostServices));
+            var loader = new ProgramLoader(options, maps, ConfigFor(options, pins));
             BpfProgram reap;
             using (var pod = loader.Load(ProgramLoader.Pod))
                 Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
             using (var uplink = loader.Load(ProgramLoader.Uplink))
             {
-                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, hostServices));
+                Globals = Own(new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node))));
+                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Globals, Features.Tcx, hostServices));
                 reap = Own(uplink.GetProgram("ebc_ct_reap"));
             }
             using (var overlay = loader.Load(ProgramLoader.Overlay))
-                Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), OpenMap(pins, MapNames.Overlay)));
+                Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), Globals));
             using (var socket = loader.Load(ProgramLoader.Socket))
                 Sockets = Own(new SocketPrograms(pins, socket));
 
@@ -88,15 +89,17 @@ public sealed class NodeDataplane : IDisposable
             new ServiceTables(
                 new KernelTable<SvcKey, Svc>(OpenMap(pins, MapNames.Service)),
                 new KernelBackendArray(backends),
-                new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))),
+                new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))) { Changing = Globals.Changing },
             options.SegmentRest, time);
         Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), OpenMap(pins, MapNames.Netns));
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
-        Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), new BpfReaper(reap), options.ConntrackTimeouts, time);
+        Conntrack = Own(new ConntrackTable(
+            BpfMap.OpenPinned(pins.Map(MapNames.ConntrackTcp)), BpfMap.OpenPinned(pins.Map(MapNames.ConntrackAny)),
+            new ConntrackLoad(BpfMap.OpenPinned(pins.Map(MapNames.ConntrackLoad))), new BpfReaper(reap), options.ConntrackTimeouts, time));
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
         StaleSockets = Own(new StaleSockets(OpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
             Services.Reached = StaleSockets.Reached;
-        Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
+        Counters = new DropCounters(OpenMap(pins, MapNames.Cpu));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
         Routes = new RouteTable(Own(new KernelRoutes()));
         _counters =
@@ -120,6 +123,9 @@ public sealed class NodeDataplane : IDisposable
     public PodPrograms Pods { get; }
 
     public UplinkPrograms Uplinks { get; } 
+
+    /// <summary>What all programs are told of the node.</summary>
+    internal NodeGlobals Globals { get; }
 
     /// <summary>This node's end of the tunnels to other nodes.</summary>
     public NodeOverlay Overlay { get; }
@@ -163,7 +169,8 @@ public sealed class NodeDataplane : IDisposable
     public ImmutableArray<TableUsage> Usage()
     {
         var (frontends, backends, sourceRanges) = Services.Usage();
-        return [frontends, backends, sourceRanges, Endpoints.Usage(), Ipcache.Usage(), Conntrack.Usage(), .. _counters.Select(count => count())];
+        var conntrack = Conntrack.Usage();
+        return [frontends, backends, sourceRanges, Endpoints.Usage(), Ipcache.Usage(), conntrack.Tcp, conntrack.Any, .. _counters.Select(count => count())];
     }
 
     public void Dispose()
@@ -173,27 +180,43 @@ public sealed class NodeDataplane : IDisposable
         _owned.Clear();
     }
 
-    private Config ConfigFor(DataplaneOptions options, bool hostServices) => new(
+    private Config ConfigFor(DataplaneOptions options, PinLayout pins) => new(
         (Features.RedirectPeer ? ConfigFlags.RedirectPeer : 0)
         | (Features.SetRetval ? ConfigFlags.SetRetval : 0)
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
         | ConfigFlags.TcServices
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
-        | (hostServices ? ConfigFlags.HostServices : 0)
+        | (Features.CoarseClock ? ConfigFlags.CoarseClock : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.Chained ? ConfigFlags.Chained : 0)
         | (options.BindGuard ? ConfigFlags.BindGuard : 0),
-        options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts);
+        options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts, options.RefusalRate, options.DropRecordRate,
+        EntriesOf(pins, MapNames.ConntrackTcp, options.ConntrackTableSize), EntriesOf(pins, MapNames.ConntrackAny, options.ConntrackTableSize),
+        U16Be.FromHost(options.TunnelPort));
+
+    // A pinned table that cannot grow keeps its size.
+    private static uint EntriesOf(PinLayout pins, string map, uint wanted)
+    {
+        if (!BpfMap.TryOpenPinned(pins.Map(map), out var pinned))
+            return wanted;
+        using (pinned)
+            return pinned.Info.MaxEntries;
+    }
 
     /// <summary>
     /// After a start with socket hooks, connections that the node made without them are still translated packet by packet: the programs that do so stay as long as there are any.
     /// </summary>
     private bool KeepsHostTranslation(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
-        if (!UplinkPrograms.WasOnLoopback(pins, Features.Tcx) || !BpfMap.TryOpenPinned(pins.Map(MapNames.Conntrack), out var map))
+        if (!UplinkPrograms.WasOnLoopback(pins, Features.Tcx) || !BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackTcp), out var tcp))
             return false;
-        using var conntrack = new ConntrackTable(map, new NoReaper(), options.ConntrackTimeouts, time);
+        if (!BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackAny), out var any))
+        {
+            tcp.Dispose();
+            return false;
+        }
+        using var conntrack = new ConntrackTable(tcp, any, null, new NoReaper(), options.ConntrackTimeouts, time);
         using var netlink = RouteNetlink.Open();
         if (!conntrack.HasServiceClient(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
             return false;

@@ -22,6 +22,8 @@ internal static class BpfObjects
             .Where(id => id != 0).Select(opened.Btf.Resolve).OfType<BtfComposite>().ToList();
         if (opened.Maps.Any(m => m.Name == MapNames.Events))
             types.Add(opened.Btf.FindStruct("ebc_event") ?? throw new InvalidOperationException("BTF lost struct ebc_event"));
+        types.AddRange(opened.Maps.Where(m => m.Name[0] != '.').SelectMany(m => opened.Btf.DataSection(".data." + m.Name)?.Variables ?? [])
+            .Select(v => opened.Btf.Resolve(v.TypeId)).OfType<BtfComposite>());
         types.AddRange(opened.Btf.DataSection(".rodata")!.Variables.Select(v => opened.Btf.Resolve(v.TypeId)).OfType<BtfComposite>());
         return [.. types.DistinctBy(t => t.Name)];
     }

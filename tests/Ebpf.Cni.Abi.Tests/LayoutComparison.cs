@@ -1,3 +1,5 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
 using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Abi.Tests;
@@ -83,6 +85,12 @@ internal sealed class LayoutComparison(Btf btf, Func<string, Type?> findMirror)
                 if (findMirror(Names.Type(inner.Name)) != field)
                     _problems.Add($"{where} is a struct {inner.Name}, but {field.Name} in C#");
                 Struct(inner);
+                break;
+            case BtfArray array when field.GetCustomAttribute<InlineArrayAttribute>() is { } inline:
+                _seen.Add(field);
+                if (inline.Length != array.Count)
+                    _problems.Add($"{where} has {array.Count} elements, {field.Name} {inline.Length}");
+                Kind(where + "[]", btf.Resolve(array.ElementTypeId), btf.TypeName(array.ElementTypeId), Mirror.ElementOf(field));
                 break;
             case BtfArray array:
                 // an array as one C# field: a struct of as many leaves, each the element

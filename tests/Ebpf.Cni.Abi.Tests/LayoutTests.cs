@@ -27,6 +27,11 @@ public sealed class LayoutTests
         using var opened = BpfObjects.Open(name);
         foreach (var map in opened.Maps.Where(m => m.Name[0] != '.' && m.Type != BpfMapType.RingBuffer))
         {
+            if (opened.Btf.DataSection(".data." + map.Name) is { } global)
+            {
+                Assert.Equal(map.ValueSize, Assert.Single(global.Variables).Size);
+                continue;
+            }
             Assert.True(map.KeyTypeId != 0 && map.ValueTypeId != 0, $"{map.Name} has sizes but no types");
             Assert.Equal(map.KeySize, opened.Btf.SizeOf(map.KeyTypeId));
             Assert.Equal(map.ValueSize, opened.Btf.SizeOf(map.ValueTypeId));
@@ -95,11 +100,12 @@ public sealed class LayoutTests
     }
 
     [Fact]
-    public void The_metric_array_has_a_place_for_every_reason_at_every_hook()
+    public void There_is_a_counter_for_every_reason_at_every_hook()
     {
-        using var opened = BpfObjects.Open("pod");
-        Assert.Equal((uint)(Metric.HookCount * Metric.ReasonCount), opened.Maps.Single(m => m.Name == MapNames.Metric).MaxEntries);
         Assert.Equal(Metric.HookCount, Enum.GetValues<Hook>().Length);
         Assert.Equal(Metric.ReasonCount, Enum.GetValues<Reason>().Length);
+        Assert.InRange(Metric.HookCount, 1, CpuMetrics.HookSlots);
+        Assert.InRange(Metric.ReasonCount, 1, CpuMetrics.ReasonSlots);
+        Assert.InRange(Enum.GetValues<Ration>().Length, 1, CpuBuckets.Count);
     }
 }

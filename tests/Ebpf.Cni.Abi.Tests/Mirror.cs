@@ -29,11 +29,14 @@ internal static class Mirror
             bytes[at] = 1;
             var value = read.Invoke(null, [bytes]);
             for (var f = 0; f < fields.Length; f++)
-                if (!fields[f].GetValue(value)!.Equals(Activator.CreateInstance(fields[f].FieldType)))
+                if (((byte[])Generic(nameof(Bytes), fields[f].FieldType).Invoke(null, [fields[f].GetValue(value)])!).AsSpan().ContainsAnyExcept((byte)0))
                     owners[f].Add(at);
         }
         return [.. fields.Select((f, i) => Place(type, f, owners[i])).OrderBy(f => f.Offset)];
     }
+
+    /// <summary>Of an inline array.</summary>
+    public static Type ElementOf(Type array) => array.GetFields(BindingFlags.Instance | BindingFlags.NonPublic).Single().FieldType;
 
     private static MirrorField Place(Type type, FieldInfo field, List<int> bytes)
     {
@@ -53,6 +56,13 @@ internal static class Mirror
 
     private static MethodInfo Generic(string method, Type type) =>
         typeof(Mirror).GetMethod(method, BindingFlags.Static | BindingFlags.NonPublic)!.MakeGenericMethod(type);
+
+    // not Equals: that of an inline array throws
+    private static byte[] Bytes<T>(object boxed) where T : unmanaged
+    {
+        var value = (T)boxed;
+        return MemoryMarshal.AsBytes(new ReadOnlySpan<T>(ref value)).ToArray();
+    }
 
     private static int SizeOf<T>() => Unsafe.SizeOf<T>();
 

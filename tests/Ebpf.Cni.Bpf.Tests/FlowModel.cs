@@ -39,18 +39,23 @@ internal sealed class FlowModel
     {
         var key = (request.Src, request.Sport, frontend, request.Protocol);
         var known = _forward.GetValueOrDefault(key);
-        // a SYN takes the entry of what is over with it, even if it is refused
-        if (known is not null && Opens(request) && !Reusable(known))
-            _forward.Remove(key);
-        var open = request.Protocol == IpProtocol.Tcp && !Opens(request);
-        if (open && known is not null)
+        var opens = request.Protocol != IpProtocol.Tcp || Opens(request);
+        if (known is not null && opens && !Reusable(known))
+            known = Forget(key, known);
+        if (known is not null && !(opens && Movable(known)))
             return new Expected(Reason.Service, [known.Backend]);
-        if (!_services.TryGetValue((frontend, request.Protocol), out var service))
+        var found = _services.TryGetValue((frontend, request.Protocol), out var service);
+        if (known is not null && found && service.Backends.Contains(known.Backend))
+            return new Expected(Reason.Service, [known.Backend]);
+        // what may move does not come back to a backend that was none for a while
+        if (known is not null)
+            Forget(key, known);
+        if (!found)
             return Expected.Untouched;
+        if (!opens)
+            return new Expected(Reason.NoConnection, []);
         if (service.Backends.Length == 0)
             return new Expected(service.Flags.HasFlag(SvcFlags.DropEmpty) ? Reason.NoLocalBackend : Reason.NoBackend, []);
-        if (!open && known is not null && Reusable(known) && service.Backends.Contains(known.Backend))
-            return new Expected(Reason.Service, [known.Backend]);
         return new Expected(Reason.Service, service.Backends);
     }
 
@@ -71,16 +76,8 @@ internal sealed class FlowModel
         Seen(known, request.Flags, reply: false);
     }
 
-    /// <summary>Must a request with these answers be new? Only then is a choice free.</summary>
-    public bool IsFresh(Packet request, string frontend)
-    {
-        var known = _forward.GetValueOrDefault((request.Src, request.Sport, frontend, request.Protocol));
-        if (known is null)
-            return true;
-        if (request.Protocol == IpProtocol.Tcp && !Opens(request))
-            return false;
-        return !(Reusable(known) && _services[(frontend, request.Protocol)].Backends.Contains(known.Backend));
-    }
+    /// <summary>Was the choice free? To be asked after <see cref="Forward"/>.</summary>
+    public bool IsFresh(Packet request, string frontend) => !_forward.ContainsKey((request.Src, request.Sport, frontend, request.Protocol));
 
     public static void Answered(Connection connection, TcpFlags flags)
     {
@@ -95,6 +92,16 @@ internal sealed class FlowModel
             connection.Flags |= reply ? CtFlags.FinReply : CtFlags.FinForward;
         connection.State = TcpModel.Next(connection.State, flags, reply, connection.Flags.HasFlag(CtFlags.SeenReply));
     }
+
+    private Connection? Forget((string, ushort, string, IpProtocol) key, Connection known)
+    {
+        _forward.Remove(key);
+        _reply.Remove((known.Request.Src, known.Request.Sport, known.Backend, known.Request.Protocol));
+        return null;
+    }
+
+    /// <summary>Datagrams, and handshakes without an answer.</summary>
+    private static bool Movable(Connection known) => known.Request.Protocol != IpProtocol.Tcp || known.State == CtState.SynSent;
 
     private static bool Reusable(Connection known) =>
         known.Request.Protocol != IpProtocol.Tcp || known.State is not (CtState.TimeWait or CtState.Close);

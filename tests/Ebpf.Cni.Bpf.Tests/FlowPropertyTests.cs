@@ -85,11 +85,11 @@ public sealed class FlowPropertyTests
                 Assert.Equal(PodPrograms.Ok, sent.ReturnValue);
                 SamePacket.Equal(request, sent.Packet);
                 return false;
-            case Reason.NoLocalBackend:
+            case Reason.NoLocalBackend or Reason.NoConnection:
                 Assert.Equal(PodPrograms.Shot, sent.ReturnValue);
                 return false;
             case Reason.NoBackend:
-                Assert.Equal(request.Flags.HasFlag(TcpFlags.Rst) ? PodPrograms.Shot : PodPrograms.Redirect, sent.ReturnValue);
+                Assert.Equal(PodPrograms.Redirect, sent.ReturnValue);
                 return false;
         }
         var fresh = model.IsFresh(request, frontend);

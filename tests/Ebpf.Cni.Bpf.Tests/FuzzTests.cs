@@ -25,7 +25,7 @@ public sealed class FuzzTests
     [InlineData(Hook.HostEgress, ConfigFlags.None), InlineData(Hook.OverlayEgress, ConfigFlags.None)]
     public void Nothing_is_edited_out_of_place(Hook hook, ConfigFlags more)
     {
-        using var pod = new PodPrograms(PodPrograms.Usual | ConfigFlags.Masquerade | ConfigFlags.HostServices | more).WithPods();
+        using var pod = new PodPrograms(PodPrograms.Usual | ConfigFlags.Masquerade | more).WithPods();
         AddServices(pod);
         if (hook == Hook.OverlayEgress)
             AddTunnel(pod);

@@ -38,22 +38,9 @@ public sealed class HostServiceWireTests
     public void A_node_port_is_reached_by_the_loopback_address(bool v6, ProtocolType protocol, Backend backend) =>
         Reach(v6 ? "::1" : "127.0.0.1", v6, protocol, backend);
 
-    [Fact]
-    public void Without_the_option_nothing_but_refusals_meets_the_nodes_packets()
-    {
-        using var town = new Town(ConfigFlags.None);
-        town.TranslateTheNodesOwn();
-        using var server = Town.Socket(town.Server, Address.Server4, ProtocolType.Udp);
-        town.Programs.AddService(Address.At(Address.Vip4, 30080), IpProtocol.Udp, server.LocalEndPoint!.ToString()!);
-        using var client = Town.Caller(town.Node, v6: false, ProtocolType.Udp);
-        client.SendTo("hello"u8, IPEndPoint.Parse(Address.At(Address.Vip4, 30080)));
-        Assert.Equal(0UL, town.Programs.Count(Reason.Service, Hook.HostEgress));
-        Assert.True(town.Programs.Count(Reason.Forwarded, Hook.HostEgress) > 0, town.Programs.Counts());
-    }
-
     private static void Reach(string frontend, bool v6, ProtocolType protocol, Backend backend)
     {
-        using var town = new Town(ConfigFlags.HostServices | ConfigFlags.RedirectPeer);
+        using var town = new Town(ConfigFlags.RedirectPeer);
         town.TranslateTheNodesOwn();
         var (where, address) = backend switch
         {

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Bpf.Tests.Fixtures;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Ebpf.Cni.Abi;
@@ -13,12 +14,14 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
     private const ulong Second = 1_000_000_000;
 
     private readonly BpfProgram _reap;
-    private readonly BpfMap _conntrack, _stats;
+    private readonly ConntrackMaps _conntrack;
+    private readonly BpfMap _stats;
 
     public ReapTests(Loaded loaded)
     {
         (_reap, _conntrack, _stats) = (loaded.Program, loaded.Conntrack, loaded.Stats);
-        Empty<CtKey, Ct>(_conntrack);
+        foreach (var (key, _) in _conntrack.ReadAll())
+            _conntrack.Delete(key);
         Empty<StatKey, Stat>(_stats);
     }
 
@@ -31,22 +34,22 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
         {
             Requires.Root();
             _object = BpfObject.Open(Repository.BpfObject("uplink"));
-            _object.SetReadOnlyGlobal(MapNames.Config, new Config(ConfigFlags.None, 32768, 65535, 0, new CtTimeouts(60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73)));
-            _object.SetMaxEntries(MapNames.Conntrack, 16384);
+            _object.SetReadOnlyGlobal(MapNames.Config, new Config(ConfigFlags.None, 32768, 65535, 0, new CtTimeouts(60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74), 0, 0, 0, 0, default));
+            _object.SetMaxEntries(MapNames.ConntrackTcp, 16384);
+            _object.SetMaxEntries(MapNames.ConntrackAny, 16384);
             _object.Load();
             Program = _object.GetProgram("ebc_ct_reap");
-            Conntrack = _object.GetMap(MapNames.Conntrack);
+            Conntrack = new ConntrackMaps(_object.GetMap(MapNames.ConntrackTcp), _object.GetMap(MapNames.ConntrackAny));
             Stats = _object.GetMap(MapNames.Stat);
         }
 
         internal BpfProgram Program { get; }
-        internal BpfMap Conntrack { get; }
+        internal ConntrackMaps Conntrack { get; }
         internal BpfMap Stats { get; }
 
         public void Dispose()
         {
             Program.Dispose();
-            Conntrack.Dispose();
             Stats.Dispose();
             _object.Dispose();
         }
@@ -146,7 +149,8 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
         var random = new Random(Seed.Next());
         for (var round = 0; round < 100; round++)
         {
-            Empty<CtKey, Ct>(_conntrack);
+            foreach (var (key, _) in _conntrack.ReadAll())
+            _conntrack.Delete(key);
             var model = new Dictionary<CtKey, Ct>();
             for (var i = 0; i < 100; i++)
                 Fill(model, random, i);

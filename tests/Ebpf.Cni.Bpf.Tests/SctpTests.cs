@@ -27,7 +27,7 @@ public sealed class SctpTests
             pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Sctp, Address.At(Address.Remote(v6), port));
             var request = Request(v6) with
             {
-                Sport = (ushort)random.Next(1, 65536), Payload = payload, Padding = random.Next(3) == 0 ? random.Next(20) : 0,
+                Sport = (ushort)(1000 + i), Payload = payload, Padding = random.Next(3) == 0 ? random.Next(20) : 0,
                 Extensions = v6 && random.Next(3) == 0 ? [new Extension(60, new byte[6])] : [], Options = v6 || random.Next(3) > 0 ? [] : [1, 1, 1, 1],
             };
             var towards = request with { Dst = Address.Remote(v6), Dport = port };

@@ -130,7 +130,7 @@ public sealed class SocketAffinityTests
         Assert.Equal(MadeUp(sandbox.NodeCookie), OnlyClient());
 
         sandbox.Netns.Update(new NetnsKey(sandbox.PodCookie), new Netns(Addr.Parse(Address.Client4), Addr.Parse(Address.Client6)));
-        sandbox.Uplinks.Update(new UplinkKey(0), new Uplink(Addr.Parse(Address.Remote4), Addr.Parse(Address.Remote6)));
+        sandbox.Node.SetOwn(Addr.Parse(Address.Remote4), Addr.Parse(Address.Remote6));
         sandbox.Run(Serve);
         Assert.Equal(Addr.Parse(pod), OnlyClient());
         sandbox.RunOnNode(Serve);

@@ -109,7 +109,7 @@ public sealed class SocketReachTests
     {
         using var sandbox = new SocketSandbox();
         sandbox.Netns.Update(new NetnsKey(sandbox.PodCookie), new Netns(Addr.Parse(Address.Client4), Addr.Parse(Address.Client6)));
-        sandbox.Uplinks.Update(new UplinkKey(0), new Uplink(Addr.Parse(Address.Remote4), Addr.Parse(Address.Remote6)));
+        sandbox.Node.SetOwn(Addr.Parse(Address.Remote4), Addr.Parse(Address.Remote6));
         var v6 = IPEndPoint.Parse(service).AddressFamily == AddressFamily.InterNetworkV6;
         SrangeKey Only(string address) => new(32 + 128, U32Be.FromHost(1), Addr.Parse(address));
         void Serve(SocketError expected)

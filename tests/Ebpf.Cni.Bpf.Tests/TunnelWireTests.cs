@@ -108,7 +108,7 @@ public sealed class TunnelWireTests
     public void Without_socket_hooks_the_nodes_own_connections_take_the_tunnel(bool underlay, bool v6, ProtocolType protocol)
     {
         // the answers have the service's address again, which no route leads to by way of the tunnel
-        using var town = new TunnelTown(underlay, Usual | ConfigFlags.HostServices, strict: underlay);
+        using var town = new TunnelTown(underlay, Usual, strict: underlay);
         town.One.TranslateItsOwn();
         Assert.Equal(town.One.At(v6), Serve(town, town.One.Namespace, Address.Vip(v6), town.Other.Pod, Address.Remote(v6), protocol, protocol == ProtocolType.Tcp ? Bulk : 1200));
         Assert.True(town.One.Programs.Count(Reason.Service, Hook.HostEgress) > 0, town.One.Programs.Counts());
@@ -148,6 +148,9 @@ public sealed class TunnelWireTests
     }
 
     private static void NothingLost(TunnelTown.Node node) => Assert.False(
-        Enum.GetValues<Hook>().Any(hook => Enum.GetValues<Reason>().Any(reason => reason >= Metric.FirstDrop && node.Programs.Count(reason, hook) > 0)),
+        Enum.GetValues<Hook>().Any(hook => Enum.GetValues<Reason>().Any(reason => reason >= Metric.FirstDrop && !IsSmallTalk(reason, hook) && node.Programs.Count(reason, hook) > 0)),
         node.Programs.Counts());
+
+    // a kernel greets routers and joins groups on every link that comes up
+    private static bool IsSmallTalk(Reason reason, Hook hook) => (reason, hook) == (Reason.LinkLocal, Hook.PodEgress);
 }

@@ -46,7 +46,7 @@ public sealed class VlanWireTests
     [Theory, InlineData(false), InlineData(true)]
     public void A_tagged_frame_that_leaves_was_seen_by_the_VLAN_device(bool v6)
     {
-        using var town = new Town(ConfigFlags.HostServices);
+        using var town = new Town(ConfigFlags.None);
         var lower = town.Node.Run(() =>
         {
             using var netlink = RouteNetlink.Open();

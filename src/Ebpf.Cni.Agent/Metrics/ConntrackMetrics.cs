@@ -16,8 +16,8 @@ public sealed class ConntrackMetrics
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
         var buckets = new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.001, 2, 15) };
         _connections = factory.CreateGauge("ebpf_cni_conntrack_connections", "Live connections at the last sweep, by state.", ["state"]);
-        _fill = factory.CreateGauge("ebpf_cni_conntrack_fill_ratio", "Used share of the connection table at the last sweep, from 0 to 1.");
-        _reaped = factory.CreateCounter("ebpf_cni_conntrack_reaped_total", "Finished entries removed by sweeps.");
+        _fill = factory.CreateGauge("ebpf_cni_conntrack_fill_ratio", "Used share of a connection table at the last sweep, from 0 to 1: of TCP, and of all else.", ["table"]);
+        _reaped = factory.CreateCounter("ebpf_cni_conntrack_reaped_total", "Finished connections removed by sweeps.");
         _sweep = factory.CreateHistogram("ebpf_cni_conntrack_sweep_duration_seconds", "Time of one pass over the connection table.", buckets);
         _purge = factory.CreateHistogram(
             "kubeproxy_conntrack_reconciler_sync_duration_seconds", "Time to remove the entries of backends that serve no more.", buckets);
@@ -32,7 +32,8 @@ public sealed class ConntrackMetrics
         ArgumentNullException.ThrowIfNull(result);
         foreach (var state in Enum.GetValues<CtState>())
             _connections.WithLabels(LabelText.Snake(state)).Set(result.ByState.GetValueOrDefault(state));
-        _fill.Set(result.Usage.Size == 0 ? 0 : (double)result.Usage.Entries / result.Usage.Size);
+        _fill.WithLabels("tcp").Set(ConntrackUsage.Share(result.Usage.Tcp));
+        _fill.WithLabels("other").Set(ConntrackUsage.Share(result.Usage.Any));
         _reaped.Inc(result.Reaped);
         _sweep.Observe(taken.TotalSeconds);
     }

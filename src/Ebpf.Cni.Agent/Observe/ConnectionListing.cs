@@ -41,7 +41,7 @@ internal static class ConnectionListing
 {
     public static ConntrackAnswer Of(ConnectionList list, KnownNames names) => new()
     {
-        Entries = list.Usage.Entries,
+        Entries = list.Usage.Connections,
         Size = list.Usage.Size,
         Total = list.Matching,
         Connections = [.. list.Connections.Select(c => Line(c, names))],

@@ -16,22 +16,23 @@ namespace Ebpf.Cni.Agent.Observe;
 /// <param name="Names">What ids stand for.</param>
 internal sealed record ConntrackListing(ConntrackTop Top, SweepResult? Last, IReadOnlyDictionary<uint, ServicePortName> Names)
 {
-    private double Fill => Top.Usage.Size == 0 ? 0 : (double)Top.Usage.Entries / Top.Usage.Size;
+    private double Fill => Top.Usage.Fill;
 
     private ImmutableSortedDictionary<CtState, int> States => Last?.ByState ?? ImmutableSortedDictionary<CtState, int>.Empty;
 
     public byte[] Text()
     {
         var text = new StringBuilder();
-        Line($"entries      {Top.Usage.Entries} of {Top.Usage.Size} ({Fill:0.0 %})");
+        foreach (var (name, table) in new[] { ("tcp", Top.Usage.Tcp), ("other", Top.Usage.Any) })
+            Line($"{name,-12} {table.Entries} of {table.Size} ({ConntrackUsage.Share(table):0.0 %})");
         foreach (var (state, count) in States)
             Line($"{LabelText.Snake(state),-12} {count}");
-        Line($"\n{"ENTRIES",8}  CLIENT");
+        Line($"\n{"CONNECTIONS",11}  CLIENT");
         foreach (var client in Top.Clients)
-            Line($"{client.Entries,8}  {client.Client}");
-        Line($"\n{"ENTRIES",8}  SERVICE");
+            Line($"{client.Connections,11}  {client.Client}");
+        Line($"\n{"CONNECTIONS",11}  SERVICE");
         foreach (var service in Top.Services)
-            Line($"{service.Entries,8}  {Name(service.ServiceId)}");
+            Line($"{service.Connections,11}  {Name(service.ServiceId)}");
         return Encoding.UTF8.GetBytes(text.ToString());
 
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
@@ -43,7 +44,7 @@ internal sealed record ConntrackListing(ConntrackTop Top, SweepResult? Last, IRe
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
         {
             writer.WriteStartObject();
-            writer.WriteNumber("entries"u8, Top.Usage.Entries);
+            writer.WriteNumber("connections"u8, Top.Usage.Connections);
             writer.WriteNumber("size"u8, Top.Usage.Size);
             writer.WriteNumber("fillRatio"u8, Fill);
             writer.WriteStartObject("states"u8);
@@ -52,11 +53,11 @@ internal sealed record ConntrackListing(ConntrackTop Top, SweepResult? Last, IRe
             writer.WriteEndObject();
             writer.WriteStartArray("clients"u8);
             foreach (var client in Top.Clients)
-                Holder(writer, "client", client.Client.ToString(), client.Entries);
+                Holder(writer, "client", client.Client.ToString(), client.Connections);
             writer.WriteEndArray();
             writer.WriteStartArray("services"u8);
             foreach (var service in Top.Services)
-                Holder(writer, "service", Name(service.ServiceId), service.Entries);
+                Holder(writer, "service", Name(service.ServiceId), service.Connections);
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
@@ -64,11 +65,11 @@ internal sealed record ConntrackListing(ConntrackTop Top, SweepResult? Last, IRe
         return buffer.WrittenSpan.ToArray();
     }
 
-    private static void Holder(Utf8JsonWriter writer, string kind, string name, int entries)
+    private static void Holder(Utf8JsonWriter writer, string kind, string name, int connections)
     {
         writer.WriteStartObject();
         writer.WriteString(kind, name);
-        writer.WriteNumber("entries"u8, entries);
+        writer.WriteNumber("connections"u8, connections);
         writer.WriteEndObject();
     }
 

@@ -15,8 +15,8 @@ public sealed record Connection(CtKey Key, Ct Forward, Ct? Reply, TimeSpan Age, 
 /// <summary>Connections of the table.</summary>
 /// <param name="Matching">All that were wanted.</param>
 /// <param name="Connections">Those of them that were used most recently, the latest first.</param>
-/// <param name="Usage">The table's.</param>
-public sealed record ConnectionList(int Matching, ImmutableArray<Connection> Connections, TableUsage Usage);
+/// <param name="Usage">The tables'.</param>
+public sealed record ConnectionList(int Matching, ImmutableArray<Connection> Connections, ConntrackUsage Usage);
 
 /// <content>For people: the connections themselves.</content>
 public sealed partial class ConntrackTable
@@ -34,10 +34,8 @@ public sealed partial class ConntrackTable
         var matching = 0;
         lock (_lock)
         {
-            var entries = 0;
-            _scan.Run((keys, values) =>
+            Scan((keys, values) =>
             {
-                entries += keys.Length;
                 for (var i = 0; i < keys.Length; i++)
                 {
                     if (IsReply(values[i]) || !wanted(keys[i], values[i]))
@@ -48,7 +46,6 @@ public sealed partial class ConntrackTable
                         latest.Dequeue();
                 }
             });
-            _entries = entries;
             var now = Now();
             var found = new List<Connection>(latest.Count);
             while (latest.TryDequeue(out var entry, out _))
@@ -61,7 +58,7 @@ public sealed partial class ConntrackTable
     private Connection Join(in CtKey key, in Ct forward, ulong now)
     {
         // The twin is the mirror of what the entry makes.
-        var reply = _map.TryLookup(new CtKey(forward.Dst, forward.Src, forward.Dport, forward.Sport, key.Proto), out Ct twin) && IsReply(twin) ? twin : (Ct?)null;
+        var reply = Of(key).TryLookup(new CtKey(forward.Dst, forward.Src, forward.Dport, forward.Sport, key.Proto), out var twin) && IsReply(twin) ? twin : (Ct?)null;
         var seen = Math.Max(forward.LastSeenNs, reply?.LastSeenNs ?? 0);
         return new Connection(key, forward, reply, Since(forward.CreatedNs, now), Since(seen, now), IsDead(forward, now) && (reply is not { } r || IsDead(r, now)));
     }

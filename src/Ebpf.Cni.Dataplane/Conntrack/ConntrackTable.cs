@@ -6,28 +6,30 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Conntrack;
 
 /// <summary>
-/// <c>ebc_ct_v2</c> from outside: what is dead goes, what lives is counted. Each pass reads the whole table in pieces, in memory that is kept for the next one. Reading
+/// <c>ebc_ct_tcp_v3</c> and <c>ebc_ct_any_v3</c> from outside: what is dead goes, what lives is counted. Each pass reads both tables in pieces, in memory that is kept for the next one. Reading
 /// does not make an entry look used: the LRU still gives up the ones that packets have not met for longest. Thread-safe; one pass at a time.
 /// </summary>
 public sealed partial class ConntrackTable : IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly BpfMap _map;
-    private readonly BpfMapScan<CtKey, Ct> _scan;
+    private readonly ConntrackMap _tcp, _any;
+    private readonly ConntrackLoad? _load;
     private readonly IReaper _reaper;
     private readonly TimeProvider _time;
     private readonly ulong[] _lifetimes;
     private readonly CtKey[] _dead;
-    private int _entries = -1;
 
-    /// <param name="map">The table; owned.</param>
+    /// <param name="tcp">The table of TCP; owned.</param>
+    /// <param name="any">The table of all else; owned.</param>
+    /// <param name="load">Told what a sweep has counted; owned.</param>
     /// <param name="reaper">Owned if it can be disposed.</param>
     /// <param name="timeouts">After which an entry is dead.</param>
     /// <param name="time">Its time stamps are the kernel's monotonic clock, as <see cref="TimeProvider.System"/> has it.</param>
-    internal ConntrackTable(BpfMap map, IReaper reaper, in CtTimeouts timeouts, TimeProvider time)
+    internal ConntrackTable(BpfMap tcp, BpfMap any, ConntrackLoad? load, IReaper reaper, in CtTimeouts timeouts, TimeProvider time)
     {
-        _map = map;
-        _scan = new BpfMapScan<CtKey, Ct>(map);
+        _tcp = new ConntrackMap(MapNames.ConntrackTcp, tcp);
+        _any = new ConntrackMap(MapNames.ConntrackAny, any);
+        _load = load;
         _reaper = reaper;
         _time = time;
         _lifetimes = Lifetimes(timeouts);
@@ -43,7 +45,7 @@ public sealed partial class ConntrackTable : IDisposable
             var count = new LiveCount();
             int dead = 0, reaped = 0;
             var now = Now();
-            _scan.Run((keys, values) =>
+            Scan((keys, values) =>
             {
                 for (var i = 0; i < keys.Length; i++)
                 {
@@ -61,7 +63,7 @@ public sealed partial class ConntrackTable : IDisposable
             });
             if (dead > 0)
                 reaped += _reaper.Reap(_dead.AsSpan(0, dead));
-            _entries = count.Entries;
+            _load?.Set(_tcp.Entries, _any.Entries);
             return new SweepResult(count.Entries, reaped, count.ByState(), count.Live, UsageNow());
         }
     }
@@ -80,18 +82,18 @@ public sealed partial class ConntrackTable : IDisposable
         lock (_lock)
         {
             var keys = new List<CtKey>();
-            _scan.Run((found, values) =>
+            Scan((found, values) =>
             {
                 for (var i = 0; i < found.Length; i++)
                     if (found[i].Proto is IpProtocol.Udp or IpProtocol.Sctp && values[i].ServiceId != 0
                         && backends.Contains(new GoneBackend(values[i].ServiceId, Backend(found[i], values[i]), BackendPort(found[i], values[i]), found[i].Proto)))
                         keys.Add(found[i]);
             });
-            return _map.DeleteBatch(CollectionsMarshal.AsSpan(keys));
+            return Delete(keys);
         }
     }
 
-    /// <summary>Who fills the table: the <paramref name="n"/> clients and service ports with most entries, dead ones that still take room included.</summary>
+    /// <summary>Who fills the table: the <paramref name="n"/> clients and service ports with most connections, dead ones that still take room included.</summary>
     public ConntrackTop Top(int n)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(n);
@@ -99,18 +101,16 @@ public sealed partial class ConntrackTable : IDisposable
         var services = new Dictionary<uint, int>();
         lock (_lock)
         {
-            var entries = 0;
-            _scan.Run((keys, values) =>
+            Scan((keys, values) =>
             {
-                entries += keys.Length;
                 for (var i = 0; i < keys.Length; i++)
                 {
-                    var client = IsReply(values[i]) ? values[i].Dst : keys[i].Src;
-                    CollectionsMarshal.GetValueRefOrAddDefault(clients, client, out _)++;
+                    if (IsReply(values[i]))
+                        continue;
+                    CollectionsMarshal.GetValueRefOrAddDefault(clients, keys[i].Src, out _)++;
                     CollectionsMarshal.GetValueRefOrAddDefault(services, values[i].ServiceId, out _)++;
                 }
             });
-            _entries = entries;
             return new ConntrackTop(
                 [.. clients.OrderByDescending(c => c.Value).ThenBy(c => c.Key).Take(n).Select(c => new ClientHolding(c.Key, c.Value))],
                 [.. services.OrderByDescending(s => s.Value).ThenBy(s => s.Key).Take(n).Select(s => new ServiceHolding(s.Key, s.Value))],
@@ -125,7 +125,7 @@ public sealed partial class ConntrackTable : IDisposable
         {
             var found = false;
             var now = Now();
-            _scan.Run((keys, values) =>
+            Scan((keys, values) =>
             {
                 for (var i = 0; i < keys.Length && !found; i++)
                     found = values[i].ServiceId != 0 && !IsReply(values[i]) && !IsDead(values[i], now)
@@ -136,22 +136,21 @@ public sealed partial class ConntrackTable : IDisposable
     }
 
     /// <summary>As the last pass found it; counts when there was none.</summary>
-    public TableUsage Usage()
+    public ConntrackUsage Usage()
     {
         lock (_lock)
         {
-            if (_entries < 0)
-            {
-                _entries = 0;
-                _scan.Run((keys, _) => _entries += keys.Length);
-            }
+            if (!_tcp.Counted)
+                Scan((_, _) => { });
             return UsageNow();
         }
     }
 
     public void Dispose()
     {
-        _map.Dispose();
+        _tcp.Dispose();
+        _any.Dispose();
+        _load?.Dispose();
         (_reaper as IDisposable)?.Dispose();
     }
 
@@ -167,14 +166,29 @@ public sealed partial class ConntrackTable : IDisposable
 
     private ulong Now() => (ulong)_time.GetElapsedTime(0, _time.GetTimestamp()).Ticks * (1_000_000 / TimeSpan.TicksPerMillisecond);
 
-    private TableUsage UsageNow() => new(MapNames.Conntrack, (uint)_entries, _map.Info.MaxEntries);
+    private ConntrackUsage UsageNow() => new(_tcp.Usage, _any.Usage);
+
+    private void Scan(BpfMapScan<CtKey, Ct>.Visitor visit)
+    {
+        _tcp.Scan(visit);
+        _any.Scan(visit);
+    }
+
+    private ConntrackMap Of(in CtKey key) => key.Proto == IpProtocol.Tcp ? _tcp : _any;
+
+    private int Delete(List<CtKey> keys)
+    {
+        var tcp = keys.Where(k => k.Proto == IpProtocol.Tcp).ToArray();
+        var any = keys.Where(k => k.Proto != IpProtocol.Tcp).ToArray();
+        return _tcp.Delete(tcp) + _any.Delete(any);
+    }
 
     private static ulong[] Lifetimes(in CtTimeouts t)
     {
         uint[] seconds =
         [
             t.SynSent, t.SynRecv, t.Established, t.FinWait, t.CloseWait, t.LastAck, t.TimeWait, t.Close, t.Udp, t.UdpStream,
-            t.SctpOpening, t.SctpEstablished, t.SctpClosing, t.Icmp,
+            t.SctpOpening, t.SctpEstablished, t.SctpClosing, t.Icmp, t.Generic,
         ];
         return Array.ConvertAll(seconds, s => s * 1_000_000_000UL);
     }

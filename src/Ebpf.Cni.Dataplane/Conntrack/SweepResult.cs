@@ -11,15 +11,15 @@ namespace Ebpf.Cni.Dataplane.Conntrack;
 /// Live connections to services by service port and backend, and what they have carried so far. What they carried is in <see cref="Observe.ServiceStats"/> only when they
 /// have ended.
 /// </param>
-/// <param name="Usage">The table's.</param>
+/// <param name="Usage">The tables'.</param>
 public sealed record SweepResult(
-    int Entries, int Reaped, ImmutableSortedDictionary<CtState, int> ByState, IReadOnlyDictionary<StatKey, Stat> Live, TableUsage Usage);
+    int Entries, int Reaped, ImmutableSortedDictionary<CtState, int> ByState, IReadOnlyDictionary<StatKey, Stat> Live, ConntrackUsage Usage);
 
-/// <summary>How many entries a client has.</summary>
-public readonly record struct ClientHolding(Addr Client, int Entries);
+/// <summary>How many connections a client has.</summary>
+public readonly record struct ClientHolding(Addr Client, int Connections);
 
-/// <summary>How many entries a service port has; 0 stands for masquerading alone.</summary>
-public readonly record struct ServiceHolding(uint ServiceId, int Entries);
+/// <summary>How many connections a service port has; 0 stands for masquerading alone.</summary>
+public readonly record struct ServiceHolding(uint ServiceId, int Connections);
 
-/// <summary>Who holds most entries, most first.</summary>
-public sealed record ConntrackTop(ImmutableArray<ClientHolding> Clients, ImmutableArray<ServiceHolding> Services, TableUsage Usage);
+/// <summary>Who holds most connections, most first.</summary>
+public sealed record ConntrackTop(ImmutableArray<ClientHolding> Clients, ImmutableArray<ServiceHolding> Services, ConntrackUsage Usage);

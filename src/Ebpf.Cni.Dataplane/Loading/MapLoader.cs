@@ -93,9 +93,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
 
     public void Dispose() => _growth.Dispose();
 
-    /// <summary>Working memory holds nothing from one packet to the next: each object has its own, and a new version may want more of it.</summary>
-    private static List<BpfMapSpec> Shared(BpfObject o) =>
-        [.. o.Maps.Where(m => m.Name.StartsWith(Prefix, StringComparison.Ordinal) && m.Name != MapNames.Scratch)];
+    private static List<BpfMapSpec> Shared(BpfObject o) => [.. o.Maps.Where(m => m.Name.StartsWith(Prefix, StringComparison.Ordinal))];
 
     private BpfMapSpec Sized(BpfObject unloaded, BpfMapSpec declared)
     {
@@ -109,7 +107,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
     {
         MapNames.Service => (options.ServiceTableSize, TableLimits.ServiceOption),
         MapNames.Backend => (options.BackendTableSize, TableLimits.BackendOption),
-        MapNames.Conntrack or MapNames.SockRev or MapNames.SockFlow => (options.ConntrackTableSize, TableLimits.ConntrackOption),
+        MapNames.ConntrackTcp or MapNames.ConntrackAny or MapNames.SockRev or MapNames.SockFlow => (options.ConntrackTableSize, TableLimits.ConntrackOption),
         MapNames.Endpoint or MapNames.Netns => (options.EndpointTableSize, TableLimits.EndpointOption),
         MapNames.SourceRange => (options.SourceRangeTableSize, TableLimits.SourceRangeOption),
         MapNames.Affinity => (options.AffinityTableSize, TableLimits.AffinityOption),

@@ -1,21 +1,21 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Dataplane.Cluster;
 
 namespace Ebpf.Cni.Dataplane.Overlay;
 
 /// <summary>
-/// This node's end of the tunnels to other nodes: the device, its programs, and <c>ebc_overlay_v1</c>, which tells the programs of pods and uplinks about it. Which
+/// This node's end of the tunnels to other nodes: the device, its programs, and what <see cref="NodeGlobals"/> tells all programs about it. Which
 /// destinations go through a tunnel is said by <see cref="Cluster.IpcacheTable"/>, and to the node's own sockets by <see cref="Routes.RouteTable"/>: tell them of the device
 /// after <see cref="Ensure"/>, and that there is none before <see cref="Remove"/>. In the network namespace of the calling thread; not thread-safe.
 /// </summary>
 public sealed class NodeOverlay : IDisposable
 {
-    private readonly BpfMap _table;
+    private readonly NodeGlobals _globals;
 
-    internal NodeOverlay(OverlayPrograms programs, BpfMap table)
+    internal NodeOverlay(OverlayPrograms programs, NodeGlobals globals)
     {
         Programs = programs;
-        _table = table;
+        _globals = globals;
     }
 
     public OverlayPrograms Programs { get; }
@@ -28,7 +28,7 @@ public sealed class NodeOverlay : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         var ifindex = OverlayDevice.Ensure(options);
-        _table.Update(0u, new Abi.Overlay((uint)ifindex, options.Vni, (uint)options.Mtu, U16Be.FromHost(options.Port)));
+        _globals.SetOverlay(new Abi.Overlay((uint)ifindex, options.Vni, (uint)options.Mtu, U16Be.FromHost(options.Port)));
         Programs.Apply(ifindex);
         OverlayDevice.SetUp(ifindex);
         return ifindex;
@@ -37,15 +37,11 @@ public sealed class NodeOverlay : IDisposable
     /// <summary>Takes away the device and its programs; idempotent.</summary>
     public void Remove(string device = OverlayOptions.DeviceName)
     {
-        _table.Update(0u, default(Abi.Overlay));
+        _globals.SetOverlay(default);
         Programs.Apply(null);
         OverlayDevice.Remove(device);
     }
 
     /// <summary>Closes descriptors; what there is stays.</summary>
-    public void Dispose()
-    {
-        Programs.Dispose();
-        _table.Dispose();
-    }
+    public void Dispose() => Programs.Dispose();
 }

@@ -5,7 +5,11 @@ using Ebpf.Cni.Dataplane.Tables;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>The tables of services in the kernel.</summary>
-internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBackendArray Backends, IKeyedTable<SrangeKey, Srange> SourceRanges);
+internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBackendArray Backends, IKeyedTable<SrangeKey, Srange> SourceRanges)
+{
+    /// <summary>Tells the programs that frontends are about to change; disposed when they have.</summary>
+    public Func<IDisposable>? Changing { get; init; }
+}
 
 /// <summary>
 /// Carries out a plan, once. A failure concerns its own entry only; the mirrors record what is certain after each write, so the next plan owes exactly the rest.
@@ -33,8 +37,12 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
         var rangesAdded = AddRanges(plan.RangeAdds);
         foreach (var write in plan.Writes)
             Write(write.Segment);
-        var (added, switched) = Update(plan.Updates);
-        var deleted = Delete(plan.Deletes);
+        int added, switched, deleted;
+        using (plan.Updates.IsEmpty && plan.Deletes.IsEmpty ? null : tables.Changing?.Invoke())
+        {
+            (added, switched) = Update(plan.Updates);
+            deleted = Delete(plan.Deletes);
+        }
         var rangesDeleted = DeleteRanges(plan.RangeDeletes);
         var gone = Release(plan);
         return new ApplyResult

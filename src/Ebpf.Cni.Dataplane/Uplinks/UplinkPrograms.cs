@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel;
@@ -21,6 +22,7 @@ public sealed class UplinkPrograms : IDisposable
     private const int Loopback = 1;
     private readonly PinLayout _pins;
     private readonly BpfMap _addresses;
+    private readonly NodeGlobals _globals;
     private readonly bool _tcx;
     private readonly bool _hostServices;
 
@@ -33,12 +35,14 @@ public sealed class UplinkPrograms : IDisposable
     /// <param name="pins">Where links are pinned.</param>
     /// <param name="loaded">uplink.bpf.o.</param>
     /// <param name="addresses">ebc_uplink_v1.</param>
+    /// <param name="globals">What all programs are told of the node.</param>
     /// <param name="tcx">The kernel has tcx.</param>
-    /// <param name="hostServices">The node's own packets are translated by tc.</param>
-    internal UplinkPrograms(PinLayout pins, BpfObject loaded, BpfMap addresses, bool tcx, bool hostServices)
+    /// <param name="hostServices">The node's own packets are translated by tc on the loopback device too.</param>
+    internal UplinkPrograms(PinLayout pins, BpfObject loaded, BpfMap addresses, NodeGlobals globals, bool tcx, bool hostServices)
     {
         _pins = pins;
         _addresses = addresses;
+        _globals = globals;
         _tcx = tcx;
         _hostServices = hostServices;
         _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_host_egress")), (TcDirection.Ingress, loaded.GetProgram("ebc_uplink_ingress"))];
@@ -52,7 +56,7 @@ public sealed class UplinkPrograms : IDisposable
     {
         var errors = ImmutableArray.CreateBuilder<ApplyError>();
         var attached = ImmutableArray.CreateBuilder<string>();
-        Try(errors, "write the node's addresses", () => _addresses.Update(default(UplinkKey), new Uplink(nodeV4 ?? default, nodeV6 ?? default)));
+        _globals.SetOwn(nodeV4, nodeV6);
         foreach (var device in devices)
         {
             Try(errors, $"uplink {device.Name} (interface {device.Ifindex})", () =>

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Kernel.Bpf;
 /// </summary>
 internal static class FeatureProbe
 {
-    private const int HelperNetnsCookie = 122, HelperRedirectPeer = 155, HelperSetRetval = 187;
+    private const int HelperNetnsCookie = 122, HelperRedirectPeer = 155, HelperCoarseClock = 160, HelperSetRetval = 187;
     private const int NoSuchInterface = int.MaxValue;
 
     private static readonly BpfInstruction[] Nothing = [BpfInstruction.Move(0, 1), BpfInstruction.Exit];
@@ -46,6 +46,13 @@ internal static class FeatureProbe
     [
         BpfInstruction.Call(HelperNetnsCookie), // its argument, the context, is in r1 already
         BpfInstruction.Move(0, 1),
+        BpfInstruction.Exit,
+    ]);
+
+    public static bool CoarseClock() => Loads(BpfProgramType.TrafficClassifier, 0,
+    [
+        BpfInstruction.Call(HelperCoarseClock),
+        BpfInstruction.Move(0, 0),
         BpfInstruction.Exit,
     ]);
 

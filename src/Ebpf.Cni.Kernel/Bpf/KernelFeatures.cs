@@ -8,7 +8,7 @@ public sealed record KernelFeature(string Name, bool Present, string AbsenceCost
 /// <summary>What this kernel can do, found by trying it, never by its version.</summary>
 public sealed record KernelFeatures(
     bool Tcx, bool RedirectPeer, bool SetRetval, bool BatchOps, bool RingBuffer, bool MappableArrays, bool NetnsCookie, bool CgroupLinks,
-    bool SocketDestroy)
+    bool SocketDestroy, bool CoarseClock)
 {
     /// <summary>The same in words, for logs and reports.</summary>
     public IReadOnlyList<KernelFeature> Findings =>
@@ -22,7 +22,8 @@ public sealed record KernelFeatures(
         new("netns cookie", NetnsCookie, "session affinity of sockets cannot tell pods apart."),
         new("cgroup links", CgroupLinks, "socket programs cannot be attached; Services are translated per packet instead."),
         new("socket destroy", SocketDestroy,
-            "a connected UDP socket whose backend goes away is not told (CONFIG_INET_DIAG_DESTROY, CONFIG_INET_UDP_DIAG): it sends to nobody until its process gives up."),
+            "a connected UDP socket whose backend goes away is not told (CONFIG_INET_DIAG_DESTROY, CONFIG_INET_UDP_DIAG): it sends to no listener until its process gives up."),
+        new("coarse clock", CoarseClock, "each packet of a translated connection reads the exact clock, which costs some nanoseconds."),
     ];
 
     /// <summary>Tries everything; takes milliseconds and leaves nothing behind.</summary>
@@ -36,5 +37,6 @@ public sealed record KernelFeatures(
         FeatureProbe.MappableArrays(),
         FeatureProbe.NetnsCookie(),
         FeatureProbe.CgroupLinks(),
-        FeatureProbe.SocketDestroy());
+        FeatureProbe.SocketDestroy(),
+        FeatureProbe.CoarseClock());
 }

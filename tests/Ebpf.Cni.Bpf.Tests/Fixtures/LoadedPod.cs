@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Testing;
 
@@ -7,21 +8,22 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 /// <summary>pod.bpf.o, uplink.bpf.o and overlay.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
 internal sealed class LoadedPod
 {
-    private readonly BpfMap _fragments, _affinity, _return;
+    private readonly BpfMap _fragments, _affinity, _return, _load;
 
     public LoadedPod(Config config)
     {
         using var pod = BpfObject.Open(Repository.BpfObject("pod"));
         pod.SetReadOnlyGlobal(MapNames.Config, config);
-        pod.SetMaxEntries(MapNames.Conntrack, 65536);
+        pod.SetMaxEntries(MapNames.ConntrackTcp, Math.Min(config.CtTcpSize, 65536));
+        pod.SetMaxEntries(MapNames.ConntrackAny, Math.Min(config.CtAnySize, 65536));
         pod.SetMaxEntries(MapNames.Backend, 65536);
         pod.Load();
         Egress = pod.GetProgram("ebc_pod_egress");
         Ingress = pod.GetProgram("ebc_pod_ingress");
-        Metrics = pod.GetMap(MapNames.Metric);
+        Cpu = pod.GetMap(MapNames.Cpu);
         Services = pod.GetMap(MapNames.Service);
         Backends = pod.GetMap(MapNames.Backend);
-        Conntrack = pod.GetMap(MapNames.Conntrack);
+        Conntrack = new ConntrackMaps(pod.GetMap(MapNames.ConntrackTcp), pod.GetMap(MapNames.ConntrackAny));
         Endpoints = pod.GetMap(MapNames.Endpoint);
         Events = pod.GetMap(MapNames.Events);
         Ipcache = pod.GetMap(MapNames.Ipcache);
@@ -30,7 +32,9 @@ internal sealed class LoadedPod
         _fragments = pod.GetMap(MapNames.Fragment);
         _affinity = pod.GetMap(MapNames.Affinity);
         _return = pod.GetMap(MapNames.Return);
-        Overlay = pod.GetMap(MapNames.Overlay);
+        _load = pod.GetMap(MapNames.ConntrackLoad);
+        Globals = new NodeGlobals(pod.GetMap(MapNames.Node));
+        Globals.Doubt();
         using var uplink = Load("uplink", config, pod);
         UplinkIngress = uplink.GetProgram("ebc_uplink_ingress");
         HostEgress = uplink.GetProgram("ebc_host_egress");
@@ -59,22 +63,24 @@ internal sealed class LoadedPod
     public BpfProgram HostEgress { get; }
     public BpfProgram OverlayIngress { get; }
     public BpfProgram OverlayEgress { get; }
-    public BpfMap Metrics { get; }
+    public BpfMap Cpu { get; }
     public BpfMap Services { get; }
     public BpfMap Backends { get; }
-    public BpfMap Conntrack { get; }
+    public ConntrackMaps Conntrack { get; }
     public BpfMap Endpoints { get; }
     public BpfMap Events { get; }
     public BpfMap Ipcache { get; }
     public BpfMap Uplinks { get; }
     public BpfMap SourceRanges { get; }
-    public BpfMap Overlay { get; }
+    public NodeGlobals Globals { get; }
 
     /// <summary>As just loaded, but for the backends, which no frontend reaches any more.</summary>
     public void Empty()
     {
         Empty<SvcKey, Svc>(Services);
-        Empty<CtKey, Ct>(Conntrack);
+        foreach (var (key, _) in Conntrack.ReadAll())
+            Conntrack.Delete(key);
+        _load.Update(0u, default(CtLoad));
         Empty<EpKey, Ep>(Endpoints);
         Empty<FragKey, Frag>(_fragments);
         Empty<AffinityKey, Affinity>(_affinity);
@@ -82,10 +88,10 @@ internal sealed class LoadedPod
         Empty<IpcacheKey, Ipcache>(Ipcache);
         Empty<UplinkKey, Uplink>(Uplinks);
         Empty<SrangeKey, Srange>(SourceRanges);
-        Overlay.Update(0u, default(Abi.Overlay));
-        var zeros = new Metric[BpfMap.PossibleCpus];
-        for (var i = 0u; i < Metrics.Info.MaxEntries; i++)
-            Metrics.UpdatePerCpu<uint, Metric>(i, zeros);
+        Globals.SetOverlay(default);
+        Globals.SetOwn(null, null);
+        Globals.Doubt();
+        Cpu.UpdatePerCpu<uint, Cpu>(0u, new Cpu[BpfMap.PossibleCpus]);
     }
 
     private static void Empty<TKey, TValue>(BpfMap map) where TKey : unmanaged where TValue : unmanaged

@@ -16,7 +16,9 @@ internal sealed class PodPrograms : IDisposable
 {
     public const uint ClientIfindex = 1;
     public const uint ServerIfindex = 77;
-    public const uint Ok = 0, Shot = 2, Redirect = 7;
+    /// <summary>On to the next program, in the end to the stack: TC_ACT_UNSPEC.</summary>
+    public const uint Ok = uint.MaxValue;
+    public const uint Shot = 2, Redirect = 7;
     public const ConfigFlags Usual = ConfigFlags.RedirectPeer | ConfigFlags.SetRetval | ConfigFlags.TcServices;
 
     private static readonly ConcurrentDictionary<Config, ConcurrentBag<LoadedPod>> Idle = new();
@@ -39,7 +41,7 @@ internal sealed class PodPrograms : IDisposable
 
     public BpfMap Services => _loaded.Services;
     public BpfMap Backends => _loaded.Backends;
-    public BpfMap Conntrack => _loaded.Conntrack;
+    public ConntrackMaps Conntrack => _loaded.Conntrack;
     public BpfMap Endpoints => _loaded.Endpoints;
     public BpfMap Events => _loaded.Events;
 
@@ -87,7 +89,16 @@ internal sealed class PodPrograms : IDisposable
         Services.Update(new SvcKey(Addr.Parse(address), U16Be.FromHost(0), 0, Scope.Internal), new Svc(0, 0, 0, SvcFlags.Address, 0));
 
     /// <summary>The addresses of a device, 0 for the node's.</summary>
-    public void SetUplink(int ifindex, string v4, string v6) => _loaded.Uplinks.Update(new UplinkKey((uint)ifindex), new Uplink(Addr.Parse(v4), Addr.Parse(v6)));
+    public void SetUplink(int ifindex, string v4, string v6)
+    {
+        if (ifindex == 0)
+            _loaded.Globals.SetOwn(Addr.Parse(v4), Addr.Parse(v6));
+        else
+            _loaded.Uplinks.Update(new UplinkKey((uint)ifindex), new Uplink(Addr.Parse(v4), Addr.Parse(v6)));
+    }
+
+    /// <summary>From now on flows ask the frontends once for each of these calls; before the first they ask with every packet.</summary>
+    public void Settle() => _loaded.Globals.Changing().Dispose();
 
     /// <summary>"10.0.0.0/8": inside the cluster.</summary>
     public void AddCluster(string prefix, IpcacheFlags flags)
@@ -108,7 +119,7 @@ internal sealed class PodPrograms : IDisposable
 
     /// <summary>The node's end of the tunnels.</summary>
     public void SetOverlay(int ifindex, int mtu, ushort port = 8472, uint vni = 1) =>
-        _loaded.Overlay.Update(0u, new Abi.Overlay((uint)ifindex, vni, (uint)mtu, U16Be.FromHost(port)));
+        _loaded.Globals.SetOverlay(new Abi.Overlay((uint)ifindex, vni, (uint)mtu, U16Be.FromHost(port)));
 
     /// <summary>Who may use a service with <see cref="SvcFlags.SourceRanges"/>.</summary>
     public void AddSourceRange(SvcKey service, string prefix)
@@ -174,9 +185,9 @@ internal sealed class PodPrograms : IDisposable
 
     public ulong Count(Reason reason, Hook hook = Hook.PodEgress)
     {
-        var cpus = new Metric[BpfMap.PossibleCpus];
-        _loaded.Metrics.LookupPerCpu(Metric.Index(reason, hook), cpus.AsSpan());
-        return cpus.Aggregate(0UL, (sum, m) => sum + m.Packets);
+        var cpus = new Cpu[BpfMap.PossibleCpus];
+        _loaded.Cpu.LookupPerCpu(0u, cpus.AsSpan());
+        return cpus.Aggregate(0UL, (sum, cpu) => sum + cpu.Count(hook, reason).Packets);
     }
 
     /// <summary>All counters that are not 0, as text.</summary>

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Dataplane.Cluster;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
@@ -28,7 +29,7 @@ internal sealed class SocketSandbox : IDisposable
     private readonly NetworkNamespace _pod;
     private readonly NetworkNamespace _node;
     private readonly BpfMap _backends;
-    private readonly BpfMap _metrics;
+    private readonly BpfMap _cpu;
     private uint _nextSegment;
 
     public SocketSandbox(ConfigFlags flags = ConfigFlags.SetRetval)
@@ -49,13 +50,13 @@ internal sealed class SocketSandbox : IDisposable
             Affinities = Own(socket.GetMap(MapNames.Affinity));
             SourceRanges = Own(socket.GetMap(MapNames.SourceRange));
             Netns = Own(socket.GetMap(MapNames.Netns));
-            Uplinks = Own(socket.GetMap(MapNames.Uplink));
+            Node = Own(new NodeGlobals(socket.GetMap(MapNames.Node)));
             Flows = Own(socket.GetMap(MapNames.SockFlow));
             Reverse = Own(socket.GetMap(MapNames.SockRev));
             Stats = Own(socket.GetMap(MapNames.Stat));
             Events = Own(socket.GetMap(MapNames.Events));
             _backends = Own(socket.GetMap(MapNames.Backend));
-            _metrics = Own(socket.GetMap(MapNames.Metric));
+            _cpu = Own(socket.GetMap(MapNames.Cpu));
 
             var cgroup = CgroupDirectory.Create(Path.Combine(CgroupDirectory.FindMountPoint(), name));
             _undo.Push(cgroup.Remove);
@@ -81,7 +82,7 @@ internal sealed class SocketSandbox : IDisposable
     public BpfMap Affinities { get; } = null!;
     public BpfMap SourceRanges { get; } = null!;
     public BpfMap Netns { get; } = null!;
-    public BpfMap Uplinks { get; } = null!;
+    internal NodeGlobals Node { get; } = null!;
     public BpfMap Flows { get; } = null!;
     public BpfMap Reverse { get; } = null!;
     public BpfMap Stats { get; } = null!;
@@ -124,9 +125,9 @@ internal sealed class SocketSandbox : IDisposable
 
     public ulong Count(Reason reason)
     {
-        var cpus = new Metric[BpfMap.PossibleCpus];
-        _metrics.LookupPerCpu(Metric.Index(reason, Hook.Socket), cpus.AsSpan());
-        return cpus.Aggregate(0UL, (sum, m) => sum + m.Packets);
+        var cpus = new Cpu[BpfMap.PossibleCpus];
+        _cpu.LookupPerCpu(0u, cpus.AsSpan());
+        return cpus.Aggregate(0UL, (sum, cpu) => sum + cpu.Count(Hook.Socket, reason).Packets);
     }
 
     /// <summary>A socket on loopback with a port of its own; listening if it is a stream.</summary>

@@ -159,7 +159,7 @@ internal sealed class Town : IDisposable
         foreach (var prefix in new[] { "10.1.0.0/16", "10.2.0.0/16", "fd00:1::/64", "fd00:2::/64" })
             programs.AddCluster(prefix, IpcacheFlags.Pod);
         foreach (var address in new[] { Node4, Peer4, Front4, Node6, Peer6, Front6 })
-            programs.AddCluster($"{address}/{Bits(address)}", IpcacheFlags.Node);
+            programs.AddCluster($"{address}/{Bits(address)}", address == v4 || address == v6 ? IpcacheFlags.Node | IpcacheFlags.Local : IpcacheFlags.Node);
         programs.SetUplink(0, v4, v6);
         programs.SetUplink(uplink, v4, v6);
         node.Run(() => programs.AttachUplink(uplink).ForEach(l => Own(l)));

@@ -139,8 +139,8 @@ internal sealed class TunnelTown : IDisposable
             });
             foreach (var (range, own) in new[] { (place.Pods4, place.V4), (place.Pods6, place.V6) })
             {
-                Programs.AddCluster(range, IpcacheFlags.Pod);
-                Programs.AddCluster($"{own}/{Bits(own)}", IpcacheFlags.Node);
+                Programs.AddCluster(range, IpcacheFlags.Pod | IpcacheFlags.Local);
+                Programs.AddCluster($"{own}/{Bits(own)}", IpcacheFlags.Node | IpcacheFlags.Local);
             }
             Know(peer, peer.Underlay(underlayV6));
             PodWire.Join(Namespace, Programs, Pod, "pod", pod.V4, pod.V6, l => town.Own(l), podMtu);
