@@ -82,31 +82,23 @@ static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet 
 
 /*
  * Forwarded by the host's stack, by its own routes: a pod's packet that leaves the cluster is hidden here if it was
- * not where it came from (what the stack had to see or to cut).
+ * not where it came from (what the stack had to see or to cut). False for what is no pod's.
  */
-static __noinline int ebc_forwarded(struct __sk_buff *skb)
+static __always_inline bool ebc_forwarded_for_pod(const struct __sk_buff *skb, struct ebc_packet *p)
 {
-	const struct ebc_ep *sender;
-	struct ebc_packet *p;
-	int reason;
+	const struct ebc_ep *sender = ebc_endpoint(&p->about.flow.src);
 
-	p = ebc_parse(skb, EBC_HOOK_HOST_EGRESS, &reason);
-	if (!p || reason || ebc_for_link(p))
-		return EBC_GO_ON;
-	sender = ebc_endpoint(&p->about.flow.src);
 	if (!sender || sender->ifindex != skb->ingress_ifindex)
-		return EBC_GO_ON;
+		return false;
 	p->flags |= EBC_PKT_OF_POD;
-	reason = ebc_translate(skb, p);
-	if (reason >= EBC_DROP_FIRST)
-		return ebc_refuse(p, reason);
-	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
+	return true;
 }
 
 /* By an uplink into the network. What programs have sent here has been seen to where it arrived. */
 SEC("tc")
 int ebc_host_egress(struct __sk_buff *skb)
 {
+	bool own = !skb->ingress_ifindex;
 	struct ebc_packet *p;
 	int reason;
 
@@ -115,18 +107,17 @@ int ebc_host_egress(struct __sk_buff *skb)
 	/* Of a VLAN device above this one, where it was seen if that is an uplink. */
 	if (skb->vlan_present || ebc_encapsulated_by_us(skb))
 		return EBC_GO_ON;
-	if (skb->ingress_ifindex)
-		return ebc_configured(EBC_CONFIG_MASQUERADE) && !ebc_configured(EBC_CONFIG_CHAINED) ? ebc_forwarded(skb)
-											     : EBC_GO_ON;
+	if (!own && (!ebc_configured(EBC_CONFIG_MASQUERADE) || ebc_configured(EBC_CONFIG_CHAINED)))
+		return EBC_GO_ON;
 	p = ebc_parse(skb, EBC_HOOK_HOST_EGRESS, &reason);
 	if (!p)
 		return EBC_GO_ON;
-	if (reason || ebc_for_link(p))
-		return ebc_pass(p, EBC_REASON_FORWARDED);
+	if (reason || ebc_for_link(p) || (!own && !ebc_forwarded_for_pod(skb, p)))
+		return own ? ebc_pass(p, EBC_REASON_FORWARDED) : EBC_GO_ON;
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
-	if (reason == EBC_REASON_SERVICE && !(p->flags & EBC_PKT_EDITED))
+	if (own && reason == EBC_REASON_SERVICE && !(p->flags & EBC_PKT_EDITED))
 		return ebc_host_forward(skb, p);
 	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
 }

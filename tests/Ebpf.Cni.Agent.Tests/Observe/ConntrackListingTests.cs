@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Agent.Tests.Observe;
 /// <summary>Who fills the connection table, as text and as JSON.</summary>
 public class ConntrackListingTests
 {
-    private static readonly TableUsage Usage = new(MapNames.Conntrack, 50, 200);
+    private static readonly ConntrackUsage Usage = new(new(MapNames.ConntrackTcp, 10, 100), new(MapNames.ConntrackAny, 40, 100));
 
     private static readonly ConntrackListing Listing = new(
         new ConntrackTop(
@@ -22,10 +22,10 @@ public class ConntrackListingTests
     public void People_read_a_table()
     {
         var text = Encoding.UTF8.GetString(Listing.Text());
-        Assert.StartsWith("entries      50 of 200 (25.0 %)\n", text, StringComparison.Ordinal);
-        Assert.Contains("\n      30  10.1.0.7\n", text, StringComparison.Ordinal);
-        Assert.Contains("\n      40  default/web:http/Tcp\n", text, StringComparison.Ordinal);
-        Assert.Contains("\n       8  (none: masqueraded only)\n       2  (gone, id 99)\n", text, StringComparison.Ordinal);
+        Assert.StartsWith("tcp          10 of 100 (10.0 %)\nother        40 of 100 (40.0 %)\n", text, StringComparison.Ordinal);
+        Assert.Contains("\n         30  10.1.0.7\n", text, StringComparison.Ordinal);
+        Assert.Contains("\n         40  default/web:http/Tcp\n", text, StringComparison.Ordinal);
+        Assert.Contains("\n          8  (none: masqueraded only)\n          2  (gone, id 99)\n", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -33,8 +33,8 @@ public class ConntrackListingTests
     {
         using var json = JsonDocument.Parse(Listing.Json());
         var root = json.RootElement;
-        Assert.Equal((50, 200, 0.25), (root.GetProperty("entries").GetInt32(), root.GetProperty("size").GetInt32(), root.GetProperty("fillRatio").GetDouble()));
+        Assert.Equal((50, 200, 0.4), (root.GetProperty("connections").GetInt32(), root.GetProperty("size").GetInt32(), root.GetProperty("fillRatio").GetDouble()));
         Assert.Equal("fd00::7", root.GetProperty("clients")[1].GetProperty("client").GetString());
-        Assert.Equal(40, root.GetProperty("services")[0].GetProperty("entries").GetInt32());
+        Assert.Equal(40, root.GetProperty("services")[0].GetProperty("connections").GetInt32());
     }
 }

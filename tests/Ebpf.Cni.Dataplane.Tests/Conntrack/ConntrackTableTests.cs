@@ -19,9 +19,9 @@ public sealed class ConntrackTableTests : IDisposable
     public ConntrackTableTests()
     {
         Requires.Root();
-        _map = BpfMap.Create(new("ebc_ct_test", BpfMapType.LruHash, 40, 80, 4096));
+        _map = BpfMap.Create(new("ebc_ct_test", BpfMapType.LruHash, 40, 88, 4096));
         _reaper = new NotingReaper(_map);
-        _table = new ConntrackTable(_map, _reaper, Timeouts, TimeProvider.System);
+        _table = new ConntrackTable(BpfMap.Create(new("ebc_ct_tcp", BpfMapType.LruHash, 40, 88, 1024)), _map, null, _reaper, Timeouts, TimeProvider.System);
     }
 
     public void Dispose() => _table.Dispose();
@@ -39,7 +39,7 @@ public sealed class ConntrackTableTests : IDisposable
         Assert.Equal(2, result.Live.Count);
         var stat = result.Live[new StatKey(Addr.Parse("10.244.0.9"), 1, U16Be.FromHost(53))];
         Assert.Equal(new Stat(2, 8, 800, 7, 700), stat);
-        Assert.Equal(new TableUsage(MapNames.Conntrack, 8, 4096), result.Usage);
+        Assert.Equal(new ConntrackUsage(new(MapNames.ConntrackTcp, 0, 512), new(MapNames.ConntrackAny, 4, 2048)), result.Usage);
     }
 
     [Theory]
@@ -102,9 +102,9 @@ public sealed class ConntrackTableTests : IDisposable
         Add("10.244.0.1", 1, 7, "10.244.0.9", CtState.Udp);
         Add("10.244.0.1", 2, 0, "203.0.113.1", CtState.Udp);
         var top = _table.Top(1);
-        Assert.Equal([new ClientHolding(Addr.Parse("10.244.0.2"), 10)], top.Clients);
-        Assert.Equal([new ServiceHolding(7, 12)], top.Services);
-        Assert.Equal(14u, top.Usage.Entries);
+        Assert.Equal([new ClientHolding(Addr.Parse("10.244.0.2"), 5)], top.Clients);
+        Assert.Equal([new ServiceHolding(7, 6)], top.Services);
+        Assert.Equal(7u, top.Usage.Connections);
         Assert.Equal(2, _table.Top(10).Clients.Length);
         Assert.Empty(_table.Top(0).Clients);
     }
@@ -113,11 +113,11 @@ public sealed class ConntrackTableTests : IDisposable
     public void Usage_counts_by_itself_and_then_remembers_the_last_pass()
     {
         Add("10.244.0.1", 1, 1, "10.244.0.9", CtState.Udp);
-        Assert.Equal(2u, _table.Usage().Entries);
+        Assert.Equal(1u, _table.Usage().Connections);
         Add("10.244.0.1", 2, 1, "10.244.0.9", CtState.Udp);
-        Assert.Equal(2u, _table.Usage().Entries);
+        Assert.Equal(1u, _table.Usage().Connections);
         _table.Sweep();
-        Assert.Equal(4u, _table.Usage().Entries);
+        Assert.Equal(2u, _table.Usage().Connections);
     }
 
     private void Add(

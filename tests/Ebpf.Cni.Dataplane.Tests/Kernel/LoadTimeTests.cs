@@ -40,7 +40,7 @@ public sealed class LoadTimeTests : IDisposable
     {
         const int connections = 131_072;
         using var dataplane = NodeDataplane.Open(_ground.Options with { ConntrackTableSize = 2 * connections });
-        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Conntrack));
+        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.ConntrackAny));
         var now = (ulong)TimeProvider.System.GetTimestamp();
         var keys = new CtKey[2 * connections];
         var values = new Ct[2 * connections];

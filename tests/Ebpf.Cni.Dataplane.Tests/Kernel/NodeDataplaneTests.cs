@@ -251,7 +251,7 @@ public sealed class NodeDataplaneTests : IDisposable
         Assert.Equal(
             new[]
             {
-                MapNames.Service, MapNames.Backend, MapNames.SourceRange, MapNames.Endpoint, MapNames.Ipcache, MapNames.Conntrack,
+                MapNames.Service, MapNames.Backend, MapNames.SourceRange, MapNames.Endpoint, MapNames.Ipcache, MapNames.ConntrackTcp, MapNames.ConntrackAny,
                 MapNames.Affinity, MapNames.Stat, MapNames.SockRev, MapNames.SockFlow,
             }.Order(), usage.Keys.Order());
         Assert.Equal((1u, 0u), (usage[MapNames.Service].Entries, usage[MapNames.Affinity].Entries));

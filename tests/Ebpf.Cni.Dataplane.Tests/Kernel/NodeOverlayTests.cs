@@ -1,3 +1,4 @@
+using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Overlay;
@@ -136,8 +137,8 @@ public sealed class NodeOverlayTests : IDisposable
 
     private Abi.Overlay Table()
     {
-        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Overlay));
-        return map.TryLookup(0u, out Abi.Overlay found) ? found : throw new InvalidOperationException("an array has all its elements");
+        using var globals = new NodeGlobals(BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Node)));
+        return globals.Read().Overlay;
     }
 
     private SortedDictionary<string, BpfLinkInfo> Links()

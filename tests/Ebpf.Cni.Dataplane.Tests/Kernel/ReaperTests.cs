@@ -14,7 +14,7 @@ public sealed class ReaperTests : IDisposable
     public void What_is_dead_goes_with_its_twin_and_its_counts_go_to_the_backend()
     {
         using var dataplane = NodeDataplane.Open(_ground.Options);
-        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Conntrack));
+        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.ConntrackAny));
         Add(map, 1000, idle: 60);
         Add(map, 1001, idle: 0);
         var sweep = dataplane.Conntrack.Sweep();
@@ -30,7 +30,7 @@ public sealed class ReaperTests : IDisposable
     public void What_was_refreshed_since_it_was_read_lives_on()
     {
         using var dataplane = NodeDataplane.Open(_ground.Options);
-        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Conntrack));
+        using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.ConntrackAny));
         Add(map, 1000, idle: 0);
         // an hour ahead everything looks dead to the agent, and the kernel knows better
         using var early = NodeDataplane.Open(_ground.Options, new HourAhead());

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Dataplane.Cluster;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
@@ -76,9 +77,10 @@ public sealed class UplinkProgramsTests : NodeTest
         var pins = new PinLayout(Ground.Options.BpffsRoot);
         using var maps = new MapLoader(pins, Ground.Options, []);
         using var bpf = new ProgramLoader(Ground.Options, maps, default).Load(ProgramLoader.Uplink);
+        using var globals = new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node)));
         for (var agent = 0; agent < 2; agent++)
         {
-            using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), tcx: false, hostServices: false);
+            using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), globals, tcx: false, hostServices: false);
             Assert.Empty(uplinks.Apply([device], NodeV4, null).Errors);
             Assert.Empty(Links());
             Assert.Empty(uplinks.Apply([], NodeV4, null).Errors);
