@@ -9,11 +9,12 @@ internal sealed class LoadedPod
 {
     private readonly BpfMap _fragments, _affinity, _return;
 
-    public LoadedPod(Config config)
+    /// <param name="conntrack">Entries of the connection table.</param>
+    public LoadedPod(Config config, uint conntrack = 65536)
     {
         using var pod = BpfObject.Open(Repository.BpfObject("pod"));
         pod.SetReadOnlyGlobal(MapNames.Config, config);
-        pod.SetMaxEntries(MapNames.Conntrack, 65536);
+        pod.SetMaxEntries(MapNames.Conntrack, conntrack);
         pod.SetMaxEntries(MapNames.Backend, 65536);
         pod.Load();
         Egress = pod.GetProgram("ebc_pod_egress");
