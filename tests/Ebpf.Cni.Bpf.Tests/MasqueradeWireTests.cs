@@ -23,104 +23,91 @@ public sealed class MasqueradeWireTests : IClassFixture<MasqueradeWireTests.Plac
         public void Dispose() => Town.Dispose();
     }
 
+    /// <summary>GRE, ESP, AH, IPIP, 6in4, OSPF, VRRP; AH of IPv6 is an extension header and what it covers the protocol.</summary>
     [Theory]
     [InlineData(false, 47), InlineData(false, 50), InlineData(false, 51), InlineData(false, 4), InlineData(false, 41), InlineData(false, 89), InlineData(false, 112)]
     [InlineData(true, 47), InlineData(true, 50), InlineData(true, 4), InlineData(true, 41), InlineData(true, 89), InlineData(true, 112)]
     public void A_protocol_without_ports(bool v6, byte protocol)
     {
-        var marked = Marked();
-        // GRE's first bytes; any for the others
-        byte[] request = [0, 0, 8, 0, .. marked], answer = [0, 0, 8, 0, .. marked, 1];
-        Exchange(v6, protocol, request, answer, [protocol]);
+        var request = Request(v6, protocol) with { Payload = [0, 0, 8, 0, .. Marked(20)] };
+        var back = Exchange(request, heard => Answer(heard) with { Payload = [0, 0, 8, 0, .. Marked(20)] });
+        Assert.Equal((Town.OutsideAddress(v6), Address.Client(v6)), (Frame.Source(back), Frame.Destination(back)));
     }
 
     [Theory, InlineData(false, UdpLite), InlineData(true, UdpLite), InlineData(false, Dccp), InlineData(true, Dccp)]
-    public void A_protocol_with_ports_of_its_own_and_a_checksum_over_addresses(bool v6, byte protocol)
+    public void A_protocol_whose_checksum_covers_the_addresses(bool v6, byte protocol)
     {
-        var marked = Marked();
-        var request = Summed(v6, protocol, Address.Client(v6), Town.OutsideAddress(v6), 4000, 4001, marked);
-        using var outside = new RawSocket(_town.Outside, v6, protocol);
-        using var pod = new RawSocket(_town.Client, v6, protocol);
-        pod.Send(request, Town.OutsideAddress(v6));
-        var heard = outside.Hear(b => Ends(b, marked));
-        Assert.True(heard is not null, "nothing arrived outside; " + _town.Programs.Counts());
-        Assert.Equal(Town.NodeAddress(v6), heard.Value.Source);
-        Assert.Equal(0xffffu, Sum(v6, protocol, heard.Value.Bytes, heard.Value.Source, Town.OutsideAddress(v6)));
-        // from whatever ports it arrived with
-        var (sport, dport) = (BinaryPrimitives.ReadUInt16BigEndian(heard.Value.Bytes), BinaryPrimitives.ReadUInt16BigEndian(heard.Value.Bytes.AsSpan(2)));
-        outside.Send(Summed(v6, protocol, Town.OutsideAddress(v6), heard.Value.Source, dport, sport, marked), heard.Value.Source);
-        var back = pod.Hear(b => Ends(b, marked));
-        Assert.True(back is not null, "no answer came to the pod; " + _town.Programs.Counts());
-        Assert.Equal(Town.OutsideAddress(v6), back.Value.Source);
-        Assert.Equal(0xffffu, Sum(v6, protocol, back.Value.Bytes, Town.OutsideAddress(v6), Address.Client(v6)));
-        Assert.Equal((4001, 4000), (BinaryPrimitives.ReadUInt16BigEndian(back.Value.Bytes), BinaryPrimitives.ReadUInt16BigEndian(back.Value.Bytes.AsSpan(2))));
+        var request = Request(v6, protocol) with { Payload = Summed(protocol, Address.Client(v6), Town.OutsideAddress(v6), 4000, 4001) };
+        var back = Exchange(request, heard =>
+        {
+            Assert.Equal(0xffffu, Sum(protocol, Transport(heard), Frame.Source(heard), Frame.Destination(heard)));
+            // from and to whatever ports it arrived with
+            return Answer(heard) with { Payload = Summed(protocol, Town.OutsideAddress(v6), Frame.Source(heard), Frame.Dport(heard), Frame.Sport(heard)) };
+        });
+        Assert.Equal(0xffffu, Sum(protocol, Transport(back), Town.OutsideAddress(v6), Address.Client(v6)));
+        Assert.Equal(Frame.Tuple((request with { Payload = Summed(protocol, Town.OutsideAddress(v6), Address.Client(v6), 4001, 4000), Src = request.Dst, Dst = request.Src }).Bytes()), Frame.Tuple(back));
     }
 
     /// <summary>Timestamp, address mask, and an echo whose identifier is 0; with another one as the control.</summary>
     [Theory]
-    [InlineData(false, 13, 14, 7, 12), InlineData(false, 13, 14, 0, 12), InlineData(false, 17, 18, 7, 4)]
-    [InlineData(false, 8, 0, 0, 4), InlineData(true, 128, 129, 0, 4), InlineData(false, 8, 0, 7, 4), InlineData(true, 128, 129, 7, 4)]
-    public void An_ICMP_query(bool v6, byte type, byte answerType, ushort id, int body)
+    [InlineData(false, 13, 14, 7, 12), InlineData(false, 13, 14, 0, 12), InlineData(false, 17, 18, 7, 4), InlineData(false, 17, 18, 0, 4)]
+    [InlineData(false, 8, 0, 0, 20), InlineData(true, 128, 129, 0, 20), InlineData(false, 8, 0, 7, 20), InlineData(true, 128, 129, 7, 20)]
+    public void An_ICMP_query(bool v6, byte type, byte answer, ushort id, int body)
     {
-        var protocol = v6 ? (byte)IpProtocol.IcmpV6 : (byte)IpProtocol.Icmp;
-        byte[] marked = Marked(body), request = Icmp(v6, type, id, marked), answer = Icmp(v6, answerType, id, marked);
-        Exchange(v6, protocol, request, answer, [type, answerType]);
+        var request = Request(v6, v6 ? (byte)IpProtocol.IcmpV6 : (byte)IpProtocol.Icmp) with { IcmpType = type, IcmpRest = (uint)id << 16 | 1, Payload = Marked(body) };
+        var back = Exchange(request, heard =>
+        {
+            var icmp = Transport(heard);
+            Assert.Equal(type, icmp[0]);
+            // to whatever identifier it arrived with
+            return Answer(heard) with { IcmpType = answer, IcmpRest = BinaryPrimitives.ReadUInt32BigEndian(icmp.AsSpan(4)), Payload = Marked(body) };
+        });
+        Assert.Equal((answer, id), (Transport(back)[0], BinaryPrimitives.ReadUInt16BigEndian(Transport(back).AsSpan(4))));
     }
 
-    // there as the node, and back; bytes may have been changed by the translation, but not their end
-    private void Exchange(bool v6, byte protocol, byte[] request, byte[] answer, byte[] types)
+    private static Packet Request(bool v6, byte protocol) => new() { Src = Address.Client(v6), Dst = Town.OutsideAddress(v6), Protocol = (IpProtocol)protocol };
+
+    private static Packet Answer(byte[] heard) => new() { Src = Frame.Destination(heard), Dst = Frame.Source(heard), Protocol = Protocol(heard) };
+
+    /// <summary>There, seen as the node, and back; what arrives is known by its last bytes, which no translation touches. Returns what the pod hears.</summary>
+    private byte[] Exchange(Packet request, Func<byte[], Packet> answer)
     {
-        using var outside = new RawSocket(_town.Outside, v6, protocol);
-        using var pod = new RawSocket(_town.Client, v6, protocol);
-        var icmp = types.Length == 2;
-        pod.Send(request, Town.OutsideAddress(v6));
-        var heard = outside.Hear(b => Ends(b, request[^4..]) && (!icmp || b[0] == types[0]));
+        using var outside = new Station(_town.Outside, request.IsV6);
+        using var pod = new Station(_town.Client, request.IsV6);
+        pod.Send(request);
+        var heard = outside.Hear(f => Ends(f, request.Payload) && Frame.Destination(f) == request.Dst);
         Assert.True(heard is not null, "nothing arrived outside; " + _town.Programs.Counts());
-        Assert.Equal(Town.NodeAddress(v6), heard.Value.Source);
-        if (icmp) // the identifier may have become another one
-            BinaryPrimitives.WriteUInt16BigEndian(answer.AsSpan(4), BinaryPrimitives.ReadUInt16BigEndian(heard.Value.Bytes.AsSpan(4)));
-        outside.Send(icmp ? WithChecksum(v6, answer) : answer, heard.Value.Source);
-        var back = pod.Hear(b => Ends(b, answer[^4..]) && (!icmp || b[0] == types[1]));
+        Assert.Equal(Town.NodeAddress(request.IsV6), Frame.Source(heard));
+        var answered = answer(heard);
+        outside.Send(answered);
+        var back = pod.Hear(f => Ends(f, answered.Payload) && Frame.Source(f) == request.Dst && Frame.Destination(f) == request.Src);
         Assert.True(back is not null, "no answer came to the pod; " + _town.Programs.Counts());
-        Assert.Equal(Town.OutsideAddress(v6), back.Value.Source);
-        if (icmp)
-            Assert.Equal(request[4..6], back.Value.Bytes[4..6]);
+        return back;
     }
 
-    private static bool Ends(byte[] bytes, byte[] with) => bytes.Length >= with.Length && bytes.AsSpan(bytes.Length - with.Length).SequenceEqual(with);
+    private static bool Ends(byte[] frame, byte[] payload) => frame.AsSpan().EndsWith(payload.AsSpan(payload.Length - 4));
 
-    private static byte[] Marked(int length = 20)
+    private static byte[] Marked(int length)
     {
         var bytes = new byte[length];
         Random.Shared.NextBytes(bytes);
         return bytes;
     }
 
-    private static byte[] Icmp(bool v6, byte type, ushort id, byte[] body) => WithChecksum(v6, [type, 0, 0, 0, (byte)(id >> 8), (byte)id, 0, 1, .. body]);
+    private static byte[] Transport(byte[] frame) => frame[(frame[12] == 0x86 ? 54 : 34)..];
 
-    // the kernel fills in ICMPv6's
-    private static byte[] WithChecksum(bool v6, byte[] icmp)
-    {
-        icmp[2] = icmp[3] = 0;
-        if (!v6)
-            BinaryPrimitives.WriteUInt16BigEndian(icmp.AsSpan(2), Checksum.Of(icmp));
-        return icmp;
-    }
+    private static IpProtocol Protocol(byte[] frame) => (IpProtocol)frame[frame[12] == 0x86 ? 20 : 23];
 
-    // UDP-Lite (RFC 3828) that covers all, or a DCCP data packet (RFC 4340) that does: both have their checksum at 6
-    private static byte[] Summed(bool v6, byte protocol, string from, string to, ushort sport, ushort dport, byte[] payload)
+    // UDP-Lite (RFC 3828) or DCCP data (RFC 4340), covered as a whole: both have ports first and their checksum at 6
+    private static byte[] Summed(byte protocol, string from, string to, ushort sport, ushort dport)
     {
-        byte[] bytes = protocol == UdpLite ? [.. new byte[8], .. payload] : [0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 1, 0, 0, 0, 1, .. payload];
+        byte[] bytes = protocol == UdpLite ? [.. new byte[8], .. Marked(20)] : [0, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 1, 0, 0, 0, 1, .. Marked(20)];
         BinaryPrimitives.WriteUInt16BigEndian(bytes, sport);
         BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(2), dport);
-        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(6), (ushort)~Sum(v6, protocol, bytes, from, to));
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(6), (ushort)~Sum(protocol, bytes, from, to));
         return bytes;
     }
 
-    private static uint Sum(bool v6, byte protocol, byte[] bytes, string from, string to)
-    {
-        var pseudo = Checksum.Sum(IPAddress.Parse(from).GetAddressBytes()) + Checksum.Sum(IPAddress.Parse(to).GetAddressBytes()) + (uint)bytes.Length + protocol;
-        Assert.Equal(v6, from.Contains(':', StringComparison.Ordinal));
-        return Checksum.Sum(bytes, pseudo);
-    }
+    private static uint Sum(byte protocol, byte[] bytes, string from, string to) => Checksum.Sum(
+        bytes, Checksum.Sum(IPAddress.Parse(from).GetAddressBytes()) + Checksum.Sum(IPAddress.Parse(to).GetAddressBytes()) + (uint)bytes.Length + protocol);
 }

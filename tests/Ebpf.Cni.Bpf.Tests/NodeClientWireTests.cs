@@ -64,6 +64,45 @@ public sealed class NodeClientWireTests
         Assert.Equal(0, backend.Available); // no answer went astray
     }
 
+    /// <summary>Without socket hooks.</summary>
+    [Theory]
+    [InlineData(false, ProtocolType.Tcp, Place.PodHere), InlineData(false, ProtocolType.Udp, Place.PodHere), InlineData(true, ProtocolType.Udp, Place.Outside)]
+    [InlineData(false, ProtocolType.Udp, Place.Outside)]
+    public void It_is_so_where_tc_translates_what_the_node_sends(bool v6, ProtocolType protocol, Place place)
+    {
+        using var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade | ConfigFlags.HostServices);
+        town.TranslateTheNodesOwn();
+        using var backend = Frontend(town, v6, protocol);
+        using var server = Server(town, v6, protocol, place);
+        using var client = Client(town.Node, v6, protocol, Port, v6 ? IPAddress.IPv6Any : IPAddress.Any);
+        Answered(() => Converse(client, server, (IPEndPoint)server.LocalEndPoint!, protocol), town, Port);
+    }
+
+    /// <summary>The answer comes out of a tunnel.</summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_pod_behind_a_tunnel_is_heard(bool v6)
+    {
+        using var town = new TunnelTown(v6, ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
+        var own = town.One.At(v6);
+        using var backend = Town.Socket(town.One.Pod, Address.Client(v6), ProtocolType.Udp, Backend);
+        town.One.Programs.SetService(
+            PodPrograms.Key(Address.At(own, Port), IpProtocol.Udp), SvcFlags.None, BackendFlags.Local, backend.LocalEndPoint!.ToString()!);
+        using var server = Town.Socket(town.Other.Pod, Address.Remote(v6), ProtocolType.Udp);
+        foreach (var port in new[] { Port + 1, Port })
+        {
+            using var client = Client(town.One.Namespace, v6, ProtocolType.Udp, port, v6 ? IPAddress.IPv6Any : IPAddress.Any);
+            client.Connect(server.LocalEndPoint!);
+            try
+            {
+                Ask(client, server, null);
+            }
+            catch (SocketException e)
+            {
+                Assert.Fail($"from port {port}: {e.SocketErrorCode}; {town.One.Programs.Counts()}");
+            }
+        }
+    }
+
     /// <summary>The control: whoever begins to talk to the frontend reaches its backend, also while the node uses its port.</summary>
     [Theory, InlineData(false, ProtocolType.Tcp), InlineData(false, ProtocolType.Udp), InlineData(true, ProtocolType.Tcp), InlineData(true, ProtocolType.Udp)]
     public void The_frontend_serves_the_world_and_the_pods(bool v6, ProtocolType protocol)

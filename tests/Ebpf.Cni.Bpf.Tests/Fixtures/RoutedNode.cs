@@ -17,6 +17,8 @@ internal sealed class RoutedNode : IDisposable
     public const string Outside4 = "198.51.100.7", Outside6 = "2001:db8:100::7";
     public const int Pods = 20;
 
+    private const uint LocalTable = 255;
+
     private readonly Stack<IDisposable> _owned = new();
 
     public RoutedNode(ConfigFlags flags, int mtu = 1500) : this(new PodPrograms(flags | PodPrograms.Usual), mtu)
@@ -98,6 +100,11 @@ internal sealed class RoutedNode : IDisposable
             netlink.AddAddress(uplink.Index, IPAddress.Parse(address), bits);
             netlink.ReplaceRoute(new Route(new IPNetwork(any, 0), uplink.Index) { Gateway = IPAddress.Parse(gateway) });
         }
+        // the kernel's own work makes the route to an IPv6 address, later than it has it
+        var own = IPAddress.Parse(Node6);
+        Assert.True(
+            SpinWait.SpinUntil(() => netlink.Routes(table: LocalTable).Any(r => r.Destination.BaseAddress.Equals(own)), TimeSpan.FromSeconds(10)),
+            "the node does not know its own address");
         return uplink.Index;
     }
 }
