@@ -4,10 +4,12 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>A connection begins with what opens one; the middle of a connection that no entry knows begins none.</summary>
+/// <summary>Only an opening packet begins a connection to a frontend: a SYN, an INIT. Any other without an entry begins none.</summary>
 public sealed class BeginTests
 {
     private const int NodePort = 30080;
+
+    private static readonly string[] Middle = ["SynAck", "Rst", "Ack", "Data", "FinAck", "Fin", "Rst, Ack", "Syn, Rst", "0"];
 
     /// <summary>Names of <see cref="TcpFlags"/>.</summary>
     public static TheoryData<bool, string> Middles
@@ -16,7 +18,7 @@ public sealed class BeginTests
         {
             var data = new TheoryData<bool, string>();
             foreach (var v6 in new[] { false, true })
-                foreach (var flags in new[] { "SynAck", "Rst", "Ack", "Data", "FinAck", "Fin", "Rst, Ack", "Syn, Rst", "0" })
+                foreach (var flags in Middle)
                     data.Add(v6, flags);
             return data;
         }
@@ -26,7 +28,8 @@ public sealed class BeginTests
     public void What_opens_nothing_begins_no_connection_of_a_pod(bool v6, string flags)
     {
         using var pod = Serving(v6, IpProtocol.Tcp);
-        Assert.NotEqual(PodPrograms.Ok, pod.Send(Request(v6) with { Flags = Enum.Parse<TcpFlags>(flags) }).ReturnValue); // a cluster address is never left to the stack
+        // a cluster IP is never left to the stack
+        Assert.NotEqual(PodPrograms.Ok, pod.Send(Request(v6) with { Flags = Enum.Parse<TcpFlags>(flags) }).ReturnValue);
         NothingBegan(pod);
     }
 
@@ -42,18 +45,20 @@ public sealed class BeginTests
     }
 
     [Theory]
-    [InlineData(false, "Data"), InlineData(true, "Data"), InlineData(false, "InitAck"), InlineData(true, "Abort"), InlineData(false, "CookieEcho")]
-    [InlineData(true, "ShutdownAck")]
+    [InlineData(false, "Data"), InlineData(true, "Data"), InlineData(false, "InitAck"), InlineData(true, "Abort")]
+    [InlineData(false, "CookieEcho"), InlineData(true, "ShutdownAck")]
     public void What_opens_no_association_begins_none(bool v6, string chunk)
     {
         using var pod = Serving(v6, IpProtocol.Sctp);
-        Assert.NotEqual(PodPrograms.Ok, pod.Send(Request(v6) with { Protocol = IpProtocol.Sctp, Chunk = Enum.Parse<SctpChunk>(chunk) }).ReturnValue);
+        var packet = Request(v6) with { Protocol = IpProtocol.Sctp, Chunk = Enum.Parse<SctpChunk>(chunk) };
+        Assert.NotEqual(PodPrograms.Ok, pod.Send(packet).ReturnValue);
         NothingBegan(pod);
     }
 
     /// <summary>The control.</summary>
     [Theory]
-    [InlineData(false, IpProtocol.Tcp), InlineData(true, IpProtocol.Tcp), InlineData(false, IpProtocol.Sctp), InlineData(true, IpProtocol.Sctp)]
+    [InlineData(false, IpProtocol.Tcp), InlineData(true, IpProtocol.Tcp)]
+    [InlineData(false, IpProtocol.Sctp), InlineData(true, IpProtocol.Sctp)]
     public void What_opens_a_connection_begins_one(bool v6, IpProtocol protocol)
     {
         using (var pod = Serving(v6, protocol))
@@ -74,8 +79,10 @@ public sealed class BeginTests
 
     private static Packet Request(bool v6) => new() { Src = Address.Client(v6), Dst = Address.Vip(v6), Chunk = SctpChunk.Init };
 
-    private static Packet FromOutside(bool v6) =>
-        new() { Src = v6 ? "2001:db8:9::9" : "198.51.100.9", Dst = Town.NodeAddress(v6), Dport = NodePort, Chunk = SctpChunk.Init, DstMac = default };
+    private static Packet FromOutside(bool v6) => new()
+    {
+        Src = v6 ? "2001:db8:9::9" : "198.51.100.9", Dst = Town.NodeAddress(v6), Dport = NodePort, Chunk = SctpChunk.Init, DstMac = default,
+    };
 
     private static PodPrograms Serving(bool v6, IpProtocol protocol)
     {

@@ -8,10 +8,10 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>Refused packets cost the node a bounded number of answers and records, however many come; all are counted.</summary>
+/// <summary>However many packets are refused: ICMP errors and ring buffer records are limited by rate, counters count all.</summary>
 public sealed class FloodTests
 {
-    /// <summary>A second, on each CPU, of answers and of records; as many may come at once.</summary>
+    /// <summary>Answers, and records, in a second on each CPU; the burst is not larger.</summary>
     private const int Rate = 100;
 
     private const int Refused = 5_000, Forged = 100_000;
@@ -56,16 +56,13 @@ public sealed class FloodTests
         using var ring = new RingBuffer(pod.Events, record => reasons.Add(MemoryMarshal.Read<Event>(record).Reason));
         ring.Poll(TimeSpan.Zero);
         reasons.Clear();
-        // a test before this one may have used up what there is for now
-        Assert.True(
-            SpinWait.SpinUntil(
-                () => pod.Send(new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Udp }).ReturnValue == PodPrograms.Redirect
-                    && ring.Poll(TimeSpan.Zero) > 0,
-                TimeSpan.FromSeconds(5)),
-            pod.Counts());
+        var request = new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Udp };
+        bool Told() => pod.Send(request).ReturnValue == PodPrograms.Redirect && ring.Poll(TimeSpan.Zero) > 0;
+        // the test before may have used up the budget of these programs
+        Assert.True(SpinWait.SpinUntil(Told, TimeSpan.FromSeconds(5)), pod.Counts());
         Assert.Equal(Reason.NoBackend, reasons[^1]);
     }
 
-    // at once, in what it took, and a second to spare
+    // burst, rate x time, and a second to spare
     private static int Bound(TimeSpan took) => (int)(BpfMap.PossibleCpus * Rate * (2 + Math.Ceiling(took.TotalSeconds)));
 }

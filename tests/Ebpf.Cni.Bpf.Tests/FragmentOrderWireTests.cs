@@ -8,7 +8,10 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>Networks reorder, and some stacks send the last piece first: a datagram is delivered in whatever order its pieces come (RFC 791, 3.2; RFC 8200, 4.5).</summary>
+/// <summary>
+/// A datagram is delivered in whatever order its fragments arrive (RFC 791, 3.2; RFC 8200, 4.5). Networks reorder, and some stacks send the last
+/// fragment first.
+/// </summary>
 public sealed class FragmentOrderWireTests
 {
     private const int Port = 7777, NodePort = 30080, Cut = 1400;
@@ -27,7 +30,7 @@ public sealed class FragmentOrderWireTests
         EndPoint from = new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
         server.ReceiveFrom(new byte[100], ref from);
         Assert.Equal(Town.NodeAddress(v6), ((IPEndPoint)from).Address.ToString());
-        InEveryOrder(town, new Packet { Src = Town.OutsideAddress(v6), Dst = Town.NodeAddress(v6), Sport = Port, Dport = (ushort)((IPEndPoint)from).Port, Protocol = IpProtocol.Udp }, client);
+        InEveryOrder(town, Datagram(v6, Port, (ushort)((IPEndPoint)from).Port), client);
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -36,8 +39,11 @@ public sealed class FragmentOrderWireTests
         using var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
         using var server = Town.Socket(town.Server, Address.Server(v6), ProtocolType.Udp, Port);
         town.Programs.AddService(Address.At(Town.NodeAddress(v6), NodePort), IpProtocol.Udp, server.LocalEndPoint!.ToString()!);
-        InEveryOrder(town, new Packet { Src = Town.OutsideAddress(v6), Dst = Town.NodeAddress(v6), Sport = 5000, Dport = NodePort, Protocol = IpProtocol.Udp }, server);
+        InEveryOrder(town, Datagram(v6, 5000, NodePort), server);
     }
+
+    private static Packet Datagram(bool v6, ushort sport, ushort dport) =>
+        new() { Src = Town.OutsideAddress(v6), Dst = Town.NodeAddress(v6), Sport = sport, Dport = dport, Protocol = IpProtocol.Udp };
 
     private static void InEveryOrder(Town town, Packet datagram, Socket receiver)
     {
@@ -47,7 +53,8 @@ public sealed class FragmentOrderWireTests
         var lost = new List<string>();
         for (var i = 0; i < Orders.Length; i++)
         {
-            var whole = datagram with { SrcMac = MacAddr.FromBytes(there.Mac), DstMac = MacAddr.FromBytes(own.Mac), Payload = new byte[4000] };
+            var payload = new byte[4000];
+            var whole = datagram with { SrcMac = MacAddr.FromBytes(there.Mac), DstMac = MacAddr.FromBytes(own.Mac), Payload = payload };
             Random.Shared.NextBytes(whole.Payload);
             foreach (var piece in Orders[i])
                 wire.Send((whole with { Piece = new Piece(piece * Cut, Cut, piece < 2, (uint)(100 + i)) }).Bytes());

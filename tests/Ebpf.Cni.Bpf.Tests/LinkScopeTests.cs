@@ -4,7 +4,9 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>A pod's neighbours are permanent entries, so it has nothing to say from an address that is not its own, not even to its host.</summary>
+/// <summary>
+/// A pod's neighbours are permanent entries: it needs no discovery, and no source address but its own, not even towards its host.
+/// </summary>
 public sealed class LinkScopeTests
 {
     private static readonly byte[] Broadcast = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
@@ -56,7 +58,7 @@ public sealed class LinkScopeTests
         Assert.DoesNotContain("Forwarded", pod.Counts(), StringComparison.Ordinal);
     }
 
-    /// <summary>The control; and the MAC address is looked at for them, too.</summary>
+    /// <summary>The control; the MAC address is checked for them, too.</summary>
     [Fact]
     public void Its_own_addresses_may_speak_to_the_host()
     {

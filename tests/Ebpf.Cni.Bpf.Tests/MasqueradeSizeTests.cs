@@ -5,8 +5,8 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// What is too big for the way out of the cluster is answered with the size that fits. The stack would cut it, or answer about it, as it is: with the pod's
-/// address.
+/// A packet that is too big for its route out of the cluster is answered with the MTU, never left to the stack. The stack would cut it, or answer
+/// it, with the pod's address in it.
 /// </summary>
 public sealed class MasqueradeSizeTests
 {
@@ -54,7 +54,8 @@ public sealed class MasqueradeSizeTests
     {
         var packet = new Packet
         {
-            Src = RoutedNode.Pod(v6), Dst = RoutedNode.Outside(v6), Protocol = protocol, Payload = [], IcmpType = v6 ? (byte)128 : (byte)8, IcmpRest = 7 << 16 | 1,
+            Src = RoutedNode.Pod(v6), Dst = RoutedNode.Outside(v6), Protocol = protocol, Payload = [],
+            IcmpType = v6 ? (byte)128 : (byte)8, IcmpRest = 7 << 16 | 1,
         };
         return packet with { Payload = new byte[14 + size - packet.Bytes().Length] };
     }

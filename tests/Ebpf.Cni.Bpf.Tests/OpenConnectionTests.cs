@@ -4,7 +4,7 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>A SYN on an open connection is a repetition, or a forgery that its server answers with what it knows (RFC 5961, 4): the connection stays.</summary>
+/// <summary>A SYN on an established connection changes nothing: its server answers it with a challenge ACK (RFC 5961, 4).</summary>
 public sealed class OpenConnectionTests
 {
     public enum Change
@@ -37,13 +37,14 @@ public sealed class OpenConnectionTests
         SamePacket.Equal(towards, pod.Send(Request(v6) with { Sequence = sequence }).Packet);
         Same(before, pod, v6);
         // and it goes on
-        SamePacket.Equal(towards with { Flags = TcpFlags.Data }, pod.Send(Request(v6) with { Flags = TcpFlags.Data, Sequence = sequence }).Packet);
+        var data = Request(v6) with { Flags = TcpFlags.Data, Sequence = sequence };
+        SamePacket.Equal(towards with { Flags = TcpFlags.Data }, pod.Send(data).Packet);
         var answer = Answer(v6) with { Flags = TcpFlags.Data };
         SamePacket.Equal(Request(v6).Answer(TcpFlags.Data), pod.Receive(answer).Packet);
         Same(before, pod, v6);
     }
 
-    /// <summary>The control: after the end the same SYN is a new connection, and nothing leads it to where the backend was.</summary>
+    /// <summary>The control: after the end the same SYN begins a new connection, to a backend that serves.</summary>
     [Theory, InlineData(false, true), InlineData(true, true), InlineData(false, false), InlineData(true, false)]
     public void After_the_end_it_begins_a_new_one(bool v6, bool reset)
     {

@@ -7,12 +7,12 @@ using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>A pod encapsulates by itself; masqueraded, it would be taken for its node.</summary>
+/// <summary>A pod that encapsulates by itself: masqueraded, its packet would pass for its node's.</summary>
 public sealed class TunnelForgeryWireTests
 {
     private const int Port = 7777;
 
-    /// <summary>The same frame from the node itself arrives: it is good, and its sender is what matters.</summary>
+    /// <summary>The same frame from the node itself arrives: the control.</summary>
     [Theory, InlineData(false), InlineData(true)]
     public void What_a_pod_encapsulates_is_believed_by_no_node(bool v6)
     {
@@ -37,7 +37,8 @@ public sealed class TunnelForgeryWireTests
     {
         var inner = new Packet
         {
-            SrcMac = Macs.TunnelSender, DstMac = Macs.Tunnel, Src = v6 ? TunnelTown.Outside6 : TunnelTown.Outside4, Dst = Address.Remote(v6),
+            SrcMac = Macs.TunnelSender, DstMac = Macs.Tunnel,
+            Src = v6 ? TunnelTown.Outside6 : TunnelTown.Outside4, Dst = Address.Remote(v6),
             Protocol = IpProtocol.Udp, Dport = Port, Payload = System.Text.Encoding.ASCII.GetBytes(text),
         };
         return [0x08, 0, 0, 0, 0, 0, 1, 0, .. inner.Bytes()];

@@ -4,10 +4,13 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>As nf_conntrack: one question and one answer are no stream, whose entries live longer; what goes on for two seconds is.</summary>
+/// <summary>
+/// As in nf_conntrack: a question and its answer live for 30 s. A flow that is answered and goes on after two seconds is a stream, and lives for 120 s.
+/// </summary>
 public sealed class UdpLifeTests
 {
-    private static Packet Request(bool v6) => new() { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Udp, Dport = 53 };
+    private static Packet Request(bool v6) =>
+        new() { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Udp, Dport = 53 };
 
     private static Packet Answer(bool v6) => (Request(v6) with { Dst = Address.Remote(v6) }).Answer(default);
 
@@ -46,7 +49,7 @@ public sealed class UdpLifeTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
-    public void What_nobody_answers_never_becomes_one(bool v6)
+    public void A_flow_without_answers_never_becomes_one(bool v6)
     {
         using var pod = Asked(v6);
         for (var i = 0; i < 3; i++)

@@ -15,7 +15,7 @@ public sealed class UplinkForgeryWireTests
     private const int Port = 7777;
 
     [Theory, InlineData(false), InlineData(true)]
-    public void A_pod_hears_nobody_from_the_network_as_its_node_or_its_neighbour(bool v6)
+    public void A_frame_with_the_nodes_or_a_pods_source_does_not_reach_a_pod(bool v6)
     {
         using var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
         town.Programs.AddCluster(v6 ? "fd00:1::/64" : "10.1.0.0/16", IpcacheFlags.Pod | IpcacheFlags.Local);
@@ -27,13 +27,14 @@ public sealed class UplinkForgeryWireTests
         foreach (var source in new[] { Town.NodeAddress(v6), Address.Client(v6), Town.OutsideAddress(v6) })
             wire.Send(new Packet
             {
-                SrcMac = there, DstMac = own, Src = source, Dst = Address.Server(v6), Protocol = IpProtocol.Udp, Dport = Port, Payload = Encoding.ASCII.GetBytes(source),
+                SrcMac = there, DstMac = own, Src = source, Dst = Address.Server(v6),
+                Protocol = IpProtocol.Udp, Dport = Port, Payload = Encoding.ASCII.GetBytes(source),
             }.Bytes());
         var heard = new byte[100];
         EndPoint from = new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
         var length = victim.ReceiveFrom(heard, ref from);
-        Assert.Equal(
-            (Town.OutsideAddress(v6), Town.OutsideAddress(v6)), (((IPEndPoint)from).Address.ToString(), Encoding.ASCII.GetString(heard, 0, length)));
+        Assert.Equal(Town.OutsideAddress(v6), Encoding.ASCII.GetString(heard, 0, length));
+        Assert.Equal(Town.OutsideAddress(v6), ((IPEndPoint)from).Address.ToString());
         Assert.Contains("UplinkIngress.UplinkSource=2", town.Programs.Counts(), StringComparison.Ordinal);
     }
 

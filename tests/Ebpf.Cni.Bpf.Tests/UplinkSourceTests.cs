@@ -4,7 +4,7 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>From the network nobody reaches a pod as this node, as a pod of this node, or as a pod whose packets come by the tunnel.</summary>
+/// <summary>A packet from an uplink does not have the source of this node, of its pods, or of a pod behind the tunnel.</summary>
 public sealed class UplinkSourceTests
 {
     private const int NodePort = 30080;
@@ -14,10 +14,13 @@ public sealed class UplinkSourceTests
 
     [Theory, MemberData(nameof(Families))]
     public void An_address_of_this_node_or_of_a_tunnelled_pod_is_no_source(bool v6) => Drops(
-        v6, v6 ? [Node6, "2001:db8::99", Address.Server6, "fd00:1::77", Address.Remote6] : [Node4, "192.0.2.99", Address.Server4, "10.1.0.77", Address.Remote4]);
+        v6,
+        v6
+            ? [Node6, "2001:db8::99", Address.Server6, "fd00:1::77", Address.Remote6]
+            : [Node4, "192.0.2.99", Address.Server4, "10.1.0.77", Address.Remote4]);
 
     [Theory, MemberData(nameof(Families))]
-    public void What_is_nobodys_address_is_no_source(bool v6) =>
+    public void Multicast_broadcast_and_unspecified_addresses_are_no_source(bool v6) =>
         Drops(v6, v6 ? ["ff02::1", "ff0e::1", "::"] : ["224.0.0.1", "239.1.2.3", "255.255.255.255", "0.0.0.0"]);
 
     [Theory, MemberData(nameof(Families))]
@@ -53,8 +56,11 @@ public sealed class UplinkSourceTests
         var delivered = node.Arrive(request);
         Assert.Equal(PodPrograms.Redirect, delivered.ReturnValue);
         var port = Frame.Sport(delivered.Packet);
-        SamePacket.Equal(
-            request with { Dst = Address.Client(v6), Sport = port, Dport = 8080, Ttl = 63, SrcMac = Macs.Gateway, DstMac = Macs.Client }, delivered.Packet);
+        var expected = request with
+        {
+            Dst = Address.Client(v6), Sport = port, Dport = 8080, Ttl = 63, SrcMac = Macs.Gateway, DstMac = Macs.Client,
+        };
+        SamePacket.Equal(expected, delivered.Packet);
         var answer = new Packet { Src = Address.Client(v6), Dst = Own(v6), Sport = 8080, Dport = port, Flags = TcpFlags.SynAck };
         var answered = node.Send(answer);
         Assert.NotEqual(PodPrograms.Shot, answered.ReturnValue);
@@ -66,7 +72,10 @@ public sealed class UplinkSourceTests
     {
         using var node = Node();
         foreach (var protocol in new[] { IpProtocol.Tcp, IpProtocol.Udp })
-            Assert.Equal(sources, sources.Where(source => node.Arrive(To(Address.Client(v6), source) with { Protocol = protocol }).ReturnValue == PodPrograms.Shot));
+        {
+            uint Verdict(string source) => node.Arrive(To(Address.Client(v6), source) with { Protocol = protocol }).ReturnValue;
+            Assert.Equal(sources, sources.Where(source => Verdict(source) == PodPrograms.Shot));
+        }
         Assert.Equal($"UplinkIngress.UplinkSource={2 * sources.Length}", node.Counts());
     }
 
@@ -74,7 +83,8 @@ public sealed class UplinkSourceTests
 
     private static string Outside(bool v6) => v6 ? "2001:db8:9::9" : "198.51.100.9";
 
-    private static SvcKey Frontend(bool v6, Scope scope = Scope.Internal) => PodPrograms.Key(Address.At(Own(v6), NodePort), IpProtocol.Tcp, scope);
+    private static SvcKey Frontend(bool v6, Scope scope = Scope.Internal) =>
+        PodPrograms.Key(Address.At(Own(v6), NodePort), IpProtocol.Tcp, scope);
 
     private static Packet To(string address, string source) => new() { Src = source, Dst = address, DstMac = default };
 

@@ -13,10 +13,12 @@ internal static class Entries
 
     public static int Count(PodPrograms node) => All(node).Count;
 
+    /// <summary>The entry that the packet meets as it arrives.</summary>
     public static Ct? Of(PodPrograms node, Packet packet) => Map(node, packet.Protocol).TryLookup(Key(packet), out Ct entry) ? entry : null;
 
     /// <summary>As the LRU does it when it needs room.</summary>
-    public static void Evict(PodPrograms node, Packet packet) => Assert.True(Map(node, packet.Protocol).Delete(Key(packet)), $"no entry for {packet}");
+    public static void Evict(PodPrograms node, Packet packet) =>
+        Assert.True(Map(node, packet.Protocol).Delete(Key(packet)), $"no entry for {packet}");
 
     /// <summary>All entries began, and were last used, so much earlier than they were.</summary>
     public static void Age(PodPrograms node, int seconds)

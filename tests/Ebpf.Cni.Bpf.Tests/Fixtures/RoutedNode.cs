@@ -8,8 +8,7 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
-/// A node for test runs whose routing tables know a way out: a default route by an uplink. The pods that send are <see cref="Pod"/>, all behind the
-/// device of test runs.
+/// A node for test runs with an uplink and default routes. The pods that send are <see cref="Pod"/>, all behind the device of test runs.
 /// </summary>
 internal sealed class RoutedNode : IDisposable
 {
@@ -95,16 +94,16 @@ internal sealed class RoutedNode : IDisposable
         netlink.SetUp(uplink.Index);
         far.SetUp(far.FindLink("eth0")!.Index);
         PodWire.WaitRunning(netlink, "uplink");
-        foreach (var (address, bits, gateway, any) in new[] { (Node4, 24, Town.Router4, IPAddress.Any), (Node6, 64, Town.Router6, IPAddress.IPv6Any) })
+        foreach (var (address, bits, gateway, any) in
+            new[] { (Node4, 24, Town.Router4, IPAddress.Any), (Node6, 64, Town.Router6, IPAddress.IPv6Any) })
         {
             netlink.AddAddress(uplink.Index, IPAddress.Parse(address), bits);
             netlink.ReplaceRoute(new Route(new IPNetwork(any, 0), uplink.Index) { Gateway = IPAddress.Parse(gateway) });
         }
-        // the kernel's own work makes the route to an IPv6 address, later than it has it
+        // the kernel adds the local route of an IPv6 address from a work queue
         var own = IPAddress.Parse(Node6);
-        Assert.True(
-            SpinWait.SpinUntil(() => netlink.Routes(table: LocalTable).Any(r => r.Destination.BaseAddress.Equals(own)), TimeSpan.FromSeconds(10)),
-            "the node does not know its own address");
+        bool Known() => netlink.Routes(table: LocalTable).Any(r => r.Destination.BaseAddress.Equals(own));
+        Assert.True(SpinWait.SpinUntil(Known, TimeSpan.FromSeconds(10)), "the node has no local route for its IPv6 address");
         return uplink.Index;
     }
 }

@@ -8,7 +8,7 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>Packets that no socket makes, sent by the routes of a namespace and heard on its eth0.</summary>
+/// <summary>Whole IP packets, sent by the routes of a namespace and captured on its eth0.</summary>
 internal sealed class Station : IDisposable
 {
     private const int Patience = 2_000;
@@ -20,14 +20,15 @@ internal sealed class Station : IDisposable
     {
         using var netlink = RouteNetlink.Open(where);
         var eth = netlink.FindLink("eth0")!.Index;
-        _sender = where.Run(() => new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Raw));
+        var family = v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork;
+        _sender = where.Run(() => new Socket(family, SocketType.Raw, ProtocolType.Raw));
         _wire = where.Run(() => FrameSocket.Open(eth));
         _wire.ReceiveTimeout = 100;
     }
 
     public void Send(Packet packet) => _sender.SendTo(packet.Bytes()[14..], new IPEndPoint(IPAddress.Parse(packet.Dst), 0));
 
-    /// <summary>The first frame that fits; null when none comes for two seconds. What is sent here is seen, too.</summary>
+    /// <summary>The first frame that fits; null when none comes for two seconds. Frames that leave are captured, too.</summary>
     public byte[]? Hear(Func<byte[], bool> fits)
     {
         var buffer = new byte[65536];
