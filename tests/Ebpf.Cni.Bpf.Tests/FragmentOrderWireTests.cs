@@ -9,8 +9,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A datagram is delivered in whatever order its fragments arrive (RFC 791, 3.2; RFC 8200, 4.5). Networks reorder, and some stacks send the last
-/// fragment first.
+/// A datagram is delivered in whatever order its fragments arrive (RFC 791, 3.2; RFC 8200, 4.5). Networks reorder, and some stacks send the
+/// last fragment first.
 /// </summary>
 public sealed class FragmentOrderWireTests
 {

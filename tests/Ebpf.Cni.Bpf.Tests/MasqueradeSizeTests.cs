@@ -5,8 +5,8 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A packet that is too big for its route out of the cluster is answered with the MTU, never left to the stack. The stack would cut it, or answer
-/// it, with the pod's address in it.
+/// A packet that is too big for its route out of the cluster is answered with the MTU, never left to the stack. The stack would cut it, or
+/// answer it, with the pod's address in it.
 /// </summary>
 public sealed class MasqueradeSizeTests
 {

@@ -6,8 +6,8 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// The node's own connections from a port that is a frontend of its address: a hostPort, an external address, a NodePort that was made later. Their
-/// answers begin no connection to the frontend.
+/// The node's own connections from a port that is a frontend of its address: a hostPort, an external address, a later NodePort.
+/// Their answers begin no connection to the frontend.
 /// </summary>
 public sealed class NodeClientWireTests
 {

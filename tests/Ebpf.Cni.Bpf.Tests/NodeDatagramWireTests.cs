@@ -6,13 +6,15 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// The node's own UDP clients with a port that is a frontend of its address, as NTP's, IKE's or WireGuard's. Their first question is answered.
+/// The node's own UDP clients with a port that is a frontend of its address, as NTP's, IKE's or WireGuard's. Their first question is
+/// answered.
 /// </summary>
 public sealed class NodeDatagramWireTests
 {
     private const int Port = NodeClient.Port;
     private const ConfigFlags Flags = ConfigFlags.RedirectPeer | ConfigFlags.Masquerade;
 
+    /// <summary>The port beside it is the control.</summary>
     [Theory]
     [InlineData(false, Place.PodHere, true), InlineData(true, Place.PodHere, true), InlineData(false, Place.PodElsewhere, true)]
     [InlineData(true, Place.PodElsewhere, true), InlineData(false, Place.Outside, true), InlineData(true, Place.Outside, true)]
@@ -23,8 +25,11 @@ public sealed class NodeDatagramWireTests
         using var backend = NodeClient.Frontend(town, v6, ProtocolType.Udp);
         // the same port at both ends
         using var server = NodeClient.Server(town, v6, ProtocolType.Udp, place, Port);
-        using var client = NodeClient.Bound(town.Node, v6, ProtocolType.Udp, Port, anyAddress ? null : Town.NodeAddress(v6));
-        NodeClient.Answered(() => NodeClient.Ask(client, server, (IPEndPoint)server.LocalEndPoint!), town.Programs, Port);
+        foreach (var port in new[] { Port + 1, Port })
+        {
+            using var client = NodeClient.Bound(town.Node, v6, ProtocolType.Udp, port, anyAddress ? null : Town.NodeAddress(v6));
+            NodeClient.Answered(() => NodeClient.Ask(client, server, (IPEndPoint)server.LocalEndPoint!), town.Programs, port);
+        }
         Assert.Equal(0, backend.Available); // no answer went to the pod
     }
 

@@ -8,8 +8,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A connection table that is far too small evicts entries of living connections all the time. Its remaining entries must be true: the answer to a
-/// tuple reaches the client that leaves as this tuple, or no client.
+/// A connection table that is far too small evicts entries of living connections all the time. Its remaining entries must be true: the
+/// answer to a tuple reaches the client that leaves as this tuple, or no client.
 /// </summary>
 public sealed class SmallTableTests
 {

@@ -5,7 +5,8 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// As in nf_conntrack: a question and its answer live for 30 s. A flow that is answered and goes on after two seconds is a stream, and lives for 120 s.
+/// As in nf_conntrack: a question and its answer live for 30 s. A flow that is answered and goes on after two seconds is a stream, and
+/// lives for 120 s.
 /// </summary>
 public sealed class UdpLifeTests
 {
