@@ -144,11 +144,16 @@ static __always_inline bool ebc_source_address(const struct ebc_packet *p, int s
 	return true;
 }
 
-/* The tunnel's port of a node is for nodes: what a program sends there would be taken for a node's. */
+/*
+ * The tunnels' port of a node is for nodes: what a program sends there would be taken for a node's. A node may be
+ * spoken to so before this one has a tunnel of its own.
+ */
 static __always_inline bool ebc_is_tunnel_port(const struct ebc_packet *p, __be16 port)
 {
-	return ebc_config.tunnel_port && p->about.proto == IPPROTO_UDP && port == ebc_config.tunnel_port &&
-	       !(p->place.kind & EBC_IPCACHE_POD);
+	const struct ebc_overlay *overlay = ebc_overlay();
+	__be16 tunnel = overlay ? overlay->port : ebc_config.tunnel_port;
+
+	return tunnel && p->about.proto == IPPROTO_UDP && port == tunnel && !(p->place.kind & EBC_IPCACHE_POD);
 }
 
 /* First packet of a connection to p->svc: a backend is chosen. EBC_REASON_SERVICE, or a drop reason. */

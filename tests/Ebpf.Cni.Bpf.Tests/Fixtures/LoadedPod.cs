@@ -10,12 +10,14 @@ internal sealed class LoadedPod
 {
     private readonly BpfMap _fragments, _affinity, _return, _load;
 
-    public LoadedPod(Config config)
+    /// <param name="conntrack">Entries of each connection table.</param>
+    public LoadedPod(Config config, uint conntrack = 65536)
     {
+        config = config with { CtTcpSize = conntrack, CtAnySize = conntrack };
         using var pod = BpfObject.Open(Repository.BpfObject("pod"));
         pod.SetReadOnlyGlobal(MapNames.Config, config);
-        pod.SetMaxEntries(MapNames.ConntrackTcp, Math.Min(config.CtTcpSize, 65536));
-        pod.SetMaxEntries(MapNames.ConntrackAny, Math.Min(config.CtAnySize, 65536));
+        pod.SetMaxEntries(MapNames.ConntrackTcp, conntrack);
+        pod.SetMaxEntries(MapNames.ConntrackAny, conntrack);
         pod.SetMaxEntries(MapNames.Backend, 65536);
         pod.Load();
         Egress = pod.GetProgram("ebc_pod_egress");

@@ -21,10 +21,10 @@ internal sealed class PodPrograms : IDisposable
     public const uint Shot = 2, Redirect = 7;
     public const ConfigFlags Usual = ConfigFlags.RedirectPeer | ConfigFlags.SetRetval | ConfigFlags.TcServices;
 
-    private static readonly ConcurrentDictionary<Config, ConcurrentBag<LoadedPod>> Idle = new();
+    private static readonly ConcurrentDictionary<(Config, uint), ConcurrentBag<LoadedPod>> Idle = new();
 
     private readonly LoadedPod _loaded;
-    private readonly Config _config;
+    private readonly (Config Config, uint Conntrack) _kind;
     private uint _nextSegment;
     private uint _nextService = 1;
 
@@ -32,11 +32,13 @@ internal sealed class PodPrograms : IDisposable
     {
     }
 
-    public PodPrograms(Config config)
+    /// <param name="config">Of all programs.</param>
+    /// <param name="conntrack">Entries of the connection table.</param>
+    public PodPrograms(Config config, uint conntrack = 65536)
     {
         Requires.Root();
-        _config = config;
-        _loaded = Idle.GetOrAdd(config, _ => []).TryTake(out var idle) ? idle : new LoadedPod(config);
+        _kind = (config, conntrack);
+        _loaded = Idle.GetOrAdd(_kind, _ => []).TryTake(out var idle) ? idle : new LoadedPod(config, conntrack);
     }
 
     public BpfMap Services => _loaded.Services;
@@ -200,6 +202,6 @@ internal sealed class PodPrograms : IDisposable
     public void Dispose()
     {
         _loaded.Empty();
-        Idle[_config].Add(_loaded);
+        Idle[_kind].Add(_loaded);
     }
 }

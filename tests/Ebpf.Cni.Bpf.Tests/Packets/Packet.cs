@@ -52,6 +52,10 @@ internal sealed record Packet
     public ushort Dport { get; init; } = 80;
     public byte Ttl { get; init; } = 64;
     public TcpFlags Flags { get; init; } = TcpFlags.Syn;
+
+    /// <summary>TCP's.</summary>
+    public uint Sequence { get; init; } = 1;
+
     public byte[] Payload { get; init; } = "hello"u8.ToArray();
     public bool NoUdpChecksum { get; init; }
     public byte[] Options { get; init; } = [];
@@ -140,8 +144,8 @@ internal sealed record Packet
         {
             case IpProtocol.Tcp:
                 bytes = [.. new byte[20], .. Payload];
-                bytes[7] = 1; // sequence and acknowledgement numbers: any
-                bytes[11] = 1;
+                BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(4), Sequence);
+                bytes[11] = 1; // acknowledgement number: any
                 bytes[12] = 5 << 4;
                 bytes[13] = (byte)Flags;
                 bytes[14] = 0xff;
