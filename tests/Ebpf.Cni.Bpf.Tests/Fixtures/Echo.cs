@@ -47,6 +47,9 @@ internal static class Echo
 
     private static IPAddress Stream(Socket client, Socket server)
     {
+        // ReceiveTimeout does not end an accept()
+        if (!server.Poll(TimeSpan.FromMilliseconds(Patience), SelectMode.SelectRead))
+            throw new SocketException((int)SocketError.TimedOut);
         using var accepted = server.Accept();
         Transfers.BothWays(client, accepted, 256 * 1024);
         return ((IPEndPoint)accepted.RemoteEndPoint!).Address;
