@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Benchmarks.Packets;
 using Ebpf.Cni.Benchmarks.Roles;
 using Ebpf.Cni.Benchmarks.Scenarios;
 using Ebpf.Cni.Testing;
@@ -26,8 +27,13 @@ switch (args)
     case ["pods", .. var times]:
         await AttachmentScenario.RunAsync(new Report(), times is [var rounds] ? int.Parse(rounds, CultureInfo.InvariantCulture) : AttachmentScenario.Rounds);
         return 0;
+    case ["packets-core", var each]:
+        return PacketRun.Run(int.Parse(each, CultureInfo.InvariantCulture));
+    case ["packets", .. var times]:
+        await PacketScenario.RunAsync(new Report(), times is [var runs] ? int.Parse(runs, CultureInfo.InvariantCulture) : PacketScenario.Rounds);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS]");
+        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [ROUNDS]");
         return 2;
 }
 
@@ -47,6 +53,7 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
 await PathScenario.RunAsync(report, PathScenario.Rounds);
+await PacketScenario.RunAsync(report, PacketScenario.Rounds);
 await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
 Console.WriteLine(report);
 return 0;

@@ -8,8 +8,9 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 /// <param name="Enters">Where the packet meets the program.</param>
 /// <param name="Packet">Of a connection that is established, or else its first one.</param>
 /// <param name="Redirects">The program sends it on; otherwise it lets it pass.</param>
-/// <param name="Becomes">Where it goes to: address and port.</param>
-internal sealed record PacketCase(string Name, Place Enters, Packet Packet, bool Redirects, IPEndPoint Becomes)
+/// <param name="Becomes">Where it goes to: one address, or one of several.</param>
+/// <param name="Port">Where it goes to.</param>
+internal sealed record PacketCase(string Name, Place Enters, Packet Packet, bool Redirects, IPNetwork Becomes, ushort Port)
 {
     /// <summary>The source that the packet gets; null: it keeps its own.</summary>
     public string? Source { get; init; }
@@ -32,7 +33,7 @@ internal sealed record PacketCase(string Name, Place Enters, Packet Packet, bool
         if (!right)
             return $"{Name}: the verdict is {(int)verdict}";
         var flow = Flow.Of(packet);
-        if (!flow.Dst.Equals(Becomes.Address) || flow.Dport != Becomes.Port)
+        if (!Becomes.Contains(flow.Dst) || flow.Dport != Port)
             return $"{Name}: the packet became {flow}";
         if (Source is not null ? !flow.Src.Equals(IPAddress.Parse(Source)) : Flows == 1 && !flow.Src.Equals(IPAddress.Parse(Packet.Src)))
             return $"{Name}: the packet became {flow}";

@@ -7,16 +7,23 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 /// <summary>The ways of packets through a node, and the tables that lead there.</summary>
 internal static class PacketCases
 {
-    public const ushort FrontPort = 80, NodePort = 30080, BackendPort = 8080;
+    public const ushort FrontPort = 80, NodePort = 30080, ManyNodePort = 30081, BackendPort = 8080;
+
+    private const string RemotePods4 = "10.2.0.0/16";
+
+    /// <summary>So that as many flows as there are ports find one each.</summary>
+    private const int ManyBackends = 16;
 
     /// <summary>Pods, services and prefixes. With a tunnel the other node's pods are reached through it, else by the routes.</summary>
     public static void Fill(TcObjects objects, RoutedNode node, bool tunnel)
     {
         objects.SetNode(new NodeEnd(RoutedNode.Node4, RoutedNode.Node6, tunnel ? node.TunnelIfindex : 0, RoutedNode.TunnelMtu));
         objects.SetUplink(node.UplinkIfindex, RoutedNode.Node4, RoutedNode.Node6);
+        objects.AddService(
+            Address.At(RoutedNode.Node4, ManyNodePort), IpProtocol.Tcp, [.. Enumerable.Range(1, ManyBackends).Select(i => $"10.2.0.{i}:{BackendPort}")]);
         foreach (var v6 in new[] { false, true })
         {
-            var (here, there, bits) = v6 ? ("fd00:1::/64", "fd00:2::/64", 128) : ("10.1.0.0/16", "10.2.0.0/16", 32);
+            var (here, there, bits) = v6 ? ("fd00:1::/64", "fd00:2::/64", 128) : ("10.1.0.0/16", RemotePods4, 32);
             var by = tunnel ? node.TunnelIfindex : 0;
             objects.AddPod(Address.Client(v6), node.ClientIfindex, Macs.Client, Macs.Gateway);
             objects.AddPod(Address.Server(v6), node.ServerIfindex, Macs.Server, Macs.ServerGateway);
@@ -34,7 +41,7 @@ internal static class PacketCases
 
     public static PacketCase PodToPod(RoutedNode node, bool v6) => new(
         $"pod to pod, same node, TCP, {Family(v6)}", Place.Client(node),
-        new Packet { Src = Address.Client(v6), Dst = Address.Server(v6), Dport = BackendPort, Flags = TcpFlags.Data }, true, At(Address.Server(v6), BackendPort))
+        new Packet { Src = Address.Client(v6), Dst = Address.Server(v6), Dport = BackendPort, Flags = TcpFlags.Data }, true, Only(Address.Server(v6)), BackendPort)
     {
         Answers = Place.Server(node),
         Frame = Macs.Server,
@@ -42,7 +49,7 @@ internal static class PacketCases
 
     public static PacketCase PodToClusterIp(RoutedNode node, bool v6) => new(
         $"pod to ClusterIP to pod, same node, TCP, {Family(v6)}", Place.Client(node),
-        new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Dport = FrontPort, Flags = TcpFlags.Data }, true, At(Address.Server(v6), BackendPort))
+        new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Dport = FrontPort, Flags = TcpFlags.Data }, true, Only(Address.Server(v6)), BackendPort)
     {
         Answers = Place.Server(node),
         Frame = Macs.Server,
@@ -51,7 +58,7 @@ internal static class PacketCases
     /// <summary>By the routes, or with the tunnel's tables into its device.</summary>
     public static PacketCase PodToRemote(RoutedNode node, bool tunnel, bool v6) => new(
         $"pod to remote pod, {(tunnel ? "tunnel: pod egress" : "direct")}, TCP, {Family(v6)}", Place.Client(node),
-        new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Dport = BackendPort, Flags = TcpFlags.Data }, true, At(Address.Remote(v6), BackendPort))
+        new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Dport = BackendPort, Flags = TcpFlags.Data }, true, Only(Address.Remote(v6)), BackendPort)
     {
         Answers = tunnel ? Place.OutOfTunnel(node) : Place.Uplink(node),
     };
@@ -59,7 +66,7 @@ internal static class PacketCases
     /// <summary>The same packet at the tunnel's device.</summary>
     public static PacketCase IntoTunnel(RoutedNode node, bool v6) => new(
         $"pod to remote pod, tunnel: overlay egress, {Family(v6)}", Place.IntoTunnel(node),
-        new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Dport = BackendPort, Flags = TcpFlags.Data, Ttl = 63 }, false, At(Address.Remote(v6), BackendPort))
+        new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Dport = BackendPort, Flags = TcpFlags.Data, Ttl = 63 }, false, Only(Address.Remote(v6)), BackendPort)
     {
         Frame = Macs.Tunnel,
     };
@@ -76,11 +83,11 @@ internal static class PacketCases
             Dport = NodeEnd.Port,
             Payload = [8, 0, 0, 0, 0, 0, (byte)NodeEnd.Vni, 0, .. Inner(v6: false).Bytes()],
         },
-        false, At(RoutedNode.Node4, NodeEnd.Port));
+        false, Only(RoutedNode.Node4), NodeEnd.Port);
 
     /// <summary>The same, out of the tunnel.</summary>
     public static PacketCase OutOfTunnel(RoutedNode node, bool v6) => new(
-        $"remote pod to pod, tunnel: overlay ingress, TCP, {Family(v6)}", Place.OutOfTunnel(node), Inner(v6), true, At(Address.Server(v6), BackendPort))
+        $"remote pod to pod, tunnel: overlay ingress, TCP, {Family(v6)}", Place.OutOfTunnel(node), Inner(v6), true, Only(Address.Server(v6)), BackendPort)
     {
         Answers = Place.Server(node),
         Frame = Macs.Server,
@@ -88,9 +95,9 @@ internal static class PacketCases
 
     /// <summary>From outside to the other node's pod: by the routes, or with the tunnel's tables through that.</summary>
     public static PacketCase NodePortToRemote(RoutedNode node, IpProtocol protocol, bool v6, bool tunnel = false) => new(
-        $"NodePort to remote backend, {(protocol == IpProtocol.Udp ? "UDP" : "TCP")}, {Family(v6)}", Place.Uplink(node),
+        $"NodePort to remote backend, {(tunnel ? "tunnel" : "direct")}, {(protocol == IpProtocol.Udp ? "UDP" : "TCP")}, {Family(v6)}", Place.Uplink(node),
         new Packet { Src = RoutedNode.Outside(v6), Dst = RoutedNode.Node(v6), Dport = NodePort, Protocol = protocol, Flags = TcpFlags.Data }, true,
-        At(Address.Remote(v6), BackendPort))
+        Only(Address.Remote(v6)), BackendPort)
     {
         Answers = tunnel ? Place.OutOfTunnel(node) : Place.Uplink(node),
         Source = RoutedNode.Node(v6),
@@ -99,11 +106,20 @@ internal static class PacketCases
     public static PacketCase NewFlow(RoutedNode node)
     {
         var known = NodePortToRemote(node, IpProtocol.Tcp, v6: false);
-        return known with { Name = "NodePort to remote backend, SYN of a new flow, IPv4", Packet = known.Packet with { Flags = TcpFlags.Syn }, Answers = null, Flows = 0 };
+        return known with { Name = "NodePort to remote backend, direct, SYN of a new flow, IPv4", Packet = known.Packet with { Flags = TcpFlags.Syn }, Answers = null, Flows = 0 };
     }
 
-    public static PacketCase ManyFlows(RoutedNode node) =>
-        NodePortToRemote(node, IpProtocol.Tcp, v6: false) with { Name = "NodePort to remote backend, 65,536 known flows in turn, TCP, IPv4", Flows = 65536 };
+    public static PacketCase ManyFlows(RoutedNode node)
+    {
+        var one = NodePortToRemote(node, IpProtocol.Tcp, v6: false);
+        return one with
+        {
+            Name = "NodePort to remote backend, direct, 65,536 known flows in turn, TCP, IPv4",
+            Packet = one.Packet with { Dport = ManyNodePort },
+            Becomes = IPNetwork.Parse(RemotePods4),
+            Flows = 65536,
+        };
+    }
 
     private static Packet Inner(bool v6) => new()
     {
@@ -116,7 +132,7 @@ internal static class PacketCases
         Ttl = 63,
     };
 
-    private static IPEndPoint At(string address, int port) => new(IPAddress.Parse(address), port);
+    private static IPNetwork Only(string address) => IPNetwork.Parse(address + (address.Contains(':', StringComparison.Ordinal) ? "/128" : "/32"));
 
     private static string Family(bool v6) => v6 ? "IPv6" : "IPv4";
 }

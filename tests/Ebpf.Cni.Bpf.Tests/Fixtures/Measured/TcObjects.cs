@@ -69,14 +69,17 @@ internal sealed class TcObjects : IDisposable
             tunnel == 0 ? new Ipcache(flags) : new Ipcache(flags, (uint)tunnel, Addr.Parse(peer!)));
     }
 
-    /// <summary>A service with one backend, written as "10.0.0.1:80" or "[fd00::1]:80".</summary>
-    public void AddService(string frontend, IpProtocol protocol, string backend)
+    /// <summary>A service with backends in their order, written as "10.0.0.1:80" or "[fd00::1]:80".</summary>
+    public void AddService(string frontend, IpProtocol protocol, params string[] backends)
     {
-        var (front, back) = (IPEndPoint.Parse(frontend), IPEndPoint.Parse(backend));
-        Table(MapNames.Backend).Update(_nextSegment, new Backend(Addr.From(back.Address), U16Be.FromHost((ushort)back.Port), BackendFlags.None, _nextService));
+        var front = IPEndPoint.Parse(frontend);
+        var offset = _nextSegment;
+        foreach (var backend in backends.Select(IPEndPoint.Parse))
+            Table(MapNames.Backend).Update(
+                _nextSegment++, new Backend(Addr.From(backend.Address), U16Be.FromHost((ushort)backend.Port), BackendFlags.None, _nextService));
         Table(MapNames.Service).Update(
             new SvcKey(Addr.From(front.Address), U16Be.FromHost((ushort)front.Port), protocol, Scope.Internal),
-            new Svc(_nextSegment++, 1, _nextService++, SvcFlags.None, 0));
+            new Svc(offset, (uint)backends.Length, _nextService++, SvcFlags.None, 0));
     }
 
     /// <summary>Deletes all connections.</summary>
