@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Benchmarks.Scenarios;
 /// <summary>What a packet costs in the programs alone: the former ones and the current ones in one run.</summary>
 internal static class PacketScenario
 {
-    public const int Rounds = 60;
+    public const int Rounds = 240;
 
     private const string Bar = "≤ 0.70";
 
@@ -23,8 +23,8 @@ internal static class PacketScenario
         report.Add(new Table(
             "A packet in the programs alone",
             $"Nanoseconds in the tc programs by BPF_PROG_TEST_RUN on one core, without devices and stack: the former objects (tests/Ebpf.Cni.Benchmarks/Former) and the current ones take turns. A wrapper restores the packet "
-            + $"before each repetition, varies its source where flows take turns, and tail-calls the program; the same with an empty program is subtracted. {PacketRun.Repeat:N0} repetitions a run (65,536 of the case with as many "
-            + $"flows), the least of {rounds} runs. The routes and neighbours are real, in a network namespace; each connection was made by its first packets, and after each run the verdict and the rewritten packet are compared with "
+            + $"before each repetition, varies its source where flows take turns, and tail-calls the program; the same with an empty program is subtracted. {PacketRun.Repeat:N0} repetitions a run (65,536, and an eighth of the runs, "
+            + $"where as many flows take turns), the least of {rounds} runs. The routes and neighbours are real, in a network namespace; each connection was made by its first packets, and after each run the verdict and the rewritten packet are compared with "
             + "what they must be. New flows: each repetition another source port and address, the table emptied after each run. Katran: constants of its balancer (XDP, IPIP), which an earlier run measured the same way, on another processor perhaps: the ratio is what compares.",
             ["packet", "former", "current", "current / former", "bar", "Katran"],
             [.. costs.Concat(Sums(costs)).Select(Row)], []));
