@@ -11,6 +11,8 @@ switch (args)
 {
     case ["server", var port]:
         return EchoServer.Run(int.Parse(port, CultureInfo.InvariantCulture));
+    case ["world", var port]:
+        return await WorldServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture));
     case ["meter", var path]:
         return Meter.Run(path);
     case ["client", var mode, var direct, var service, var pairs]:
@@ -32,8 +34,14 @@ switch (args)
     case ["packets", .. var times]:
         await PacketScenario.RunAsync(new Report(), times is [var runs] ? int.Parse(runs, CultureInfo.InvariantCulture) : PacketScenario.Rounds);
         return 0;
+    case ["flood", .. var counts]:
+        await FloodScenario.RunAsync(new Report(), counts is [var packets] ? int.Parse(packets, CultureInfo.InvariantCulture) : FloodScenario.Packets);
+        return 0;
+    case ["dns", .. var lengths]:
+        await DnsScenario.RunAsync(new Report(), lengths is [var seconds] ? int.Parse(seconds, CultureInfo.InvariantCulture) : DnsScenario.Seconds);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [ROUNDS]");
+        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [ROUNDS] | flood [PACKETS] | dns [SECONDS]");
         return 2;
 }
 
@@ -54,6 +62,8 @@ await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
 await PathScenario.RunAsync(report, PathScenario.Rounds);
 await PacketScenario.RunAsync(report, PacketScenario.Rounds);
+await FloodScenario.RunAsync(report, FloodScenario.Packets);
+await DnsScenario.RunAsync(report, DnsScenario.Seconds);
 await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
 Console.WriteLine(report);
 return 0;

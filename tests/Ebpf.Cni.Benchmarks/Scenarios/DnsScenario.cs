@@ -1,0 +1,40 @@
+using System.Globalization;
+using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Benchmarks.Strain;
+
+namespace Ebpf.Cni.Benchmarks.Scenarios;
+
+/// <summary>Many short datagram flows beside many idle connections, in the same tables.</summary>
+internal static class DnsScenario
+{
+    public const int Seconds = 300;
+
+    private const int PerSecond = 5_000, Idle = 10_000;
+
+    public static async Task RunAsync(Report report, int seconds)
+    {
+        await using var cluster = await StrainCluster.StartAsync("bench-dns");
+        using var held = new HeldConnections();
+        foreach (var pod in cluster.Pods)
+            await held.OpenAsync(pod, null, StrainCluster.World, Idle / cluster.Pods.Count);
+        var agent = cluster.AgentTime();
+        var queries = cluster.Pods.Select(_ => new Queries()).ToList();
+        await Task.WhenAll(cluster.Pods.Zip(queries, (pod, asked) => Task.Run(
+            () => asked.Run(pod, StrainCluster.World, PerSecond / cluster.Pods.Count, TimeSpan.FromSeconds(seconds)))));
+        var used = (cluster.AgentTime() - agent) / TimeSpan.FromSeconds(seconds);
+        await held.AskAsync();
+        var (sent, answered) = (queries.Sum(q => q.Sent), queries.Sum(q => q.Answered));
+        report.Add(new Section(
+            Text($"{PerSecond:N0} queries/s beside {Idle:N0} idle connections"),
+            $"Two pods of one node ask a server outside over UDP for {seconds} s, each question from a new socket, and hold idle TCP connections to it, all of them masqueraded. At the end each connection is written to, and must answer "
+            + "within 10 s. The connection tables have their default sizes. A query counts as answered if its answer is there when its socket is closed, 1,024 queries of its pod later.",
+            [
+                new Figure("idle connections lost", Text($"**{held.Lost}** of {held.Count:N0}"), "none"),
+                new Figure("slowest answer of one at the end", Text($"{held.Slowest.TotalMilliseconds:0} ms")),
+                new Figure("queries", Text($"{sent:N0}, {(double)(sent - answered) / sent:0.000%} unanswered")),
+                new Figure("agent's CPU time", Text($"{used:0.0%} of a core"), "< 5 % of a core"),
+            ]));
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

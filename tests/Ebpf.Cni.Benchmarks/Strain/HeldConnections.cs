@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Benchmarks.Roles;
+using Ebpf.Cni.Kernel.Namespaces;
+
+namespace Ebpf.Cni.Benchmarks.Strain;
+
+/// <summary>Connections that stay open: idle until they are asked, or asked again and again.</summary>
+internal sealed class HeldConnections : IDisposable
+{
+    /// <summary>What has not answered by then is lost: several times what TCP needs for a packet sent again.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private const int AtOnce = 200;
+
+    private readonly List<Socket> _sockets = [];
+    private int _lost;
+    private long _exchanges;
+    private long _slowest;
+
+    /// <summary>Connections that were reset, or did not answer.</summary>
+    public int Lost => _lost;
+
+    public int Count => _sockets.Count;
+
+    public long Exchanges => _exchanges;
+
+    public TimeSpan Slowest => TimeSpan.FromTicks(_slowest);
+
+    /// <param name="from">Whose sockets.</param>
+    /// <param name="local">Their address; null: the kernel's choice.</param>
+    public async Task OpenAsync(NetworkNamespace from, IPAddress? local, IPEndPoint target, int count)
+    {
+        var opened = from.Run(() => Enumerable.Range(0, count).Select(_ =>
+        {
+            var socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            if (local is not null)
+                socket.Bind(new IPEndPoint(local, 0));
+            return socket;
+        }).ToList());
+        _sockets.AddRange(opened);
+        await Parallel.ForEachAsync(opened, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (socket, ct) =>
+        {
+            await socket.ConnectAsync(target, ct);
+            await ExchangeAsync(socket);
+        });
+        if (_lost > 0)
+            throw new InvalidOperationException($"{_lost} of {count} connections to {target} did not answer at first");
+        (_exchanges, _slowest) = (0, 0);
+    }
+
+    /// <summary>Asks all, once.</summary>
+    public Task AskAsync() => Parallel.ForEachAsync(_sockets, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (socket, _) => await ExchangeAsync(socket));
+
+    /// <summary>Asks each once a period, until told to end.</summary>
+    public Task KeepAskingAsync(TimeSpan period, CancellationToken end) => Task.WhenAll(_sockets.Select(socket => Task.Run(async () =>
+    {
+        using var tick = new PeriodicTimer(period);
+        try
+        {
+            while (await ExchangeAsync(socket))
+                await tick.WaitForNextTickAsync(end);
+        }
+        catch (OperationCanceledException)
+        {
+            // That was all.
+        }
+    }, CancellationToken.None)));
+
+    public void Dispose() => _sockets.ForEach(s => s.Dispose());
+
+    /// <returns>False: the connection is lost.</returns>
+    private async Task<bool> ExchangeAsync(Socket socket)
+    {
+        var message = new byte[EchoServer.MessageBytes];
+        var started = Stopwatch.GetTimestamp();
+        using var over = new CancellationTokenSource(Patience);
+        try
+        {
+            await socket.SendAsync(message, over.Token);
+            for (var got = 0; got < message.Length;)
+                got += await socket.ReceiveAsync(message.AsMemory(got), over.Token) is > 0 and var n ? n : throw new SocketException((int)SocketError.ConnectionReset);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            Interlocked.Increment(ref _lost);
+            return false;
+        }
+        Interlocked.Increment(ref _exchanges);
+        Longest(Stopwatch.GetElapsedTime(started).Ticks);
+        return true;
+    }
+
+    private void Longest(long ticks)
+    {
+        for (var known = Volatile.Read(ref _slowest); ticks > known; known = Volatile.Read(ref _slowest))
+            if (Interlocked.CompareExchange(ref _slowest, ticks, known) == known)
+                return;
+    }
+}

@@ -1,0 +1,49 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Kernel.Namespaces;
+
+namespace Ebpf.Cni.Benchmarks.Strain;
+
+/// <summary>Questions over UDP at a steady rate, each from a socket of its own, as resolvers ask: every one is a flow.</summary>
+internal sealed class Queries
+{
+    private const int Bytes = 48;
+
+    /// <summary>Sockets that wait for their answers at any time.</summary>
+    private const int Waiting = 1024;
+
+    public long Sent { get; private set; }
+
+    public long Answered { get; private set; }
+
+    /// <summary>Runs to its end.</summary>
+    public void Run(NetworkNamespace from, IPEndPoint target, int perSecond, TimeSpan length) => from.Run(() =>
+    {
+        var waiting = new Socket?[Waiting];
+        var question = new byte[Bytes];
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+        var started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started) is var elapsed && elapsed < length)
+        {
+            for (var due = (long)(elapsed.TotalSeconds * perSecond); Sent < due; Sent++)
+            {
+                Finish(waiting[Sent % Waiting]);
+                var socket = new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+                waiting[Sent % Waiting] = socket;
+                socket.SendTo(question, target);
+            }
+            tick.WaitForNextTickAsync().AsTask().Wait();
+        }
+        foreach (var socket in waiting)
+            Finish(socket);
+    });
+
+    private void Finish(Socket? socket)
+    {
+        if (socket is null)
+            return;
+        Answered += socket.Available > 0 ? 1 : 0;
+        socket.Dispose();
+    }
+}
