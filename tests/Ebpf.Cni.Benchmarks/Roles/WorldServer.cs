@@ -1,19 +1,21 @@
 using System.Net;
 using System.Net.Sockets;
+using Ebpf.Cni.Benchmarks.Strain;
 
 namespace Ebpf.Cni.Benchmarks.Roles;
 
-/// <summary>Echoes over TCP and UDP, for many thousand connections: unlike <see cref="EchoServer"/> it does not look at all of them for each message.</summary>
+/// <summary>Echoes over TCP, and over UDP at many addresses, for many thousand connections: unlike <see cref="EchoServer"/> it does not look at all of them for each message.</summary>
 internal static class WorldServer
 {
-    private const int Backlog = 4096, DatagramBytes = 2048, DatagramBuffer = 8 << 20;
+    private const int Backlog = 4096, DatagramBytes = 2048;
 
     public static async Task<int> RunAsync(int port)
     {
         using var listener = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
         listener.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
         listener.Listen(Backlog);
-        new Thread(() => Datagrams(port)) { IsBackground = true }.Start();
+        foreach (var server in StrainCluster.Servers)
+            _ = DatagramsAsync(new IPEndPoint(server, port));
         while (true)
             _ = EchoAsync(await listener.AcceptAsync());
     }
@@ -35,19 +37,19 @@ internal static class WorldServer
         }
     }
 
-    private static void Datagrams(int port)
+    /// <summary>Each from the address that was asked.</summary>
+    private static async Task DatagramsAsync(IPEndPoint own)
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = DatagramBuffer };
-        // the world's addresses are not the device's: what is asked answers, where a packet's own address would be lost
-        socket.Bind(new IPEndPoint(Strain.StrainCluster.World.Address, port));
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        socket.Bind(own);
         var message = new byte[DatagramBytes];
         var from = new SocketAddress(AddressFamily.InterNetwork);
         while (true)
         {
             try
             {
-                var got = socket.ReceiveFrom(message, SocketFlags.None, from);
-                socket.SendTo(message.AsSpan(0, got), SocketFlags.None, from);
+                var got = await socket.ReceiveFromAsync(message, SocketFlags.None, from);
+                await socket.SendToAsync(message.AsMemory(0, got), SocketFlags.None, from);
             }
             catch (SocketException)
             {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Ebpf.Cni.Benchmarks.Figures;
 using Ebpf.Cni.Benchmarks.Strain;
 
@@ -18,15 +19,16 @@ internal static class DnsScenario
         foreach (var pod in cluster.Pods)
             await held.OpenAsync(pod, null, StrainCluster.World, Idle / cluster.Pods.Count);
         var agent = cluster.AgentTime();
+        var servers = StrainCluster.Servers.Select(address => new IPEndPoint(address, StrainCluster.Port)).ToList();
         var queries = cluster.Pods.Select(_ => new Queries()).ToList();
         await Task.WhenAll(cluster.Pods.Zip(queries, (pod, asked) => Task.Run(
-            () => asked.Run(pod, StrainCluster.World, PerSecond / cluster.Pods.Count, TimeSpan.FromSeconds(seconds)))));
+            () => asked.Run(pod, servers, PerSecond / cluster.Pods.Count, TimeSpan.FromSeconds(seconds)))));
         var used = (cluster.AgentTime() - agent) / TimeSpan.FromSeconds(seconds);
         await held.AskAsync();
         var (sent, answered) = (queries.Sum(q => q.Sent), queries.Sum(q => q.Answered));
         report.Add(new Section(
             Text($"{PerSecond:N0} queries/s beside {Idle:N0} idle connections"),
-            $"Two pods of one node ask a server outside over UDP for {seconds} s, each question from a new socket, and hold idle TCP connections to it, all of them masqueraded. At the end each connection is written to, and must answer "
+            $"Two pods of one node ask {servers.Count} servers outside over UDP for {seconds} s, each question from a new socket, and hold idle TCP connections to one of them, all masqueraded. At the end each connection is written to, and must answer "
             + "within 10 s. The connection tables have their default sizes. A query counts as answered if its answer is there when its socket is closed, 1,024 queries of its pod later.",
             [
                 new Figure("idle connections lost", Text($"**{held.Lost}** of {held.Count:N0}"), "none"),

@@ -26,7 +26,7 @@ internal static class FloodScenario
             Text($"A flood of {packets:N0} SYNs at a NodePort"),
             "Real packets, each from another address and port that nobody has, as fast as one thread outside sends them to one node's NodePort; all processes share the machine. The backend of the port with endpoints is a pod of the "
             + $"other node. Meanwhile {Connections} connections from outside through a NodePort of that node and {Connections} of a pod of that node to outside exchange 64 bytes every {Period.TotalMilliseconds} ms; one without an answer for "
-            + "10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. The flood ends after {Longest.TotalSeconds} s at the latest. The agent's CPU time is that of the flooded node's, from /proc.",
+            + "10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. The flood ends after three minutes at the latest. The agent's CPU time is that of the flooded node's, from /proc.",
             ["NodePort", "packets", "duration", "sent back", "connections lost", "exchanges", "slowest exchange", "agent's CPU", "bar"],
             rows, []));
     }

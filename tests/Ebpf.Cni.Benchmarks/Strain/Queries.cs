@@ -13,12 +13,14 @@ internal sealed class Queries
     /// <summary>Sockets that wait for their answers at any time.</summary>
     private const int Waiting = 1024;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     public long Sent { get; private set; }
 
     public long Answered { get; private set; }
 
-    /// <summary>Runs to its end.</summary>
-    public void Run(NetworkNamespace from, IPEndPoint target, int perSecond, TimeSpan length) => from.Run(() =>
+    /// <summary>Runs to its end; the servers are asked in turn.</summary>
+    public void Run(NetworkNamespace from, IReadOnlyList<IPEndPoint> servers, int perSecond, TimeSpan length) => from.Run(() =>
     {
         var waiting = new Socket?[Waiting];
         var question = new byte[Bytes];
@@ -29,14 +31,22 @@ internal sealed class Queries
             for (var due = (long)(elapsed.TotalSeconds * perSecond); Sent < due; Sent++)
             {
                 Finish(waiting[Sent % Waiting]);
+                var target = servers[(int)(Sent % servers.Count)];
                 var socket = new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
                 waiting[Sent % Waiting] = socket;
                 socket.SendTo(question, target);
             }
             tick.WaitForNextTickAsync().AsTask().Wait();
         }
+        // the last ones have their time, too
+        var ended = Stopwatch.GetTimestamp();
         foreach (var socket in waiting)
+        {
+            var left = Patience - Stopwatch.GetElapsedTime(ended);
+            if (left > TimeSpan.Zero)
+                socket?.Poll(left, SelectMode.SelectRead);
             Finish(socket);
+        }
     });
 
     private void Finish(Socket? socket)

@@ -35,8 +35,11 @@ internal sealed class StrainCluster : IAsyncDisposable
 
     public NetworkNamespace Outside => _cluster.Outside.Namespace;
 
-    /// <summary>The server in the world.</summary>
-    public static IPEndPoint World { get; } = new(OutsideAddresses.V4(1), Port);
+    /// <summary>Where the world answers datagrams. Many: towards one of them a node has no more flows than ports.</summary>
+    public static IReadOnlyList<IPAddress> Servers { get; } = [.. Enumerable.Range(1, 64).Select(OutsideAddresses.V4)];
+
+    /// <summary>The server of connections in the world.</summary>
+    public static IPEndPoint World { get; } = new(Servers[0], Port);
 
     /// <summary>The pods of the node under strain.</summary>
     public IReadOnlyList<NetworkNamespace> Pods => _pods;
