@@ -57,7 +57,7 @@ static __always_inline bool ebc_bench_restore(struct __sk_buff *skb)
 	}
 	if (!length || length > EBC_BENCH_HEADERS || bpf_skb_store_bytes(skb, 0, b->headers, length, 0))
 		return false;
-	/* What programs leave beside the packet. */
+	/* Fields in which programs leave marks. */
 	skb->tc_index = 0;
 	skb->mark = 0;
 	skb->cb[0] = 0;
@@ -77,8 +77,8 @@ int ebc_bench_plain(struct __sk_buff *skb)
 }
 
 /*
- * Out of a tunnel. A program can only set the metadata of what goes into one; readers do not tell the two
- * apart, but for the ends: what is this node there is the sender here.
+ * Decapsulated. The helper sets metadata for transmission, whose local address a reader takes for the remote
+ * one of a received packet.
  */
 SEC("tc")
 int ebc_bench_tunnelled(struct __sk_buff *skb)

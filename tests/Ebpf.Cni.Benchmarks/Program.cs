@@ -23,25 +23,26 @@ switch (args)
         var compared = new Report();
         await RivalScenario.RunAsync(compared, sizes.Length == 0 ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
         return 0;
-    case ["paths", .. var times]:
-        await PathScenario.RunAsync(new Report(), times is [var turns] ? int.Parse(turns, CultureInfo.InvariantCulture) : PathScenario.Rounds);
+    case ["paths", .. var rounds]:
+        await PathScenario.RunAsync(new Report(), Given(rounds, PathScenario.Rounds));
         return 0;
-    case ["pods", .. var times]:
-        await AttachmentScenario.RunAsync(new Report(), times is [var rounds] ? int.Parse(rounds, CultureInfo.InvariantCulture) : AttachmentScenario.Rounds);
+    case ["pods", .. var rounds]:
+        await AttachmentScenario.RunAsync(new Report(), Given(rounds, AttachmentScenario.Rounds));
         return 0;
-    case ["packets-core", var each]:
-        return PacketRun.Run(int.Parse(each, CultureInfo.InvariantCulture));
-    case ["packets", .. var times]:
-        await PacketScenario.RunAsync(new Report(), times is [var runs] ? int.Parse(runs, CultureInfo.InvariantCulture) : PacketScenario.Rounds);
+    case ["packets-core", .. var runs]:
+        return PacketRun.Run(Given(runs, PacketScenario.Rounds));
+    case ["packets", .. var runs]:
+        await PacketScenario.RunAsync(new Report(), Given(runs, PacketScenario.Rounds));
         return 0;
-    case ["flood", .. var counts]:
-        await FloodScenario.RunAsync(new Report(), counts is [var packets] ? int.Parse(packets, CultureInfo.InvariantCulture) : FloodScenario.Packets);
+    case ["flood", .. var packets]:
+        await FloodScenario.RunAsync(new Report(), Given(packets, FloodScenario.Packets));
         return 0;
-    case ["dns", .. var lengths]:
-        await DnsScenario.RunAsync(new Report(), lengths is [var seconds] ? int.Parse(seconds, CultureInfo.InvariantCulture) : DnsScenario.Seconds);
+    case ["dns", .. var seconds]:
+        await DnsScenario.RunAsync(new Report(), Given(seconds, DnsScenario.Seconds));
         return 0;
     default:
-        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [ROUNDS] | flood [PACKETS] | dns [SECONDS]");
+        Console.Error.WriteLine(
+            "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] | flood [PACKETS] | dns [SECONDS]");
         return 2;
 }
 
@@ -67,3 +68,5 @@ await DnsScenario.RunAsync(report, DnsScenario.Seconds);
 await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
 Console.WriteLine(report);
 return 0;
+
+static int Given(string[] rest, int usual) => rest is [var number] ? int.Parse(number, CultureInfo.InvariantCulture) : usual;

@@ -1,13 +1,15 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Bpf.Tests.Fixtures;
 using Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
+using Ebpf.Cni.Bpf.Tests.Packets;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>How many times a packet of an established connection is looked up in maps, by the objects that count that.</summary>
+/// <summary>Map lookups for a packet of an established connection, counted by instrumented objects (`make -C bpf counted`).</summary>
 public sealed class LookupCountTests : IDisposable
 {
-    /// <summary>Of the same packet. The state of a connection is written at most once a second, which is a lookup more.</summary>
+    /// <summary>Runs of the same packet; the minimum counts. Once a second a packet refreshes its connection: one lookup more.</summary>
     private const int Repeat = 8;
 
     private readonly RoutedNode _node;
@@ -28,15 +30,18 @@ public sealed class LookupCountTests : IDisposable
     [Theory, InlineData(false), InlineData(true)]
     public void From_pod_to_pod_through_a_tunnel(bool v6) => Compare(
         "pod to remote pod through the tunnel, both ends", 9, tunnel: true,
-        PacketCases.PodToRemote(_node, tunnel: true, v6), PacketCases.IntoTunnel(_node, v6), PacketCases.Encapsulated(_node), PacketCases.OutOfTunnel(_node, v6));
+        PacketCases.PodToRemote(_node, tunnel: true, v6), PacketCases.IntoTunnel(_node, v6),
+        PacketCases.Encapsulated(_node), PacketCases.OutOfTunnel(_node, v6));
 
     [Theory, MemberData(nameof(Ways))]
     public void From_outside_to_a_remote_backend_by_TCP(bool tunnel, bool v6) =>
-        Compare($"NodePort to remote backend {(tunnel ? "through the tunnel" : "by the routes")}, TCP", 5, tunnel, PacketCases.NodePortToRemote(_node, IpProtocol.Tcp, v6, tunnel));
+        Compare($"NodePort to remote backend, {Way(tunnel)}, TCP", 5, tunnel,
+            PacketCases.NodePortToRemote(_node, IpProtocol.Tcp, v6, tunnel));
 
     [Theory, MemberData(nameof(Ways))]
     public void From_outside_to_a_remote_backend_by_UDP(bool tunnel, bool v6) =>
-        Compare($"NodePort to remote backend {(tunnel ? "through the tunnel" : "by the routes")}, UDP", 6, tunnel, PacketCases.NodePortToRemote(_node, IpProtocol.Udp, v6, tunnel));
+        Compare($"NodePort to remote backend, {Way(tunnel)}, UDP", 6, tunnel,
+            PacketCases.NodePortToRemote(_node, IpProtocol.Udp, v6, tunnel));
 
     [Fact]
     public void The_first_packet_of_a_flow_needs_more_than_those_after_it()
@@ -48,11 +53,25 @@ public sealed class LookupCountTests : IDisposable
         Assert.True(first > Count(objects, known), $"{first} lookups for the first packet");
     }
 
+    [Fact]
+    public void A_packet_that_is_dropped_or_goes_elsewhere_is_not_counted()
+    {
+        using var objects = Load(tunnel: false);
+        var right = PacketCases.PodToPod(_node, v6: false);
+        Count(objects, right);
+        var forged = right with { Packet = right.Packet with { Src = Address.Remote4 } };
+        Assert.Contains("verdict", Assert.Throws<InvalidOperationException>(() => Count(objects, forged)).Message, StringComparison.Ordinal);
+        foreach (var other in new[] { right with { Port = 1 }, right with { Source = Address.Vip4 }, right with { Frame = Macs.Client } })
+            Assert.Throws<InvalidOperationException>(() => Count(objects, other));
+    }
+
     public void Dispose()
     {
         _bench.Dispose();
         _node.Dispose();
     }
+
+    private static string Way(bool tunnel) => tunnel ? "tunnel" : "direct";
 
     private void Compare(string what, ulong bar, bool tunnel, params PacketCase[] steps)
     {
@@ -68,12 +87,11 @@ public sealed class LookupCountTests : IDisposable
 
     private TcObjects Load(bool tunnel)
     {
-        var objects = new TcObjects(new CurrentLayout("counted"));
+        var objects = new TcObjects(new CurrentLayout("counted"), connections: 4096);
         PacketCases.Fill(objects, _node, tunnel);
         return objects;
     }
 
-    /// <summary>The least of several packets.</summary>
     private ulong Count(TcObjects objects, PacketCase step) => _node.Namespace.Run(() => Enumerable.Range(0, Repeat).Min(_ =>
     {
         var before = Lookups(objects);

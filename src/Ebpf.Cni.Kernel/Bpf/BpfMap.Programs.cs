@@ -3,8 +3,8 @@ namespace Ebpf.Cni.Kernel.Bpf;
 /// <content>Arrays of programs.</content>
 public sealed partial class BpfMap
 {
-    /// <summary>Sets the program that a tail call through this array reaches. The kernel empties the array with its last descriptor and pin.</summary>
-    /// <exception cref="KernelException">EINVAL if the program's type or attachment is not that of the others and of the callers.</exception>
+    /// <summary>Sets an element of a program array, for tail calls. The kernel clears the array with its last descriptor or pin.</summary>
+    /// <exception cref="KernelException">E2BIG if the index is out of range; EINVAL if the program's type differs.</exception>
     public void SetProgram(uint index, BpfProgram program)
     {
         ArgumentNullException.ThrowIfNull(program);

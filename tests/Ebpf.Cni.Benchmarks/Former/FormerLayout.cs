@@ -8,14 +8,15 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Benchmarks.Former;
 
-/// <summary>The objects beside this file, unpacked, with the layouts that they were built with.</summary>
+/// <summary>The objects beside this file, unpacked, and the layouts of their time.</summary>
 internal sealed class FormerLayout : ITcLayout, IDisposable
 {
     private readonly DirectoryInfo _unpacked = System.IO.Directory.CreateTempSubdirectory("ebc-former-");
 
     public FormerLayout()
     {
-        foreach (var packed in System.IO.Directory.GetFiles(Path.Combine(Repository.Root, "tests", "Ebpf.Cni.Benchmarks", "Former"), "*.gz"))
+        var here = Path.Combine(Repository.Root, "tests", "Ebpf.Cni.Benchmarks", "Former");
+        foreach (var packed in System.IO.Directory.GetFiles(here, "*.gz"))
         {
             using var from = new GZipStream(File.OpenRead(packed), CompressionMode.Decompress);
             using var to = File.Create(Path.Combine(Directory, Path.GetFileNameWithoutExtension(packed)));
@@ -34,8 +35,8 @@ internal sealed class FormerLayout : ITcLayout, IDisposable
     public void SetNode(TcObjects objects, NodeEnd node)
     {
         objects.Table("ebc_uplink_v1").Update(0u, new FormerUplink(Addr.Parse(node.V4), Addr.Parse(node.V6)));
-        objects.Table("ebc_overlay_v1").Update(
-            0u, node.Tunnel == 0 ? default : new FormerOverlay((uint)node.Tunnel, NodeEnd.Vni, (uint)node.Mtu, U16Be.FromHost(NodeEnd.Port), 0));
+        var overlay = new FormerOverlay((uint)node.Tunnel, NodeEnd.Vni, (uint)node.Mtu, U16Be.FromHost(NodeEnd.Port), 0);
+        objects.Table("ebc_overlay_v1").Update(0u, node.Tunnel == 0 ? default : overlay);
     }
 
     public int Forget(BpfMap connections) =>
@@ -45,11 +46,12 @@ internal sealed class FormerLayout : ITcLayout, IDisposable
 
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private readonly record struct FormerTimeouts(
-        uint SynSent, uint SynRecv, uint Established, uint FinWait, uint CloseWait, uint LastAck, uint TimeWait, uint Close, uint Udp, uint UdpStream,
-        uint SctpOpening, uint SctpEstablished, uint SctpClosing, uint Icmp);
+        uint SynSent, uint SynRecv, uint Established, uint FinWait, uint CloseWait, uint LastAck, uint TimeWait, uint Close,
+        uint Udp, uint UdpStream, uint SctpOpening, uint SctpEstablished, uint SctpClosing, uint Icmp);
 
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
-    private readonly record struct FormerConfig(ConfigFlags Flags, ushort SnatPortMin, ushort SnatPortMax, ulong HostNetnsCookie, FormerTimeouts Timeouts);
+    private readonly record struct FormerConfig(
+        ConfigFlags Flags, ushort SnatPortMin, ushort SnatPortMax, ulong HostNetnsCookie, FormerTimeouts Timeouts);
 
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private readonly record struct FormerUplink(Addr V4, Addr V6);

@@ -1,8 +1,8 @@
 namespace Ebpf.Cni.Benchmarks.Packets;
 
-/// <summary>What a packet costs, in nanoseconds: the least of all runs.</summary>
+/// <summary>The cost of a packet in nanoseconds: the minimum of all runs.</summary>
 /// <param name="Name">Of the case.</param>
-/// <param name="Empty">The wrapper with a program that does nothing.</param>
+/// <param name="Empty">The wrapper with an empty program: to be subtracted.</param>
 /// <param name="Former">With the former program.</param>
 /// <param name="Current">With the current one.</param>
 internal sealed record PacketCost(string Name, uint Empty, uint Former, uint Current)

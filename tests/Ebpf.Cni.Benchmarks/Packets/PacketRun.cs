@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Benchmarks.Former;
@@ -6,13 +5,16 @@ using Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
 namespace Ebpf.Cni.Benchmarks.Packets;
 
-/// <summary>Measures all packets on the core that the process is bound to, and prints one JSON document: a list of <see cref="PacketCost"/>.</summary>
+/// <summary>Measures all cases on the core that the process is bound to. Prints a list of <see cref="PacketCost"/> as JSON.</summary>
 internal static class PacketRun
 {
-    /// <summary>Packets of a run: few, so that some runs meet no interruption.</summary>
+    /// <summary>Packets of a run. Short runs, so that some are not interrupted.</summary>
     public const int Repeat = 5_000;
 
-    /// <summary>Runs of all flows in turn are as much longer, and fewer.</summary>
+    /// <summary>No case fills it.</summary>
+    private const uint TableSize = 1 << 19;
+
+    /// <summary>One run of 65,536 flows for this many runs of other cases.</summary>
     private const int ManyFlowsShare = 8;
 
     public static int Run(int rounds)
@@ -22,8 +24,8 @@ internal static class PacketRun
         var costs = new List<PacketCost>();
         foreach (var tunnel in new[] { false, true })
         {
-            using var former = new TcObjects(layout);
-            using var current = new TcObjects(new CurrentLayout());
+            using var former = new TcObjects(layout, TableSize);
+            using var current = new TcObjects(new CurrentLayout(), TableSize);
             using var bench = new PacketBench();
             PacketCases.Fill(former, node, tunnel);
             PacketCases.Fill(current, node, tunnel);
@@ -48,7 +50,8 @@ internal static class PacketRun
     [
         PacketCases.PodToRemote(node, tunnel: true, v6: false), PacketCases.IntoTunnel(node, v6: false),
         PacketCases.Encapsulated(node), PacketCases.OutOfTunnel(node, v6: false),
-        PacketCases.NodePortToRemote(node, IpProtocol.Tcp, v6: false, tunnel: true), PacketCases.NodePortToRemote(node, IpProtocol.Tcp, v6: true, tunnel: true),
+        PacketCases.NodePortToRemote(node, IpProtocol.Tcp, v6: false, tunnel: true),
+        PacketCases.NodePortToRemote(node, IpProtocol.Tcp, v6: true, tunnel: true),
         PacketCases.NodePortToRemote(node, IpProtocol.Udp, v6: false, tunnel: true),
     ];
 
@@ -62,7 +65,7 @@ internal static class PacketRun
         for (var round = 0; round < rounds; round++)
         {
             empty = Math.Min(empty, bench.RunEmpty(@case, repeat).NanosecondsPerRun);
-            // in turns, so that a slow moment of the machine meets both
+            // in alternating order, so that a slow moment of the machine affects both
             if ((round & 1) == 0)
                 before = Math.Min(before, Once(bench, former, @case, repeat));
             after = Math.Min(after, Once(bench, current, @case, repeat));
@@ -78,7 +81,7 @@ internal static class PacketRun
     {
         var cost = bench.Run(objects, @case, repeat).NanosecondsPerRun;
         if (@case.Flows == 0 && objects.Forget() is var entries && entries < repeat)
-            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{@case.Name}: {repeat} packets made {entries} entries"));
+            throw new InvalidOperationException($"{@case.Name}: {entries} entries of {repeat} flows");
         return cost;
     }
 }

@@ -4,7 +4,9 @@ using Ebpf.Cni.Benchmarks.Strain;
 
 namespace Ebpf.Cni.Benchmarks.Roles;
 
-/// <summary>Echoes over TCP, and over UDP at many addresses, for many thousand connections: unlike <see cref="EchoServer"/> it does not look at all of them for each message.</summary>
+/// <summary>
+/// Echo server outside the cluster: TCP, and UDP at many addresses. Unlike <see cref="EchoServer"/> it scales to 10,000 connections.
+/// </summary>
 internal static class WorldServer
 {
     private const int Backlog = 4096, DatagramBytes = 2048;
@@ -37,7 +39,7 @@ internal static class WorldServer
         }
     }
 
-    /// <summary>Each from the address that was asked.</summary>
+    /// <summary>One socket per address, so that answers come from the address that was asked.</summary>
     private static async Task DatagramsAsync(IPEndPoint own)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
@@ -53,7 +55,7 @@ internal static class WorldServer
             }
             catch (SocketException)
             {
-                // An ICMP error about an earlier answer: that client's socket is closed.
+                // An ICMP error about an earlier answer: the client's socket is closed.
             }
         }
     }

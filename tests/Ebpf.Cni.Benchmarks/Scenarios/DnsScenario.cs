@@ -5,7 +5,7 @@ using Ebpf.Cni.Benchmarks.Strain;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
-/// <summary>Many short datagram flows beside many idle connections, in the same tables.</summary>
+/// <summary>Many short UDP flows beside many idle TCP connections.</summary>
 internal static class DnsScenario
 {
     public const int Seconds = 300;
@@ -28,11 +28,13 @@ internal static class DnsScenario
         var (sent, answered) = (queries.Sum(q => q.Sent), queries.Sum(q => q.Answered));
         report.Add(new Section(
             Text($"{PerSecond:N0} queries/s beside {Idle:N0} idle connections"),
-            $"Two pods of one node ask {servers.Count} servers outside over UDP for {seconds} s, each question from a new socket, and hold idle TCP connections to one of them, all masqueraded. At the end each connection is written to, and must answer "
-            + "within 10 s. The connection tables have their default sizes. A query counts as answered if its answer is there when its socket is closed, 1,024 queries of its pod later.",
+            $"Two pods of one node send UDP queries to {servers.Count} servers outside for {seconds} s, each from a new socket, and "
+            + "hold idle TCP connections to one of them. All flows are masqueraded; the connection tables have their default sizes. "
+            + "At the end there is one exchange on each connection. A connection without an answer for 10 s is lost. A query is "
+            + "unanswered if its answer is not there when its socket is closed, 1,024 queries of its pod later.",
             [
                 new Figure("idle connections lost", Text($"**{held.Lost}** of {held.Count:N0}"), "none"),
-                new Figure("slowest answer of one at the end", Text($"{held.Slowest.TotalMilliseconds:0} ms")),
+                new Figure("slowest answer at the end", Text($"{held.Slowest.TotalMilliseconds:0} ms")),
                 new Figure("queries", Text($"{sent:N0}, {(double)(sent - answered) / sent:0.000%} unanswered")),
                 new Figure("agent's CPU time", Text($"{used:0.0%} of a core"), "< 5 % of a core"),
             ]));

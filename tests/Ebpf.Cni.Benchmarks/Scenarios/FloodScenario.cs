@@ -7,7 +7,7 @@ using Ebpf.Cni.Sandbox.Fabric;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
-/// <summary>A SYN flood at a NodePort, while connections through the same node go on.</summary>
+/// <summary>A SYN flood at a NodePort beside established connections through the same node.</summary>
 internal static class FloodScenario
 {
     public const int Packets = 1_000_000;
@@ -24,10 +24,13 @@ internal static class FloodScenario
             rows.Add(await FloodAsync(cluster, what, await cluster.NodePortAsync(service), packets));
         report.Add(new Table(
             Text($"A flood of {packets:N0} SYNs at a NodePort"),
-            "Real packets, each from another address and port that nobody has, as fast as one thread outside sends them to one node's NodePort; all processes share the machine. The backend of the port with endpoints is a pod of the "
-            + $"other node. Meanwhile {Connections} connections from outside through a NodePort of that node and {Connections} of a pod of that node to outside exchange 64 bytes every {Period.TotalMilliseconds} ms; one without an answer for "
-            + "10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. The flood ends after three minutes at the latest. The agent's CPU time is that of the flooded node's, from /proc.",
-            ["NodePort", "packets", "duration", "sent back", "connections lost", "exchanges", "slowest exchange", "agent's CPU", "bar"],
+            "Real packets in a sandbox cluster, each from another source address and port, as fast as one thread sends them from "
+            + "outside to a NodePort of one node. All processes share the machine. The endpoint of the first NodePort is a pod of "
+            + $"the other node. Meanwhile {Connections} connections from outside through a NodePort of the flooded node, and "
+            + $"{Connections} from a pod of that node to outside, exchange 64 bytes every {Period.TotalMilliseconds} ms. A connection "
+            + "without an answer for 10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. A "
+            + "flood ends after three minutes at the latest. Agent: CPU time on the flooded node, from /proc.",
+            ["NodePort", "packets", "duration", "sent back", "connections lost", "exchanges", "slowest exchange", "agent, of a core", "bar"],
             rows, []));
     }
 
@@ -47,8 +50,9 @@ internal static class FloodScenario
         await held.AskAsync();
         return
         [
-            what, Text($"{sent:N0}"), Text($"{time.TotalSeconds:0.0} s"), Text($"{back:N0}"), Text($"**{held.Lost}** of {held.Count}"),
-            Text($"{held.Exchanges:N0}"), Text($"{held.Slowest.TotalMilliseconds:0} ms"), Text($"**{used:0.0%}**"), "none lost; < 5 % of a core",
+            what, Text($"{sent:N0}"), Text($"{time.TotalSeconds:0.0} s"), Text($"{back:N0}"),
+            Text($"**{held.Lost}** of {held.Count}"), Text($"{held.Exchanges:N0}"), Text($"{held.Slowest.TotalMilliseconds:0} ms"),
+            Text($"**{used:0.0%}**"), "none lost; agent < 5 % of a core",
         ];
     }
 

@@ -6,26 +6,34 @@ using Ebpf.Cni.Benchmarks.Packets;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
-/// <summary>What a packet costs in the programs alone: the former ones and the current ones in one run.</summary>
+/// <summary>The cost of a packet in the tc programs alone: former and current objects in one run.</summary>
 internal static class PacketScenario
 {
     public const int Rounds = 240;
 
     private const string Bar = "≤ 0.70";
 
-    /// <summary>Of Katran's balancer: what a case's name ends in, nanoseconds. Constants: it is not run here.</summary>
+    /// <summary>Figures of Katran's balancer, by the end of a case's name. Constants: it is not run here.</summary>
     private static readonly (string Case, int Nanoseconds)[] Katran =
-        [("TCP, IPv4", 84), ("TCP, IPv6", 78), ("UDP, IPv4", 114), ("SYN of a new flow, IPv4", 556), ("65,536 known flows in turn, TCP, IPv4", 260)];
+    [
+        ("TCP, IPv4", 84), ("TCP, IPv6", 78), ("UDP, IPv4", 114), ("SYN of a new flow, IPv4", 556),
+        ("65,536 known flows in turn, TCP, IPv4", 260),
+    ];
 
     public static async Task RunAsync(Report report, int rounds)
     {
         var costs = await MeasureAsync(rounds);
         report.Add(new Table(
             "A packet in the programs alone",
-            $"Nanoseconds in the tc programs by BPF_PROG_TEST_RUN on one core, without devices and stack: the former objects (tests/Ebpf.Cni.Benchmarks/Former) and the current ones take turns. A wrapper restores the packet "
-            + $"before each repetition, varies its source where flows take turns, and tail-calls the program; the same with an empty program is subtracted. {PacketRun.Repeat:N0} repetitions a run (65,536, and an eighth of the runs, "
-            + $"where as many flows take turns), the least of {rounds} runs. The routes and neighbours are real, in a network namespace; each connection was made by its first packets, and after each run the verdict and the rewritten packet are compared with "
-            + "what they must be. New flows: each repetition another source port and address, the table emptied after each run. Katran: constants of its balancer (XDP, IPIP), which an earlier run measured the same way, on another processor perhaps: the ratio is what compares.",
+            "Time in the tc programs alone, by BPF_PROG_TEST_RUN on one core, without devices and stack. The former objects "
+            + "(tests/Ebpf.Cni.Benchmarks/Former) and the current ones alternate in one run. A wrapper restores the packet before "
+            + "each repetition, varies its source where flows alternate, and tail-calls the program. The cost of the wrapper with an "
+            + $"empty program is subtracted. Figures are the minimum of {rounds} runs of {PacketRun.Repeat:N0} packets; of an eighth "
+            + "as many runs of 65,536 packets where as many flows alternate. Connections are established by their first packets. "
+            + "After each run the verdict and the rewritten packet are compared with the expected ones. Routes and neighbours are "
+            + "those of a network namespace. New flows: each packet has another source port and address, and the table is emptied "
+            + "after each run. Katran (XDP, IPIP): constants of an earlier run with the same method, possibly on another processor. "
+            + "Ratios compare across machines, nanoseconds do not.",
             ["packet", "former", "current", "current / former", "bar", "Katran"],
             [.. costs.Concat(Sums(costs)).Select(Row)], []));
     }
@@ -47,18 +55,18 @@ internal static class PacketScenario
         ];
     }
 
-    /// <summary>The longest ending counts.</summary>
+    /// <summary>The longest matching end decides.</summary>
     private static int? Theirs(string name) => name.StartsWith("NodePort", StringComparison.Ordinal)
         ? Katran.Where(k => name.EndsWith(k.Case, StringComparison.Ordinal)).MaxBy(k => k.Case.Length).Nanoseconds
         : null;
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>In a process of its own, which is bound to one core from its start.</summary>
+    /// <summary>In a separate process, bound to one core from its start: the runtime's threads do not inherit a later binding.</summary>
     private static async Task<IReadOnlyList<PacketCost>> MeasureAsync(int rounds)
     {
-        using var process = Process.Start(new ProcessStartInfo(
-            "taskset", ["-c", "0", "dotnet", typeof(PacketScenario).Assembly.Location, "packets-core", rounds.ToString(CultureInfo.InvariantCulture)])
+        var self = typeof(PacketScenario).Assembly.Location;
+        using var process = Process.Start(new ProcessStartInfo("taskset", ["-c", "0", "dotnet", self, "packets-core", Text($"{rounds}")])
         {
             RedirectStandardOutput = true,
         })!;

@@ -6,10 +6,10 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Benchmarks.Strain;
 
-/// <summary>Connections that stay open: idle until they are asked, or asked again and again.</summary>
+/// <summary>TCP connections that stay open, idle or with an exchange per period. Counts those that are lost.</summary>
 internal sealed class HeldConnections : IDisposable
 {
-    /// <summary>What has not answered by then is lost: several times what TCP needs for a packet sent again.</summary>
+    /// <summary>A connection without an answer for so long is lost. TCP retransmits several times within it.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private const int AtOnce = 200;
@@ -19,7 +19,7 @@ internal sealed class HeldConnections : IDisposable
     private long _exchanges;
     private long _slowest;
 
-    /// <summary>Connections that were reset, or did not answer.</summary>
+    /// <summary>Connections that were reset or did not answer.</summary>
     public int Lost => _lost;
 
     public int Count => _sockets.Count;
@@ -28,8 +28,8 @@ internal sealed class HeldConnections : IDisposable
 
     public TimeSpan Slowest => TimeSpan.FromTicks(_slowest);
 
-    /// <param name="from">Whose sockets.</param>
-    /// <param name="local">Their address; null: the kernel's choice.</param>
+    /// <param name="from">The clients' namespace.</param>
+    /// <param name="local">The clients' address; null: the kernel's choice.</param>
     public async Task OpenAsync(NetworkNamespace from, IPAddress? local, IPEndPoint target, int count)
     {
         var opened = from.Run(() => Enumerable.Range(0, count).Select(_ =>
@@ -50,11 +50,17 @@ internal sealed class HeldConnections : IDisposable
         (_exchanges, _slowest) = (0, 0);
     }
 
-    /// <summary>Asks all, once.</summary>
-    public Task AskAsync() => Parallel.ForEachAsync(_sockets, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (socket, _) => await ExchangeAsync(socket));
+    /// <summary>One exchange on each connection.</summary>
+    public Task AskAsync() => Parallel.ForEachAsync(
+        _sockets, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (socket, _) => await ExchangeAsync(socket));
 
-    /// <summary>Asks each once a period, until told to end.</summary>
-    public Task KeepAskingAsync(TimeSpan period, CancellationToken end) => Task.WhenAll(_sockets.Select(socket => Task.Run(async () =>
+    /// <summary>One exchange per period on each connection, until cancelled.</summary>
+    public Task KeepAskingAsync(TimeSpan period, CancellationToken end) =>
+        Task.WhenAll(_sockets.Select(socket => Task.Run(() => KeepAskingAsync(socket, period, end), CancellationToken.None)));
+
+    public void Dispose() => _sockets.ForEach(s => s.Dispose());
+
+    private async Task KeepAskingAsync(Socket socket, TimeSpan period, CancellationToken end)
     {
         using var tick = new PeriodicTimer(period);
         try
@@ -64,11 +70,9 @@ internal sealed class HeldConnections : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // That was all.
+            // The end of the measurement.
         }
-    }, CancellationToken.None)));
-
-    public void Dispose() => _sockets.ForEach(s => s.Dispose());
+    }
 
     /// <returns>False: the connection is lost.</returns>
     private async Task<bool> ExchangeAsync(Socket socket)
@@ -80,7 +84,10 @@ internal sealed class HeldConnections : IDisposable
         {
             await socket.SendAsync(message, over.Token);
             for (var got = 0; got < message.Length;)
-                got += await socket.ReceiveAsync(message.AsMemory(got), over.Token) is > 0 and var n ? n : throw new SocketException((int)SocketError.ConnectionReset);
+            {
+                var n = await socket.ReceiveAsync(message.AsMemory(got), over.Token);
+                got += n > 0 ? n : throw new SocketException((int)SocketError.ConnectionReset);
+            }
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {

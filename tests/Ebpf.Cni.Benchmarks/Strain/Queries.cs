@@ -5,12 +5,12 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Benchmarks.Strain;
 
-/// <summary>Questions over UDP at a steady rate, each from a socket of its own, as resolvers ask: every one is a flow.</summary>
+/// <summary>UDP queries at a constant rate, each from a new socket, as a resolver sends them: one flow per query.</summary>
 internal sealed class Queries
 {
     private const int Bytes = 48;
 
-    /// <summary>Sockets that wait for their answers at any time.</summary>
+    /// <summary>Queries in flight: so many later, a socket is closed.</summary>
     private const int Waiting = 1024;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -19,7 +19,7 @@ internal sealed class Queries
 
     public long Answered { get; private set; }
 
-    /// <summary>Runs to its end; the servers are asked in turn.</summary>
+    /// <summary>Blocks for the whole time; servers are asked round robin.</summary>
     public void Run(NetworkNamespace from, IReadOnlyList<IPEndPoint> servers, int perSecond, TimeSpan length) => from.Run(() =>
     {
         var waiting = new Socket?[Waiting];
@@ -38,7 +38,7 @@ internal sealed class Queries
             }
             tick.WaitForNextTickAsync().AsTask().Wait();
         }
-        // the last ones have their time, too
+        // the last queries get time for their answers, too
         var ended = Stopwatch.GetTimestamp();
         foreach (var socket in waiting)
         {

@@ -9,8 +9,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Benchmarks.Strain;
 
 /// <summary>
-/// Two nodes. On the first a server pod; on the second, the one under strain, two pods that talk to the world. In the world a server. Services with a NodePort: "open" in front
-/// of the server pod, "empty" in front of nothing.
+/// Two nodes. The first has a server pod, the second, the node under strain, two client pods. An external server is outside the cluster.
+/// NodePort Services: "open" with the server pod as its endpoint, "empty" without endpoints.
 /// </summary>
 internal sealed class StrainCluster : IAsyncDisposable
 {
@@ -35,13 +35,13 @@ internal sealed class StrainCluster : IAsyncDisposable
 
     public NetworkNamespace Outside => _cluster.Outside.Namespace;
 
-    /// <summary>Where the world answers datagrams. Many: towards one of them a node has no more flows than ports.</summary>
+    /// <summary>Addresses of the external server for UDP. Towards one of them the source ports limit a node's flows.</summary>
     public static IReadOnlyList<IPAddress> Servers { get; } = [.. Enumerable.Range(1, 64).Select(OutsideAddresses.V4)];
 
-    /// <summary>The server of connections in the world.</summary>
+    /// <summary>The external server, TCP.</summary>
     public static IPEndPoint World { get; } = new(Servers[0], Port);
 
-    /// <summary>The pods of the node under strain.</summary>
+    /// <summary>The client pods' namespaces.</summary>
     public IReadOnlyList<NetworkNamespace> Pods => _pods;
 
     public static async Task<StrainCluster> StartAsync(string name)
@@ -61,14 +61,16 @@ internal sealed class StrainCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Where the node under strain has the service's port.</summary>
+    /// <summary>The Service's NodePort on the node under strain.</summary>
     public async Task<IPEndPoint> NodePortAsync(string service)
     {
         var found = await _cluster.Client.GetAsync(ResourceTypes.Services, "default", service);
         return new IPEndPoint(Node.Addresses.V4, found["spec"]!["ports"]![0]!["nodePort"]!.GetValue<int>());
     }
 
-    public TimeSpan AgentTime() => Scenarios.AgentProcessFigures.Read(Node.AgentPid ?? throw new InvalidOperationException("the agent is gone")).CpuTime;
+    /// <summary>Processor time of the agent on the node under strain.</summary>
+    public TimeSpan AgentTime() =>
+        Scenarios.AgentProcessFigures.Read(Node.AgentPid ?? throw new InvalidOperationException("the agent is gone")).CpuTime;
 
     public async ValueTask DisposeAsync()
     {
@@ -82,7 +84,7 @@ internal sealed class StrainCluster : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // it was told to end
+            // the external server was cancelled
         }
         _over.Dispose();
     }
@@ -116,7 +118,8 @@ internal sealed class StrainCluster : IAsyncDisposable
 
     private static string Manifest(string first, string second) => string.Join("---\n",
         Pod("server", first, "server", $"[taskset, -c, \"0\", dotnet, \"{Self}\", server, \"{Port}\"]"),
-        Pod("client-1", second, "client", "[sleep, infinity]"), Pod("client-2", second, "client", "[sleep, infinity]"),
+        Pod("client-1", second, "client", "[sleep, infinity]"),
+        Pod("client-2", second, "client", "[sleep, infinity]"),
         Service("open", "server"), Service("empty", "none"));
 
     private static string Pod(string name, string node, string app, string command) => $$"""

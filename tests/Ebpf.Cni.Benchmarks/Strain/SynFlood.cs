@@ -9,7 +9,10 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Benchmarks.Strain;
 
-/// <summary>SYNs as fast as one thread sends them, each from another address and port of a range that nobody has (RFC 2544), so that no one answers the answers.</summary>
+/// <summary>
+/// A SYN flood from one thread. Each SYN has another source address and port, in a range for benchmarks (RFC 2544) that no host has:
+/// answers are not answered.
+/// </summary>
 internal static class SynFlood
 {
     private const string Sources = "198.18.0.0";
@@ -17,14 +20,14 @@ internal static class SynFlood
     private const int Ip = 14, IpSum = Ip + 10, SourceLow = Ip + 14, Tcp = Ip + 20, TcpSum = Tcp + 16;
 
     /// <summary>From <paramref name="from"/>'s eth0 to the node's.</summary>
-    /// <returns>How many were sent when the time was over.</returns>
+    /// <returns>The number of packets sent within the time.</returns>
     public static int Send(NetworkNamespace from, NetworkNamespace node, IPEndPoint target, int count, TimeSpan longest) => from.Run(() =>
     {
         using var here = RouteNetlink.Open();
         using var there = RouteNetlink.Open(node);
         var device = here.FindLink("eth0")!;
         using var socket = FrameSocket.Open(device.Index);
-        socket.ReceiveBufferSize = 0; // nothing is read from it
+        socket.ReceiveBufferSize = 0; // never read
         var frame = new Packet
         {
             SrcMac = MacAddr.FromBytes(device.Mac),
@@ -53,7 +56,7 @@ internal static class SynFlood
 
     private static void Put(byte[] frame, int at, ushort word) => BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(at), word);
 
-    /// <summary>A checksum when words that were 0 have this sum (RFC 1624).</summary>
+    /// <summary>Updates a checksum (RFC 1624) for words that were 0 and now have this sum.</summary>
     private static ushort Plus(ushort sum, uint words)
     {
         var all = (ushort)~sum + words;

@@ -4,8 +4,8 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
-/// <summary>The objects of this tree.</summary>
-/// <param name="variant">A directory below build/bpf; empty for the objects as they are shipped.</param>
+/// <summary>The objects that this source tree builds.</summary>
+/// <param name="variant">A directory below build/bpf; empty for the shipped objects.</param>
 internal sealed class CurrentLayout(string variant = "") : ITcLayout
 {
     public string Directory { get; } = Path.GetDirectoryName(Repository.BpfObject(Path.Combine(variant, "pod")))!;

@@ -5,7 +5,7 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
-/// <summary>The ends of a TCP or UDP packet without IP options, read from its bytes.</summary>
+/// <summary>The 5-tuple of a TCP or UDP packet without IP options, read from its bytes.</summary>
 internal sealed record Flow(IPAddress Src, ushort Sport, IPAddress Dst, ushort Dport, IpProtocol Protocol)
 {
     private const int EthernetHeader = 14;
@@ -21,7 +21,7 @@ internal sealed record Flow(IPAddress Src, ushort Sport, IPAddress Dst, ushort D
             (IpProtocol)ip[v6 ? 6 : 9]);
     }
 
-    /// <summary>A packet of the other direction.</summary>
+    /// <summary>A packet of the reverse direction.</summary>
     public Packet Answer(Place enters, TcpFlags flags) => new()
     {
         SrcMac = enters.Src,

@@ -7,8 +7,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
 /// <summary>
-/// Test runs of packet programs, through the wrapper of bpf/test/bench.bpf.c: each repetition gets the packet anew. To be used on a thread in the node's namespace,
-/// where the kernel looks up the device.
+/// Test runs of packet programs through the wrapper of bpf/test/bench.bpf.c, which restores the packet before each repetition. The calling
+/// thread must be in the node's namespace: the kernel looks up the device there.
 /// </summary>
 internal sealed class PacketBench : IDisposable
 {
@@ -22,25 +22,28 @@ internal sealed class PacketBench : IDisposable
     {
         _object = BpfObject.Open(Repository.BpfObject("test/bench"));
         _object.Load();
-        (_plain, _tunnelled, _empty) = (_object.GetProgram("ebc_bench_plain"), _object.GetProgram("ebc_bench_tunnelled"), _object.GetProgram("ebc_bench_empty"));
+        _plain = _object.GetProgram("ebc_bench_plain");
+        _tunnelled = _object.GetProgram("ebc_bench_tunnelled");
+        _empty = _object.GetProgram("ebc_bench_empty");
         _programs = _object.GetMap("ebc_bench_progs");
         _bss = _object.GetMap(".bss");
         _template = _bss.MapArray<PacketTemplate>();
     }
 
-    /// <summary>What the wrapper itself costs: the same runs with a program that does nothing.</summary>
-    public BpfTestRunResult RunEmpty(PacketCase @case, int repeat) => Run(_empty, @case.Enters, @case.Packet, @case.Flows, null, repeat);
+    /// <summary>The baseline, the cost of the wrapper: the same runs with an empty program.</summary>
+    public BpfTestRunResult RunEmpty(PacketCase @case, int repeat) =>
+        Run(_empty, @case.Enters, @case.Packet, @case.Flows, null, repeat);
 
-    /// <summary>Runs a case's program on its packet.</summary>
+    /// <summary>Runs the program of a case on its packet.</summary>
     /// <param name="flow">The number of the flow; null: each repetition gets the next one.</param>
-    /// <exception cref="InvalidOperationException">The program did something else with the last of them than the case says.</exception>
+    /// <exception cref="InvalidOperationException">The result of the last repetition is not the expected one.</exception>
     public BpfTestRunResult Run(TcObjects objects, PacketCase @case, int repeat = 1, uint? flow = null)
     {
         var result = Run(objects.Program(@case.Enters.Hook), @case.Enters, @case.Packet, flow is null ? @case.Flows : 0, flow, repeat);
         return @case.Wrong(result.ReturnValue, result.Packet) is { } wrong ? throw new InvalidOperationException(wrong) : result;
     }
 
-    /// <summary>Makes the connections that a case's packets belong to, as their ends would: there, back, and there again.</summary>
+    /// <summary>Establishes the connections of a case: SYN, SYN-ACK and a segment; for UDP three datagrams.</summary>
     public void Establish(TcObjects objects, PacketCase @case)
     {
         if (@case.Answers is not { } answers)
@@ -75,7 +78,8 @@ internal sealed class PacketBench : IDisposable
         template.Flow = flow ?? template.Flow;
         template.Peer = BinaryPrimitives.ReadUInt32BigEndian(IPAddress.Parse(RoutedNode.Peer4).GetAddressBytes());
         template.Vni = NodeEnd.Vni;
-        return (enters.Unpacked ? _tunnelled : _plain).TestRun(bytes, new SkBuffContext { Ifindex = enters.Ifindex, IngressIfindex = enters.From }, repeat);
+        var context = new SkBuffContext { Ifindex = enters.Ifindex, IngressIfindex = enters.From };
+        return (enters.Unpacked ? _tunnelled : _plain).TestRun(bytes, context, repeat);
     }
 
     private uint Index(BpfProgram program)

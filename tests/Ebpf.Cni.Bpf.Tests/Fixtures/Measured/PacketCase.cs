@@ -3,31 +3,31 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
-/// <summary>A packet whose program is measured, and what the program must do with it: what is not as it should be would be measured in vain.</summary>
+/// <summary>A packet whose program is measured, and the expected result: the cost of a dropped packet says nothing.</summary>
 /// <param name="Name">Unique.</param>
-/// <param name="Enters">Where the packet meets the program.</param>
-/// <param name="Packet">Of a connection that is established, or else its first one.</param>
-/// <param name="Redirects">The program sends it on; otherwise it lets it pass.</param>
-/// <param name="Becomes">Where it goes to: one address, or one of several.</param>
-/// <param name="Port">Where it goes to.</param>
+/// <param name="Enters">Hook and device.</param>
+/// <param name="Packet">A packet of an established connection, or the SYN of a new one.</param>
+/// <param name="Redirects">The expected verdict is a redirect; else the packet passes.</param>
+/// <param name="Becomes">The expected destination: an address, or the range of several backends.</param>
+/// <param name="Port">The expected destination port.</param>
 internal sealed record PacketCase(string Name, Place Enters, Packet Packet, bool Redirects, IPNetwork Becomes, ushort Port)
 {
-    /// <summary>The source that the packet gets; null: it keeps its own.</summary>
+    /// <summary>The expected source; null: unchanged.</summary>
     public string? Source { get; init; }
 
-    /// <summary>Where its answers meet a program; null: no connection is made first.</summary>
+    /// <summary>Hook and device of the replies; null: no connection is established before the measurement.</summary>
     public Place? Answers { get; init; }
 
-    /// <summary>Flows that take turns: a power of two, or 0 for a new one each time.</summary>
+    /// <summary>The number of flows that take turns: a power of two, or 0 for a new flow in each repetition.</summary>
     public uint Flows { get; init; } = 1;
 
-    /// <summary>The destination of the frame that the program writes; null where it writes none.</summary>
+    /// <summary>The expected destination MAC address; null: not compared.</summary>
     public Abi.MacAddr? Frame { get; init; }
 
-    /// <summary>Null: the program did what the case says.</summary>
+    /// <summary>The difference between result and expectation; null if there is none.</summary>
     public string? Wrong(uint verdict, byte[] packet)
     {
-        // both let a packet pass: TC_ACT_OK, and TC_ACT_UNSPEC, after which other programs are asked
+        // TC_ACT_OK and TC_ACT_UNSPEC pass the packet; after the latter the next program runs
         const uint redirect = 7, ok = 0, unspecified = uint.MaxValue;
         var right = Redirects ? verdict == redirect : verdict is ok or unspecified;
         if (!right)
@@ -35,8 +35,10 @@ internal sealed record PacketCase(string Name, Place Enters, Packet Packet, bool
         var flow = Flow.Of(packet);
         if (!Becomes.Contains(flow.Dst) || flow.Dport != Port)
             return $"{Name}: the packet became {flow}";
-        if (Source is not null ? !flow.Src.Equals(IPAddress.Parse(Source)) : Flows == 1 && !flow.Src.Equals(IPAddress.Parse(Packet.Src)))
+        if ((Source is not null || Flows == 1) && !flow.Src.Equals(IPAddress.Parse(Source ?? Packet.Src)))
             return $"{Name}: the packet became {flow}";
-        return Frame is { } mac && !packet.AsSpan(0, 6).SequenceEqual(mac.ToBytes()) ? $"{Name}: the frame is for {Convert.ToHexString(packet, 0, 6)}" : null;
+        return Frame is { } mac && !packet.AsSpan(0, 6).SequenceEqual(mac.ToBytes())
+            ? $"{Name}: the frame's destination is {Convert.ToHexString(packet, 0, 6)}"
+            : null;
     }
 }

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
-/// <summary><c>struct ebc_bench</c> of bpf/test/bench.bpf.c: the packet that each repetition of a test run gets, and how it varies.</summary>
+/// <summary><c>struct ebc_bench</c> of bpf/test/bench.bpf.c: the packet of each repetition of a test run, and its variation.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 internal struct PacketTemplate
 {
@@ -23,7 +23,7 @@ internal struct PacketTemplate
     public uint Vni;
     private readonly uint _pad0;
 
-    /// <summary>Takes the beginning of a packet, and finds what varies in it.</summary>
+    /// <summary>Copies the beginning of a packet, and locates its source address and port.</summary>
     [UnscopedRef]
     public void Take(ReadOnlySpan<byte> packet)
     {

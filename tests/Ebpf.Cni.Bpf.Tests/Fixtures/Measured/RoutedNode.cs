@@ -9,15 +9,15 @@ using Route = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 
 /// <summary>
-/// A node's devices and routes, for test runs of its programs: two pods' veths, an uplink to another node and to the clients behind it, and the tunnels' device.
-/// Neighbours are permanent, so that every route lookup succeeds. No program is attached and no packet is sent.
+/// Devices and routes of a node, for test runs of its programs: two pods' veths, an uplink to another node and to the clients behind it,
+/// and the VXLAN device. Neighbours are permanent, so that every FIB lookup succeeds. No program is attached, and no packet is sent.
 /// </summary>
 internal sealed class RoutedNode : IDisposable
 {
     public const string Node4 = "192.168.50.1", Node6 = "fd00:50::1";
     public const string Peer4 = "192.168.50.2", Peer6 = "fd00:50::2";
 
-    /// <summary>The first of many clients outside (RFC 2544's range, and one of RFC 3849's).</summary>
+    /// <summary>The first external client, in a range for benchmarks (RFC 2544) or documentation (RFC 3849).</summary>
     public const string Outside4 = "198.18.0.1", Outside6 = "2001:db8:18::1";
 
     public const int TunnelMtu = 1450;
@@ -34,7 +34,8 @@ internal sealed class RoutedNode : IDisposable
             ClientIfindex = Pod("client", Address.Client4, Address.Client6, Macs.Client, Macs.Gateway);
             ServerIfindex = Pod("server", Address.Server4, Address.Server6, Macs.Server, Macs.ServerGateway);
             UplinkIfindex = Uplink();
-            TunnelIfindex = Namespace.Run(() => OverlayDevice.Ensure(new OverlayOptions { Mtu = TunnelMtu, Port = NodeEnd.Port, Vni = NodeEnd.Vni }));
+            TunnelIfindex = Namespace.Run(() =>
+                OverlayDevice.Ensure(new OverlayOptions { Mtu = TunnelMtu, Port = NodeEnd.Port, Vni = NodeEnd.Vni }));
         }
         catch
         {
@@ -87,7 +88,10 @@ internal sealed class RoutedNode : IDisposable
     {
         using var netlink = RouteNetlink.Open(Namespace);
         var ifindex = Veth(netlink, "uplink", PeerMac, UplinkMac);
-        foreach (var (own, peer, bits, pods, all) in new[] { (Node4, Peer4, 24, "10.2.0.0/16", "0.0.0.0/0"), (Node6, Peer6, 64, "fd00:2::/64", "::/0") })
+        foreach (var (own, peer, bits, pods, all) in new[]
+        {
+            (Node4, Peer4, 24, "10.2.0.0/16", "0.0.0.0/0"), (Node6, Peer6, 64, "fd00:2::/64", "::/0"),
+        })
         {
             var gateway = IPAddress.Parse(peer);
             netlink.AddAddress(ifindex, IPAddress.Parse(own), bits);
