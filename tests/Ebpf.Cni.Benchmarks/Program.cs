@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Benchmarks.Packets;
 using Ebpf.Cni.Benchmarks.Roles;
 using Ebpf.Cni.Benchmarks.Scenarios;
 using Ebpf.Cni.Testing;
@@ -10,6 +11,8 @@ switch (args)
 {
     case ["server", var port]:
         return EchoServer.Run(int.Parse(port, CultureInfo.InvariantCulture));
+    case ["world", var port]:
+        return await WorldServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture));
     case ["meter", var path]:
         return Meter.Run(path);
     case ["client", var mode, var direct, var service, var pairs]:
@@ -20,14 +23,26 @@ switch (args)
         var compared = new Report();
         await RivalScenario.RunAsync(compared, sizes.Length == 0 ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
         return 0;
-    case ["paths", .. var times]:
-        await PathScenario.RunAsync(new Report(), times is [var turns] ? int.Parse(turns, CultureInfo.InvariantCulture) : PathScenario.Rounds);
+    case ["paths", .. var rounds]:
+        await PathScenario.RunAsync(new Report(), Given(rounds, PathScenario.Rounds));
         return 0;
-    case ["pods", .. var times]:
-        await AttachmentScenario.RunAsync(new Report(), times is [var rounds] ? int.Parse(rounds, CultureInfo.InvariantCulture) : AttachmentScenario.Rounds);
+    case ["pods", .. var rounds]:
+        await AttachmentScenario.RunAsync(new Report(), Given(rounds, AttachmentScenario.Rounds));
+        return 0;
+    case ["packets-core", .. var runs]:
+        return PacketRun.Run(Given(runs, PacketScenario.Rounds));
+    case ["packets", .. var runs]:
+        await PacketScenario.RunAsync(new Report(), Given(runs, PacketScenario.Rounds));
+        return 0;
+    case ["flood", .. var packets]:
+        await FloodScenario.RunAsync(new Report(), Given(packets, FloodScenario.Packets));
+        return 0;
+    case ["dns", .. var seconds]:
+        await DnsScenario.RunAsync(new Report(), Given(seconds, DnsScenario.Seconds));
         return 0;
     default:
-        Console.Error.WriteLine("usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS]");
+        Console.Error.WriteLine(
+            "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] | flood [PACKETS] | dns [SECONDS]");
         return 2;
 }
 
@@ -47,6 +62,11 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
 await PathScenario.RunAsync(report, PathScenario.Rounds);
+await PacketScenario.RunAsync(report, PacketScenario.Rounds);
+await FloodScenario.RunAsync(report, FloodScenario.Packets);
+await DnsScenario.RunAsync(report, DnsScenario.Seconds);
 await File.WriteAllTextAsync(Path.Combine(Repository.Root, "docs", "benchmarks.md"), report.ToString());
 Console.WriteLine(report);
 return 0;
+
+static int Given(string[] rest, int usual) => rest is [var number] ? int.Parse(number, CultureInfo.InvariantCulture) : usual;

@@ -62,6 +62,18 @@ public sealed class BpfObjectTests : PrivilegedTest
     }
 
     [Fact]
+    public void A_tail_call_reaches_the_program_that_its_array_was_given()
+    {
+        var file = Open("jump");
+        file.Load();
+        var (jump, targets) = (Own(file.GetProgram("jump")), Own(file.GetMap("targets")));
+        Assert.Equal(4u, jump.TestRun(Packet).ReturnValue);
+        targets.SetProgram(1, Own(file.GetProgram("target")));
+        Assert.Equal(5u, jump.TestRun(Packet).ReturnValue);
+        Assert.Throws<KernelException>(() => targets.SetProgram(2, jump));
+    }
+
+    [Fact]
     public void A_program_switched_off_is_not_loaded()
     {
         var file = Open("refused");
