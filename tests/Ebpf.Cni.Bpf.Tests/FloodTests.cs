@@ -16,7 +16,7 @@ public sealed class FloodTests
 
     private const int Refused = 5_000, Forged = 100_000;
 
-    private static Config Limited(ConfigFlags more) => new(PodPrograms.Usual | more);
+    private static Config Limited(ConfigFlags more) => new Config(PodPrograms.Usual | more) with { RefusalRate = Rate, RecordRate = Rate };
 
     [Theory, InlineData(false), InlineData(true)]
     public async Task Answers_to_a_flood_are_few_and_come_again_after_it(bool v6)

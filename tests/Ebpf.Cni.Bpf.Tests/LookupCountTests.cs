@@ -12,7 +12,7 @@ public sealed class LookupCountTests : IDisposable
     /// <summary>Runs of the same packet; the minimum counts. Once a second a packet refreshes its connection: one lookup more.</summary>
     private const int Repeat = 8;
 
-    private readonly RoutedNode _node;
+    private readonly MeasuredNode _node;
     private readonly PacketBench _bench;
 
     public static TheoryData<bool, bool> Ways { get; } = new() { { false, false }, { false, true }, { true, false }, { true, true } };
@@ -20,7 +20,7 @@ public sealed class LookupCountTests : IDisposable
     public LookupCountTests()
     {
         Requires.Root();
-        _node = new RoutedNode();
+        _node = new MeasuredNode();
         _bench = new PacketBench();
     }
 

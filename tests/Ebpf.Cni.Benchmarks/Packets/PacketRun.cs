@@ -19,7 +19,7 @@ internal static class PacketRun
 
     public static int Run(int rounds)
     {
-        using var node = new RoutedNode();
+        using var node = new MeasuredNode();
         using var layout = new FormerLayout();
         var costs = new List<PacketCost>();
         foreach (var tunnel in new[] { false, true })
@@ -36,7 +36,7 @@ internal static class PacketRun
         return 0;
     }
 
-    private static IEnumerable<PacketCase> Direct(RoutedNode node) =>
+    private static IEnumerable<PacketCase> Direct(MeasuredNode node) =>
     [
         PacketCases.PodToPod(node, v6: false), PacketCases.PodToPod(node, v6: true),
         PacketCases.PodToClusterIp(node, v6: false), PacketCases.PodToClusterIp(node, v6: true),
@@ -46,7 +46,7 @@ internal static class PacketRun
         PacketCases.NewFlow(node), PacketCases.ManyFlows(node),
     ];
 
-    private static IEnumerable<PacketCase> Tunnelled(RoutedNode node) =>
+    private static IEnumerable<PacketCase> Tunnelled(MeasuredNode node) =>
     [
         PacketCases.PodToRemote(node, tunnel: true, v6: false), PacketCases.IntoTunnel(node, v6: false),
         PacketCases.Encapsulated(node), PacketCases.OutOfTunnel(node, v6: false),

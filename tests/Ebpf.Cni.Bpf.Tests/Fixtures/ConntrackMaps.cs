@@ -11,11 +11,11 @@ internal sealed class ConntrackMaps(BpfMap tcp, BpfMap any)
 
     public List<KeyValuePair<CtKey, Ct>> ReadAll() => ReadAll<CtKey, Ct>();
 
-    public bool TryLookup(CtKey key, out Ct entry) => Of(key).TryLookup(key, out entry);
+    public bool TryLookup(CtKey key, out Ct entry) => Of(key.Proto).TryLookup(key, out entry);
 
-    public void Update(CtKey key, Ct entry) => Of(key).Update(key, entry);
+    public void Update(CtKey key, Ct entry) => Of(key.Proto).Update(key, entry);
 
-    public bool Delete(CtKey key) => Of(key).Delete(key);
+    public bool Delete(CtKey key) => Of(key.Proto).Delete(key);
 
-    public BpfMap Of(CtKey key) => key.Proto == IpProtocol.Tcp ? tcp : any;
+    public BpfMap Of(IpProtocol protocol) => protocol == IpProtocol.Tcp ? tcp : any;
 }

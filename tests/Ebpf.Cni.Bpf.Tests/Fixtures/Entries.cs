@@ -28,7 +28,7 @@ internal static class Entries
             Map(node, key.Proto).Update(key, entry with { CreatedNs = entry.CreatedNs - earlier, LastSeenNs = entry.LastSeenNs - earlier });
     }
 
-    private static BpfMap Map(PodPrograms node, IpProtocol protocol) => protocol == IpProtocol.Tcp ? node.Conntrack : node.Conntrack;
+    private static BpfMap Map(PodPrograms node, IpProtocol protocol) => node.Conntrack.Of(protocol);
 
     private static CtKey Key(Packet packet) =>
         new(Addr.Parse(packet.Src), Addr.Parse(packet.Dst), U16Be.FromHost(packet.Sport), U16Be.FromHost(packet.Dport), packet.Protocol);

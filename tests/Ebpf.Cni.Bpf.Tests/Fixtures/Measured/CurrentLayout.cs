@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Testing;
 
@@ -10,15 +11,16 @@ internal sealed class CurrentLayout(string variant = "") : ITcLayout
 {
     public string Directory { get; } = Path.GetDirectoryName(Repository.BpfObject(Path.Combine(variant, "pod")))!;
 
-    public IReadOnlyList<string> Connections { get; } = [MapNames.Conntrack];
+    public IReadOnlyList<string> Connections { get; } = [MapNames.ConntrackTcp, MapNames.ConntrackAny];
 
-    public void Configure(BpfObject opened, ConfigFlags flags) => opened.SetReadOnlyGlobal(MapNames.Config, new Config(flags));
+    public void Configure(BpfObject opened, ConfigFlags flags) => opened.SetReadOnlyGlobal(MapNames.Config, new Config(flags | ConfigFlags.CoarseClock));
 
     public void SetNode(TcObjects objects, NodeEnd node)
     {
-        objects.Table(MapNames.Uplink).Update(new UplinkKey(0), new Uplink(Addr.Parse(node.V4), Addr.Parse(node.V6)));
-        objects.Table(MapNames.Overlay).Update(
-            0u, node.Tunnel == 0 ? default : new Abi.Overlay((uint)node.Tunnel, NodeEnd.Vni, (uint)node.Mtu, U16Be.FromHost(NodeEnd.Port)));
+        using var globals = new NodeGlobals(objects.Duplicate(MapNames.Node));
+        globals.SetOwn(Addr.Parse(node.V4), Addr.Parse(node.V6));
+        globals.SetOverlay(
+            node.Tunnel == 0 ? default : new Abi.Overlay((uint)node.Tunnel, NodeEnd.Vni, (uint)node.Mtu, U16Be.FromHost(NodeEnd.Port)));
     }
 
     public int Forget(BpfMap connections) => connections.DeleteBatch<CtKey>([.. connections.ReadAll<CtKey, Ct>().Select(pair => pair.Key)]);

@@ -76,7 +76,7 @@ internal sealed class PacketBench : IDisposable
         template.Program = Index(program);
         template.Flows = flows;
         template.Flow = flow ?? template.Flow;
-        template.Peer = BinaryPrimitives.ReadUInt32BigEndian(IPAddress.Parse(RoutedNode.Peer4).GetAddressBytes());
+        template.Peer = BinaryPrimitives.ReadUInt32BigEndian(IPAddress.Parse(MeasuredNode.Peer4).GetAddressBytes());
         template.Vni = NodeEnd.Vni;
         var context = new SkBuffContext { Ifindex = enters.Ifindex, IngressIfindex = enters.From };
         return (enters.Unpacked ? _tunnelled : _plain).TestRun(bytes, context, repeat);

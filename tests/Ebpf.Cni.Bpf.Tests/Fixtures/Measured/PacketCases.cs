@@ -16,12 +16,12 @@ internal static class PacketCases
 
     /// <summary>Writes pods, services and prefixes.</summary>
     /// <param name="tunnel">The other node's pods are behind the tunnel; else the routing table leads to them.</param>
-    public static void Fill(TcObjects objects, RoutedNode node, bool tunnel)
+    public static void Fill(TcObjects objects, MeasuredNode node, bool tunnel)
     {
-        objects.SetNode(new NodeEnd(RoutedNode.Node4, RoutedNode.Node6, tunnel ? node.TunnelIfindex : 0, RoutedNode.TunnelMtu));
-        objects.SetUplink(node.UplinkIfindex, RoutedNode.Node4, RoutedNode.Node6);
+        objects.SetNode(new NodeEnd(MeasuredNode.Node4, MeasuredNode.Node6, tunnel ? node.TunnelIfindex : 0, MeasuredNode.TunnelMtu));
+        objects.SetUplink(node.UplinkIfindex, MeasuredNode.Node4, MeasuredNode.Node6);
         objects.AddService(
-            Address.At(RoutedNode.Node4, ManyNodePort), IpProtocol.Tcp,
+            Address.At(MeasuredNode.Node4, ManyNodePort), IpProtocol.Tcp,
             [.. Enumerable.Range(1, ManyBackends).Select(i => $"10.2.0.{i}:{BackendPort}")]);
         foreach (var v6 in new[] { false, true })
         {
@@ -30,18 +30,18 @@ internal static class PacketCases
             objects.AddPod(Address.Client(v6), node.ClientIfindex, Macs.Client, Macs.Gateway);
             objects.AddPod(Address.Server(v6), node.ServerIfindex, Macs.Server, Macs.ServerGateway);
             objects.AddPrefix(here, IpcacheFlags.Pod | IpcacheFlags.Local);
-            objects.AddPrefix($"{RoutedNode.Node(v6)}/{bits}", IpcacheFlags.Node | IpcacheFlags.Local);
-            objects.AddPrefix(there, IpcacheFlags.Pod, by, RoutedNode.Peer4);
-            objects.AddPrefix($"{RoutedNode.Peer(v6)}/{bits}", IpcacheFlags.Node, by, RoutedNode.Peer4);
+            objects.AddPrefix($"{MeasuredNode.Node(v6)}/{bits}", IpcacheFlags.Node | IpcacheFlags.Local);
+            objects.AddPrefix(there, IpcacheFlags.Pod, by, MeasuredNode.Peer4);
+            objects.AddPrefix($"{MeasuredNode.Peer(v6)}/{bits}", IpcacheFlags.Node, by, MeasuredNode.Peer4);
             foreach (var protocol in new[] { IpProtocol.Tcp, IpProtocol.Udp })
             {
                 objects.AddService(Address.At(Address.Vip(v6), FrontPort), protocol, Address.At(Address.Server(v6), BackendPort));
-                objects.AddService(Address.At(RoutedNode.Node(v6), NodePort), protocol, Address.At(Address.Remote(v6), BackendPort));
+                objects.AddService(Address.At(MeasuredNode.Node(v6), NodePort), protocol, Address.At(Address.Remote(v6), BackendPort));
             }
         }
     }
 
-    public static PacketCase PodToPod(RoutedNode node, bool v6) => new(
+    public static PacketCase PodToPod(MeasuredNode node, bool v6) => new(
         $"pod to pod, same node, TCP, {Family(v6)}", Place.Client(node),
         new Packet { Src = Address.Client(v6), Dst = Address.Server(v6), Dport = BackendPort, Flags = TcpFlags.Data },
         true, Only(Address.Server(v6)), BackendPort)
@@ -50,7 +50,7 @@ internal static class PacketCases
         Frame = Macs.Server,
     };
 
-    public static PacketCase PodToClusterIp(RoutedNode node, bool v6) => new(
+    public static PacketCase PodToClusterIp(MeasuredNode node, bool v6) => new(
         $"pod to ClusterIP to pod, same node, TCP, {Family(v6)}", Place.Client(node),
         new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Dport = FrontPort, Flags = TcpFlags.Data },
         true, Only(Address.Server(v6)), BackendPort)
@@ -60,7 +60,7 @@ internal static class PacketCases
     };
 
     /// <summary>By the routing table, or into the VXLAN device.</summary>
-    public static PacketCase PodToRemote(RoutedNode node, bool tunnel, bool v6) => new(
+    public static PacketCase PodToRemote(MeasuredNode node, bool tunnel, bool v6) => new(
         $"pod to remote pod, {(tunnel ? "tunnel: pod egress" : "direct")}, TCP, {Family(v6)}", Place.Client(node),
         new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Dport = BackendPort, Flags = TcpFlags.Data },
         true, Only(Address.Remote(v6)), BackendPort)
@@ -69,7 +69,7 @@ internal static class PacketCases
     };
 
     /// <summary>The same packet at the VXLAN device.</summary>
-    public static PacketCase IntoTunnel(RoutedNode node, bool v6) => new(
+    public static PacketCase IntoTunnel(MeasuredNode node, bool v6) => new(
         $"pod to remote pod, tunnel: overlay egress, {Family(v6)}", Place.IntoTunnel(node),
         new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Dport = BackendPort, Flags = TcpFlags.Data, Ttl = 63 },
         false, Only(Address.Remote(v6)), BackendPort)
@@ -78,21 +78,21 @@ internal static class PacketCases
     };
 
     /// <summary>An encapsulated packet of the other node.</summary>
-    public static PacketCase Encapsulated(RoutedNode node) => new(
+    public static PacketCase Encapsulated(MeasuredNode node) => new(
         "remote pod to pod, tunnel: uplink ingress", Place.Uplink(node),
         new Packet
         {
-            Src = RoutedNode.Peer4,
-            Dst = RoutedNode.Node4,
+            Src = MeasuredNode.Peer4,
+            Dst = MeasuredNode.Node4,
             Protocol = IpProtocol.Udp,
             Sport = 50000,
             Dport = NodeEnd.Port,
             Payload = [8, 0, 0, 0, 0, 0, (byte)NodeEnd.Vni, 0, .. Inner(v6: false).Bytes()],
         },
-        false, Only(RoutedNode.Node4), NodeEnd.Port);
+        false, Only(MeasuredNode.Node4), NodeEnd.Port);
 
     /// <summary>The same after decapsulation.</summary>
-    public static PacketCase OutOfTunnel(RoutedNode node, bool v6) => new(
+    public static PacketCase OutOfTunnel(MeasuredNode node, bool v6) => new(
         $"remote pod to pod, tunnel: overlay ingress, TCP, {Family(v6)}", Place.OutOfTunnel(node), Inner(v6),
         true, Only(Address.Server(v6)), BackendPort)
     {
@@ -101,17 +101,17 @@ internal static class PacketCases
     };
 
     /// <summary>From an external client to a pod of the other node: by the routing table, or through the tunnel.</summary>
-    public static PacketCase NodePortToRemote(RoutedNode node, IpProtocol protocol, bool v6, bool tunnel = false) => new(
+    public static PacketCase NodePortToRemote(MeasuredNode node, IpProtocol protocol, bool v6, bool tunnel = false) => new(
         $"NodePort to remote backend, {(tunnel ? "tunnel" : "direct")}, {(protocol == IpProtocol.Udp ? "UDP" : "TCP")}, {Family(v6)}",
         Place.Uplink(node),
-        new Packet { Src = RoutedNode.Outside(v6), Dst = RoutedNode.Node(v6), Dport = NodePort, Protocol = protocol, Flags = TcpFlags.Data },
+        new Packet { Src = MeasuredNode.Outside(v6), Dst = MeasuredNode.Node(v6), Dport = NodePort, Protocol = protocol, Flags = TcpFlags.Data },
         true, Only(Address.Remote(v6)), BackendPort)
     {
         Answers = tunnel ? Place.OutOfTunnel(node) : Place.Uplink(node),
-        Source = RoutedNode.Node(v6),
+        Source = MeasuredNode.Node(v6),
     };
 
-    public static PacketCase NewFlow(RoutedNode node)
+    public static PacketCase NewFlow(MeasuredNode node)
     {
         var known = NodePortToRemote(node, IpProtocol.Tcp, v6: false);
         return known with
@@ -123,7 +123,7 @@ internal static class PacketCases
         };
     }
 
-    public static PacketCase ManyFlows(RoutedNode node)
+    public static PacketCase ManyFlows(MeasuredNode node)
     {
         var one = NodePortToRemote(node, IpProtocol.Tcp, v6: false);
         return one with

@@ -12,17 +12,17 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 /// <param name="Unpacked">The packet carries the metadata of a tunnel from the other node.</param>
 internal sealed record Place(Hook Hook, int Ifindex, int From, MacAddr Src, MacAddr Dst, bool Unpacked = false)
 {
-    public static Place Client(RoutedNode node) => new(Hook.PodEgress, node.ClientIfindex, 0, Macs.Client, Macs.Gateway);
+    public static Place Client(MeasuredNode node) => new(Hook.PodEgress, node.ClientIfindex, 0, Macs.Client, Macs.Gateway);
 
-    public static Place Server(RoutedNode node) => new(Hook.PodEgress, node.ServerIfindex, 0, Macs.Server, Macs.ServerGateway);
+    public static Place Server(MeasuredNode node) => new(Hook.PodEgress, node.ServerIfindex, 0, Macs.Server, Macs.ServerGateway);
 
-    public static Place Uplink(RoutedNode node) =>
-        new(Hook.UplinkIngress, node.UplinkIfindex, 0, RoutedNode.PeerMac, RoutedNode.UplinkMac);
+    public static Place Uplink(MeasuredNode node) =>
+        new(Hook.UplinkIngress, node.UplinkIfindex, 0, MeasuredNode.PeerMac, MeasuredNode.UplinkMac);
 
-    public static Place OutOfTunnel(RoutedNode node) =>
+    public static Place OutOfTunnel(MeasuredNode node) =>
         new(Hook.OverlayIngress, node.TunnelIfindex, 0, Macs.TunnelSender, Macs.Tunnel, Unpacked: true);
 
     /// <summary>Redirected there by the program of the client pod.</summary>
-    public static Place IntoTunnel(RoutedNode node) =>
+    public static Place IntoTunnel(MeasuredNode node) =>
         new(Hook.OverlayEgress, node.TunnelIfindex, node.ClientIfindex, Macs.Client, Macs.Gateway);
 }

@@ -48,6 +48,9 @@ internal sealed class TcObjects : IDisposable
 
     public BpfMap Table(string name) => _tables[name];
 
+    /// <summary>A descriptor of its own of a table.</summary>
+    public BpfMap Duplicate(string name) => _objects[0].GetMap(name);
+
     /// <summary>The map behind a section of globals, one per object.</summary>
     public IEnumerable<BpfMap> Globals(string section) =>
         _objects.Where(o => o.Maps.Any(m => m.Name == section)).Select(o => o.GetMap(section));

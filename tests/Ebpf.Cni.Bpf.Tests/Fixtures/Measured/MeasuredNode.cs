@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 /// Devices and routes of a node, for test runs of its programs: two pods' veths, an uplink to another node and to the clients behind it,
 /// and the VXLAN device. Neighbours are permanent, so that every FIB lookup succeeds. No program is attached, and no packet is sent.
 /// </summary>
-internal sealed class RoutedNode : IDisposable
+internal sealed class MeasuredNode : IDisposable
 {
     public const string Node4 = "192.168.50.1", Node6 = "fd00:50::1";
     public const string Peer4 = "192.168.50.2", Peer6 = "fd00:50::2";
@@ -24,7 +24,7 @@ internal sealed class RoutedNode : IDisposable
 
     private readonly NetworkNamespace _far;
 
-    public RoutedNode()
+    public MeasuredNode()
     {
         Namespace = NetworkNamespace.CreateAnonymous();
         _far = NetworkNamespace.CreateAnonymous();
