@@ -9,6 +9,7 @@ using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kubernetes;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Prometheus;
@@ -87,27 +88,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new ClusterWatcher(
             connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
-        services.AddSingleton(new DataplaneOptions
-        {
-            BpffsRoot = options.BpffsRoot,
-            ObjectDirectory = options.BpfObjects,
-            CgroupRoot = options.CgroupRoot,
-            SocketLb = options.SocketLb,
-            Masquerade = options.MasqueradesPods,
-            Chained = options.CniMode == CniMode.Chained,
-            KeepExternalSource = options.ExternalSource == ExternalSource.Keep,
-            BindGuard = options.BindGuard,
-            ConntrackTimeouts = options.ConntrackTimeouts,
-            DropEvents = options.DropLog,
-            ServiceTableSize = options.ServiceTableSize,
-            BackendTableSize = options.BackendTableSize,
-            ConntrackTableSize = options.ConntrackTableSize,
-            EndpointTableSize = options.EndpointTableSize,
-            AffinityTableSize = options.AffinityTableSize,
-            SourceRangeTableSize = options.SourceRangeTableSize,
-            StatTableSize = options.StatTableSize,
-            IpcacheTableSize = options.IpcacheTableSize,
-        });
+        services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(NodeMemory.ReadTotal())));
         services.AddSingleton(s => new AddressStore(
             new EndpointFiles(options.StateDir), options.AddressRest, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<AddressStore>>()));

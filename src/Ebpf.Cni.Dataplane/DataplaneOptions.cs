@@ -54,14 +54,26 @@ public sealed record DataplaneOptions
     /// <summary>Report drops through the ring buffer.</summary>
     public bool DropEvents { get; init; } = true;
 
+    /// <summary>ICMP refusals and errors that the programs send, a second and CPU; 0: none.</summary>
+    public uint RefusalRate { get; init; } = 1000;
+
+    /// <summary>Drop records that the programs write to the ring buffer, a second and CPU; 0: none.</summary>
+    public uint DropRecordRate { get; init; } = 1000;
+
     /// <summary>Frontends.</summary>
     public uint ServiceTableSize { get; init; } = 524288;
 
     /// <summary>Backends of all frontends together (frontends of a service port share theirs), with room for change.</summary>
     public uint BackendTableSize { get; init; } = 1048576;
 
-    /// <summary>Connections that tc translates, two entries each; and sockets in the reverse table of the socket hooks.</summary>
-    public uint ConntrackTableSize { get; init; } = 262144;
+    /// <summary>TCP connections that tc tracks; a connection has two entries.</summary>
+    public uint ConntrackTcpMax { get; init; } = 131072;
+
+    /// <summary>The same for all other protocols together.</summary>
+    public uint ConntrackOtherMax { get; init; } = 65536;
+
+    /// <summary>Sockets that the socket hooks translate.</summary>
+    public uint SocketFlowsMax { get; init; } = 65536;
 
     /// <summary>Addresses of pods on this node.</summary>
     public uint EndpointTableSize { get; init; } = 4096;
@@ -80,4 +92,23 @@ public sealed record DataplaneOptions
 
     /// <summary>How long the space of a released segment stays untouched: much longer than any program runs.</summary>
     public TimeSpan SegmentRest { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The same with these sizes.</summary>
+    public DataplaneOptions With(TableSizes sizes)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        return this with
+        {
+            ServiceTableSize = sizes.Services,
+            BackendTableSize = sizes.Backends,
+            ConntrackTcpMax = sizes.ConntrackTcp,
+            ConntrackOtherMax = sizes.ConntrackOther,
+            SocketFlowsMax = sizes.SocketFlows,
+            EndpointTableSize = sizes.Endpoints,
+            AffinityTableSize = sizes.Affinity,
+            SourceRangeTableSize = sizes.SourceRanges,
+            StatTableSize = sizes.Stats,
+            IpcacheTableSize = sizes.Ipcache,
+        };
+    }
 }

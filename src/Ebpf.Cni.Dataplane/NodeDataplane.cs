@@ -59,19 +59,23 @@ public sealed class NodeDataplane : IDisposable
             }
             using (var overlay = loader.Load(ProgramLoader.Overlay))
                 Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), OpenMap(pins, MapNames.Overlay)));
-            using (var socket = loader.Load(ProgramLoader.Socket))
-                Sockets = Own(new SocketPrograms(pins, socket));
+            if (options.SocketLb != SocketLbMode.Off)
+                using (var socket = loader.Load(ProgramLoader.Socket))
+                    Sockets = Own(new SocketPrograms(pins, socket));
 
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
+            maps.Follow();
             Adoption = Pods.Adopt();
             Uplinks.Adopt();
             Overlay.Programs.Adopt();
-            if (options.SocketLb == SocketLbMode.Off)
+            if (Sockets is null)
                 SocketPrograms.Detach(pins);
             else
                 Sockets.Attach(options.CgroupRoot, options.BindGuard);
+            // Without hooks its pin goes now. Sockets from before are known to this process as long as it lives.
+            var former = Sockets is null ? TryOpenMap(pins, MapNames.SockRev) : null;
             maps.Commit();
-            OpenTables(pins, options, time, reap);
+            OpenTables(pins, options, time, reap, former);
         }
         catch
         {
@@ -81,7 +85,7 @@ public sealed class NodeDataplane : IDisposable
     }
 
     [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
-    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram reap)
+    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram reap, BpfMap? formerSockets)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
         Services = new ServiceDataplane(
@@ -90,21 +94,21 @@ public sealed class NodeDataplane : IDisposable
                 new KernelBackendArray(backends),
                 new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))),
             options.SegmentRest, time);
-        Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), OpenMap(pins, MapNames.Netns));
+        Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), TryOpenMap(pins, MapNames.Netns));
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
         Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), new BpfReaper(reap), options.ConntrackTimeouts, time);
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
-        StaleSockets = Own(new StaleSockets(OpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
-            Services.Reached = StaleSockets.Reached;
+        StaleSockets = Own(new StaleSockets(formerSockets ?? TryOpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
+        Services.Reached = StaleSockets.Reached;
         Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
         Routes = new RouteTable(Own(new KernelRoutes()));
         _counters =
         [
-            new EntryCounter<AffinityKey, Affinity>(MapNames.Affinity, OpenMap(pins, MapNames.Affinity), time).Usage,
-            new EntryCounter<StatKey, Stat>(MapNames.Stat, OpenMap(pins, MapNames.Stat), time).Usage,
-            new EntryCounter<SockRevKey, SockRev>(MapNames.SockRev, OpenMap(pins, MapNames.SockRev), time).Usage,
-            new EntryCounter<SockRevKey, SockFlow>(MapNames.SockFlow, OpenMap(pins, MapNames.SockFlow), time).Usage,
+            .. Counter<AffinityKey, Affinity>(pins, MapNames.Affinity, time),
+            .. Counter<StatKey, Stat>(pins, MapNames.Stat, time),
+            .. Counter<SockRevKey, SockRev>(pins, MapNames.SockRev, time),
+            .. Counter<SockRevKey, SockFlow>(pins, MapNames.SockFlow, time),
         ];
     }
 
@@ -124,7 +128,8 @@ public sealed class NodeDataplane : IDisposable
     /// <summary>This node's end of the tunnels to other nodes.</summary>
     public NodeOverlay Overlay { get; }
 
-    public SocketPrograms Sockets { get; }
+    /// <summary>Null where only tc translates.</summary>
+    public SocketPrograms? Sockets { get; }
 
     /// <summary>Connections that tc translates.</summary>
     public ConntrackTable Conntrack { get; private set; }
@@ -202,6 +207,13 @@ public sealed class NodeDataplane : IDisposable
             "a start after that takes the program off the loopback device");
         return true;
     }
+
+    /// <summary>None where the table is not there: no program uses it.</summary>
+    private ImmutableArray<Func<TableUsage>> Counter<TKey, TValue>(PinLayout pins, string name, TimeProvider time)
+        where TKey : unmanaged where TValue : unmanaged =>
+        TryOpenMap(pins, name) is { } map ? [new EntryCounter<TKey, TValue>(name, map, time).Usage] : [];
+
+    private BpfMap? TryOpenMap(PinLayout pins, string name) => BpfMap.TryOpenPinned(pins.Map(name), out var map) ? Own(map) : null;
 
     private BpfMap OpenMap(PinLayout pins, string name) => Own(BpfMap.OpenPinned(pins.Map(name)));
 

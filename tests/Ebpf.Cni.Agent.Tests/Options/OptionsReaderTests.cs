@@ -15,7 +15,7 @@ public class OptionsReaderTests
         var read = Read([]);
         Assert.Empty(read.Errors);
         Assert.Equal("127.0.0.1:10249", read.Options.MetricsAddress.ToString());
-        Assert.Equal(524288u, read.Options.ServiceTableSize);
+        Assert.Equal((0u, 1000u), (read.Options.ServiceTableSize, read.Options.RefusalRate));
         Assert.Equal(CtTimeouts.Default, read.Options.ConntrackTimeouts);
         Assert.Equal(OptionTable.All.Count, OptionTable.All.Select(o => o.JsonName).Distinct().Count());
         Assert.All(OptionTable.All, o => Assert.Contains(o.Switch, OptionsHelp.Text, StringComparison.Ordinal));

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Chart.Tests.Values;
+using Ebpf.Cni.Dataplane;
 
 namespace Ebpf.Cni.Chart.Tests.Documents;
 
@@ -27,8 +29,48 @@ internal static class ConfigurationPage
                 """);
             foreach (var option in OptionTable.All)
                 page.Append(Row(option)).Append('\n');
-            return page.ToString();
+            return page.Append(Sizes()).ToString();
         }
+    }
+
+    /// <summary>What the kernel charges for all tables, in MiB by the node's GiB: measured by a test of the dataplane that reads it here.</summary>
+    private static readonly (int Memory, int Charged)[] Measured = [(4, 0), (16, 0), (64, 0), (256, 0)];
+
+    private static string Sizes()
+    {
+        var section = new StringBuilder("""
+
+            ## Sizes of tables
+
+            Where a size is 0, the node's memory decides: MemTotal of /proc/meminfo, not a container's limit. A kernel keeps some of it for itself, so a fifth
+            less still counts as the whole. Connections, flows and clients double with four times the memory; between two columns, at 8, 32 and 128 GiB, they are
+            half as many again. Below 1 and above 256 GiB nothing changes any more.
+
+            | node's memory | service addresses and ports | backends | TCP connections | other connections | sockets | pod addresses | affinity | source ranges | counted backends | charged at once |
+            | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+
+            """);
+        foreach (var (memory, charged) in Measured)
+        {
+            var s = TableSizes.For((long)memory << 30);
+            uint[] sizes = [s.Services, s.Backends, s.ConntrackTcp, s.ConntrackOther, s.SocketFlows, s.Endpoints, s.Affinity, s.SourceRanges, s.Stats];
+            section.Append(CultureInfo.InvariantCulture, $"| {memory} GiB | {string.Join(" | ", sizes)} | {charged} MiB |\n");
+        }
+        return section.Append("""
+
+            - *Charged at once* is what the kernel takes for the empty tables of one agent (`memlock` of the maps). Tables of connections, sockets, clients and backends
+              are allocated whole. Service addresses, source ranges and `ipcache` entries are allocated as they come, some 100 bytes each: 30,000 Services take 6 MiB more.
+            - `--external-source keep` adds a table of ways back (2 MiB at 4 GiB); `--socket-lb off` has no tables of sockets.
+            - On 4 GiB everything stays below 64 MiB. 131,072 TCP connections, kube-proxy's least limit for nf_conntrack, would take 48 MiB of that, since an LRU table is
+              allocated whole and nf_conntrack is not. So such a node has 65,536, which is Linux's own limit up to 4 GiB, and 131,072 begin at 16 GiB.
+            - A connection to a Service that a socket hook translates has no entry among the connections: what counts is masqueraded, comes from outside, or is
+              translated packet by packet.
+            - Every cluster size fits on the smallest node: 30,000 Services of four endpoints in both families need 120,000 addresses and ports, and 240,000 backends.
+
+            A changed size takes effect at the agent's next start. Every table grows in place, without a lost connection or service; for that moment both tables are charged.
+            Tables that packets write also shrink in place, if they are less than half full by the new size. All others keep their size until a reboot, and a notice says so.
+
+            """).ToString();
     }
 
     private static string Row(OptionDefinition option)
