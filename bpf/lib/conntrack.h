@@ -87,7 +87,7 @@ static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct eb
 static __noinline void ebc_ct_update(struct ebc_ct *ct, const struct ebc_ct_key *twin_key, __u64 now,
 				     __u16 flags, __u8 state)
 {
-	struct ebc_ct *twin = bpf_map_lookup_elem(&ebc_ct_v2, twin_key);
+	struct ebc_ct *twin = ebc_ct_lookup(twin_key);
 
 	/*
 	 * Not atomic: the floor has no atomic OR. If the two directions meet here in the same instant a bit

@@ -6,16 +6,9 @@
 #include <linux/in.h>
 
 #include "abi/conntrack_abi.h"
-#include "config.h"
+#include "conntrack_table.h"
 #include "count.h"
 #include "service_lookup.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 262144);
-	__type(key, struct ebc_ct_key);
-	__type(value, struct ebc_ct);
-} ebc_ct_v2 SEC(".maps");
 
 #define EBC_SECOND 1000000000ULL
 
@@ -85,7 +78,7 @@ static __always_inline bool ebc_ct_expired(const struct ebc_ct *ct, __u64 now)
  */
 static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, __u64 now)
 {
-	struct ebc_ct *ct = bpf_map_lookup_elem(&ebc_ct_v2, key);
+	struct ebc_ct *ct = ebc_ct_lookup(key);
 
 	return ct && !ebc_ct_expired(ct, now) ? ct : NULL;
 }

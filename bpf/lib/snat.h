@@ -53,9 +53,9 @@ static __always_inline bool ebc_ct_same(const struct ebc_ct *ct, const struct eb
  */
 static __always_inline int ebc_ct_insert(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
 {
-	int error = bpf_map_update_elem(&ebc_ct_v2, key, ct, how);
+	int error = ebc_ct_put(key, ct, how);
 
-	return error && error != -EBC_EEXIST ? bpf_map_update_elem(&ebc_ct_v2, key, ct, how) : error;
+	return error && error != -EBC_EEXIST ? ebc_ct_put(key, ct, how) : error;
 }
 
 /*
@@ -72,7 +72,7 @@ __noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
 
 	if (!p)
 		return -EBC_EEXIST;
-	other = bpf_map_lookup_elem(&ebc_ct_v2, &p->answers);
+	other = ebc_ct_lookup(&p->answers);
 	mine = other && ebc_ct_same(other, &p->about.flow);
 	/* What was reset has nothing more to say. */
 	if (other && !mine && !ebc_ct_expired(other, p->now) && other->state != EBC_CTS_CLOSE)
@@ -80,7 +80,7 @@ __noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
 	if (socket && ebc_node_socket(skb, p))
 		return -EBC_EEXIST;
 	if (other && !mine)
-		bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
+		ebc_ct_delete(&p->answers);
 	return ebc_ct_insert(&p->answers, &p->ct, mine ? BPF_ANY : BPF_NOEXIST);
 }
 
@@ -151,7 +151,7 @@ __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 	ct->packets = 1;
 	ct->bytes = p->about.len;
 	if (ebc_ct_insert(&p->key, ct, BPF_ANY)) {
-		bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
+		ebc_ct_delete(&p->answers);
 		return EBC_DROP_CONNTRACK_FULL;
 	}
 	p->about.service_id = ct->service_id;

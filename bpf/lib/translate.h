@@ -76,7 +76,7 @@ static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 	if (other->state != EBC_CTS_CLOSE)
 		return true;
 	/* It was reset and makes way. */
-	bpf_map_delete_elem(&ebc_ct_v2, &p->answers);
+	ebc_ct_delete(&p->answers);
 	return false;
 }
 
@@ -163,7 +163,7 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	ct = ebc_ct_find(&p->key, p->now);
 	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
 	if (ct && !(ct->flags & EBC_CT_REPLY) && ebc_ct_over(ct) && ebc_opens(p)) {
-		bpf_map_delete_elem(&ebc_ct_v2, &p->key);
+		ebc_ct_delete(&p->key);
 		ct = NULL;
 	}
 	if (p->about.hook == EBC_HOOK_POD_INGRESS)

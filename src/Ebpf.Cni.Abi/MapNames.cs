@@ -12,6 +12,9 @@ public static class MapNames
 
     public const string Conntrack = "ebc_ct_v2";
 
+    /// <summary>Needs no pin: the former conntrack table while it is replaced by one of another size, else of no use.</summary>
+    public const string ConntrackOld = "ebc_ct_old_v2";
+
     /// <summary>By which way pods answer those outside who asked them directly, or by another node that kept their source.</summary>
     public const string Return = "ebc_return_v1";
 

@@ -31,6 +31,9 @@ namespace Ebpf.Cni.Dataplane;
 public sealed class NodeDataplane : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
+    private readonly List<IDisposable> _installed = [];
+    private BpfProgram? _reap;
+    private BpfMap? _translated;
     private BpfMap? _events;
     private ImmutableArray<Func<TableUsage>> _counters = [];
     private readonly List<string> _notices = [];
@@ -45,37 +48,11 @@ public sealed class NodeDataplane : IDisposable
             BpfFileSystem.Ensure(options.BpffsRoot);
             var pins = new PinLayout(options.BpffsRoot);
             pins.Create();
-            using var maps = new MapLoader(pins, options, _notices);
-            maps.Tidy();
             var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
-            var loader = new ProgramLoader(options, maps, ConfigFor(options, hostServices));
-            BpfProgram reap;
-            using (var pod = loader.Load(ProgramLoader.Pod))
-                Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
-            using (var uplink = loader.Load(ProgramLoader.Uplink))
-            {
-                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Features.Tcx, hostServices));
-                reap = Own(uplink.GetProgram("ebc_ct_reap"));
-            }
-            using (var overlay = loader.Load(ProgramLoader.Overlay))
-                Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), OpenMap(pins, MapNames.Overlay)));
-            if (options.SocketLb != SocketLbMode.Off)
-                using (var socket = loader.Load(ProgramLoader.Socket))
-                    Sockets = Own(new SocketPrograms(pins, socket));
-
-            // tc first: it translates what no socket hook has, so either order of modes has no gap.
-            maps.Follow();
-            Adoption = Pods.Adopt();
-            Uplinks.Adopt();
-            Overlay.Programs.Adopt();
-            if (Sockets is null)
-                SocketPrograms.Detach(pins);
-            else
-                Sockets.Attach(options.CgroupRoot, options.BindGuard);
-            // Without hooks its pin goes now. Sockets from before are known to this process as long as it lives.
-            var former = Sockets is null ? TryOpenMap(pins, MapNames.SockRev) : null;
-            maps.Commit();
-            OpenTables(pins, options, time, reap, former);
+            // A conntrack table of another size: the first programs use it beside the former one, the second ones alone.
+            if (Install(pins, options, hostServices))
+                Install(pins, options, hostServices);
+            OpenTables(pins, options, time);
         }
         catch
         {
@@ -84,8 +61,50 @@ public sealed class NodeDataplane : IDisposable
         }
     }
 
+    /// <summary>Loads all programs, puts them in the place of those that run, and then the tables that they use in the place of the former ones.</summary>
+    /// <returns>Whether the programs need to be replaced once more.</returns>
+    [MemberNotNull(nameof(Pods), nameof(Uplinks), nameof(Overlay), nameof(Adoption), nameof(_reap))]
+    private bool Install(PinLayout pins, DataplaneOptions options, bool hostServices)
+    {
+        DisposeAll(_installed);
+        using var maps = new MapLoader(pins, options, _notices);
+        maps.Tidy();
+        var loader = new ProgramLoader(options, maps, ConfigFor(options, hostServices));
+        using (var pod = loader.Load(ProgramLoader.Pod))
+            Pods = Installed(new PodPrograms(pins, pod, Features.Tcx));
+        using (var uplink = loader.Load(ProgramLoader.Uplink))
+        {
+            Uplinks = Installed(new UplinkPrograms(pins, uplink, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), Features.Tcx, hostServices));
+            _reap = Installed(uplink.GetProgram("ebc_ct_reap"));
+        }
+        using (var overlay = loader.Load(ProgramLoader.Overlay))
+            Overlay = Installed(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), BpfMap.OpenPinned(pins.Map(MapNames.Overlay))));
+        if (options.SocketLb != SocketLbMode.Off)
+            using (var socket = loader.Load(ProgramLoader.Socket))
+                Sockets = Installed(new SocketPrograms(pins, socket));
+
+        // tc first: it translates what no socket hook has, so either order of modes has no gap.
+        maps.Follow();
+        var adoption = Pods.Adopt();
+        Adoption ??= adoption;
+        Uplinks.Adopt();
+        Overlay.Programs.Adopt();
+        if (Sockets is null)
+        {
+            SocketPrograms.Detach(pins);
+            // Its pin goes now. Sockets from before are known to this process as long as it lives.
+            _translated ??= TryOpenMap(pins, MapNames.SockRev);
+        }
+        else
+        {
+            Sockets.Attach(options.CgroupRoot, options.BindGuard);
+        }
+        maps.Commit();
+        return maps.NeededBoth;
+    }
+
     [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
-    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram reap, BpfMap? formerSockets)
+    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
         Services = new ServiceDataplane(
@@ -96,9 +115,9 @@ public sealed class NodeDataplane : IDisposable
             options.SegmentRest, time);
         Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), TryOpenMap(pins, MapNames.Netns));
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
-        Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), new BpfReaper(reap), options.ConntrackTimeouts, time);
+        Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), new BpfReaper(_reap!), options.ConntrackTimeouts, time);
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
-        StaleSockets = Own(new StaleSockets(formerSockets ?? TryOpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
+        StaleSockets = Own(new StaleSockets(_translated ?? TryOpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
         Services.Reached = StaleSockets.Reached;
         Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
@@ -121,15 +140,15 @@ public sealed class NodeDataplane : IDisposable
 
     public EndpointTable Endpoints { get; private set; }
 
-    public PodPrograms Pods { get; }
+    public PodPrograms Pods { get; private set; }
 
-    public UplinkPrograms Uplinks { get; } 
+    public UplinkPrograms Uplinks { get; private set; } 
 
     /// <summary>This node's end of the tunnels to other nodes.</summary>
-    public NodeOverlay Overlay { get; }
+    public NodeOverlay Overlay { get; private set; }
 
     /// <summary>Null where only tc translates.</summary>
-    public SocketPrograms? Sockets { get; }
+    public SocketPrograms? Sockets { get; private set; }
 
     /// <summary>Connections that tc translates.</summary>
     public ConntrackTable Conntrack { get; private set; }
@@ -145,10 +164,10 @@ public sealed class NodeDataplane : IDisposable
     public DropCounters Counters { get; private set; }
 
     /// <summary>Pods whose programs were replaced, and pins that were stale.</summary>
-    public AdoptionReport Adoption { get; }
+    public AdoptionReport Adoption { get; private set; }
 
     /// <summary>What the operator should know, a sentence each: options that do not take effect, damage found.</summary>
-    public ImmutableArray<string> Notices => [.. _notices];
+    public ImmutableArray<string> Notices => [.. _notices.Distinct()];
 
     /// <summary>Loads, adopts, attaches; reads the service tables and changes nothing in them.</summary>
     /// <exception cref="DataplaneException">Something the operator can act on.</exception>
@@ -173,9 +192,15 @@ public sealed class NodeDataplane : IDisposable
 
     public void Dispose()
     {
-        for (var i = _owned.Count - 1; i >= 0; i--)
-            _owned[i].Dispose();
-        _owned.Clear();
+        DisposeAll(_owned);
+        DisposeAll(_installed);
+    }
+
+    private static void DisposeAll(List<IDisposable> resources)
+    {
+        for (var i = resources.Count - 1; i >= 0; i--)
+            resources[i].Dispose();
+        resources.Clear();
     }
 
     private Config ConfigFor(DataplaneOptions options, bool hostServices) => new(
@@ -216,6 +241,12 @@ public sealed class NodeDataplane : IDisposable
     private BpfMap? TryOpenMap(PinLayout pins, string name) => BpfMap.TryOpenPinned(pins.Map(name), out var map) ? Own(map) : null;
 
     private BpfMap OpenMap(PinLayout pins, string name) => Own(BpfMap.OpenPinned(pins.Map(name)));
+
+    private T Installed<T>(T programs) where T : IDisposable
+    {
+        _installed.Add(programs);
+        return programs;
+    }
 
     private T Own<T>(T resource) where T : IDisposable
     {

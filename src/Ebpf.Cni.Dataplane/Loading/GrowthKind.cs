@@ -31,14 +31,13 @@ internal sealed record GrowthKind(Func<BpfMap, BpfMap, TableGrowth> Begin, Func<
     public static GrowthKind? Of(string map) => Kinds.GetValueOrDefault(map);
 
     /// <summary>
-    /// Of one connection, the entry that a packet has met last. Of two, the later one: a program begins it where the former is over. But one that has begun in the new table
-    /// while the former connection goes on is a mistake: its program did not find the entry, which had not been copied yet.
+    /// Of one connection, the entry that a packet has met last. Of two, the later one: it began where the former was over, or no longer led anywhere.
     /// </summary>
     internal static Ct? LaterConnection(Ct old, Ct young)
     {
         if (old.CreatedNs == young.CreatedNs)
             return old.LastSeenNs > young.LastSeenNs ? old with { Packets = Math.Max(old.Packets, young.Packets), Bytes = Math.Max(old.Bytes, young.Bytes) } : null;
-        return old.CreatedNs > young.CreatedNs || old.State is not (CtState.TimeWait or CtState.Close or CtState.SctpClosing) ? old : null;
+        return old.CreatedNs > young.CreatedNs ? old : null;
     }
 
     private static GrowthKind Copied<TKey, TValue>() where TKey : unmanaged where TValue : unmanaged =>

@@ -30,6 +30,12 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         notices.Add($"{pins.Map(MapNames.Service)} was pinned without {MapNames.Backend}: both tables start empty and are filled by the first apply");
     }
 
+    /// <summary>Programs of one generation may not use a former table beside those of the next one that use the new table: another one in between uses both.</summary>
+    public bool NeedsBoth => IsReplaced(MapNames.Conntrack);
+
+    /// <summary>The same when the new tables have taken over: then these programs go again, and the former table with them.</summary>
+    public bool NeededBoth { get; private set; }
+
     /// <summary>Prepares an opened object: sizes, and the maps that exist.</summary>
     /// <exception cref="DataplaneException">A pinned map has another layout.</exception>
     public void Prepare(BpfObject unloaded)
@@ -62,7 +68,19 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
                 unloaded.ReuseMap(spec.Name, pinned);
             }
         }
+        ReuseFormer(unloaded, MapNames.Conntrack, MapNames.ConntrackOld);
     }
+
+    private void ReuseFormer(BpfObject unloaded, string name, string former)
+    {
+        if (!IsReplaced(name) || unloaded.Maps.All(m => m.Name != former))
+            return;
+        using var pinned = BpfMap.OpenPinned(pins.Map(name));
+        unloaded.SetMaxEntries(former, pinned.Info.MaxEntries);
+        unloaded.ReuseMap(former, pinned);
+    }
+
+    private bool IsReplaced(string name) => _growing.Contains(name) || _growth.Find(name) is not null;
 
     /// <summary>Fills what grows, and pins what else the load has created: everything before the frontends.</summary>
     public void PinNew(BpfObject loaded)
@@ -88,6 +106,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
     /// </summary>
     public void Commit()
     {
+        NeededBoth = NeedsBoth;
         _growth.Commit();
         foreach (var path in Directory.GetFiles(pins.Maps, Prefix + "*").Where(p => !_used.Contains(Path.GetFileName(p))).Order(StringComparer.Ordinal))
         {

@@ -21,8 +21,8 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
         var bpf = BpfObject.Open(path);
         try
         {
-            bpf.SetReadOnlyGlobal(MapNames.Config, config);
             maps.Prepare(bpf);
+            bpf.SetReadOnlyGlobal(MapNames.Config, maps.NeedsBoth ? config with { Flags = config.Flags | ConfigFlags.Resize } : config);
             bpf.Load();
             maps.PinNew(bpf);
             return bpf;

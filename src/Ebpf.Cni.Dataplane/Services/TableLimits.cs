@@ -44,9 +44,10 @@ internal static class TableLimits
         _ => null,
     };
 
-    /// <summary>No program reads or writes the table under these options: it is as small as can be, and not pinned.</summary>
+    /// <summary>No program needs the table under these options: it is as small as can be, and not pinned.</summary>
     public static bool IsIdle(DataplaneOptions options, string map) => map switch
     {
+        MapNames.ConntrackOld => true,
         MapNames.Return => !options.KeepExternalSource,
         MapNames.SockRev or MapNames.SockFlow or MapNames.Netns => options.SocketLb == SocketLbMode.Off,
         _ => false,
