@@ -9,7 +9,6 @@ using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Dataplane;
-using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kubernetes;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Prometheus;
@@ -88,7 +87,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new ClusterWatcher(
             connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
-        services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(NodeMemory.ReadTotal())));
+        services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(Kernel.Host.NodeMemory.ReadTotal())));
         services.AddSingleton(s => new AddressStore(
             new EndpointFiles(options.StateDir), options.AddressRest, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<AddressStore>>()));

@@ -72,7 +72,7 @@ public sealed record DataplaneOptions
     /// <summary>The same for all other protocols together.</summary>
     public uint ConntrackOtherMax { get; init; } = 65536;
 
-    /// <summary>Sockets that the socket hooks translate.</summary>
+    /// <summary>Flows of sockets that the socket hooks keep in tables.</summary>
     public uint SocketFlowsMax { get; init; } = 65536;
 
     /// <summary>Addresses of pods on this node.</summary>

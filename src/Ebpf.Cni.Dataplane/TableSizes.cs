@@ -1,14 +1,14 @@
 namespace Ebpf.Cni.Dataplane;
 
 /// <summary>
-/// Sizes of the kernel's tables for a node's memory. A table of connections, flows or clients grows with the square root of the memory: doubled from 4 to 16 GiB,
-/// and again to 64 and 256. So the share that is taken falls from 1.5 % of 4 GiB to 0.2 % of 256. Below 1 and above 256 GiB nothing changes any more.
+/// Sizes of the kernel's tables for a node's memory. Tables of connections, flows and clients grow with the square root of the memory: they double from 4 to
+/// 16 GiB, and again to 64 and to 256. The share that they take falls from 1.5 % of 4 GiB to 0.2 % of 256. Below 1 and above 256 GiB sizes stay the same.
 /// </summary>
 /// <remarks>
-/// On 4 GiB all tables together may take 64 MiB. 131,072 TCP connections, which kube-proxy sets as nf_conntrack's least limit, would take 48 of them here, since an LRU
-/// table is allocated whole and nf_conntrack is not. So such a node has 65,536, Linux's own limit for up to 4 GiB, and 131,072 begin at 16 GiB. Connections to Services that a socket
-/// hook translates have no entries.
-/// What depends on the cluster and not on the node has a floor for 30,000 Services of four endpoints in both families, with an entry for each cluster IP itself.
+/// On 4 GiB all tables together may take 64 MiB. kube-proxy's minimum for nf_conntrack, 131,072 connections, would take 48 MiB for TCP alone: an LRU table
+/// is allocated whole, nf_conntrack is not. So such a node tracks 65,536, Linux's own limit up to 4 GiB; 131,072 begin at 16 GiB. Connections that a socket
+/// hook translates have no entries. Tables of the cluster's Services have a floor: 30,000 Services of four endpoints in both families, with an entry for each
+/// cluster IP itself.
 /// </remarks>
 public sealed record TableSizes
 {
@@ -32,7 +32,7 @@ public sealed record TableSizes
     /// <summary>The same for all other protocols.</summary>
     public required uint ConntrackOther { get; init; }
 
-    /// <summary>Sockets that a socket hook has translated.</summary>
+    /// <summary>Flows of sockets that the socket hooks keep in tables.</summary>
     public required uint SocketFlows { get; init; }
 
     /// <summary>Addresses of pods on this node.</summary>
@@ -60,7 +60,7 @@ public sealed record TableSizes
             Backends = Math.Clamp(Grown(131072, step), 262144, MostBackends),
             ConntrackTcp = Grown(32768, step),
             ConntrackOther = Grown(16384, step),
-            SocketFlows = Grown(16384, step),
+            SocketFlows = Grown(8192, step),
             Endpoints = Math.Clamp(Grown(2048, step), 4096, 16384),
             Affinity = Grown(8192, step),
             SourceRanges = Grown(8192, step),

@@ -17,7 +17,7 @@ public sealed class ConntrackMetrics
         var buckets = new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.001, 2, 15) };
         _connections = factory.CreateGauge("ebpf_cni_conntrack_connections", "Live connections at the last sweep, by state.", ["state"]);
         _fill = factory.CreateGauge("ebpf_cni_conntrack_fill_ratio", "Used share of the connection table at the last sweep, from 0 to 1.");
-        _reaped = factory.CreateCounter("ebpf_cni_conntrack_reaped_total", "Finished entries removed by sweeps.");
+        _reaped = factory.CreateCounter("ebpf_cni_conntrack_reaped_total", "Finished connections removed by sweeps.");
         _sweep = factory.CreateHistogram("ebpf_cni_conntrack_sweep_duration_seconds", "Time of one pass over the connection table.", buckets);
         _purge = factory.CreateHistogram(
             "kubeproxy_conntrack_reconciler_sync_duration_seconds", "Time to remove the entries of backends that serve no more.", buckets);

@@ -83,7 +83,7 @@ public static class OptionTable
         new("conntrack-other-max", "N", ByMemory, "The same for all other protocols together: UDP flows, SCTP associations, ICMP queries.",
             (o, v) => o with { ConntrackOtherMax = Connections(v) }),
         new("socket-flows-max", "N", ByMemory,
-            "Most sockets that are connected to services, as seen by socket hooks; half as many that send datagrams unconnected. Beyond, the one idle longest forgets which address it asked for. 0: by the node's memory.",
+            "Most flows of sockets that the socket hooks keep in tables; beyond, the one idle longest is forgotten. 0: by the node's memory.",
             (o, v) => o with { SocketFlowsMax = Size(v) }),
         new("endpoint-table-size", "N", ByMemory, "Most pod addresses on this node; 0: by the node's memory.", (o, v) => o with { EndpointTableSize = Size(v) }),
         new("affinity-table-size", "N", ByMemory,

@@ -140,11 +140,11 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         if (!_noticed.Add(spec.Name))
             return;
         var option = SizeOf(spec.Name)?.Option ?? "the size declared in the BPF object";
-        if (MapGrowth.CanShrink(spec.Name))
-            notices.Add($"{spec.Name} keeps its {pinned.MaxEntries} entries because it holds too many for a smaller table: {option} ({spec.MaxEntries}) takes effect at a start that finds fewer");
-        else notices.Add(
-            $"{spec.Name} keeps its {pinned.MaxEntries} entries because running programs use it: {option} ({spec.MaxEntries}) takes effect after a reboot, " +
-            $"or when {pins.Map(spec.Name)} is deleted while the agent is stopped (new connections fail until the agent has filled the new table)");
+        notices.Add(MapGrowth.CanShrink(spec.Name)
+            ? $"{spec.Name} keeps its {pinned.MaxEntries} entries because it holds too many for a smaller table: {option} ({spec.MaxEntries}) takes effect " +
+              "at a start that finds fewer"
+            : $"{spec.Name} keeps its {pinned.MaxEntries} entries because running programs use it: {option} ({spec.MaxEntries}) takes effect after a reboot, " +
+              $"or when {pins.Map(spec.Name)} is deleted while the agent is stopped (new connections fail until the agent has filled the new table)");
     }
 
     private DataplaneException Mismatch(BpfMapSpec spec, BpfMapInfo pinned) => new(

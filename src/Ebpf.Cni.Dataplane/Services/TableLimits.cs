@@ -31,9 +31,7 @@ internal static class TableLimits
         MapNames.Conntrack => (EntriesPerConnection * (options.ConntrackTcpMax + options.ConntrackOtherMax), $"{ConntrackTcpOption} and {ConntrackOtherOption}"),
         ConntrackTcp => (EntriesPerConnection * options.ConntrackTcpMax, ConntrackTcpOption),
         ConntrackAny => (EntriesPerConnection * options.ConntrackOtherMax, ConntrackOtherOption),
-        MapNames.SockRev => (options.SocketFlowsMax, SocketFlowsOption),
-        // Datagram sockets alone, and of these the ones that are not connected.
-        MapNames.SockFlow => (AtLeastOne(options.SocketFlowsMax / 2), SocketFlowsOption),
+        MapNames.SockRev or MapNames.SockFlow => (options.SocketFlowsMax, SocketFlowsOption),
         // Connections from outside to pods, with sources kept; each packet of the client puts back what the table has lost.
         MapNames.Return => (options.KeepExternalSource ? AtLeastOne(options.ConntrackTcpMax / 4) : 1, ConntrackTcpOption),
         MapNames.Endpoint or MapNames.Netns => (options.EndpointTableSize, EndpointOption),

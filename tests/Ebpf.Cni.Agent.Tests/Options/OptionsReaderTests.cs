@@ -22,6 +22,27 @@ public class OptionsReaderTests
     }
 
     [Fact]
+    public void Sizes_are_the_memorys_unless_an_option_sets_them()
+    {
+        var sizes = TableSizes.For(4L << 30);
+        var computed = NodeDataplaneOptions.From(Read([]).Options, sizes);
+        Assert.Equal(
+            (sizes.Services, sizes.Backends, sizes.ConntrackTcp, sizes.ConntrackOther, sizes.SocketFlows),
+            (computed.ServiceTableSize, computed.BackendTableSize, computed.ConntrackTcpMax, computed.ConntrackOtherMax, computed.SocketFlowsMax));
+        Assert.Equal(
+            (sizes.Endpoints, sizes.Affinity, sizes.SourceRanges, sizes.Stats, sizes.Ipcache),
+            (computed.EndpointTableSize, computed.AffinityTableSize, computed.SourceRangeTableSize, computed.StatTableSize, computed.IpcacheTableSize));
+        Assert.Equal((1000u, 1000u), (computed.RefusalRate, computed.DropRecordRate));
+
+        var read = Read(["--conntrack-tcp-max", "7", "--socket-flows-max=9", "--refusal-rate", "0", "--drop-record-rate", "5"]);
+        Assert.Empty(read.Errors);
+        var given = NodeDataplaneOptions.From(read.Options, sizes);
+        Assert.Equal((7u, sizes.ConntrackOther, 9u), (given.ConntrackTcpMax, given.ConntrackOtherMax, given.SocketFlowsMax));
+        Assert.Equal((0u, 5u), (given.RefusalRate, given.DropRecordRate));
+        Assert.Equal(4, Read(["--conntrack-tcp-max", "536870913", "--conntrack-other-max=-1", "--refusal-rate", "1000001", "--stat-table-size", "many"]).Errors.Count);
+    }
+
+    [Fact]
     public void Names_of_choices_may_have_digits_and_numbers_are_none()
     {
         Assert.Equal(TunnelUnderlay.IPv6, Read(["--tunnel-underlay", "ipv6"]).Options.TunnelUnderlay);

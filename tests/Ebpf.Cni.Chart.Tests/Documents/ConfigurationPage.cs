@@ -33,8 +33,8 @@ internal static class ConfigurationPage
         }
     }
 
-    /// <summary>What the kernel charges for all tables, in MiB by the node's GiB: measured by a test of the dataplane that reads it here.</summary>
-    private static readonly (int Memory, int Charged)[] Measured = [(4, 0), (16, 0), (64, 0), (256, 0)];
+    /// <summary>What the kernel charges for all tables, in MiB by the node's GiB: a test of the dataplane measures it and compares the page.</summary>
+    private static readonly (int Memory, int Charged)[] Measured = [(4, 56), (16, 111), (64, 212), (256, 388)];
 
     private static string Sizes()
     {
@@ -42,11 +42,11 @@ internal static class ConfigurationPage
 
             ## Sizes of tables
 
-            Where a size is 0, the node's memory decides: MemTotal of /proc/meminfo, not a container's limit. A kernel keeps some of it for itself, so a fifth
-            less still counts as the whole. Connections, flows and clients double with four times the memory; between two columns, at 8, 32 and 128 GiB, they are
-            half as many again. Below 1 and above 256 GiB nothing changes any more.
+            Where a size is 0, the node's memory sets it: `MemTotal` of /proc/meminfo, not a container's limit. A kernel keeps some memory for itself, so a node with
+            a fifth less counts as the next size up. Tables of connections, flows and clients double with four times the memory. At 8, 32 and 128 GiB they are half
+            as large again as in the row above. Below 1 GiB and above 256 GiB sizes stay the same.
 
-            | node's memory | service addresses and ports | backends | TCP connections | other connections | sockets | pod addresses | affinity | source ranges | counted backends | charged at once |
+            | node's memory | service addresses and ports | backends | TCP connections | other connections | socket flows | pod addresses | affinity | source ranges | counted backends | charged |
             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 
             """);
@@ -58,17 +58,18 @@ internal static class ConfigurationPage
         }
         return section.Append("""
 
-            - *Charged at once* is what the kernel takes for the empty tables of one agent (`memlock` of the maps). Tables of connections, sockets, clients and backends
-              are allocated whole. Service addresses, source ranges and `ipcache` entries are allocated as they come, some 100 bytes each: 30,000 Services take 6 MiB more.
-            - `--external-source keep` adds a table of ways back (2 MiB at 4 GiB); `--socket-lb off` has no tables of sockets.
-            - On 4 GiB everything stays below 64 MiB. 131,072 TCP connections, kube-proxy's least limit for nf_conntrack, would take 48 MiB of that, since an LRU table is
-              allocated whole and nf_conntrack is not. So such a node has 65,536, which is Linux's own limit up to 4 GiB, and 131,072 begin at 16 GiB.
-            - A connection to a Service that a socket hook translates has no entry among the connections: what counts is masqueraded, comes from outside, or is
-              translated packet by packet.
-            - Every cluster size fits on the smallest node: 30,000 Services of four endpoints in both families need 120,000 addresses and ports, and 240,000 backends.
+            - *Charged* is `memlock` of all maps that an agent creates, empty. Tables of backends, connections, flows, clients and pods are allocated whole, and are
+              counted whole. Service addresses, source ranges and prefixes are allocated as they are written, some 100 bytes each, and are not counted: 30,000
+              Services with one port in one family add 6 MiB.
+            - `--external-source keep` adds a table with a quarter as many entries as TCP connections: 2 MiB at 4 GiB. `--socket-lb off` has no tables for sockets.
+            - At 4 GiB the limit is 64 MiB. kube-proxy's minimum for nf_conntrack, 131,072 connections, would take 48 MiB for TCP alone: an LRU table is allocated
+              whole, nf_conntrack is not. So such a node tracks 65,536 TCP connections, Linux's own limit up to 4 GiB, and 131,072 begin at 16 GiB.
+            - Connections to Services that a socket hook translates are not tracked. What counts is masqueraded, comes from outside, or is translated packet by packet.
+            - The smallest node serves 30,000 Services of four endpoints in both families: 120,000 addresses and ports, 240,000 backends.
 
-            A changed size takes effect at the agent's next start. Every table grows in place, without a lost connection or service; for that moment both tables are charged.
-            Tables that packets write also shrink in place, if they are less than half full by the new size. All others keep their size until a reboot, and a notice says so.
+            A changed size takes effect at the agent's next start. Every table grows in place, without a lost connection; both tables are charged for some seconds.
+            Tables that packets write also shrink in place, if what they hold fills at most half of the new size. All others keep their size until a reboot, and a
+            notice in the status says so.
 
             """).ToString();
     }

@@ -28,7 +28,7 @@ public sealed class ResizeTests : IDisposable
             using var dataplane = NodeDataplane.Open(next);
             Assert.Empty(dataplane.Notices);
             Assert.Equal(
-                [2 * (next.ConntrackTcpMax + next.ConntrackOtherMax), size, size / 2, size, size, next.ConntrackTcpMax / 4],
+                [2 * (next.ConntrackTcpMax + next.ConntrackOtherMax), size, size, size, size, next.ConntrackTcpMax / 4],
                 new[] { MapNames.Conntrack, MapNames.SockRev, MapNames.SockFlow, MapNames.Affinity, MapNames.Stat, MapNames.Return }.Select(Size));
             Assert.Equal(1u, Get<CtKey, Ct>(MapNames.Conntrack, Key(1)).ServiceId);
             Assert.Equal(2u, Get<SockRevKey, SockRev>(MapNames.SockRev, new SockRevKey(1, default, default)).ServiceId);

@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 public sealed class ResizeTrafficTests : NodeTest
 {
     private const string Backend = "198.51.100.99";
-    private const int Lasting = 20, Resizes = 8;
+    private const int Lasting = 4, Short = 4, Resizes = 4;
     private readonly ConcurrentQueue<string> _failures = new();
     private volatile bool _over;
     private int _exchanges, _short;
@@ -23,7 +23,7 @@ public sealed class ResizeTrafficTests : NodeTest
         using var outside = NetworkNamespace.CreateAnonymous();
         var device = Outside(netlink, outside);
         Sysctl.Write("net.ipv4.ip_forward", "1");
-        var options = Ground.Options with { SocketLb = SocketLbMode.Off, ConntrackTcpMax = 16384 };
+        var options = Ground.Options with { SocketLb = SocketLbMode.Off, ConntrackTcpMax = 65536 };
         using var listener = outside.Run(() => Listen());
         var threads = new List<Thread> { Start(() => Serve(listener)) };
         using (var dataplane = NodeDataplane.Open(options))
@@ -33,14 +33,15 @@ public sealed class ResizeTrafficTests : NodeTest
         }
         for (var i = 0; i < Lasting; i++)
             threads.Add(Start(() => Last()));
-        threads.Add(Start(() => ComeAndGo()));
-        Eventually.True(() => _exchanges > 20 * Lasting && _short > 20, "connections at work").GetAwaiter().GetResult();
+        for (var i = 0; i < Short; i++)
+            threads.Add(Start(() => ComeAndGo()));
+        Eventually.True(() => _exchanges > 20 * Lasting && _short > 20 * Short, "connections at work").GetAwaiter().GetResult();
         for (var resize = 1; resize <= Resizes; resize++)
         {
             var (exchanges, shorts) = (_exchanges, _short);
-            using (var dataplane = NodeDataplane.Open(options with { ConntrackTcpMax = resize % 2 == 0 ? 16384u : 65536u }))
+            using (var dataplane = NodeDataplane.Open(options with { ConntrackTcpMax = resize % 2 == 0 ? 65536u : 131072u }))
                 Assert.Empty(dataplane.Notices);
-            Eventually.True(() => (_exchanges > exchanges + (20 * Lasting) && _short > shorts + 20) || !_failures.IsEmpty, "connections at work").GetAwaiter().GetResult();
+            Eventually.True(() => (_exchanges > exchanges + (20 * Lasting) && _short > shorts + (20 * Short)) || !_failures.IsEmpty, "connections at work").GetAwaiter().GetResult();
         }
         _over = true;
         listener.Stop();

@@ -9,7 +9,7 @@ public sealed class TableSizesTests
     public void A_node_of_four_gibibytes_has_the_sizes_that_the_page_explains()
     {
         var sizes = TableSizes.For(4 * GiB);
-        Assert.Equal((65536u, 32768u, 32768u), (sizes.ConntrackTcp, sizes.ConntrackOther, sizes.SocketFlows));
+        Assert.Equal((65536u, 32768u, 16384u), (sizes.ConntrackTcp, sizes.ConntrackOther, sizes.SocketFlows));
         Assert.Equal((262144u, 262144u), (sizes.Services, sizes.Backends));
     }
 
