@@ -108,13 +108,6 @@ static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct eb
 }
 
 /* LRU maps refuse a new element while a CPU's share of free ones is being refilled: the next try finds one. */
-static __always_inline int ebc_ct_put(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
-{
-	if (key->proto == IPPROTO_TCP)
-		return bpf_map_update_elem(&ebc_ct_tcp_v3, key, ct, how);
-	return bpf_map_update_elem(&ebc_ct_any_v3, key, ct, how);
-}
-
 static __noinline int ebc_ct_insert(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
 {
 	int error = ebc_ct_put(key, ct, how);

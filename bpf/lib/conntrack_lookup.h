@@ -3,34 +3,10 @@
 #ifndef EBC_CONNTRACK_LOOKUP_H
 #define EBC_CONNTRACK_LOOKUP_H
 
-#include <linux/in.h>
-
-#include "abi/conntrack_abi.h"
 #include "clock.h"
+#include "conntrack_table.h"
 #include "count.h"
 #include "service_lookup.h"
-
-/* TCP apart from all else: short flows of datagrams must not push idle connections out. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 262144);
-	__type(key, struct ebc_ct_key);
-	__type(value, struct ebc_ct);
-} ebc_ct_tcp_v3 SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 131072);
-	__type(key, struct ebc_ct_key);
-	__type(value, struct ebc_ct);
-} ebc_ct_any_v3 SEC(".maps");
-
-static __always_inline struct ebc_ct *ebc_ct_lookup(const struct ebc_ct_key *key)
-{
-	if (key->proto == IPPROTO_TCP)
-		return bpf_map_lookup_elem(&ebc_ct_tcp_v3, key);
-	return bpf_map_lookup_elem(&ebc_ct_any_v3, key);
-}
 
 /* The key of the packet's own entry: a subject begins with it. */
 static __always_inline const struct ebc_ct_key *ebc_ct_key(const struct ebc_subject *about)
@@ -121,11 +97,7 @@ static __always_inline bool ebc_ct_delete(const struct ebc_ct_key *key, __u64 cr
 {
 	const struct ebc_ct *again = ebc_ct_lookup(key);
 
-	if (!again || again->created_ns != created_ns)
-		return false;
-	if (key->proto == IPPROTO_TCP)
-		return !bpf_map_delete_elem(&ebc_ct_tcp_v3, key);
-	return !bpf_map_delete_elem(&ebc_ct_any_v3, key);
+	return again && again->created_ns == created_ns && !ebc_ct_remove(key);
 }
 
 /* Is the connection over, as far as one can see? Datagrams never are. */

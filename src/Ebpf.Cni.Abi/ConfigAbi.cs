@@ -37,6 +37,12 @@ public enum ConfigFlags : uint
 
     /// <summary>Pods' interfaces are another plugin's: only what is for services is touched.</summary>
     Chained = 1 << 9,
+
+    /// <summary>The table of TCP connections is being replaced by one of another size.</summary>
+    ResizeTcp = 1 << 10,
+
+    /// <summary>The table of all other flows is being replaced by one of another size.</summary>
+    ResizeAny = 1 << 11,
 }
 
 /// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>

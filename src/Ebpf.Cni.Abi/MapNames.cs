@@ -19,6 +19,12 @@ public static class MapNames
     /// <summary>A global of the programs: how full these two are, about.</summary>
     public const string ConntrackLoad = "ebc_ctload_v1";
 
+    /// <summary>Needs no pin: the former table of TCP connections while it is replaced by one of another size, else of no use.</summary>
+    public const string ConntrackTcpOld = "ebc_tcp_old_v3";
+
+    /// <summary>The same of the other one.</summary>
+    public const string ConntrackAnyOld = "ebc_any_old_v3";
+
     /// <summary>By which way pods answer those outside who asked them directly, or by another node that kept their source.</summary>
     public const string Return = "ebc_return_v1";
 

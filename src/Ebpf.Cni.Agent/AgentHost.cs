@@ -88,28 +88,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new ClusterWatcher(
             connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
-        services.AddSingleton(new DataplaneOptions
-        {
-            BpffsRoot = options.BpffsRoot,
-            ObjectDirectory = options.BpfObjects,
-            CgroupRoot = options.CgroupRoot,
-            SocketLb = options.SocketLb,
-            Masquerade = options.MasqueradesPods,
-            Chained = options.CniMode == CniMode.Chained,
-            KeepExternalSource = options.ExternalSource == ExternalSource.Keep,
-            BindGuard = options.BindGuard,
-            ConntrackTimeouts = options.ConntrackTimeouts,
-            TunnelPort = options.EffectiveRouting is RoutingMode.Auto or RoutingMode.Tunnel ? options.TunnelPort : (ushort)0,
-            DropEvents = options.DropLog,
-            ServiceTableSize = options.ServiceTableSize,
-            BackendTableSize = options.BackendTableSize,
-            ConntrackTableSize = options.ConntrackTableSize,
-            EndpointTableSize = options.EndpointTableSize,
-            AffinityTableSize = options.AffinityTableSize,
-            SourceRangeTableSize = options.SourceRangeTableSize,
-            StatTableSize = options.StatTableSize,
-            IpcacheTableSize = options.IpcacheTableSize,
-        });
+        services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(Kernel.Host.NodeMemory.ReadTotal())));
         services.AddSingleton(s => new AddressStore(
             new EndpointFiles(options.StateDir), options.AddressRest, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<AddressStore>>()));

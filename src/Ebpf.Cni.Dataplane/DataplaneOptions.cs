@@ -69,8 +69,14 @@ public sealed record DataplaneOptions
     /// <summary>Backends of all frontends together (frontends of a service port share theirs), with room for change.</summary>
     public uint BackendTableSize { get; init; } = 1048576;
 
-    /// <summary>Connections that tc translates, two entries each; and sockets in the reverse table of the socket hooks.</summary>
-    public uint ConntrackTableSize { get; init; } = 262144;
+    /// <summary>TCP connections that tc tracks; a connection has two entries.</summary>
+    public uint ConntrackTcpMax { get; init; } = 131072;
+
+    /// <summary>The same for all other protocols together.</summary>
+    public uint ConntrackOtherMax { get; init; } = 65536;
+
+    /// <summary>Flows of sockets that the socket hooks keep in tables.</summary>
+    public uint SocketFlowsMax { get; init; } = 65536;
 
     /// <summary>Addresses of pods on this node.</summary>
     public uint EndpointTableSize { get; init; } = 4096;
@@ -89,4 +95,23 @@ public sealed record DataplaneOptions
 
     /// <summary>How long the space of a released segment stays untouched: much longer than any program runs.</summary>
     public TimeSpan SegmentRest { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The same with these sizes.</summary>
+    public DataplaneOptions With(TableSizes sizes)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        return this with
+        {
+            ServiceTableSize = sizes.Services,
+            BackendTableSize = sizes.Backends,
+            ConntrackTcpMax = sizes.ConntrackTcp,
+            ConntrackOtherMax = sizes.ConntrackOther,
+            SocketFlowsMax = sizes.SocketFlows,
+            EndpointTableSize = sizes.Endpoints,
+            AffinityTableSize = sizes.Affinity,
+            SourceRangeTableSize = sizes.SourceRanges,
+            StatTableSize = sizes.Stats,
+            IpcacheTableSize = sizes.Ipcache,
+        };
+    }
 }

@@ -31,6 +31,9 @@ namespace Ebpf.Cni.Dataplane;
 public sealed class NodeDataplane : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
+    private readonly List<IDisposable> _installed = [];
+    private BpfProgram? _reap;
+    private BpfMap? _translated;
     private BpfMap? _events;
     private ImmutableArray<Func<TableUsage>> _counters = [];
     private readonly List<string> _notices = [];
@@ -45,34 +48,11 @@ public sealed class NodeDataplane : IDisposable
             BpfFileSystem.Ensure(options.BpffsRoot);
             var pins = new PinLayout(options.BpffsRoot);
             pins.Create();
-            using var maps = new MapLoader(pins, options, _notices);
-            maps.Tidy();
             var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
-            var loader = new ProgramLoader(options, maps, ConfigFor(options, pins));
-            BpfProgram reap;
-            using (var pod = loader.Load(ProgramLoader.Pod))
-                Pods = Own(new PodPrograms(pins, pod, Features.Tcx));
-            using (var uplink = loader.Load(ProgramLoader.Uplink))
-            {
-                Globals = Own(new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node))));
-                Uplinks = Own(new UplinkPrograms(pins, uplink, OpenMap(pins, MapNames.Uplink), Globals, Features.Tcx, hostServices));
-                reap = Own(uplink.GetProgram("ebc_ct_reap"));
-            }
-            using (var overlay = loader.Load(ProgramLoader.Overlay))
-                Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), Globals));
-            using (var socket = loader.Load(ProgramLoader.Socket))
-                Sockets = Own(new SocketPrograms(pins, socket));
-
-            // tc first: it translates what no socket hook has, so either order of modes has no gap.
-            Adoption = Pods.Adopt();
-            Uplinks.Adopt();
-            Overlay.Programs.Adopt();
-            if (options.SocketLb == SocketLbMode.Off)
-                SocketPrograms.Detach(pins);
-            else
-                Sockets.Attach(options.CgroupRoot, options.BindGuard);
-            maps.Commit();
-            OpenTables(pins, options, time, reap);
+            // A conntrack table of another size: the first programs use it beside the former one, the second ones alone.
+            if (Install(pins, options, hostServices))
+                Install(pins, options, hostServices);
+            OpenTables(pins, options, time);
         }
         catch
         {
@@ -81,8 +61,51 @@ public sealed class NodeDataplane : IDisposable
         }
     }
 
+    /// <summary>Loads all programs, puts them in the place of those that run, and then the tables that they use in the place of the former ones.</summary>
+    /// <returns>Whether the programs need to be replaced once more.</returns>
+    [MemberNotNull(nameof(Pods), nameof(Uplinks), nameof(Overlay), nameof(Adoption), nameof(Globals), nameof(_reap))]
+    private bool Install(PinLayout pins, DataplaneOptions options, bool hostServices)
+    {
+        DisposeAll(_installed);
+        using var maps = new MapLoader(pins, options, _notices);
+        maps.Tidy();
+        var loader = new ProgramLoader(options, maps, ConfigFor(options));
+        using (var pod = loader.Load(ProgramLoader.Pod))
+            Pods = Installed(new PodPrograms(pins, pod, Features.Tcx));
+        using (var uplink = loader.Load(ProgramLoader.Uplink))
+        {
+            Globals = Installed(new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node))));
+            Uplinks = Installed(new UplinkPrograms(pins, uplink, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), Globals, Features.Tcx, hostServices));
+            _reap = Installed(uplink.GetProgram("ebc_ct_reap"));
+        }
+        using (var overlay = loader.Load(ProgramLoader.Overlay))
+            Overlay = Installed(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), Globals));
+        if (options.SocketLb != SocketLbMode.Off)
+            using (var socket = loader.Load(ProgramLoader.Socket))
+                Sockets = Installed(new SocketPrograms(pins, socket));
+
+        // tc first: it translates what no socket hook has, so either order of modes has no gap.
+        maps.Follow();
+        var adoption = Pods.Adopt();
+        Adoption ??= adoption;
+        Uplinks.Adopt();
+        Overlay.Programs.Adopt();
+        if (Sockets is null)
+        {
+            SocketPrograms.Detach(pins);
+            // Its pin goes now. Sockets from before are known to this process as long as it lives.
+            _translated ??= TryOpenMap(pins, MapNames.SockRev);
+        }
+        else
+        {
+            Sockets.Attach(options.CgroupRoot, options.BindGuard);
+        }
+        maps.Commit();
+        return maps.NeededBoth;
+    }
+
     [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
-    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram reap)
+    private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
         Services = new ServiceDataplane(
@@ -91,23 +114,23 @@ public sealed class NodeDataplane : IDisposable
                 new KernelBackendArray(backends),
                 new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))) { Changing = Globals.Changing },
             options.SegmentRest, time);
-        Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), OpenMap(pins, MapNames.Netns));
+        Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), TryOpenMap(pins, MapNames.Netns));
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
         Conntrack = Own(new ConntrackTable(
             BpfMap.OpenPinned(pins.Map(MapNames.ConntrackTcp)), BpfMap.OpenPinned(pins.Map(MapNames.ConntrackAny)),
-            new ConntrackLoad(BpfMap.OpenPinned(pins.Map(MapNames.ConntrackLoad))), new BpfReaper(reap), options.ConntrackTimeouts, time));
+            new ConntrackLoad(BpfMap.OpenPinned(pins.Map(MapNames.ConntrackLoad))), new BpfReaper(_reap!), options.ConntrackTimeouts, time));
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
-        StaleSockets = Own(new StaleSockets(OpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
-            Services.Reached = StaleSockets.Reached;
+        StaleSockets = Own(new StaleSockets(_translated ?? TryOpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
+        Services.Reached = StaleSockets.Reached;
         Counters = new DropCounters(OpenMap(pins, MapNames.Cpu));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
         Routes = new RouteTable(Own(new KernelRoutes()));
         _counters =
         [
-            new EntryCounter<AffinityKey, Affinity>(MapNames.Affinity, OpenMap(pins, MapNames.Affinity), time).Usage,
-            new EntryCounter<StatKey, Stat>(MapNames.Stat, OpenMap(pins, MapNames.Stat), time).Usage,
-            new EntryCounter<SockRevKey, SockRev>(MapNames.SockRev, OpenMap(pins, MapNames.SockRev), time).Usage,
-            new EntryCounter<SockRevKey, SockFlow>(MapNames.SockFlow, OpenMap(pins, MapNames.SockFlow), time).Usage,
+            .. Counter<AffinityKey, Affinity>(pins, MapNames.Affinity, time),
+            .. Counter<StatKey, Stat>(pins, MapNames.Stat, time),
+            .. Counter<SockRevKey, SockRev>(pins, MapNames.SockRev, time),
+            .. Counter<SockRevKey, SockFlow>(pins, MapNames.SockFlow, time),
         ];
     }
 
@@ -120,17 +143,18 @@ public sealed class NodeDataplane : IDisposable
 
     public EndpointTable Endpoints { get; private set; }
 
-    public PodPrograms Pods { get; }
+    public PodPrograms Pods { get; private set; }
 
-    public UplinkPrograms Uplinks { get; } 
+    public UplinkPrograms Uplinks { get; private set; } 
 
     /// <summary>What all programs are told of the node.</summary>
-    internal NodeGlobals Globals { get; }
+    internal NodeGlobals Globals { get; private set; }
 
     /// <summary>This node's end of the tunnels to other nodes.</summary>
-    public NodeOverlay Overlay { get; }
+    public NodeOverlay Overlay { get; private set; }
 
-    public SocketPrograms Sockets { get; }
+    /// <summary>Null where only tc translates.</summary>
+    public SocketPrograms? Sockets { get; private set; }
 
     /// <summary>Connections that tc translates.</summary>
     public ConntrackTable Conntrack { get; private set; }
@@ -146,10 +170,10 @@ public sealed class NodeDataplane : IDisposable
     public DropCounters Counters { get; private set; }
 
     /// <summary>Pods whose programs were replaced, and pins that were stale.</summary>
-    public AdoptionReport Adoption { get; }
+    public AdoptionReport Adoption { get; private set; }
 
     /// <summary>What the operator should know, a sentence each: options that do not take effect, damage found.</summary>
-    public ImmutableArray<string> Notices => [.. _notices];
+    public ImmutableArray<string> Notices => [.. _notices.Distinct()];
 
     /// <summary>Loads, adopts, attaches; reads the service tables and changes nothing in them.</summary>
     /// <exception cref="DataplaneException">Something the operator can act on.</exception>
@@ -175,12 +199,18 @@ public sealed class NodeDataplane : IDisposable
 
     public void Dispose()
     {
-        for (var i = _owned.Count - 1; i >= 0; i--)
-            _owned[i].Dispose();
-        _owned.Clear();
+        DisposeAll(_owned);
+        DisposeAll(_installed);
     }
 
-    private Config ConfigFor(DataplaneOptions options, PinLayout pins) => new(
+    private static void DisposeAll(List<IDisposable> resources)
+    {
+        for (var i = resources.Count - 1; i >= 0; i--)
+            resources[i].Dispose();
+        resources.Clear();
+    }
+
+    private Config ConfigFor(DataplaneOptions options) => new(
         (Features.RedirectPeer ? ConfigFlags.RedirectPeer : 0)
         | (Features.SetRetval ? ConfigFlags.SetRetval : 0)
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
@@ -192,17 +222,8 @@ public sealed class NodeDataplane : IDisposable
         | (options.Chained ? ConfigFlags.Chained : 0)
         | (options.BindGuard ? ConfigFlags.BindGuard : 0),
         options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts, options.RefusalRate, options.DropRecordRate,
-        EntriesOf(pins, MapNames.ConntrackTcp, options.ConntrackTableSize), EntriesOf(pins, MapNames.ConntrackAny, options.ConntrackTableSize),
+        0, 0, // what the tables have is known when the maps are: ProgramLoader
         U16Be.FromHost(options.TunnelPort));
-
-    // A pinned table that cannot grow keeps its size.
-    private static uint EntriesOf(PinLayout pins, string map, uint wanted)
-    {
-        if (!BpfMap.TryOpenPinned(pins.Map(map), out var pinned))
-            return wanted;
-        using (pinned)
-            return pinned.Info.MaxEntries;
-    }
 
     /// <summary>
     /// After a start with socket hooks, connections that the node made without them are still translated packet by packet: the programs that do so stay as long as there are any.
@@ -226,7 +247,20 @@ public sealed class NodeDataplane : IDisposable
         return true;
     }
 
+    /// <summary>None where the table is not there: no program uses it.</summary>
+    private ImmutableArray<Func<TableUsage>> Counter<TKey, TValue>(PinLayout pins, string name, TimeProvider time)
+        where TKey : unmanaged where TValue : unmanaged =>
+        TryOpenMap(pins, name) is { } map ? [new EntryCounter<TKey, TValue>(name, map, time).Usage] : [];
+
+    private BpfMap? TryOpenMap(PinLayout pins, string name) => BpfMap.TryOpenPinned(pins.Map(name), out var map) ? Own(map) : null;
+
     private BpfMap OpenMap(PinLayout pins, string name) => Own(BpfMap.OpenPinned(pins.Map(name)));
+
+    private T Installed<T>(T programs) where T : IDisposable
+    {
+        _installed.Add(programs);
+        return programs;
+    }
 
     private T Own<T>(T resource) where T : IDisposable
     {

@@ -103,14 +103,24 @@ public sealed record AgentOptions
     public bool CleanupKubeProxy { get; init; }
     public LogFormat LogFormat { get; init; }
     public LogLevel LogLevel { get; init; }
+
+    /// <summary>0, as in all sizes of tables below: what <see cref="TableSizes"/> has for the node's memory.</summary>
     public uint ServiceTableSize { get; init; }
+
     public uint BackendTableSize { get; init; }
-    public uint ConntrackTableSize { get; init; }
+    public uint ConntrackTcpMax { get; init; }
+    public uint ConntrackOtherMax { get; init; }
+    public uint SocketFlowsMax { get; init; }
     public uint EndpointTableSize { get; init; }
     public uint AffinityTableSize { get; init; }
     public uint SourceRangeTableSize { get; init; }
     public uint StatTableSize { get; init; }
     public uint IpcacheTableSize { get; init; }
+
+    /// <summary>A second and CPU; 0: none. So is the other.</summary>
+    public uint RefusalRate { get; init; }
+
+    public uint DropRecordRate { get; init; }
 
     public CtTimeouts ConntrackTimeouts { get; init; } = CtTimeouts.Default;
     public TimeSpan ConntrackSweepPeriod { get; init; }

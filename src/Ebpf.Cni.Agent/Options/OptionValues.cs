@@ -12,7 +12,14 @@ internal static class OptionValues
             ? n
             : throw new FormatException($"a number from {min} to {max} is expected");
 
-    public static uint Size(string text) => (uint)Number(text, 1, 1 << 30);
+    /// <summary>Entries of a table; 0 leaves it to the agent.</summary>
+    public static uint Size(string text) => (uint)Number(text, 0, 1 << 30);
+
+    /// <summary>Each has two entries, and both tables together must not exceed 32 bits.</summary>
+    public static uint Connections(string text) => (uint)Number(text, 0, 1 << 29);
+
+    /// <summary>Events a second.</summary>
+    public static uint Rate(string text) => (uint)Number(text, 0, 1_000_000);
 
     /// <summary>Seconds of idleness: up to ten days, nf_conntrack's longest is five.</summary>
     public static uint Lifetime(string text) => (uint)Number(text, 1, 864_000);

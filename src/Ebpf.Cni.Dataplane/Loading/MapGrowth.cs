@@ -1,84 +1,114 @@
-using Ebpf.Cni.Abi;
 using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Larger tables for a changed option, without a moment of missing services: the new map gets the old one's content, then the links get programs that
-/// use the new one, then it takes over the pin. Only tables that nobody but the agent writes can grow so; nothing is applied in between, so
-/// both maps hold the same, whichever the programs use, and a start that dies halfway is simply repeated by the next one.
+/// Tables of another size for a changed option, without a moment of missing services: the new map gets the old one's content, then the links get programs that
+/// use the new one, then it takes over the pin. While links are replaced, one after the other, packets meet programs of both kinds: what the former ones write
+/// is carried over all the time (<see cref="LiveTable{TKey,TValue}"/>).
 /// </summary>
+/// <remarks>
+/// A start that dies before the first link is replaced is simply repeated. One that dies later leaves programs of both kinds, so the new map of a table that packets
+/// write has a pin of its own by then: the next start goes on with it.
+/// </remarks>
 internal sealed class MapGrowth(PinLayout pins) : IDisposable
 {
     private const string NextSuffix = "_next";
-    private readonly Dictionary<string, BpfMap> _grown = [];
+    private readonly Dictionary<string, TableGrowth> _grown = [];
+    private readonly CancellationTokenSource _stop = new();
+    private Task? _follower;
 
-    public static bool CanGrow(string map) => map is MapNames.Service or MapNames.Backend or MapNames.Endpoint
-        or MapNames.Netns or MapNames.SourceRange or MapNames.Ipcache;
+    /// <summary>A larger table always; a smaller one where packets write, and only if it would be half empty: an LRU table forgets entries before it is full.</summary>
+    public static bool CanReplace(string map, BpfMap pinned, uint entries) =>
+        GrowthKind.Of(map) is { } kind && (entries > pinned.Info.MaxEntries
+            || (entries < pinned.Info.MaxEntries && kind.Count is { } count && count(pinned) * 2 <= entries));
 
-    /// <summary>Pins of a start that died between two steps of <see cref="Commit"/>.</summary>
-    public void DropUnfinished()
+    public static bool CanShrink(string map) => GrowthKind.Of(map)?.Count is not null;
+
+    /// <summary>Takes up what a start has left that died while programs of both kinds ran, and removes what is of no more use.</summary>
+    public void Resume()
     {
-        foreach (var leftover in Directory.GetFiles(pins.Maps, "*" + NextSuffix))
-            File.Delete(leftover);
+        foreach (var path in Directory.GetFiles(pins.Maps, "*" + NextSuffix))
+        {
+            var name = Path.GetFileName(path)[..^NextSuffix.Length];
+            if (CanShrink(name) && BpfMap.TryOpenPinned(pins.Map(name), out var old))
+                _grown.Add(name, GrowthKind.Of(name)!.Begin(old, BpfMap.OpenPinned(path)));
+            else
+                File.Delete(path);
+        }
     }
 
-    /// <summary>A map that has grown in this start already, by an object that was loaded before.</summary>
-    public BpfMap? Find(string map) => _grown.GetValueOrDefault(map);
+    /// <summary>A map that replaces the pinned one in this start.</summary>
+    public BpfMap? Find(string map) => _grown.GetValueOrDefault(map)?.Young;
 
-    /// <summary>Fills the larger map that an object's load has just made.</summary>
+    /// <summary>Fills the map that an object's load has just made.</summary>
     public void Fill(string name, BpfObject loaded)
     {
-        var young = loaded.GetMap(name);
-        _grown.Add(name, young);
-        using var old = BpfMap.OpenPinned(pins.Map(name));
-        switch (name)
-        {
-            case MapNames.Service:
-                Copy<SvcKey, Svc>(old, young);
-                break;
-            case MapNames.Endpoint:
-                Copy<EpKey, Ep>(old, young);
-                break;
-            case MapNames.Netns:
-                Copy<NetnsKey, Netns>(old, young);
-                break;
-            case MapNames.SourceRange:
-                Copy<SrangeKey, Srange>(old, young);
-                break;
-            case MapNames.Ipcache:
-                Copy<IpcacheKey, Ipcache>(old, young);
-                break;
-            default:
-                using (var from = old.MapArray<Backend>())
-                using (var to = young.MapArray<Backend>())
-                    from.Span.CopyTo(to.Span);
-                break;
-        }
+        var growth = GrowthKind.Of(name)!.Begin(BpfMap.OpenPinned(pins.Map(name)), loaded.GetMap(name));
+        _grown.Add(name, growth);
+        growth.Fill();
+        if (CanShrink(name))
+            growth.Young.Pin(pins.Map(name) + NextSuffix);
+    }
+
+    /// <summary>Brings the new maps up to date and keeps them so, beside the caller, who replaces programs now.</summary>
+    public void Follow()
+    {
+        if (_grown.Count == 0 || _follower is not null)
+            return;
+        CatchUp();
+        _follower = Task.Factory.StartNew(FollowOn, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>When every link runs programs that use the new maps: they take over the pins.</summary>
     public void Commit()
     {
-        foreach (var (name, map) in _grown)
+        StopFollowing()?.GetAwaiter().GetResult();
+        foreach (var growth in _grown.Values)
+            growth.Finish();
+        foreach (var (name, growth) in _grown)
         {
             var next = pins.Map(name) + NextSuffix;
-            map.Pin(next);
+            if (!File.Exists(next))
+                growth.Young.Pin(next);
             File.Move(next, pins.Map(name), overwrite: true);
         }
-        Dispose();
+        Clear();
     }
 
     public void Dispose()
     {
-        foreach (var map in _grown.Values)
-            map.Dispose();
-        _grown.Clear();
+        StopFollowing();
+        Clear();
+        _stop.Dispose();
     }
 
-    private static void Copy<TKey, TValue>(BpfMap from, BpfMap to) where TKey : unmanaged where TValue : unmanaged
+    private void FollowOn()
     {
-        var entries = from.ReadAll<TKey, TValue>();
-        to.UpdateBatch<TKey, TValue>(entries.Select(e => e.Key).ToArray(), entries.Select(e => e.Value).ToArray());
+        while (!_stop.Token.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(1)))
+            CatchUp();
+    }
+
+    private void CatchUp()
+    {
+        foreach (var growth in _grown.Values)
+            growth.CatchUp();
+    }
+
+    /// <returns>What was running, complete; null if nothing was.</returns>
+    private Task? StopFollowing()
+    {
+        var follower = _follower;
+        _follower = null;
+        _stop.Cancel();
+        follower?.ContinueWith(_ => { }, TaskScheduler.Default).Wait();
+        return follower;
+    }
+
+    private void Clear()
+    {
+        foreach (var growth in _grown.Values)
+            growth.Dispose();
+        _grown.Clear();
     }
 }

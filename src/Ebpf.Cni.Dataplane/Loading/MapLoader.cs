@@ -5,9 +5,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A table that only the agent writes
-/// grows when its option says so; any other pinned map keeps its size, since running programs and their connections use
-/// it. One whose layout is not the object's is refused, never reinterpreted.
+/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A pinned table whose option asks for more
+/// is replaced by a larger one in place (<see cref="MapGrowth"/>), and an LRU table by a smaller one where that loses nothing. One whose layout is not the
+/// object's is refused, never reinterpreted.
 /// </summary>
 internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, ICollection<string> notices) : IDisposable
 {
@@ -23,17 +23,26 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
     /// </summary>
     public void Tidy()
     {
-        _growth.DropUnfinished();
+        _growth.Resume();
         if (!File.Exists(pins.Map(MapNames.Service)) || File.Exists(pins.Map(MapNames.Backend)))
             return;
         File.Delete(pins.Map(MapNames.Service));
         notices.Add($"{pins.Map(MapNames.Service)} was pinned without {MapNames.Backend}: both tables start empty and are filled by the first apply");
     }
 
+    /// <summary>Programs of one generation may not use a former table beside those of the next one that use the new table: another one in between uses both.</summary>
+    public ConfigFlags Resizing =>
+        (IsReplaced(MapNames.ConntrackTcp) ? ConfigFlags.ResizeTcp : 0) | (IsReplaced(MapNames.ConntrackAny) ? ConfigFlags.ResizeAny : 0);
+
+    /// <summary>The same when the new tables have taken over: then these programs go again, and the former table with them.</summary>
+    public bool NeededBoth { get; private set; }
+
     /// <summary>Prepares an opened object: sizes, and the maps that exist.</summary>
     /// <exception cref="DataplaneException">A pinned map has another layout.</exception>
     public void Prepare(BpfObject unloaded)
     {
+        foreach (var idle in unloaded.Maps.Where(m => TableLimits.IsIdle(options, m.Name)))
+            unloaded.SetMaxEntries(idle.Name, 1);
         foreach (var declared in Shared(unloaded))
         {
             var spec = Sized(unloaded, declared);
@@ -49,7 +58,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
             {
                 if (!pinned.Info.SameLayout(spec))
                     throw Mismatch(spec, pinned.Info);
-                if (spec.MaxEntries > pinned.Info.MaxEntries && MapGrowth.CanGrow(spec.Name))
+                if (MapGrowth.CanReplace(spec.Name, pinned, spec.MaxEntries))
                 {
                     _growing.Add(spec.Name);
                     continue;
@@ -60,7 +69,20 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
                 unloaded.ReuseMap(spec.Name, pinned);
             }
         }
+        ReuseFormer(unloaded, MapNames.ConntrackTcp, MapNames.ConntrackTcpOld);
+        ReuseFormer(unloaded, MapNames.ConntrackAny, MapNames.ConntrackAnyOld);
     }
+
+    private void ReuseFormer(BpfObject unloaded, string name, string former)
+    {
+        if (!IsReplaced(name) || unloaded.Maps.All(m => m.Name != former))
+            return;
+        using var pinned = BpfMap.OpenPinned(pins.Map(name));
+        unloaded.SetMaxEntries(former, pinned.Info.MaxEntries);
+        unloaded.ReuseMap(former, pinned);
+    }
+
+    private bool IsReplaced(string name) => _growing.Contains(name) || _growth.Find(name) is not null;
 
     /// <summary>Fills what grows, and pins what else the load has created: everything before the frontends.</summary>
     public void PinNew(BpfObject loaded)
@@ -77,23 +99,30 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         }
     }
 
+    /// <summary>To be called before the first program is replaced: from now on both the former programs and the new ones write.</summary>
+    public void Follow() => _growth.Follow();
+
     /// <summary>
     /// To be called when every link runs the programs that were loaded: from now on the pins name their maps. Tables of another version's
     /// layout have lost their last reader: left behind they would hold their memory, and a later return to that version would serve what was true long ago.
     /// </summary>
     public void Commit()
     {
+        NeededBoth = Resizing != ConfigFlags.None;
         _growth.Commit();
         foreach (var path in Directory.GetFiles(pins.Maps, Prefix + "*").Where(p => !_used.Contains(Path.GetFileName(p))).Order(StringComparer.Ordinal))
         {
             File.Delete(path);
-            notices.Add($"{path} was removed: it is a table of another version of ebpf-cni, which no program reads any more");
+            if (!TableLimits.IsIdle(options, Path.GetFileName(path)))
+                notices.Add($"{path} was removed: it is a table of another version of ebpf-cni, which no program reads any more");
         }
     }
 
     public void Dispose() => _growth.Dispose();
 
-    private static List<BpfMapSpec> Shared(BpfObject o) => [.. o.Maps.Where(m => m.Name.StartsWith(Prefix, StringComparison.Ordinal))];
+    /// <summary>All but what is idle.</summary>
+    private List<BpfMapSpec> Shared(BpfObject o) =>
+        [.. o.Maps.Where(m => m.Name.StartsWith(Prefix, StringComparison.Ordinal) && !TableLimits.IsIdle(options, m.Name))];
 
     private BpfMapSpec Sized(BpfObject unloaded, BpfMapSpec declared)
     {
@@ -103,27 +132,18 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         return declared with { MaxEntries = sized.Entries };
     }
 
-    private (uint Entries, string Option)? SizeOf(string map) => map switch
-    {
-        MapNames.Service => (options.ServiceTableSize, TableLimits.ServiceOption),
-        MapNames.Backend => (options.BackendTableSize, TableLimits.BackendOption),
-        MapNames.ConntrackTcp or MapNames.ConntrackAny or MapNames.SockRev or MapNames.SockFlow => (options.ConntrackTableSize, TableLimits.ConntrackOption),
-        MapNames.Endpoint or MapNames.Netns => (options.EndpointTableSize, TableLimits.EndpointOption),
-        MapNames.SourceRange => (options.SourceRangeTableSize, TableLimits.SourceRangeOption),
-        MapNames.Affinity => (options.AffinityTableSize, TableLimits.AffinityOption),
-        MapNames.Stat => (options.StatTableSize, TableLimits.StatOption),
-        MapNames.Ipcache => (options.IpcacheTableSize, TableLimits.IpcacheOption),
-        _ => null,
-    };
+    private (uint Entries, string Option)? SizeOf(string map) => TableLimits.Of(options, map);
 
     private void NoticeSize(BpfMapSpec spec, BpfMapInfo pinned)
     {
         if (!_noticed.Add(spec.Name))
             return;
         var option = SizeOf(spec.Name)?.Option ?? "the size declared in the BPF object";
-        notices.Add(
-            $"{spec.Name} keeps its {pinned.MaxEntries} entries because running programs use it: {option} ({spec.MaxEntries}) takes effect after a reboot, " +
-            $"or when {pins.Map(spec.Name)} is deleted while the agent is stopped (new connections fail until the agent has filled the new table)");
+        notices.Add(MapGrowth.CanShrink(spec.Name)
+            ? $"{spec.Name} keeps its {pinned.MaxEntries} entries because it holds too many for a smaller table: {option} ({spec.MaxEntries}) takes effect " +
+              "at a start that finds fewer"
+            : $"{spec.Name} keeps its {pinned.MaxEntries} entries because running programs use it: {option} ({spec.MaxEntries}) takes effect after a reboot, " +
+              $"or when {pins.Map(spec.Name)} is deleted while the agent is stopped (new connections fail until the agent has filled the new table)");
     }
 
     private DataplaneException Mismatch(BpfMapSpec spec, BpfMapInfo pinned) => new(

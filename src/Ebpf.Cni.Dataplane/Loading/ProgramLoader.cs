@@ -21,8 +21,8 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
         var bpf = BpfObject.Open(path);
         try
         {
-            bpf.SetReadOnlyGlobal(MapNames.Config, config);
             maps.Prepare(bpf);
+            bpf.SetReadOnlyGlobal(MapNames.Config, config with { Flags = config.Flags | maps.Resizing, CtTcpSize = Size(bpf, MapNames.ConntrackTcp), CtAnySize = Size(bpf, MapNames.ConntrackAny) });
             bpf.Load();
             maps.PinNew(bpf);
             return bpf;
@@ -33,4 +33,6 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
             throw;
         }
     }
+
+    private static uint Size(BpfObject prepared, string map) => prepared.Maps.FirstOrDefault(m => m.Name == map)?.MaxEntries ?? 0;
 }

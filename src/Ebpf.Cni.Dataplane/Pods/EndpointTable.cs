@@ -14,15 +14,19 @@ public sealed class EndpointTable : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly BpfMap _map;
-    private readonly BpfMap _netns;
+    private readonly BpfMap? _netns;
 
     /// <summary>What <c>ebc_netns_v1</c> holds, by address.</summary>
     private readonly Dictionary<Addr, ulong> _cookies = [];
 
-    internal EndpointTable(BpfMap map, BpfMap netns)
+    /// <param name="map">ebc_ep_v1; owned, as the other.</param>
+    /// <param name="netns">ebc_netns_v1; null without socket hooks, which alone read it.</param>
+    internal EndpointTable(BpfMap map, BpfMap? netns)
     {
         _map = map;
         _netns = netns;
+        if (netns is null)
+            return;
         foreach (var (key, value) in netns.ReadAll<NetnsKey, Netns>())
             Learn(value, key.Cookie);
     }
@@ -94,11 +98,13 @@ public sealed class EndpointTable : IDisposable
     public void Dispose()
     {
         _map.Dispose();
-        _netns.Dispose();
+        _netns?.Dispose();
     }
 
     private void PutNamespace(PodEndpoint endpoint)
     {
+        if (_netns is null)
+            return;
         if (endpoint.NetnsCookie == 0)
         {
             Forget(endpoint.Addresses);
@@ -124,7 +130,7 @@ public sealed class EndpointTable : IDisposable
     {
         foreach (var cookie in addresses.Select(a => _cookies.GetValueOrDefault(a)).Where(c => c != 0).Distinct().ToList())
         {
-            _netns.Delete(new NetnsKey(cookie));
+            _netns?.Delete(new NetnsKey(cookie));
             foreach (var address in _cookies.Where(c => c.Value == cookie).Select(c => c.Key).ToList())
                 _cookies.Remove(address);
         }

@@ -8,12 +8,46 @@ internal static class TableLimits
 {
     public const string ServiceOption = "--service-table-size";
     public const string BackendOption = "--backend-table-size";
-    public const string ConntrackOption = "--conntrack-table-size";
+    public const string ConntrackTcpOption = "--conntrack-tcp-max";
+    public const string ConntrackOtherOption = "--conntrack-other-max";
+    public const string SocketFlowsOption = "--socket-flows-max";
     public const string EndpointOption = "--endpoint-table-size";
     public const string SourceRangeOption = "--source-range-table-size";
     public const string AffinityOption = "--affinity-table-size";
     public const string StatOption = "--stat-table-size";
     public const string IpcacheOption = "--ipcache-table-size";
+
+    /// <summary>Every connection has an entry for each direction.</summary>
+    public const uint EntriesPerConnection = 2;
+
+    /// <summary>The entries of a table, and the option that says so; null for one whose size is that of the BPF object.</summary>
+    public static (uint Entries, string Option)? Of(DataplaneOptions options, string map) => map switch
+    {
+        MapNames.Service => (options.ServiceTableSize, ServiceOption),
+        MapNames.Backend => (options.BackendTableSize, BackendOption),
+        MapNames.ConntrackTcp => (EntriesPerConnection * options.ConntrackTcpMax, ConntrackTcpOption),
+        MapNames.ConntrackAny => (EntriesPerConnection * options.ConntrackOtherMax, ConntrackOtherOption),
+        MapNames.SockRev or MapNames.SockFlow => (options.SocketFlowsMax, SocketFlowsOption),
+        // Connections from outside to pods, with sources kept; each packet of the client puts back what the table has lost.
+        MapNames.Return => (options.KeepExternalSource ? AtLeastOne(options.ConntrackTcpMax / 4) : 1, ConntrackTcpOption),
+        MapNames.Endpoint or MapNames.Netns => (options.EndpointTableSize, EndpointOption),
+        MapNames.SourceRange => (options.SourceRangeTableSize, SourceRangeOption),
+        MapNames.Affinity => (options.AffinityTableSize, AffinityOption),
+        MapNames.Stat => (options.StatTableSize, StatOption),
+        MapNames.Ipcache => (options.IpcacheTableSize, IpcacheOption),
+        _ => null,
+    };
+
+    /// <summary>No program needs the table under these options: it is as small as can be, and not pinned.</summary>
+    public static bool IsIdle(DataplaneOptions options, string map) => map switch
+    {
+        MapNames.ConntrackTcpOld or MapNames.ConntrackAnyOld => true,
+        MapNames.Return => !options.KeepExternalSource,
+        MapNames.SockRev or MapNames.SockFlow or MapNames.Netns => options.SocketLb == SocketLbMode.Off,
+        _ => false,
+    };
+
+    private static uint AtLeastOne(uint entries) => Math.Max(entries, 1);
 
     public static TableFull Service(uint size, uint needed, ObjectName who) => new(MapNames.Service, ServiceOption, size, needed, who);
 

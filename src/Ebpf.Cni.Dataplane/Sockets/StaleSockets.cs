@@ -21,14 +21,16 @@ public sealed record StaleSocketReport(int Destroyed, ImmutableArray<ApplyError>
 /// </summary>
 public sealed class StaleSockets : IDisposable
 {
-    private readonly BpfMap _translated;
+    private readonly BpfMap? _translated;
     private readonly bool _possible;
     private readonly NetworkNamespace _own;
 
-    internal StaleSockets(BpfMap translated, bool possible)
+    /// <param name="translated">ebc_sock_rev_v1, owned; null where no socket was ever translated.</param>
+    /// <param name="possible">The kernel can abort sockets of others.</param>
+    internal StaleSockets(BpfMap? translated, bool possible)
     {
         _translated = translated;
-        _possible = possible;
+        _possible = possible && translated is not null;
         _own = NetworkNamespace.Current();
     }
 
@@ -59,6 +61,8 @@ public sealed class StaleSockets : IDisposable
     internal IEnumerable<GoneBackend> Reached()
     {
         var found = new HashSet<GoneBackend>();
+        if (_translated is null)
+            return found;
         new BpfMapScan<SockRevKey, SockRev>(_translated).Run((keys, values) =>
         {
             for (var i = 0; i < keys.Length; i++)
@@ -69,7 +73,7 @@ public sealed class StaleSockets : IDisposable
 
     public void Dispose()
     {
-        _translated.Dispose();
+        _translated?.Dispose();
         _own.Dispose();
     }
 
@@ -81,7 +85,7 @@ public sealed class StaleSockets : IDisposable
         {
             var (addr, port) = Peer(socket.Remote);
             var services = gone[(addr, port)];
-            if (services.Any() && _translated.TryLookup(new SockRevKey(socket.Cookie, addr, port), out SockRev asked)
+            if (services.Any() && _translated!.TryLookup(new SockRevKey(socket.Cookie, addr, port), out SockRev asked)
                 && services.Contains(asked.ServiceId) && sockets.Destroy(socket))
                 destroyed++;
         }

@@ -36,6 +36,23 @@ public sealed partial class BpfMap
         }
     }
 
+    /// <summary>Adds an element; one that is there already stays as it is.</summary>
+    /// <returns>False if the key is present.</returns>
+    /// <exception cref="KernelException">E2BIG if the map is full; ENOMEM if an LRU map has no free element at hand.</exception>
+    public unsafe bool TryAdd<TKey, TValue>(in TKey key, in TValue value) where TKey : unmanaged where TValue : unmanaged
+    {
+        RequireOneValue();
+        RequireSizes<TKey, TValue>();
+        fixed (TKey* keyPointer = &key)
+        fixed (TValue* valuePointer = &value)
+        {
+            var result = Element(BpfCommand.MapUpdate, keyPointer, valuePointer, (ulong)BpfUpdateMode.Add);
+            if (result is not (0 or -Errno.EEXIST))
+                throw Failure("write", result);
+            return result == 0;
+        }
+    }
+
     /// <returns>False if the key was absent.</returns>
     public unsafe bool Delete<TKey>(in TKey key) where TKey : unmanaged
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Ebpf.Cni.Kernel.Interop;
 
@@ -24,6 +25,18 @@ public sealed partial class BpfMap : IDisposable
     public BpfMapInfo Info { get; }
 
     internal FdHandle Handle => _fd;
+
+    /// <summary>Bytes that the kernel charges for the map now; before Linux 6.4 its estimate, in whole pages.</summary>
+    /// <exception cref="KernelException">The kernel does not tell.</exception>
+    public long ReadMemory()
+    {
+        const string field = "memlock:";
+        using var lease = _fd.Lease();
+        foreach (var line in File.ReadLines($"/proc/self/fdinfo/{lease.Fd}"))
+            if (line.StartsWith(field, StringComparison.Ordinal))
+                return long.Parse(line.AsSpan(field.Length).Trim(), CultureInfo.InvariantCulture);
+        throw new KernelException($"read the memory of {this}", Errno.ENOENT, "the descriptor has no such field");
+    }
 
     /// <exception cref="KernelException">The kernel refuses.</exception>
     public static BpfMap Create(BpfMapSpec spec)

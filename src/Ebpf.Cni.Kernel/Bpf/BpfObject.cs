@@ -27,7 +27,7 @@ public sealed partial class BpfObject : IDisposable
     /// <summary>Functions with a section of their own, in file order.</summary>
     public IReadOnlyList<string> ProgramNames => [.. _programs.Keys];
 
-    /// <summary>As declared, with <see cref="SetMaxEntries"/> applied; globals appear as maps named after their section (".rodata"; of ".data.NAME" only the name).</summary>
+    /// <summary>As declared, with <see cref="SetMaxEntries"/> applied; globals appear as maps named after their section (".rodata"; of ".data.ebc_NAME" only the name).</summary>
     public IReadOnlyList<BpfMapSpec> Maps => [.. _maps.Select(map => Describe(map.Key, map.Value))];
 
     /// <summary>The types of the object; map key and value ids refer to it.</summary>
@@ -171,13 +171,13 @@ public sealed partial class BpfObject : IDisposable
         return data is not null ? Btf.Parse(new ReadOnlySpan<byte>(data, (int)size)) : throw LibC.LastError($"read the types of {_path}");
     }
 
-    // libbpf names the maps of globals "<object>.rodata"; which object is known already. Those of a section of their own, ".data.NAME", are maps that objects share
+    // libbpf names the maps of globals "<object>.rodata"; which object is known already. Those of a section ".data.ebc_NAME" are maps that objects share
     // by that name.
     private static string SectionName(string map)
     {
-        const string own = ".data.";
-        if (map.StartsWith(own, StringComparison.Ordinal))
-            return map[own.Length..];
+        const string section = ".data.", shared = "ebc_";
+        if (map.StartsWith(section + shared, StringComparison.Ordinal))
+            return map[section.Length..];
         var dot = map.IndexOf('.', StringComparison.Ordinal);
         return dot > 0 ? map[dot..] : map;
     }

@@ -114,7 +114,7 @@ internal sealed class RealNode : IDisposable
         Dataplane = Namespace.Run(() => NodeDataplane.Open(new DataplaneOptions
         {
             BpffsRoot = _bpffs, ObjectDirectory = Path.GetDirectoryName(Repository.BpfObject("pod"))!, CgroupRoot = "", SocketLb = SocketLbMode.Off,
-            ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTableSize = 4096, EndpointTableSize = 64,
+            ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTcpMax = 1024, ConntrackOtherMax = 1024, SocketFlowsMax = 4096, EndpointTableSize = 64,
         }));
         OpenPods();
     }

@@ -15,10 +15,31 @@ public class OptionsReaderTests
         var read = Read([]);
         Assert.Empty(read.Errors);
         Assert.Equal("127.0.0.1:10249", read.Options.MetricsAddress.ToString());
-        Assert.Equal(524288u, read.Options.ServiceTableSize);
+        Assert.Equal((0u, 1000u), (read.Options.ServiceTableSize, read.Options.RefusalRate));
         Assert.Equal(CtTimeouts.Default, read.Options.ConntrackTimeouts);
         Assert.Equal(OptionTable.All.Count, OptionTable.All.Select(o => o.JsonName).Distinct().Count());
         Assert.All(OptionTable.All, o => Assert.Contains(o.Switch, OptionsHelp.Text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Sizes_are_the_memorys_unless_an_option_sets_them()
+    {
+        var sizes = TableSizes.For(4L << 30);
+        var computed = NodeDataplaneOptions.From(Read([]).Options, sizes);
+        Assert.Equal(
+            (sizes.Services, sizes.Backends, sizes.ConntrackTcp, sizes.ConntrackOther, sizes.SocketFlows),
+            (computed.ServiceTableSize, computed.BackendTableSize, computed.ConntrackTcpMax, computed.ConntrackOtherMax, computed.SocketFlowsMax));
+        Assert.Equal(
+            (sizes.Endpoints, sizes.Affinity, sizes.SourceRanges, sizes.Stats, sizes.Ipcache),
+            (computed.EndpointTableSize, computed.AffinityTableSize, computed.SourceRangeTableSize, computed.StatTableSize, computed.IpcacheTableSize));
+        Assert.Equal((1000u, 1000u), (computed.RefusalRate, computed.DropRecordRate));
+
+        var read = Read(["--conntrack-tcp-max", "7", "--socket-flows-max=9", "--refusal-rate", "0", "--drop-record-rate", "5"]);
+        Assert.Empty(read.Errors);
+        var given = NodeDataplaneOptions.From(read.Options, sizes);
+        Assert.Equal((7u, sizes.ConntrackOther, 9u), (given.ConntrackTcpMax, given.ConntrackOtherMax, given.SocketFlowsMax));
+        Assert.Equal((0u, 5u), (given.RefusalRate, given.DropRecordRate));
+        Assert.Equal(4, Read(["--conntrack-tcp-max", "536870913", "--conntrack-other-max=-1", "--refusal-rate", "1000001", "--stat-table-size", "many"]).Errors.Count);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public sealed class LoadTimeTests : IDisposable
     public void A_full_table_of_connections()
     {
         const int connections = 131_072;
-        using var dataplane = NodeDataplane.Open(_ground.Options with { ConntrackTableSize = 2 * connections });
+        using var dataplane = NodeDataplane.Open(_ground.Options with { ConntrackTcpMax = 1, ConntrackOtherMax = connections });
         using var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.ConntrackAny));
         var now = (ulong)TimeProvider.System.GetTimestamp();
         var keys = new CtKey[2 * connections];

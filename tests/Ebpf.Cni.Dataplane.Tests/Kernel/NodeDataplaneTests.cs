@@ -142,8 +142,8 @@ public sealed class NodeDataplaneTests : IDisposable
     public void A_table_that_cannot_change_is_reported_and_stays()
     {
         NodeDataplane.Open(_ground.Options).Dispose();
-        using var second = NodeDataplane.Open(_ground.Options with { BackendTableSize = 2048, ConntrackTableSize = 2048 });
-        Assert.Equal(["--backend-table-size (2048)", "--conntrack-table-size (2048)", "--conntrack-table-size (2048)", "--conntrack-table-size (2048)"],
+        using var second = NodeDataplane.Open(_ground.Options with { BackendTableSize = 2048, EndpointTableSize = 32 });
+        Assert.Equal(["--backend-table-size (2048)", "--endpoint-table-size (32)", "--endpoint-table-size (32)"],
             second.Notices.Select(n => n[n.IndexOf("--", StringComparison.Ordinal)..].Split(" takes")[0]).Order());
         Assert.Equal(4096u, second.Usage().Single(u => u.Table == MapNames.Backend).Size);
     }

@@ -142,24 +142,6 @@ public sealed class UplinkProgramsTests : NodeTest
         Assert.DoesNotContain(1, Links().Values.Select(l => l.Ifindex));
     });
 
-    /// <summary>An uplink whose other end is in another namespace, and the default route through it.</summary>
-    private static UplinkDevice Outside(RouteNetlink netlink, NetworkNamespace outside)
-    {
-        var veth = netlink.AddVeth("up0", "out0", outside);
-        netlink.SetUp(veth.Index);
-        netlink.AddAddress(veth.Index, IPAddress.Parse("198.51.100.10"), 24);
-        using (var there = RouteNetlink.Open(outside))
-        {
-            var far = there.FindLink("out0")!;
-            there.SetUp(far.Index);
-            there.AddAddress(far.Index, IPAddress.Parse("198.51.100.99"), 24);
-            there.ReplaceNeighbour(far.Index, IPAddress.Parse("198.51.100.10"), veth.Mac);
-            netlink.ReplaceNeighbour(veth.Index, IPAddress.Parse("198.51.100.99"), far.Mac);
-        }
-        netlink.AddRoute(new Route(IPNetwork.Parse("0.0.0.0/0"), veth.Index) { Gateway = IPAddress.Parse("198.51.100.99") });
-        return new UplinkDevice(veth.Index, "up0", Addr.Parse("198.51.100.10"), null);
-    }
-
     private static TcpListener Listen(string address)
     {
         var listener = new TcpListener(IPAddress.Parse(address), 8080);

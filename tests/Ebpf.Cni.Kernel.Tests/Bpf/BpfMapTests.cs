@@ -31,6 +31,26 @@ public sealed class BpfMapTests : PrivilegedTest
     }
 
     [Fact]
+    public void Adding_leaves_an_element_that_is_there()
+    {
+        var map = Hash(entries: 1);
+        Assert.True(map.TryAdd(1u, 1ul));
+        Assert.False(map.TryAdd(1u, 2ul));
+        Assert.True(map.TryLookup<uint, ulong>(1, out var value));
+        Assert.Equal(1ul, value);
+        Assert.Equal(Errno.E2BIG, Assert.Throws<KernelException>(() => map.TryAdd(2u, 2ul)).Errno);
+    }
+
+    [Fact]
+    public void The_kernel_tells_what_it_charges()
+    {
+        const int page = 4096;
+        using var array = BpfMap.Create(new("ebc_test", BpfMapType.Array, sizeof(uint), sizeof(ulong), 1024));
+        Assert.InRange(array.ReadMemory(), 1024 * sizeof(ulong), (1024 * sizeof(ulong)) + page);
+        Assert.True(Hash(1 << 16).ReadMemory() > 64 * Hash(1 << 8).ReadMemory());
+    }
+
+    [Fact]
     public void A_full_map_says_so_and_names_itself()
     {
         var map = Hash(entries: 2);
