@@ -168,7 +168,8 @@ static __noinline const struct ebc_backend *ebc_sock_choose_free(struct bpf_sock
  * The socket talks straight to what one of its flows was led to. From now on that flow is tc's, which gives
  * it a source port of its own; else all answers would be shown as the frontend's for ever.
  */
-static __noinline int ebc_sock_direct(struct bpf_sock *sk, struct ebc_sk *slot, const struct ebc_sockaddr *a)
+static __noinline int ebc_sock_direct(struct bpf_sock *sk, struct ebc_sk *slot, const struct ebc_sockaddr *a,
+				      __u32 connects)
 {
 	struct ebc_sock_rev_key key = ebc_sock_key(slot->cookie, &a->addr, a->port);
 	const struct ebc_sock_rev *rev;
@@ -176,6 +177,10 @@ static __noinline int ebc_sock_direct(struct bpf_sock *sk, struct ebc_sk *slot, 
 	struct ebc_sk left;
 
 	if (ebc_sk_led_to(slot, &a->addr, a->port)) {
+		/* An IPv6 socket that is connected to an IPv4 address: its send() is shown to the hook as a
+		 * sendto() to where it is connected. */
+		if (!connects && ebc_sk_connected_to(sk, &a->addr, a->port))
+			return 0;
 		left = *slot;
 		__builtin_memset(&left.backend, 0, sizeof(left.backend));
 		left.port = 0;

@@ -62,24 +62,29 @@ static __always_inline bool ebc_sock_concerns(struct bpf_sock_addr *ctx, const s
 	return ebc_sock_of_node(ctx);
 }
 
+/* Nobody's frontend. But it may be the backend that one of the socket's flows was led to. */
+static __always_inline int ebc_sock_pass(struct bpf_sock *sk, const struct ebc_sock_call *call, bool connects)
+{
+	struct ebc_sk *slot = call->proto == IPPROTO_UDP ? ebc_sk(sk) : NULL;
+
+	if (slot)
+		ebc_sock_direct(sk, slot, &call->front, connects);
+	return ebc_sock_tell(call, EBC_REASON_FORWARDED);
+}
+
 /*
  * No such frontend. A cluster IP refuses the ports that it does not have: nobody else can have them.
  * Datagrams are refused where they pass as packets: the call that sends one does not fail.
  */
-static __always_inline int ebc_sock_no_service(struct bpf_sock *sk, const struct ebc_sock_call *call)
+static __always_inline int ebc_sock_no_service(struct bpf_sock *sk, const struct ebc_sock_call *call,
+					       bool connects)
 {
 	struct ebc_svc_key key = {.addr = call->front.addr, .scope = EBC_SCOPE_INTERNAL};
-	bool datagrams = call->proto == IPPROTO_UDP;
 	const struct ebc_svc *address = bpf_map_lookup_elem(&ebc_svc_v2, &key);
-	struct ebc_sk *slot;
 
-	if (!address || !(address->flags & EBC_SVC_ADDRESS)) {
-		slot = datagrams ? ebc_sk(sk) : NULL;
-		if (slot)
-			ebc_sock_direct(sk, slot, &call->front);
-		return ebc_sock_tell(call, EBC_REASON_FORWARDED);
-	}
-	return datagrams ? EBC_SOCK_KEEP : ebc_sock_refuse(call, EBC_DROP_PORT);
+	if (!address || !(address->flags & EBC_SVC_ADDRESS))
+		return ebc_sock_pass(sk, call, connects);
+	return call->proto == IPPROTO_UDP ? EBC_SOCK_KEEP : ebc_sock_refuse(call, EBC_DROP_PORT);
 }
 
 /*
@@ -240,9 +245,9 @@ static __always_inline int ebc_sock_forward(struct bpf_sock_addr *ctx, struct eb
 	if (connects && ctx->protocol == IPPROTO_TCP)
 		bpf_sk_storage_delete(&ebc_sk_v1, sk);
 	if (!ebc_sock_concerns(ctx, a))
-		return ebc_sock_tell(&call, EBC_REASON_FORWARDED);
+		return ebc_sock_pass(sk, &call, connects);
 	if (!ebc_svc_find(&key, &call.svc))
-		return ebc_sock_no_service(sk, &call);
+		return ebc_sock_no_service(sk, &call, connects);
 	/* A server of the node listens there itself. */
 	if (call.svc.flags & EBC_SVC_NODE_SERVER)
 		return ebc_sock_tell(&call, EBC_REASON_FORWARDED);
