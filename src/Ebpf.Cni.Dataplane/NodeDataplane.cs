@@ -60,7 +60,10 @@ public sealed class NodeDataplane : IDisposable
             using (var overlay = loader.Load(ProgramLoader.Overlay))
                 Overlay = Own(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), OpenMap(pins, MapNames.Overlay)));
             using (var socket = loader.Load(ProgramLoader.Socket))
+            {
                 Sockets = Own(new SocketPrograms(pins, socket));
+                StaleSockets = Own(new StaleSockets(socket.GetProgram(SocketPrograms.Finder), Features.SocketDestroy));
+            }
 
             // tc first: it translates what no socket hook has, so either order of modes has no gap.
             Adoption = Pods.Adopt();
@@ -80,7 +83,7 @@ public sealed class NodeDataplane : IDisposable
         }
     }
 
-    [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
+    [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats))]
     private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time, BpfProgram reap)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
@@ -94,8 +97,7 @@ public sealed class NodeDataplane : IDisposable
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
         Conntrack = new ConntrackTable(OpenMap(pins, MapNames.Conntrack), new BpfReaper(reap), options.ConntrackTimeouts, time);
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
-        StaleSockets = Own(new StaleSockets(OpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
-            Services.Reached = StaleSockets.Reached;
+        Services.Reached = StaleSockets.Reached;
         Counters = new DropCounters(OpenMap(pins, MapNames.Metric));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
         Routes = new RouteTable(Own(new KernelRoutes()));
@@ -130,7 +132,7 @@ public sealed class NodeDataplane : IDisposable
     public ConntrackTable Conntrack { get; private set; }
 
     /// <summary>Sockets that are connected to backends which are gone.</summary>
-    public StaleSockets StaleSockets { get; private set; }
+    public StaleSockets StaleSockets { get; }
 
     public ServiceStats Stats { get; private set; }
 
