@@ -37,6 +37,9 @@ public enum ConfigFlags : uint
 
     /// <summary>Pods' interfaces are another plugin's: only what is for services is touched.</summary>
     Chained = 1 << 9,
+
+    /// <summary>Socket hooks are on: for the node, and without <see cref="HostOnly"/> for pods.</summary>
+    SocketLb = 1 << 10,
 }
 
 /// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>

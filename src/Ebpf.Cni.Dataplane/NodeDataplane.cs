@@ -181,6 +181,7 @@ public sealed class NodeDataplane : IDisposable
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
         | ConfigFlags.TcServices
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
+        | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : 0)
         | (hostServices ? ConfigFlags.HostServices : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Bpf.Tests.Fixtures;
@@ -141,7 +142,7 @@ public sealed class SocketOneFlowTests
         using var sandbox = new SocketSandbox();
         sandbox.Run(() =>
         {
-            Reach(service);
+            Have(IPEndPoint.Parse(service).Address);
             var servers = Servers(service, ProtocolType.Udp, 1);
             using var client = SocketSandbox.New(family, ProtocolType.Udp);
             client.Connect(Asked(family, service)); // nothing is known of a service yet

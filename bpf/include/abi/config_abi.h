@@ -18,6 +18,8 @@ enum ebc_config_flags {
 	    1 << 7, /* tc translates the node's own packets too (no socket hooks: socketLB off) */
 	EBC_CONFIG_BIND_GUARD = 1 << 8, /* the node's sockets may not bind a NodePort */
 	EBC_CONFIG_CHAINED = 1 << 9,	/* pods' interfaces are another plugin's: only services are touched */
+	EBC_CONFIG_SOCKET_LB =
+	    1 << 10, /* socket hooks are on: for the node, and without HOST_ONLY for pods */
 };
 
 /* Seconds of idleness after which an entry of ebc_ct_v2 is dead, by state (enum ebc_ct_state). */

@@ -71,12 +71,15 @@ public static class SocketWays
         return same.RemoteEndPoint;
     }
 
-    /// <summary>Gives the calling thread's namespace a way to a service's address, which ends there.</summary>
-    internal static void Reach(string service)
+    /// <summary>Gives the calling thread's namespace an address; the kernel makes IPv6's way there a moment later.</summary>
+    internal static void Have(IPAddress address)
     {
         using var netlink = RouteNetlink.Open();
-        var address = IPEndPoint.Parse(service).Address;
         netlink.AddAddress(1, address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128);
+        using var probe = SocketSandbox.New(address.AddressFamily, ProtocolType.Udp);
+        Assert.True(
+            SpinWait.SpinUntil(() => Error(() => probe.SendTo(new byte[1], new IPEndPoint(address, 9))) == SocketError.Success, TimeSpan.FromSeconds(10)),
+            $"no way to {address}");
     }
 
     /// <summary>Sends one datagram, answers it, checks who the answer is from; returns which server got it.</summary>
