@@ -5,30 +5,31 @@
 #include <bpf/bpf_helpers.h>
 
 #include "socket_bind.h"
+#include "socket_find.h"
 #include "socket_service.h"
 #include "socket_stat.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int ebc_forward4(struct bpf_sock_addr *ctx, bool per_datagram)
+static __always_inline int ebc_forward4(struct bpf_sock_addr *ctx, bool connects)
 {
 	struct ebc_sockaddr a;
 	int verdict;
 
 	ebc_sockaddr_get4(ctx, &a);
-	verdict = ebc_sock_forward(ctx, &a, per_datagram);
+	verdict = ebc_sock_forward(ctx, &a, connects, false);
 	if (verdict == EBC_SOCK_REPLACE)
 		ebc_sockaddr_set4(ctx, &a.addr, a.port);
 	return ebc_sock_return(verdict, EBC_ECONNREFUSED);
 }
 
-static __always_inline int ebc_forward6(struct bpf_sock_addr *ctx, bool per_datagram)
+static __always_inline int ebc_forward6(struct bpf_sock_addr *ctx, bool connects)
 {
 	struct ebc_sockaddr a;
 	int verdict;
 
 	ebc_sockaddr_get6(ctx, &a);
-	verdict = ebc_sock_forward(ctx, &a, per_datagram);
+	verdict = ebc_sock_forward(ctx, &a, connects, true);
 	if (verdict == EBC_SOCK_REPLACE)
 		ebc_sockaddr_set6(ctx, &a.addr, a.port);
 	return ebc_sock_return(verdict, EBC_ECONNREFUSED);
@@ -57,25 +58,25 @@ static __always_inline int ebc_reverse6(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect4")
 int ebc_connect4(struct bpf_sock_addr *ctx)
 {
-	return ebc_forward4(ctx, false);
+	return ebc_forward4(ctx, true);
 }
 
 SEC("cgroup/connect6")
 int ebc_connect6(struct bpf_sock_addr *ctx)
 {
-	return ebc_forward6(ctx, false);
+	return ebc_forward6(ctx, true);
 }
 
 SEC("cgroup/sendmsg4")
 int ebc_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	return ebc_forward4(ctx, true);
+	return ebc_forward4(ctx, false);
 }
 
 SEC("cgroup/sendmsg6")
 int ebc_sendmsg6(struct bpf_sock_addr *ctx)
 {
-	return ebc_forward6(ctx, true);
+	return ebc_forward6(ctx, false);
 }
 
 SEC("cgroup/recvmsg4")
@@ -137,4 +138,11 @@ int ebc_sock_ops(struct bpf_sock_ops *ctx)
 		 ctx->args[0] != BPF_TCP_CLOSE)
 		ebc_sock_ops_end(ctx);
 	return 1;
+}
+
+/* Run by the agent, on no packet: see socket_find.h. */
+SEC("tc")
+int ebc_sock_find(struct __sk_buff *skb)
+{
+	return ebc_sk_service(skb);
 }

@@ -101,9 +101,24 @@ __noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
 }
 
 /*
+ * Does a datagram come from a socket that a hook has seen? It was left to the packets because the socket
+ * talks to the backend already, or may (socket_flow.h): that flow is in no table here, and its answers come
+ * to this port.
+ */
+static __always_inline bool ebc_socket_has_port(const struct ebc_packet *p)
+{
+	if (!ebc_configured(EBC_CONFIG_SOCKET_LB) || p->about.proto != IPPROTO_UDP ||
+	    !(p->ct.flags & EBC_CT_SERVICE))
+		return false;
+	if (p->about.hook == EBC_HOOK_POD_EGRESS)
+		return !ebc_configured(EBC_CONFIG_HOST_ONLY);
+	return ebc_from_node(p);
+}
+
+/*
  * Sets p->to.sport and p->answers, and writes the entry p->ct under the latter. The client's own port is
- * tried first; then any of the configured range. 0, or a drop reason: if all that were tried are taken; with
- * half of the range in use towards one peer, once in 2^23.
+ * tried first, unless the client may use it itself; then any of the configured range. 0, or a drop reason: if
+ * all that were tried are taken; with half of the range in use towards one peer, once in 2^23.
  */
 static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packet *p, bool node)
 {
@@ -111,12 +126,13 @@ static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packe
 	/* The node's own socket has its port: of datagrams in any case, else if nothing but the port may change. */
 	bool socket = node && !(ebc_own(skb, p) &&
 				(p->about.proto == IPPROTO_UDP || !(p->ct.flags & EBC_CT_SERVICE)));
+	bool own = !ebc_socket_has_port(p);
 	int i, error;
 
 	ebc_ct_twin(&p->to, p->about.proto, &p->answers);
 	for (i = 0; i < EBC_SNAT_TRIES; i++) {
 		p->answers.dport = p->to.sport;
-		error = ebc_answers_claim(skb, socket);
+		error = i || own ? ebc_answers_claim(skb, socket) : -EBC_EEXIST;
 		if (error != -EBC_EEXIST)
 			return error ? EBC_DROP_CONNTRACK_FULL : 0;
 		/* What has no ports has but one place. */

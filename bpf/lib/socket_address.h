@@ -56,14 +56,6 @@ static __always_inline void ebc_sockaddr_set6(struct bpf_sock_addr *ctx, const s
 	ctx->user_port = port;
 }
 
-/* 127.0.0.0/8 and ::1. */
-static __always_inline bool ebc_addr_is_loopback(const struct ebc_addr *a)
-{
-	if (ebc_addr_is_v4(a))
-		return (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return !(a->w[0] | a->w[1] | a->w[2] | (a->w[3] ^ bpf_htonl(1)));
-}
-
 /* 0.0.0.0, :: and what an IPv6 socket may write for the former. */
 static __always_inline bool ebc_addr_is_any(const struct ebc_addr *a)
 {

@@ -24,13 +24,14 @@ static __always_inline int ebc_sock_bind(struct bpf_sock_addr *ctx, const struct
 	if (!ebc_configured(EBC_CONFIG_BIND_GUARD) || !a->port || ctx->protocol > 255)
 		return EBC_SOCK_KEEP;
 	guarded = bpf_map_lookup_elem(&ebc_svc_v2, &key);
-	if (!guarded || !ebc_sock_of_node(ctx))
+	if (!guarded || (guarded->flags & EBC_SVC_NODE_SERVER) || !ebc_sock_of_node(ctx))
 		return EBC_SOCK_KEEP;
 	about.service_id = guarded->service_id;
 	if (!ebc_addr_is_any(&a->addr)) {
 		key.addr = a->addr;
 		key.scope = EBC_SCOPE_INTERNAL;
-		if (!bpf_map_lookup_elem(&ebc_svc_v2, &key))
+		guarded = bpf_map_lookup_elem(&ebc_svc_v2, &key);
+		if (!guarded || (guarded->flags & EBC_SVC_NODE_SERVER))
 			return EBC_SOCK_KEEP;
 	}
 	ebc_drop(&about, EBC_DROP_BIND);

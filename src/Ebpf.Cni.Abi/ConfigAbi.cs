@@ -43,6 +43,9 @@ public enum ConfigFlags : uint
 
     /// <summary>The table of all other flows is being replaced by one of another size.</summary>
     ResizeAny = 1 << 11,
+
+    /// <summary>Socket hooks are on: for the node, and without <see cref="HostOnly"/> for pods.</summary>
+    SocketLb = 1 << 12,
 }
 
 /// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>

@@ -5,10 +5,18 @@ public static class MapNames
 {
     public const string Service = "ebc_svc_v2";
     public const string Backend = "ebc_backend_v1";
-    public const string SockRev = "ebc_sock_rev_v1";
 
-    /// <summary>Which backend an unconnected datagram socket goes to.</summary>
-    public const string SockFlow = "ebc_sockflow_v1";
+    /// <summary>What a socket asked for and where it was led, kept with the socket.</summary>
+    public const string Sk = "ebc_sk_v1";
+
+    /// <summary>What a datagram socket has put into the two tables below, kept with the socket.</summary>
+    public const string SkPuts = "ebc_sk_puts_v1";
+
+    /// <summary>What unconnected datagram sockets asked for besides, by the backend that answers.</summary>
+    public const string SockRev = "ebc_sock_rev_v2";
+
+    /// <summary>Which backends unconnected datagram sockets go to besides.</summary>
+    public const string SockFlow = "ebc_sockflow_v2";
 
     /// <summary>TCP connections.</summary>
     public const string ConntrackTcp = "ebc_ct_tcp_v3";

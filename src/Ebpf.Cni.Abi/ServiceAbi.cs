@@ -92,6 +92,46 @@ public readonly record struct Svc(uint Offset, uint Count, uint ServiceId, SvcFl
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Backend(Addr Addr, U16Be Port, BackendFlags Flags, uint ServiceId);
 
+/// <summary><c>enum ebc_flow_flags</c>.</summary>
+[Flags]
+public enum FlowFlags : uint
+{
+    None = 0,
+
+    /// <summary>No backend at the socket: these datagrams are left to tc.</summary>
+    Packets = 1 << 0,
+}
+
+/// <summary><c>struct ebc_sk</c>: the frontend that a socket asked for and the backend that it was led to.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct Sk
+{
+    public Addr Front { get; init; }
+    public Addr Backend { get; init; }
+    public U16Be FrontPort { get; init; }
+
+    /// <summary>The backend's.</summary>
+    public U16Be Port { get; init; }
+    public uint ServiceId { get; init; }
+    public uint BackendIndex { get; init; }
+    public FlowFlags Flags { get; init; }
+
+    /// <summary>The socket's own.</summary>
+    public ulong Cookie { get; init; }
+
+    /// <summary>CLOCK_MONOTONIC, exact to a second; not kept while the socket is connected.</summary>
+    public ulong LastUsedNs { get; init; }
+}
+
+/// <summary><c>struct ebc_sk_put</c>: elements of the datagram sockets' tables that a socket has made.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct SkPut(Addr Front, Addr Backend, U16Be FrontPort, U16Be Port);
+
+/// <summary><c>struct ebc_sk_puts</c>: what to delete when a datagram socket is closed.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct SkPuts(
+    uint Count, SkPut Put0, SkPut Put1, SkPut Put2, SkPut Put3, SkPut Put4, SkPut Put5, SkPut Put6, SkPut Put7);
+
 /// <summary><c>struct ebc_sock_rev_key</c>.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct SockRevKey(ulong Cookie, Addr Addr, U16Be Port)
@@ -110,7 +150,7 @@ public readonly record struct SockRev
     public uint ServiceId { get; init; }
 }
 
-/// <summary><c>struct ebc_sock_flow</c>: the backend that an unconnected datagram socket goes to.</summary>
+/// <summary><c>struct ebc_sock_flow</c>: the backend that an unconnected datagram socket goes to, for frontends besides the one in its <see cref="Sk"/>.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct SockFlow
 {
@@ -119,7 +159,7 @@ public readonly record struct SockFlow
     private readonly ushort _pad0;
     public uint ServiceId { get; init; }
     public uint BackendIndex { get; init; }
-    private readonly uint _pad1;
+    public FlowFlags Flags { get; init; }
 
     /// <summary>CLOCK_MONOTONIC, exact to a second.</summary>
     public ulong LastUsedNs { get; init; }

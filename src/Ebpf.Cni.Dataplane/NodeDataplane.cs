@@ -33,7 +33,7 @@ public sealed class NodeDataplane : IDisposable
     private readonly List<IDisposable> _owned = [];
     private readonly List<IDisposable> _installed = [];
     private BpfProgram? _reap;
-    private BpfMap? _translated;
+    private BpfProgram? _finder;
     private BpfMap? _events;
     private ImmutableArray<Func<TableUsage>> _counters = [];
     private readonly List<string> _notices = [];
@@ -82,7 +82,11 @@ public sealed class NodeDataplane : IDisposable
             Overlay = Installed(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), Globals));
         if (options.SocketLb != SocketLbMode.Off)
             using (var socket = loader.Load(ProgramLoader.Socket))
+            {
                 Sockets = Installed(new SocketPrograms(pins, socket));
+                _finder?.Dispose();
+                _finder = socket.GetProgram(SocketPrograms.Finder);
+            }
 
         // tc first: it translates what no socket hook has, so either order of modes has no gap.
         maps.Follow();
@@ -91,15 +95,9 @@ public sealed class NodeDataplane : IDisposable
         Uplinks.Adopt();
         Overlay.Programs.Adopt();
         if (Sockets is null)
-        {
             SocketPrograms.Detach(pins);
-            // Its pin goes now. Sockets from before are known to this process as long as it lives.
-            _translated ??= TryOpenMap(pins, MapNames.SockRev);
-        }
         else
-        {
             Sockets.Attach(options.CgroupRoot, options.BindGuard);
-        }
         maps.Commit();
         return maps.NeededBoth;
     }
@@ -120,7 +118,7 @@ public sealed class NodeDataplane : IDisposable
             BpfMap.OpenPinned(pins.Map(MapNames.ConntrackTcp)), BpfMap.OpenPinned(pins.Map(MapNames.ConntrackAny)),
             new ConntrackLoad(BpfMap.OpenPinned(pins.Map(MapNames.ConntrackLoad))), new BpfReaper(_reap!), options.ConntrackTimeouts, time));
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
-        StaleSockets = Own(new StaleSockets(_translated ?? TryOpenMap(pins, MapNames.SockRev), Features.SocketDestroy));
+        StaleSockets = Own(new StaleSockets(_finder, Features.SocketDestroy));
         Services.Reached = StaleSockets.Reached;
         Counters = new DropCounters(OpenMap(pins, MapNames.Cpu));
         _events = Features.RingBuffer ? OpenMap(pins, MapNames.Events) : null;
@@ -217,6 +215,7 @@ public sealed class NodeDataplane : IDisposable
         | ConfigFlags.TcServices
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
         | (Features.CoarseClock ? ConfigFlags.CoarseClock : 0)
+        | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.Chained ? ConfigFlags.Chained : 0)

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Bpf.Tests.Fixtures;
-using Ebpf.Cni.Testing;
 using static Ebpf.Cni.Bpf.Tests.Fixtures.SocketWays;
 
 namespace Ebpf.Cni.Bpf.Tests;
@@ -58,34 +57,6 @@ public sealed class SocketStatTests
             Assert.Equal(4UL, Only(sandbox, servers[0]).Connections);
             servers[0].Dispose();
         });
-    }
-
-    [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
-    public async Task What_a_socket_asked_for_is_forgotten_with_it(AddressFamily family, string service)
-    {
-        using var sandbox = new SocketSandbox();
-        sandbox.Run(() =>
-        {
-            using var server = Servers(service, ProtocolType.Tcp, 1)[0];
-            var datagrams = Servers(service, ProtocolType.Udp, 1);
-            sandbox.SetService(service, IpProtocol.Tcp, SvcFlags.None, (IPEndPoint)server.LocalEndPoint!);
-            sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None, At(datagrams));
-            using (var living = SocketSandbox.New(family, ProtocolType.Udp))
-            {
-                living.Connect(Asked(family, service));
-                using (var closed = SocketSandbox.New(family, ProtocolType.Udp))
-                {
-                    closed.Connect(Asked(family, service));
-                    Assert.Equal(2, sandbox.Reverse.ReadAll<SockRevKey, SockRev>().Count);
-                }
-                Assert.Single(sandbox.Reverse.ReadAll<SockRevKey, SockRev>());
-                Assert.Equal(Asked(family, service), living.RemoteEndPoint);
-            }
-            Assert.Empty(sandbox.Reverse.ReadAll<SockRevKey, SockRev>());
-            Talk(Asked(family, service), family, server, () => Assert.Single(sandbox.Reverse.ReadAll<SockRevKey, SockRev>()), abort: false);
-            datagrams[0].Dispose();
-        });
-        await Eventually.True(() => sandbox.Reverse.ReadAll<SockRevKey, SockRev>().Count == 0, "the connection's end");
     }
 
     [Fact]

@@ -71,21 +71,50 @@ public sealed class SocketTests
     }
 
     [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
-    public void Without_backends_a_connection_is_refused_at_once(AddressFamily family, string service)
+    public void Without_backends_a_connection_is_refused_at_once_and_datagrams_where_they_pass(AddressFamily family, string service)
     {
         using var sandbox = new SocketSandbox();
         sandbox.Run(() =>
         {
             sandbox.SetService(service, IpProtocol.Tcp, SvcFlags.None);
             sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None);
-            using var stream = SocketSandbox.New(family, ProtocolType.Tcp);
-            Assert.Equal(SocketError.ConnectionRefused, Assert.Throws<SocketException>(() => stream.Connect(Asked(family, service))).SocketErrorCode);
+            Assert.Equal(SocketError.ConnectionRefused, Connect(family, ProtocolType.Tcp, service));
+            // the calls go on to the frontend's own address, to which this namespace knows no way
+            Assert.Equal(SocketError.NetworkUnreachable, Connect(family, ProtocolType.Udp, service));
             using var datagrams = SocketSandbox.New(family, ProtocolType.Udp);
-            Assert.Equal(
-                SocketError.ConnectionRefused,
-                Assert.Throws<SocketException>(() => datagrams.SendTo(new byte[1], Asked(family, service))).SocketErrorCode);
+            Assert.Equal(SocketError.NetworkUnreachable, Error(() => datagrams.SendTo(new byte[1], Asked(family, service))));
+            // the same socket, once there is a backend
+            var servers = Servers(service, ProtocolType.Udp, 1);
+            sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None, At(servers));
+            Exchange(datagrams, Asked(family, service), servers);
+            servers[0].Dispose();
         });
-        Assert.Equal(2UL, sandbox.Count(Reason.NoBackend));
+        Assert.Equal(1UL, sandbox.Count(Reason.NoBackend));
+    }
+
+    [Theory, MemberData(nameof(SocketWays.All), MemberType = typeof(SocketWays))]
+    public void What_the_nodes_own_server_listens_at_is_left_to_it(AddressFamily family, string service)
+    {
+        using var sandbox = new SocketSandbox();
+        sandbox.Run(() =>
+        {
+            using var stream = Servers(service, ProtocolType.Tcp, 1)[0];
+            var datagrams = Servers(service, ProtocolType.Udp, 1);
+            void Serve(SvcFlags flags, SocketError expected)
+            {
+                sandbox.SetService(service, IpProtocol.Tcp, flags, (IPEndPoint)stream.LocalEndPoint!);
+                sandbox.SetService(service, IpProtocol.Udp, flags, At(datagrams));
+                using var client = SocketSandbox.New(family, ProtocolType.Udp);
+                Assert.Equal(
+                    (expected, expected, expected),
+                    (Connect(family, ProtocolType.Tcp, service), Connect(family, ProtocolType.Udp, service), Error(() => client.SendTo(new byte[1], Asked(family, service)))));
+            }
+            Serve(SvcFlags.NodeServer, SocketError.NetworkUnreachable);
+            Assert.Equal((0UL, 3UL), (sandbox.Count(Reason.Service), sandbox.Count(Reason.Forwarded)));
+            Serve(SvcFlags.None, SocketError.Success); // the control
+            Assert.Equal((3UL, 3UL), (sandbox.Count(Reason.Service), sandbox.Count(Reason.Forwarded)));
+            datagrams[0].Dispose();
+        });
     }
 
     [Fact]

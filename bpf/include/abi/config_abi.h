@@ -19,6 +19,8 @@ enum ebc_config_flags {
 	EBC_CONFIG_CHAINED = 1 << 9,	/* pods' interfaces are another plugin's: only services are touched */
 	EBC_CONFIG_RESIZE_TCP = 1 << 10, /* ebc_ct_tcp_v3 is being replaced by one of another size */
 	EBC_CONFIG_RESIZE_ANY = 1 << 11, /* the same of ebc_ct_any_v3 */
+	EBC_CONFIG_SOCKET_LB =
+	    1 << 12, /* socket hooks are on: for the node, and without HOST_ONLY for pods */
 };
 
 /* Seconds of idleness after which a conntrack entry expires, by state (enum ebc_ct_state). */

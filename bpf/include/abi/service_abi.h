@@ -66,8 +66,30 @@ struct ebc_backend {
 };
 _Static_assert(sizeof(struct ebc_backend) == 24, "ebc_backend");
 
-/* Key and value of ebc_sock_rev_v1: what address a socket asked for, found again from the backend that
- * answers. */
+/*
+ * Value of ebc_sk_v1 (socket storage: freed with the socket): the frontend that a socket asked for and the
+ * backend that it was led to. A TCP socket's connection; of a datagram socket the frontend that it is
+ * connected to, else the first one that it sent to. Never changed but for single words, only replaced.
+ */
+struct ebc_sk {
+	struct ebc_addr front;
+	struct ebc_addr backend;
+	__be16 front_port;
+	__be16 port; /* the backend's */
+	__u32 service_id;
+	__u32 backend_index; /* its position in the service's segment when last seen */
+	__u32 flags;	     /* enum ebc_flow_flags */
+	__u64 cookie;	     /* the socket's own */
+	__u64 last_used_ns;  /* CLOCK_MONOTONIC, exact to a second; not kept while it is connected */
+};
+_Static_assert(sizeof(struct ebc_sk) == 64, "ebc_sk");
+
+enum ebc_flow_flags {
+	EBC_FLOW_PACKETS = 1 << 0, /* no backend here: these datagrams are left to tc */
+};
+
+/* Key and value of ebc_sock_rev_v2 (LRU): what address a datagram socket asked for, besides the one in its
+ * ebc_sk; found again from the backend that answers. */
 struct ebc_sock_rev_key {
 	__u64 cookie;
 	struct ebc_addr addr;
@@ -85,18 +107,36 @@ struct ebc_sock_rev {
 };
 _Static_assert(sizeof(struct ebc_sock_rev) == 24, "ebc_sock_rev");
 
-/* Value of ebc_sockflow_v1 (LRU), whose key is an ebc_sock_rev_key with the frontend in it: the backend that
- * an unconnected datagram socket goes to. */
+/* Value of ebc_sockflow_v2 (LRU), whose key is an ebc_sock_rev_key with the frontend in it: the backend that
+ * an unconnected datagram socket goes to, for frontends besides the one in its ebc_sk. */
 struct ebc_sock_flow {
 	struct ebc_addr addr;
 	__be16 port;
 	__u16 pad0;
 	__u32 service_id;
 	__u32 backend_index; /* its position in the service's segment when last seen */
-	__u32 pad1;
-	__u64 last_used_ns; /* CLOCK_MONOTONIC, exact to a second */
+	__u32 flags;	     /* enum ebc_flow_flags */
+	__u64 last_used_ns;  /* CLOCK_MONOTONIC, exact to a second */
 };
 _Static_assert(sizeof(struct ebc_sock_flow) == 40, "ebc_sock_flow");
+
+/* Elements of ebc_sockflow_v2 and ebc_sock_rev_v2 that a socket has made. A port of 0: none in that table. */
+struct ebc_sk_put {
+	struct ebc_addr front;
+	struct ebc_addr backend;
+	__be16 front_port;
+	__be16 port;
+};
+_Static_assert(sizeof(struct ebc_sk_put) == 36, "ebc_sk_put");
+
+#define EBC_SK_PUTS 8
+
+/* Value of ebc_sk_puts_v1 (socket storage): what to delete when a datagram socket is closed. */
+struct ebc_sk_puts {
+	__u32 count;
+	struct ebc_sk_put put[EBC_SK_PUTS];
+};
+_Static_assert(sizeof(struct ebc_sk_puts) == 292, "ebc_sk_puts");
 
 /* Key of ebc_aff_v1 (LRU), session affinity. The client is a pod by its address, whichever hook it meets; the
  * node by its own (ebc_uplink_v1[0]); anybody else by the source address. */

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;
@@ -10,7 +11,7 @@ namespace Ebpf.Cni.Agent.Sync;
 /// awaits it. When it cannot be opened, that is told once and the agent stops.
 /// </summary>
 public sealed partial class DataplaneHolder(
-    DataplaneOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log) : IHostedService, IDisposable
+    DataplaneOptions options, AddressStore endpoints, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log) : IHostedService, IDisposable
 {
     /// <summary>The root of a cgroup hierarchy has this inode number.</summary>
     private const ulong RootCgroup = 1;
@@ -43,6 +44,8 @@ public sealed partial class DataplaneHolder(
         {
             var started = time.GetTimestamp();
             var dataplane = NodeDataplane.Open(options, time);
+            // Before the first apply, which asks what pods' sockets are connected to.
+            dataplane.StaleSockets.Namespaces = () => endpoints.All.Select(e => e.Netns);
             Tell(dataplane, time.GetElapsedTime(started));
             _opened.SetResult(dataplane);
         }

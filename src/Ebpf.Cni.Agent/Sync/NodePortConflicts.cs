@@ -12,15 +12,15 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>
-/// NodePorts that a process of the node listens at, too. It was there before the Service (the bind guard refuses later ones), and hears nothing from outside
-/// any more; nobody would find out why. Looked at when NodePorts change, and now and then.
+/// NodePorts that a process of the node listens at, too. It was there before the Service, or let the kernel choose its port (the bind guard refuses others), and hears
+/// nothing from outside any more; on 127.0.0.1, where NodePorts are served to the node itself, nothing at all. Looked at when NodePorts change, and every few seconds.
 /// </summary>
 public sealed partial class NodePortConflicts(
     AppliedState applied, NodeState node, SnapshotStore store, IssueReport issues, TimeProvider time, ILogger<NodePortConflicts> log) : BackgroundService
 {
     public const string Reason = "NodePortInUse";
 
-    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -28,11 +28,12 @@ public sealed partial class NodePortConflicts(
         while (true)
         {
             var change = applied.Changed;
-            var now = PortsOf(applied.Current);
+            var state = applied.Current;
+            var now = PortsOf(state);
             if (!Same(now, ports) || time.GetTimestamp() >= lookAt)
             {
                 (ports, lookAt) = (now, time.GetTimestamp() + (long)(Period.TotalSeconds * time.TimestampFrequency));
-                Look(ports);
+                Look(ports, node.NodePortAddresses.Concat(LoopbackOf(state, now)).ToHashSet());
             }
 
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
@@ -47,10 +48,14 @@ public sealed partial class NodePortConflicts(
         .Where(f => f.Key.Scope == Scope.Bind)
         .ToImmutableDictionary(f => (f.Key.Port.Host, f.Key.Proto), f => f.Owner);
 
+    /// <summary>The loopback addresses on which NodePorts are served.</summary>
+    internal static IEnumerable<IPAddress> LoopbackOf(DesiredState state, IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports) => state.Frontends
+        .Where(f => f.Key.Scope == Scope.Internal && ports.ContainsKey((f.Key.Port.Host, f.Key.Proto))).Select(f => f.Key.Addr).Distinct().Select(a => a.ToIPAddress()).Where(IPAddress.IsLoopback);
+
     /// <summary>Sockets that would hear what comes to a NodePort, if the packets came to them.</summary>
     /// <param name="ports">NodePorts and whose they are.</param>
     /// <param name="listeners">Of the node.</param>
-    /// <param name="served">The addresses on which NodePorts are served, besides loopback.</param>
+    /// <param name="served">The addresses on which NodePorts are served.</param>
     internal static IEnumerable<(ServicePortName Port, SocketInfo Socket)> Find(
         IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports, IEnumerable<SocketInfo> listeners, IReadOnlySet<IPAddress> served)
     {
@@ -67,7 +72,7 @@ public sealed partial class NodePortConflicts(
         ImmutableDictionary<(ushort, IpProtocol), ServicePortName> a, ImmutableDictionary<(ushort, IpProtocol), ServicePortName> b) =>
         a.Count == b.Count && a.All(e => b.TryGetValue(e.Key, out var other) && other == e.Value);
 
-    private void Look(ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports)
+    private void Look(ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports, IReadOnlySet<IPAddress> served)
     {
         try
         {
@@ -78,7 +83,7 @@ public sealed partial class NodePortConflicts(
             }
 
             using var sockets = SocketDiagnostics.Open();
-            var found = Find(ports, sockets.Listeners(ports.Keys.Select(p => p.Port).ToHashSet()), node.NodePortAddresses);
+            var found = Find(ports, sockets.Listeners(ports.Keys.Select(p => p.Port).ToHashSet()), served);
             issues.Report(Reason, [.. found.GroupBy(f => f.Port.Service).Select(g => Issue(g))]);
         }
         catch (Exception e) when (e is KernelException or NetlinkFormatException)

@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel;
@@ -12,7 +11,7 @@ namespace Ebpf.Cni.Agent.Sync;
 /// again. At once, but beside the sync loop: a table with a million entries and hundreds of namespaces must not hold up the next change.
 /// </summary>
 public sealed partial class StaleFlows(
-    DataplaneHolder holder, AddressStore endpoints, ConntrackMetrics metrics, TimeProvider time, ILogger<StaleFlows> log) : BackgroundService
+    DataplaneHolder holder, ConntrackMetrics metrics, TimeProvider time, ILogger<StaleFlows> log) : BackgroundService
 {
     private const int Attempts = 5;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
@@ -47,7 +46,7 @@ public sealed partial class StaleFlows(
             var started = time.GetTimestamp();
             var entries = dataplane.Conntrack.Purge(batch);
             metrics.Purged(entries, time.GetElapsedTime(started));
-            var sockets = dataplane.StaleSockets.Destroy(endpoints.All.Select(e => e.Netns), batch);
+            var sockets = dataplane.StaleSockets.Destroy(batch);
             metrics.Destroyed(sockets.Destroyed);
             foreach (var error in sockets.Errors)
                 Log.NoSockets(log, error.What, error.Cause.Message);
@@ -65,7 +64,7 @@ public sealed partial class StaleFlows(
     private static partial class Log
     {
         [LoggerMessage(3351, LogLevel.Information,
-            "{Backends} backends serve no more: {Entries} entries of the connection table removed, {Sockets} sockets told, {Milliseconds:0.0} ms")]
+            "{Backends} backends serve no more: {Entries} entries of the connection table removed, {Sockets} sockets destroyed, {Milliseconds:0.0} ms")]
         public static partial void Ended(ILogger log, int backends, int entries, int sockets, double milliseconds);
 
         [LoggerMessage(3352, LogLevel.Error, "flows to backends that serve no more cannot be ended: {Cause}")]

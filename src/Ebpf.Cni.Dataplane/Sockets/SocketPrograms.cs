@@ -22,6 +22,9 @@ public sealed class SocketPrograms : IDisposable
         (CgroupAttach.Bind4, "ebc_bind4"), (CgroupAttach.Bind6, "ebc_bind6"),
     ];
 
+    /// <summary>Is attached nowhere: the agent runs it (<see cref="SocketFinder"/>).</summary>
+    internal const string Finder = "ebc_sock_find";
+
     private static readonly ImmutableArray<CgroupAttach> BindHooks = [CgroupAttach.Bind4, CgroupAttach.Bind6];
 
     private readonly PinLayout _pins;

@@ -16,98 +16,119 @@ public sealed record StaleSocketReport(int Destroyed, ImmutableArray<ApplyError>
 
 /// <summary>
 /// Connected UDP sockets that a socket hook led to a backend which serves no more. Nothing would ever tell them: no packet of theirs meets a program of ours again, and a UDP socket notices
-/// nothing by itself. They are aborted, so that the process connects again. Sockets that no hook translated are left alone, whatever they are connected to:
-/// the proof is an entry of <c>ebc_sock_rev_v1</c> with the socket's own cookie and the backend. (That table is an LRU: a socket whose entry had to make room is left alone too.)
+/// nothing by itself. They are aborted, so that the process connects again. Sockets that no hook translated are left alone, whatever they are connected to: the proof is the socket's own storage.
 /// </summary>
+/// <remarks>
+/// The kernel's list of connected sockets leads to the storage, not a table beside it. A table has a size: as an LRU, short sockets push out what long ones need; as a hash it is full one day,
+/// and keeps what it was not told the end of (sockets of the kernel, of a time without hooks). The list costs a look into every namespace, for backends that sockets were connected to or not.
+/// </remarks>
 public sealed class StaleSockets : IDisposable
 {
-    private readonly BpfMap? _translated;
+    private readonly SocketFinder? _finder;
     private readonly bool _possible;
     private readonly NetworkNamespace _own;
 
-    /// <param name="translated">ebc_sock_rev_v1, owned; null where no socket was ever translated.</param>
-    /// <param name="possible">The kernel can abort sockets of others.</param>
-    internal StaleSockets(BpfMap? translated, bool possible)
+    /// <param name="finder">The program that reads a socket's storage; null where sockets are not translated.</param>
+    /// <param name="possible">The kernel can list and destroy UDP sockets.</param>
+    internal StaleSockets(BpfProgram? finder, bool possible)
     {
-        _translated = translated;
-        _possible = possible && translated is not null;
+        _finder = finder is null ? null : new SocketFinder(finder);
+        _possible = possible && finder is not null;
         _own = NetworkNamespace.Current();
     }
 
-    /// <param name="namespaces">Paths of the pods' network namespaces; that in which the dataplane was opened is always included.</param>
+    /// <summary>Paths of the pods' network namespaces; that in which the dataplane was opened is always included.</summary>
+    public Func<IEnumerable<string>> Namespaces { get; set; } = () => [];
+
     /// <param name="gone">As <see cref="ApplyResult.GoneBackends"/> has them; only UDP is looked at.</param>
-    public StaleSocketReport Destroy(IEnumerable<string> namespaces, IReadOnlyCollection<GoneBackend> gone)
+    public StaleSocketReport Destroy(IReadOnlyCollection<GoneBackend> gone)
     {
-        ArgumentNullException.ThrowIfNull(namespaces);
         ArgumentNullException.ThrowIfNull(gone);
         var backends = gone.Where(g => g.Protocol == IpProtocol.Udp).ToLookup(g => (g.Addr, g.Port), g => g.ServiceId);
-        // One look into the table instead of one into every namespace: most backends that go were nobody's.
-        if (!_possible || backends.Count == 0 || !Reached().Any(r => backends[(r.Addr, r.Port)].Contains(r.ServiceId)))
-            return new StaleSocketReport(0, []);
-        var errors = ImmutableArray.CreateBuilder<ApplyError>();
-        var destroyed = Try(errors, "the node's network namespace", () => DestroyIn(_own, backends));
-        foreach (var path in namespaces.Distinct(StringComparer.Ordinal))
-        {
-            destroyed += Try(errors, path, () =>
-            {
-                using var pod = NetworkNamespace.Open(path);
-                return DestroyIn(pod, backends);
-            });
-        }
-        return new StaleSocketReport(destroyed, errors.DrainToImmutable());
+        var destroyed = 0;
+        var errors = backends.Count == 0 ? [] : Everywhere(sockets => destroyed += DestroyIn(sockets, backends));
+        return new StaleSocketReport(destroyed, errors);
     }
 
-    /// <summary>All backends that sockets were led to. The table does not say with which protocol; as only UDP matters here, all are called UDP.</summary>
+    /// <summary>All backends that connected sockets were led to. Namespaces that cannot be looked into have none.</summary>
     internal IEnumerable<GoneBackend> Reached()
     {
         var found = new HashSet<GoneBackend>();
-        if (_translated is null)
+        if (_finder is not { } finder)
             return found;
-        new BpfMapScan<SockRevKey, SockRev>(_translated).Run((keys, values) =>
+        Everywhere(sockets =>
         {
-            for (var i = 0; i < keys.Length; i++)
-                found.Add(new GoneBackend(values[i].ServiceId, keys[i].Addr, keys[i].Port, IpProtocol.Udp));
+            foreach (var socket in sockets.List(SocketProtocol.Udp, SocketState.Established))
+            {
+                var (addr, port) = Peer(socket.Remote);
+                if (finder.ServiceOf(socket) is > 0 and var service)
+                    found.Add(new GoneBackend(service, addr, port, IpProtocol.Udp));
+            }
         });
         return found;
     }
 
     public void Dispose()
     {
-        _translated?.Dispose();
+        _finder?.Dispose();
         _own.Dispose();
     }
 
-    private int DestroyIn(NetworkNamespace place, ILookup<(Addr, U16Be), uint> gone)
+    /// <summary>Of sockets with the same two ends (SO_REUSEPORT) one hides the others until it is gone: hence again, as long as some go.</summary>
+    private int DestroyIn(SocketDiagnostics sockets, ILookup<(Addr, U16Be), uint> gone)
     {
-        using var sockets = SocketDiagnostics.Open(place);
         var destroyed = 0;
-        foreach (var socket in sockets.List(SocketProtocol.Udp, SocketState.Established))
+        for (var more = true; more;)
         {
-            var (addr, port) = Peer(socket.Remote);
-            var services = gone[(addr, port)];
-            if (services.Any() && _translated!.TryLookup(new SockRevKey(socket.Cookie, addr, port), out SockRev asked)
-                && services.Contains(asked.ServiceId) && sockets.Destroy(socket))
+            more = false;
+            foreach (var socket in sockets.List(SocketProtocol.Udp, SocketState.Established))
+            {
+                var services = gone[Peer(socket.Remote)];
+                if (!services.Any() || _finder!.ServiceOf(socket) is not (> 0 and var service) || !services.Contains(service) || !sockets.Destroy(socket))
+                    continue;
                 destroyed++;
+                more = true;
+            }
         }
         return destroyed;
     }
 
+    /// <summary>On a thread inside of each namespace.</summary>
+    private ImmutableArray<ApplyError> Everywhere(Action<SocketDiagnostics> work)
+    {
+        var errors = ImmutableArray.CreateBuilder<ApplyError>();
+        if (!_possible)
+            return [];
+        void In(NetworkNamespace place) => place.Run(() =>
+        {
+            using var sockets = SocketDiagnostics.Open();
+            work(sockets);
+        });
+        Try(errors, "the node's network namespace", () => In(_own));
+        foreach (var path in Namespaces().Distinct(StringComparer.Ordinal))
+            Try(errors, path, () =>
+            {
+                using var pod = NetworkNamespace.Open(path);
+                In(pod);
+            });
+        return errors.DrainToImmutable();
+    }
+
     private static (Addr Addr, U16Be Port) Peer(IPEndPoint remote) => (Addr.From(remote.Address), U16Be.FromHost((ushort)remote.Port));
 
-    private static int Try(ImmutableArray<ApplyError>.Builder errors, string where, Func<int> work)
+    private static void Try(ImmutableArray<ApplyError>.Builder errors, string where, Action work)
     {
         try
         {
-            return work();
+            work();
         }
         catch (KernelException e) when (e.Errno == Errno.ENOENT)
         {
-            return 0; // the pod has gone meanwhile
+            // the pod has gone meanwhile
         }
         catch (KernelException e)
         {
-            errors.Add(new ApplyError($"destroy the sockets of backends that are gone in {where}", e));
-            return 0;
+            errors.Add(new ApplyError($"find the sockets of backends that are gone in {where}", e));
         }
     }
 }

@@ -39,6 +39,9 @@ public sealed record SocketInfo(SocketProtocol Protocol, SocketState State, IPEn
     /// <summary>Given back as it came: what identifies the socket in a request.</summary>
     internal SocketId Id { get; init; }
 
+    /// <summary>Index of the device that it is bound to; 0: to none.</summary>
+    public uint Interface => Id.Interface;
+
     internal byte Family { get; init; }
 
     /// <returns>Null for a family that is not IP.</returns>

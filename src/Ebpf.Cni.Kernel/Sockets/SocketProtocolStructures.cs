@@ -17,6 +17,8 @@ internal struct SocketId
     private readonly uint _cookieLow;
     private readonly uint _cookieHigh;
 
+    public readonly uint Interface => _interface;
+
     public readonly ulong Cookie => ((ulong)_cookieHigh << 32) | _cookieLow;
 
     public readonly IPEndPoint Local(byte family) => new(Address(_local, family), Port(_localPort));

@@ -81,22 +81,27 @@ public partial class AgentServicesTests
         await Eventually.True(() => Frontends(agent) == before, "and no more when it is gone");
     }
 
-    [Fact]
-    public async Task A_process_that_has_a_NodePort_is_named_at_the_Service()
+    [Theory]
+    [InlineData("0.0.0.0", false)]
+    [InlineData("127.0.0.1", false)]
+    [InlineData("127.0.0.1", true)] // the kernel chose the port, when the Service was there
+    public async Task A_process_that_has_a_NodePort_is_named_at_the_Service(string address, bool later)
     {
         Requires.Root();
         using var agent = new AgentProcess();
         using var api = Api(agent, Node);
-        using var listener = agent.Namespace.Run(() =>
+        TcpListener Listen() => agent.Namespace.Run(() =>
         {
-            var socket = new TcpListener(IPAddress.Any, 30080);
+            var socket = new TcpListener(IPAddress.Parse(address), 30080);
             socket.Start();
             return socket;
         });
+        using var before = later ? null : Listen();
         agent.Start(api.Kubeconfig);
         await agent.Ready();
+        using var after = later ? Listen() : null;
         await Eventually.True(() => api.Posts.Any(p => p.Contains("NodePortInUse", StringComparison.Ordinal)), "an event");
-        Assert.Contains("Tcp 0.0.0.0:30080", agent.Output, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains($"Tcp {address}:30080", agent.Output, StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]

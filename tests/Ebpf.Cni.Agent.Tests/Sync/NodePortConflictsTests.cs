@@ -34,8 +34,22 @@ public class NodePortConflictsTests
     }
 
     [Theory]
+    [InlineData("127.0.0.1", 30080, true)]
+    [InlineData("::1", 30080, true)]
+    [InlineData("127.0.0.1", 8080, false)] // a hostPort
+    [InlineData("192.0.2.1", 30080, false)]
+    public void Loopback_addresses_are_served_if_a_NodePort_has_them(string address, ushort port, bool loopback)
+    {
+        var key = new SvcKey(Addr.Parse(address), U16Be.FromHost(port), IpProtocol.Tcp, Scope.Internal);
+        var state = DesiredState.Empty with { Frontends = [new(key, new SegmentKey(1, SegmentVariant.None), Web, SvcFlags.None, 0)] };
+        Assert.Equal(loopback ? [IPAddress.Parse(address)] : [], NodePortConflicts.LoopbackOf(state, Ports));
+    }
+
+    [Theory]
     [InlineData("0.0.0.0", 30080, true)]
-    [InlineData("127.0.0.1", 30080, false)]
+    [InlineData("127.0.0.1", 30080, true)]
+    [InlineData("127.0.0.2", 30080, false)]
+    [InlineData("::1", 30080, false)]
     [InlineData("192.0.2.1", 30080, true)]
     [InlineData("0.0.0.0", 30081, false)]
     [InlineData("::", 30080, true)]
@@ -52,7 +66,7 @@ public class NodePortConflictsTests
             using var datagrams = new UdpClient(new IPEndPoint(IPAddress.Any, 30080));
             using var sockets = SocketDiagnostics.Open();
             return NodePortConflicts.Find(
-                Ports, sockets.Listeners(new HashSet<ushort> { 30080 }), new HashSet<IPAddress> { IPAddress.Parse("192.0.2.1") }).ToList();
+                Ports, sockets.Listeners(new HashSet<ushort> { 30080 }), new HashSet<IPAddress> { IPAddress.Parse("192.0.2.1"), IPAddress.Loopback }).ToList();
         });
         Assert.Equal(inTheWay ? [Web] : [], found.Select(f => f.Port));
     }

@@ -32,7 +32,9 @@ internal sealed class SocketSandbox : IDisposable
     private readonly BpfMap _cpu;
     private uint _nextSegment;
 
-    public SocketSandbox(ConfigFlags flags = ConfigFlags.SetRetval)
+    /// <param name="flags">The programs' configuration.</param>
+    /// <param name="tableSize">Of the tables of unconnected datagram sockets; 0: as the object has it.</param>
+    public SocketSandbox(ConfigFlags flags = ConfigFlags.SetRetval, uint tableSize = 0)
     {
         Requires.Root();
         try
@@ -45,12 +47,18 @@ internal sealed class SocketSandbox : IDisposable
             using var socket = BpfObject.Open(Repository.BpfObject("socket"));
             socket.SetReadOnlyGlobal(MapNames.Config, new Config(flags) with { HostNetnsCookie = NodeCookie });
             socket.SetMaxEntries(MapNames.Backend, 1024);
+            if (tableSize > 0)
+                foreach (var table in new[] { MapNames.SockFlow, MapNames.SockRev })
+                    socket.SetMaxEntries(table, tableSize);
             socket.Load();
             Services = Own(socket.GetMap(MapNames.Service));
             Affinities = Own(socket.GetMap(MapNames.Affinity));
             SourceRanges = Own(socket.GetMap(MapNames.SourceRange));
             Netns = Own(socket.GetMap(MapNames.Netns));
             Node = Own(new NodeGlobals(socket.GetMap(MapNames.Node)));
+            Asked = Own(socket.GetMap(MapNames.Sk));
+            Finder = Own(socket.GetProgram("ebc_sock_find"));
+            Ipcache = Own(socket.GetMap(MapNames.Ipcache));
             Flows = Own(socket.GetMap(MapNames.SockFlow));
             Reverse = Own(socket.GetMap(MapNames.SockRev));
             Stats = Own(socket.GetMap(MapNames.Stat));
@@ -83,6 +91,14 @@ internal sealed class SocketSandbox : IDisposable
     public BpfMap SourceRanges { get; } = null!;
     public BpfMap Netns { get; } = null!;
     internal NodeGlobals Node { get; } = null!;
+    public BpfMap Ipcache { get; } = null!;
+
+    /// <summary>Kept with the sockets; the key is a socket's descriptor.</summary>
+    public BpfMap Asked { get; } = null!;
+
+    public BpfProgram Finder { get; } = null!;
+
+    /// <summary>Of unconnected datagram sockets with several frontends.</summary>
     public BpfMap Flows { get; } = null!;
     public BpfMap Reverse { get; } = null!;
     public BpfMap Stats { get; } = null!;
@@ -92,6 +108,9 @@ internal sealed class SocketSandbox : IDisposable
     public void Run(Action work) => _pod.Run(work);
 
     public void RunOnNode(Action work) => _node.Run(work);
+
+    /// <summary>What a socket asked for first, or is connected to.</summary>
+    public Sk? AskedBy(Socket socket) => Asked.TryLookup((uint)socket.Handle, out Sk asked) ? asked : null;
 
     public void SetService(string frontend, IpProtocol protocol, SvcFlags flags, params IPEndPoint[] backends) =>
         SetService(frontend, protocol, new Svc(0, 0, 1, flags, 0), backends, []);
@@ -121,6 +140,12 @@ internal sealed class SocketSandbox : IDisposable
         Span<byte> cookie = stackalloc byte[sizeof(ulong)];
         Assert.Equal(sizeof(ulong), socket.GetRawSocketOption(SolSocket, SoNetnsCookie, cookie));
         return BitConverter.ToUInt64(cookie);
+    }
+
+    public void ForgetStats()
+    {
+        foreach (var (key, _) in Stats.ReadAll<StatKey, Stat>())
+            Stats.Delete(key);
     }
 
     public ulong Count(Reason reason)

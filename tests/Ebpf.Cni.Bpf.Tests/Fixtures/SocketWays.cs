@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
@@ -56,10 +57,42 @@ public static class SocketWays
         }
     }
 
-    /// <summary>Sends one datagram, answers it, checks who the answer is from; returns which server got it.</summary>
-    internal static int Exchange(Socket client, IPEndPoint service, Socket[] servers)
+    /// <summary>Connects a socket that was connected, or failed to: .NET has one attempt for each of its objects.</summary>
+    internal static SocketError ConnectAgain(Socket socket, IPEndPoint to)
     {
-        client.SendTo("ping"u8.ToArray(), service);
+        using var same = new Socket(new SafeSocketHandle(socket.Handle, ownsHandle: false));
+        return Error(() => same.Connect(to));
+    }
+
+    /// <summary>As the kernel has it: .NET believes a socket disconnected after some errors.</summary>
+    internal static EndPoint? Peer(Socket socket)
+    {
+        using var same = new Socket(new SafeSocketHandle(socket.Handle, ownsHandle: false));
+        return same.RemoteEndPoint;
+    }
+
+    /// <summary>Gives the calling thread's namespace an address; the kernel makes IPv6's way there a moment later.</summary>
+    internal static void Have(IPAddress address)
+    {
+        using var netlink = RouteNetlink.Open();
+        netlink.AddAddress(1, address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128);
+        using var probe = SocketSandbox.New(address.AddressFamily, ProtocolType.Udp);
+        Assert.True(
+            SpinWait.SpinUntil(() => Error(() => probe.SendTo(new byte[1], new IPEndPoint(address, 9))) == SocketError.Success, TimeSpan.FromSeconds(10)),
+            $"no way to {address}");
+    }
+
+    /// <summary>Sends one datagram, answers it, checks who the answer is from; returns which server got it.</summary>
+    internal static int Exchange(Socket client, IPEndPoint service, Socket[] servers) =>
+        Exchange(client, () => client.SendTo("ping"u8.ToArray(), service), service, servers);
+
+    /// <summary>The same with send().</summary>
+    internal static int ExchangeConnected(Socket client, IPEndPoint service, Socket[] servers) =>
+        Exchange(client, () => client.Send("ping"u8.ToArray()), service, servers);
+
+    private static int Exchange(Socket client, Action send, IPEndPoint service, Socket[] servers)
+    {
+        send();
         var ready = new List<Socket>(servers);
         Socket.Select(ready, null, null, TimeSpan.FromSeconds(10));
         var server = Assert.Single(ready);
@@ -73,5 +106,5 @@ public static class SocketWays
         return Array.IndexOf(servers, server);
     }
 
-    private static IPEndPoint Any(AddressFamily family) => new(family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+    internal static IPEndPoint Any(AddressFamily family) => new(family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
 }

@@ -10,21 +10,25 @@ internal sealed class Flow : IAsyncDisposable
     private readonly string _what;
     private readonly Task _running;
 
-    private Flow(ServiceCluster cluster, Client client, bool connected, string address, int port)
+    private Flow(ServiceCluster cluster, Client client, string way, string address, int port)
     {
-        _what = $"{client}: {(connected ? "connected" : "unconnected")} socket to {address}:{port}";
+        _what = $"{client}: {way} socket to {address}:{port}";
         string[] source = client is Client.Outside ? [cluster.SourceOf(client, ServiceCluster.FamilyOf(address))] : [];
-        var program = ServiceCluster.Program("flow.py", [connected ? "connected" : "unconnected", address, $"{port}", .. source]);
+        var program = ServiceCluster.Program("flow.py", [way, address, $"{port}", .. source]);
         _running = cluster.RunAsync(client, ["sh", "-c", $"exec {string.Join(' ', program)} > {_file}"], _stop.Token);
     }
 
     /// <summary>Everything that happened to it so far.</summary>
     public IReadOnlyList<string> States => File.ReadAllLines(_file);
 
-    public static Flow Start(ServiceCluster cluster, Client client, bool connected, string address, int port) => new(cluster, client, connected, address, port);
+    public static Flow Start(ServiceCluster cluster, Client client, bool connected, string address, int port) =>
+        new(cluster, client, connected ? "connected" : "unconnected", address, port);
 
-    /// <summary>Waits until nothing is answered any more: an unconnected socket hears of a refusal only where it is refused by the socket itself.</summary>
-    public Task IsRefused(bool connected) => connected ? Becomes("ECONNREFUSED") : Becomes("ECONNREFUSED", "silence");
+    /// <summary>With one connected socket, whatever errors it gets.</summary>
+    public static Flow StartKept(ServiceCluster cluster, Client client, string address, int port) => new(cluster, client, "kept", address, port);
+
+    /// <summary>Waits until nothing is answered any more: an unconnected socket does not hear of a refusal.</summary>
+    public Task IsRefused(bool connected) => Becomes(connected ? "ECONNREFUSED" : "silence");
 
     /// <summary>Waits until the last thing that happened is an answer of one of these pods, or one of these errors, or "silence".</summary>
     public async Task Becomes(params string[] states)

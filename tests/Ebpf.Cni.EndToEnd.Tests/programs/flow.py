@@ -1,15 +1,15 @@
 """One UDP socket that never stops asking, and a line each time that what comes back changes.
 
-usage: flow.py unconnected|connected ADDRESS PORT [SOURCE]
+usage: flow.py unconnected|connected|kept ADDRESS PORT [SOURCE]
 A line is an answer, "silence" after half a second without one, or the name of an error. "unconnected" keeps its one socket whatever
-happens; "connected" makes a new one after an error, as resolvers and other clients of connected sockets do, and says "reconnected".
+happens, and so does "kept", which is connected; "connected" makes a new one after an error, as resolvers and other clients of connected sockets do, and says "reconnected".
 """
 import errno
 import socket
 import sys
 import time
 
-connected, address, port = sys.argv[1] == "connected", sys.argv[2], int(sys.argv[3])
+connected, kept, address, port = sys.argv[1] != "unconnected", sys.argv[1] == "kept", sys.argv[2], int(sys.argv[3])
 source = sys.argv[4] if len(sys.argv) > 4 else ""
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 state = ""
@@ -60,7 +60,7 @@ while True:
         say(errno.errorcode.get(e.errno, str(e)))
         heard = time.monotonic()
         time.sleep(0.02)
-        if connected:
+        if connected and not kept:
             s.close()
             s = opened()
             say("reconnected")
