@@ -16,6 +16,11 @@ public sealed class Sysctl(string root)
     /// <summary>The setting is there and has this value.</summary>
     public bool Is(string name, string value) => Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
 
+    public string Read(string name) => File.ReadAllText(PathOf(name)).Trim();
+
+    /// <summary>Writes without a look.</summary>
+    public void Write(string name, string value) => File.WriteAllText(PathOf(name), value);
+
     /// <summary>Sets a value where it is another; true if it was. A setting that this kernel does not have is left alone.</summary>
     /// <param name="name">With slashes, since interface names may have dots: ipv4/ip_forward.</param>
     /// <param name="value">As it reads back.</param>
