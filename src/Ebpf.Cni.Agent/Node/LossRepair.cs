@@ -21,13 +21,16 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, PodDe
 
     private static readonly TimeSpan AtMostEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>In the agent's own network namespace, which is the node's.</summary>
+    internal Func<Func<int, bool>, RouteMonitor> Open { get; init; } = ours => RouteMonitor.OpenForLosses(PodWiring.RouteProtocol, ours);
+
     public async Task RunAsync(CancellationToken cancel)
     {
         while (!cancel.IsCancellationRequested)
         {
             try
             {
-                using var monitor = RouteMonitor.OpenForLosses(PodWiring.RouteProtocol, IsOurs);
+                using var monitor = Open(IsOurs);
                 while (true)
                 {
                     await monitor.WaitForChangeAsync(cancel);

@@ -39,8 +39,7 @@ public sealed class ReservedPorts(Sysctl settings, string file)
             return false;
         // Written down first: a kill in between leaves a list that differs from what was written, and nothing of it is ever removed.
         StateFile.Write(file, new ReservedPortsRecord(PortList.Write(added), PortList.Write(list)), ReservedPortsJson.Default.ReservedPortsRecord);
-        // An empty write changes nothing; a newline empties the list.
-        settings.Write(Setting, PortList.Write(list) + "\n");
+        settings.WriteList(Setting, PortList.Write(list));
         return true;
     }
 }

@@ -19,6 +19,12 @@ public class LossTests
         using var node = new RealNode();
         var pod = node.Pod("a");
         var address = await Add(node, "a");
+        node.Namespace.Run(() =>
+        {
+            using var netlink = RouteNetlink.Open();
+            netlink.SetUp(1);
+            netlink.AddAddress(1, IPAddress.Parse("192.0.2.1"), 32);
+        });
         Assert.Equal(0, await node.Handler.VerifyAsync(TestContext.Current.CancellationToken));
         node.Namespace.Run(() => Flush(routes: true, neighbours: true));
         Assert.Equal(1, await node.Handler.VerifyAsync(TestContext.Current.CancellationToken));
@@ -104,13 +110,22 @@ public class LossTests
         await told.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
     }
 
-    /// <summary>In the node's namespace, since it opens its socket there before it first waits.</summary>
+    /// <summary>What happens from then on is told.</summary>
     private static async Task<Task> Start(RealNode node, CancellationToken stop)
     {
+        var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var repair = new LossRepair(
-            node.Handler, node.State, node.Devices, () => node.Namespace.Run(() => File.WriteAllText(Forwarding, "1")), TimeProvider.System, NullLogger<LossRepair>.Instance);
-        var running = node.Namespace.Run(() => repair.RunAsync(stop));
-        await Task.Yield();
+            node.Handler, node.State, node.Devices, () => node.Namespace.Run(() => File.WriteAllText(Forwarding, "1")), TimeProvider.System, NullLogger<LossRepair>.Instance)
+        {
+            Open = ours =>
+            {
+                var monitor = node.Namespace.Run(() => RouteMonitor.OpenForLosses(PodWiring.RouteProtocol, ours));
+                opened.TrySetResult();
+                return monitor;
+            },
+        };
+        var running = repair.RunAsync(stop);
+        await opened.Task;
         return running;
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Node;
@@ -41,7 +40,8 @@ public class UnderlayMtuTests
             var (facts, mtu) = (NetworkFacts.Read(), new UnderlayMtu());
             Assert.Equal(1420, mtu.Of(facts, [Tunnelled("10.9.0.7")]));
             Assert.Equal(1500, mtu.Of(facts, [Tunnelled("192.0.2.7")]));
-            Assert.Null(mtu.Of(facts, [Tunnelled("203.0.113.7")]));
+            Assert.Equal(1500, mtu.Of(facts, [Tunnelled("203.0.113.7")]));
+            Assert.Equal(1420, mtu.Of(facts, [Tunnelled("203.0.113.7"), Tunnelled("10.9.0.7")]));
             Assert.Null(mtu.Of(facts, [Tunnelled("10.9.0.7") with { Tunnel = null }]));
         });
     }
@@ -53,6 +53,7 @@ public class UnderlayMtuTests
         netlink.SetUp(eth0.Index);
         netlink.SetUp(netlink.FindLink("peer0")!.Index);
         netlink.AddAddress(eth0.Index, IPAddress.Parse("192.0.2.1"), 24);
+        Ip("route add default via 192.0.2.254");
         Ip("tuntap add tun0 mode tun");
         Ip("link set tun0 mtu 1420 up");
         Ip($"address add {address} dev tun0");
@@ -62,7 +63,7 @@ public class UnderlayMtuTests
 
     private static void Ip(string arguments)
     {
-        using var ip = Process.Start("ip", arguments);
+        using var ip = System.Diagnostics.Process.Start("ip", arguments);
         ip.WaitForExit();
         Assert.Equal(0, ip.ExitCode);
     }
