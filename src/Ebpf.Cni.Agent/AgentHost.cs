@@ -59,6 +59,8 @@ public static partial class AgentHost
         builder.Services.AddHostedService(s => s.GetRequiredService<StaleFlows>());
         builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackSweeper>());
         builder.Services.AddHostedService<NodePortConflicts>();
+        builder.Services.AddHostedService<NodeServerWatch>();
+        builder.Services.AddHostedService<PortReservation>();
         builder.Services.AddHostedService<CniService>();
         builder.Services.AddHostedService<PodMtuService>();
         builder.Services.AddHostedService<CniInstallation>();

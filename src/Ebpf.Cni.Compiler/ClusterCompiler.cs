@@ -46,8 +46,9 @@ public static class ClusterCompiler
 
         if (cache.Routes?.Nodes != cluster.Nodes)
             cache.Routes = RouteCompiler.Compile(cluster.Nodes, node);
-        if (cache.Prefixes?.Nodes != cluster.Nodes)
-            cache.Prefixes = PrefixCompiler.Compile(cache.Routes, node);
+        var clusterIPs = FrontendTable.ClusterIPs(cache.Claims, node.NodeAddresses);
+        if (cache.Prefixes?.Nodes != cluster.Nodes || !cache.Prefixes.ClusterIPs.AsSpan().SequenceEqual(clusterIPs.AsSpan()))
+            cache.Prefixes = PrefixCompiler.Compile(cache.Routes, node, clusterIPs);
         issues.AddRange(cache.Routes.Issues);
         issues.Sort(CompareIssues);
 

@@ -56,9 +56,9 @@ public sealed class CompileCache
         }
         else
             outdated = [];
+        View = view;
         if (sameView)
             return outdated;
-        View = view;
         State = null;
         Slices = null;
         Services = [];

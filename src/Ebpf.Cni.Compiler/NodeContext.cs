@@ -14,8 +14,17 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
     /// <summary>Where NodePorts are served, sorted; without loopback.</summary>
     public ImmutableArray<Addr> NodePortAddresses { get; init; } = [];
 
-    /// <summary>All the node's own addresses that others may know, sorted: where a hostPort without hostIP is served.</summary>
+    /// <summary>
+    /// All the node's own addresses that others may know, sorted: where a hostPort without hostIP is served. One that is a cluster IP as well
+    /// (NodeLocal DNSCache) is the service's here.
+    /// </summary>
     public ImmutableArray<Addr> NodeAddresses { get; init; } = [];
+
+    /// <summary>
+    /// Cluster IPs and ports at which the node itself has a server, sorted: it has the address, and a socket is bound to exactly this address and port. They are
+    /// left to that server.
+    /// </summary>
+    public ImmutableArray<NodeServer> NodeServers { get; init; } = [];
 
     /// <summary>Serve NodePorts on 127.0.0.1 too, for the node itself.</summary>
     public bool LocalhostNodePorts { get; init; } = true;
@@ -42,9 +51,27 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
             && NodePortAddresses.AsSpan().SequenceEqual(other.NodePortAddresses.AsSpan())
             && NodeAddresses.AsSpan().SequenceEqual(other.NodeAddresses.AsSpan())
             && MasqueradeExempt.AsSpan().SequenceEqual(other.MasqueradeExempt.AsSpan())
+            && NodeServers.AsSpan().SequenceEqual(other.NodeServers.AsSpan())
             && HostPorts.AsSpan().SequenceEqual(other.HostPorts.AsSpan()));
 
     public override int GetHashCode() => HashCode.Combine(NodeName, IPv4, IPv6, NodePortAddresses.AsSpan().Length, HostPorts.AsSpan().Length);
+}
+
+/// <summary>A socket of the node that is bound to exactly this address and port.</summary>
+public readonly record struct NodeServer(Addr Addr, ushort Port, IpProtocol Protocol) : IComparable<NodeServer>
+{
+    public int CompareTo(NodeServer other)
+    {
+        var c = Addr.CompareTo(other.Addr);
+        if (c == 0)
+            c = Port.CompareTo(other.Port);
+        return c != 0 ? c : Protocol.CompareTo(other.Protocol);
+    }
+
+    public static bool operator <(NodeServer a, NodeServer b) => a.CompareTo(b) < 0;
+    public static bool operator >(NodeServer a, NodeServer b) => a.CompareTo(b) > 0;
+    public static bool operator <=(NodeServer a, NodeServer b) => a.CompareTo(b) <= 0;
+    public static bool operator >=(NodeServer a, NodeServer b) => a.CompareTo(b) >= 0;
 }
 
 /// <summary>A port of the node that leads to a port of a pod on it (the CNI capability portMappings).</summary>

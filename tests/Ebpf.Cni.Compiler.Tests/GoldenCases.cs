@@ -43,7 +43,7 @@ public sealed class GoldenCases
             text.Append(DesiredStateText.Write(state));
             ids = state.Ids;
         }
-        var empty = ClusterCompiler.Compile(ClusterSnapshot.Empty, steps[^1].Node with { HostPorts = [], MasqueradeExempt = [] }, ids, cache);
+        var empty = ClusterCompiler.Compile(ClusterSnapshot.Empty, steps[^1].Node with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] }, ids, cache);
         Assert.Equal(
             DesiredStateText.Write(DesiredState.Empty with { Ids = IdTable.Empty with { Next = ids.Next } }),
             DesiredStateText.Write(empty));

@@ -60,7 +60,9 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
     public static NodeContext NodeOf(Random random, string name) => new(name, random.Next(8) != 0, random.Next(8) != 0)
     {
         NodePortAddresses = [.. new[] { "192.168.0.1", "203.0.113.1", "fd00::1" }.Take(random.Next(4)).Select(Addr.Parse)],
-        NodeAddresses = [.. new[] { "192.168.0.1", "203.0.113.1", "fd00::1" }.Take(random.Next(4)).Select(Addr.Parse)],
+        NodeAddresses = [.. new[] { "192.168.0.1", "203.0.113.1", "fd00::1", "10.96.0.3", "fd00:96::3" }.Take(random.Next(6)).Select(Addr.Parse).Order()],
+        NodeServers = [.. Enumerable.Range(0, random.Next(3)).Select(_ => new NodeServer(
+            Addr.Parse(random.Next(2) == 0 ? "10.96.0.3" : "fd00:96::3"), (ushort)(random.Next(2) == 0 ? 53 : 80), random.Next(2) == 0 ? IpProtocol.Udp : IpProtocol.Tcp)).Distinct().Order()],
         LocalhostNodePorts = random.Next(3) != 0,
         ExternalIPs = random.Next(5) != 0,
         MasqueradeExempt = [.. new[] { "10.0.0.0/8", "::/0", "0.0.0.0/0" }.Take(random.Next(4)).Select(e => IPNetwork.Parse(e))],
@@ -72,6 +74,7 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
     {
         Mode = (RoutingMode)random.Next(3),
         Underlay = (TunnelUnderlay)random.Next(3),
+        TunnelPort = (ushort)(random.Next(2) == 0 ? 0 : 8080),
         OnLink = [.. new[] { "192.168.0.0/30", "192.168.0.0/24", "fd00::/126", "fd00::/64" }.Where(_ => random.Next(3) == 0).Select(e => IPNetwork.Parse(e))],
         InternalIPs = [.. new[] { "fd00::1", "192.168.0.1" }.Where(_ => random.Next(3) == 0).Select(Addr.Parse)],
     };

@@ -15,7 +15,7 @@ internal sealed record Step(ClusterSnapshot Cluster, NodeContext Node, IdTable R
 /// The input of golden cases: one object a line, an endpoint a line below its slice, <c>then</c> begins the next whole snapshot.
 /// <code>
 /// self node-a ipv6=no nodePortAddresses=192.168.0.1 nodeAddresses=192.168.0.1 localhost=no externalIPs=no exempt=10.0.0.0/8
-///   (and onLink=192.168.0.0/24 routing=direct underlay=ipv6 internalIPs=192.168.0.1)
+///   (and onLink=192.168.0.0/24 routing=direct underlay=ipv6 internalIPs=192.168.0.1 tunnelPort=8472 servers=10.96.0.10:53/Udp)
 /// hostPort default/pod 8080/Tcp to=10.244.0.5:80 on=192.168.0.1
 /// restored 10.96.0.10:80/Tcp=7 next=8
 /// node node-b podCIDRs=10.244.1.0/24 addresses=192.168.0.2 externalIPs=203.0.113.2 zone=east
@@ -90,10 +90,12 @@ internal static class SnapshotText
         ExternalIPs = line.Value("externalIPs") != "no",
         MasqueradeExempt = [.. line.List("exempt").Select(e => IPNetwork.Parse(e))],
         HostPorts = hostPorts,
+        NodeServers = [.. line.List("servers").Select(ReadKey).Select(k => new NodeServer(k.Addr, k.Port.Host, k.Proto)).Order()],
         Routing = new RoutingContext
         {
             Mode = Enum.Parse<RoutingMode>(line.Value("routing") ?? "Auto", ignoreCase: true),
             Underlay = Enum.Parse<TunnelUnderlay>(line.Value("underlay") ?? "Auto", ignoreCase: true),
+            TunnelPort = (ushort)Number(line.Value("tunnelPort") ?? "0"),
             OnLink = [.. line.List("onLink").Select(e => IPNetwork.Parse(e))],
             InternalIPs = [.. line.List("internalIPs").Select(Addr.Parse)],
         },
@@ -176,12 +178,17 @@ internal static class SnapshotText
 
     private static (SvcKey Key, uint Id) ReadRestored(string text)
     {
-        var (colon, slash, equals) = (text.LastIndexOf(':'), text.IndexOf('/', StringComparison.Ordinal), text.IndexOf('=', StringComparison.Ordinal));
-        var key = new SvcKey(
+        var equals = text.IndexOf('=', StringComparison.Ordinal);
+        return (ReadKey(text[..equals]), uint.Parse(text[(equals + 1)..], CultureInfo.InvariantCulture));
+    }
+
+    private static SvcKey ReadKey(string text)
+    {
+        var (colon, slash) = (text.LastIndexOf(':'), text.IndexOf('/', StringComparison.Ordinal));
+        return new SvcKey(
             Addr.Parse(text[..colon]),
             U16Be.FromHost(ushort.Parse(text[(colon + 1)..slash], CultureInfo.InvariantCulture)),
-            Enum.Parse<IpProtocol>(text[(slash + 1)..equals]), Scope.Internal);
-        return (key, uint.Parse(text[(equals + 1)..], CultureInfo.InvariantCulture));
+            Enum.Parse<IpProtocol>(text[(slash + 1)..]), Scope.Internal);
     }
 
     private static ObjectName ReadName(string text)

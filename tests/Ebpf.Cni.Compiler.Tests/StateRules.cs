@@ -59,9 +59,14 @@ internal static class StateRules
         var (key, flags) = (frontend.Key, frontend.Flags);
         if (segment.Key.Variant == SegmentVariant.None)
         {
+            Assert.Equal(0u, frontend.AffinitySec);
+            if (flags == SvcFlags.NodeServer)
+            {
+                Assert.True(key.Scope == Scope.Internal && key.Port != default && state.Frontends.Any(f => f.Key.Addr == key.Addr && f.Flags == SvcFlags.Address), $"{frontend}");
+                return;
+            }
             Assert.Equal(key.Scope == Scope.Bind ? (SvcFlags.None, default(Addr)) : (SvcFlags.Address, key.Addr), (flags, key.Addr));
             Assert.Equal(key.Scope == Scope.Internal, key.Port == default && key.Proto == 0);
-            Assert.Equal(0u, frontend.AffinitySec);
             return;
         }
         Assert.NotEqual(Scope.Bind, key.Scope);

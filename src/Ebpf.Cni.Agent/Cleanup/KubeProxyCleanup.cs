@@ -1,10 +1,14 @@
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Netlink;
+
 namespace Ebpf.Cni.Agent.Cleanup;
 
 /// <summary>What a clean-up did, for the log.</summary>
 public sealed record CleanupReport(IReadOnlyList<string> Removed, IReadOnlyList<string> MissingPrograms, IReadOnlyList<string> Failures);
 
 /// <summary>
-/// Removes what kube-proxy has left behind: its nftables tables, and its chains in iptables, of either kind and family. Touches nothing else, and is the
+/// Removes what kube-proxy has left behind: its nftables tables, its chains in iptables, of either kind and family, and the interface of its IPVS mode. Touches nothing else, and is the
 /// only thing in the agent that writes to netfilter, on request.
 /// </summary>
 public static class KubeProxyCleanup
@@ -33,6 +37,7 @@ public static class KubeProxyCleanup
                 Try(() => RemoveChains(find($"{kind}-save")!, find($"{kind}-restore")!, kind, removed), failures);
         }
 
+        Try(() => RemoveDevice(removed), failures);
         return new CleanupReport(removed, missing, failures);
 
         bool IsThere(string kind) => find($"{kind}-save") is not null && find($"{kind}-restore") is not null;
@@ -56,6 +61,23 @@ public static class KubeProxyCleanup
         // One transaction a table; -w waits for others who write.
         HostProgram.Run(restore, leftovers.Restore, "--noflush", "-w", "10");
         removed.AddRange(leftovers.Removed.Select(r => $"{kind} {r}"));
+    }
+
+    /// <summary>Of the IPVS mode: the cluster IPs are addresses of this device, and with them the node itself would answer for services.</summary>
+    private static void RemoveDevice(List<string> removed)
+    {
+        try
+        {
+            using var netlink = RouteNetlink.Open();
+            if (netlink.FindLink(ProxyLeftover.KubeProxy) is not { } device)
+                return;
+            netlink.DeleteLink(device.Index);
+            removed.Add($"interface {device.Name}");
+        }
+        catch (Exception e) when (e is KernelException or NetlinkFormatException)
+        {
+            throw new IOException($"{ProxyLeftover.KubeProxy} cannot be removed: {e.Message}", e);
+        }
     }
 
     private static void Try(Action part, List<string> failures)

@@ -34,7 +34,7 @@ public sealed partial class CniHandler
     {
         var (host, mac) = Find(request);
         var existing = store.Find(request.Key);
-        if (existing is not null && !(existing.Foreign == host && existing.Mac == mac && existing.Netns == request.Netns && existing.Addresses.SequenceEqual(addresses)))
+        if (existing is not null && !(host.IsSame(existing.Foreign) && existing.Netns == request.Netns && existing.Addresses.SequenceEqual(addresses)))
         {
             Delete(request.Key);
             existing = null;
@@ -43,7 +43,7 @@ public sealed partial class CniHandler
         var undo = new UndoStack(log, $"ADD {request.Key}");
         try
         {
-            var record = existing ?? store.AddForeign(new EndpointRecord
+            var record = existing is not null ? existing with { Foreign = host, Mac = mac } : store.AddForeign(new EndpointRecord
             {
                 ContainerId = request.Key.ContainerId, Ifname = request.Key.Ifname, Netns = request.Netns, Number = 0, Addresses = addresses, Mac = mac, Foreign = host,
             });

@@ -139,7 +139,7 @@ public sealed partial class CniHandler(
     {
         try
         {
-            var asked = Asked(record, request);
+            var asked = Asked(network.Current(record), request);
             if (asked != record)
                 store.Save(record = asked);
             programs.Attach(link);
@@ -191,9 +191,12 @@ public sealed partial class CniHandler(
             differences.Add($"the namespace is {record.Netns}, not {request.Netns}");
         try
         {
+            var link = network.FindHostLink(record);
+            if (link is { } there)
+                record = Follow(record, there);
             differences.AddRange(network.Differences(record));
-            if (network.FindHostLink(record) is { } link)
-                differences.AddRange(programs.Differences(record, link));
+            if (link is { } host)
+                differences.AddRange(programs.Differences(record, host));
         }
         catch (Exception e) when (e is not CniException)
         {
@@ -231,6 +234,9 @@ public sealed partial class CniHandler(
 
         [LoggerMessage(3129, LogLevel.Warning, "{Key}: it cannot be told whether its programs are there, or they cannot be put back: {Cause}")]
         public static partial void NotVerified(ILogger log, EndpointKey key, string cause);
+
+        [LoggerMessage(3120, LogLevel.Error, "the node's routes and neighbours cannot be compared with its pods: {Cause}")]
+        public static partial void NotCompared(ILogger log, string cause);
 
         [LoggerMessage(3126, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
         public static partial void StrayRemoved(ILogger log, string what);

@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>Pods' networking, once the dataplane is open: the node's settings, the predecessor's pods, then requests.</summary>
 public sealed partial class CniService(
-    DataplaneHolder holder, AddressStore store, NodeSetup node, NodeState hostPorts, PodMtu mtu, Sysctl sysctl, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
+    DataplaneHolder holder, AddressStore store, NodeSetup setup, NodeState node, PodMtu mtu, Sysctl sysctl, AgentOptions options, CniMetrics metrics, CniRefusals refusals, SyncStatus status,
     TimeProvider time, ILoggerFactory logs) : BackgroundService
 {
     /// <summary>A new node gets its podCIDR within seconds; kubelet waits minutes for an ADD.</summary>
@@ -27,15 +27,17 @@ public sealed partial class CniService(
     {
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
         var chained = options.CniMode == CniMode.Chained;
-        if (!chained)
-            node.Run(store.Ranges.Select(r => r.Family));
-        if (options.SocketLb == SocketLbMode.Off)
-            node.TranslateOwnPackets();
+        var devices = new PodDevices();
+        var connections = new PodConnections(dataplane.Conntrack.PurgeAddresses, time, logs.CreateLogger<PodConnections>());
+        // The agent before may have been killed with some of them owed.
+        connections.End(store.Rests);
         var network = new PodNetworks(new VethPodNetwork(mtu, sysctl));
-        var programs = new DataplaneEndpointPrograms(dataplane, new AttachmentChoice(options));
+        var programs = new DataplaneEndpointPrograms(dataplane, new AttachmentChoice(options), connections, devices);
         var pending = new PendingDeletes(PendingDelete.DirectoryBeside(options.CniSocket), logs.CreateLogger<PendingDeletes>());
         var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };
-        using var handler = new CniHandler(store, network, programs, hostPorts, pending, limits, logs.CreateLogger<CniHandler>());
+        using var handler = new CniHandler(store, network, programs, node, pending, limits, logs.CreateLogger<CniHandler>());
+        Settings();
+        var repair = new LossRepair(handler, node, devices, Settings, time, logs.CreateLogger<LossRepair>());
         // First, so that pods that are deleted already are not adopted.
         await handler.DeletePendingAsync(stoppingToken);
         new EndpointAdoption(store, network, programs, logs.CreateLogger<EndpointAdoption>()).Run();
@@ -46,7 +48,16 @@ public sealed partial class CniService(
         status.ServingCni();
         if (!chained)
             TellMtu(logs.CreateLogger<CniService>());
-        await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken), VerifyPods(handler, stoppingToken));
+        await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken), VerifyPods(handler, stoppingToken), repair.RunAsync(stoppingToken));
+    }
+
+    /// <summary>Of the node, for its pods: behind another plugin they are that one's affair.</summary>
+    private void Settings()
+    {
+        if (options.CniMode != CniMode.Chained)
+            setup.Run(store.Ranges.Select(r => r.Family));
+        if (options.SocketLb == SocketLbMode.Off)
+            setup.TranslateOwnPackets();
     }
 
     private async Task VerifyPods(CniHandler handler, CancellationToken cancel)
@@ -55,7 +66,10 @@ public sealed partial class CniService(
         try
         {
             while (await timer.WaitForNextTickAsync(cancel))
+            {
+                Settings();
                 await handler.VerifyAsync(cancel);
+            }
         }
         catch (OperationCanceledException)
         {

@@ -18,9 +18,7 @@ public sealed partial class EndpointAdoption(
             {
                 if (record.Ready && !network.NamespaceIsGone(record.Netns) && network.FindHostLink(record) is { } link)
                 {
-                    programs.Attach(link);
-                    programs.Publish(record, link);
-                    network.ConnectHost(record, link);
+                    Adopt(record, link);
                     adopted++;
                 }
                 else
@@ -38,6 +36,19 @@ public sealed partial class EndpointAdoption(
 
         RemoveStrays();
         Log.Done(log, adopted, removed);
+    }
+
+    private void Adopt(EndpointRecord record, HostLink link)
+    {
+        var current = network.Current(record);
+        programs.Attach(link);
+        programs.Publish(current, link);
+        network.ConnectHost(current, link);
+        if (ReferenceEquals(current, record))
+            return;
+        // Its MAC address was changed while no agent was there.
+        store.Save(current);
+        network.ConfigurePod(current);
     }
 
     private void RemoveStrays()

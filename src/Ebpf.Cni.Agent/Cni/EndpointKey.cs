@@ -36,7 +36,7 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
 
     /// <summary>
     /// The alias of the host side: what it is, for people, and the whole digest, by which an interface proves to be ours without a record: its
-    /// name and its MAC address follow from it.
+    /// name follows from it.
     /// </summary>
     /// <param name="pod">namespace/name; may be empty.</param>
     public string Alias(string pod)
@@ -45,8 +45,10 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
         return text.Length <= LongestAlias ? text : text[..LongestAlias];
     }
 
-    /// <summary>An interface of this name, MAC address and alias was made by <see cref="IPodNetwork.CreateLink"/>, for whatever key.</summary>
-    public static bool IsOurs(string name, ReadOnlySpan<byte> mac, string alias)
+    /// <summary>
+    /// An interface of this name and alias was made by <see cref="IPodNetwork.CreateLink"/>, for whatever key. Its MAC address says nothing: udev may have changed it.
+    /// </summary>
+    public static bool IsOurs(string name, string alias)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(alias);
@@ -54,7 +56,7 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
             return false;
         var digest = alias[AliasStart.Length..].Split(' ')[0];
         return digest.Length == DigestDigits && digest.All(char.IsAsciiHexDigitLower)
-            && name == HostPrefix + digest[..HexDigits] && mac.SequenceEqual(MacOf(digest, host: true));
+            && name == HostPrefix + digest[..HexDigits];
     }
 
     public override string ToString() => $"{ContainerId}/{Ifname}";

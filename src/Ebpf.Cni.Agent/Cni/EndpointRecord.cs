@@ -43,6 +43,12 @@ public sealed record EndpointRecord
     /// <summary>MAC address that was asked for (the capability mac), as text; "" for the one that follows from the key.</summary>
     public string Mac { get; init; } = "";
 
+    /// <summary>
+    /// MAC address of the node's side of our own interface, as text, where it is not the one that follows from the key any more: udev or another plugin
+    /// has changed it.
+    /// </summary>
+    public string NodeMac { get; init; } = "";
+
     /// <summary>Rates that were asked for (the capability bandwidth); null without.</summary>
     public Bandwidth? Bandwidth { get; init; }
 
@@ -58,13 +64,21 @@ public sealed record EndpointRecord
 
     /// <summary>Of the host's side, 6 bytes: the pod's gateway.</summary>
     [JsonIgnore]
-    public byte[] HostMac => Foreign is { } foreign && MacAddr.TryParse(foreign.HostMac, out var theirs) ? theirs.ToBytes() : Key.Mac(host: true);
+    public byte[] HostMac => MacAddr.TryParse(NodeMac, out var seen) ? seen.ToBytes() : Foreign is { } foreign && MacAddr.TryParse(foreign.HostMac, out var theirs) ? theirs.ToBytes() : Key.Mac(host: true);
 }
 
-/// <summary>An interface that another plugin made (--cni-mode chained): how its side on the node is known again.</summary>
+/// <summary>An interface that another plugin made (--cni-mode chained), and how its side on the node is known again: by name and number.</summary>
 /// <param name="HostName">Its name; "" where the pod's interface is no veth, and nothing on the node is the pod's alone.</param>
-/// <param name="HostMac">Its MAC address, as text.</param>
-public sealed record ForeignInterface(string HostName, string HostMac);
+/// <param name="HostMac">Its MAC address when it was looked at last, as text; udev may change it at any time.</param>
+public sealed record ForeignInterface(string HostName, string HostMac)
+{
+    /// <summary>Its interface index, never given twice while the node is up; 0 in records of older agents.</summary>
+    public int HostIndex { get; init; }
+
+    /// <summary>The same interface, whatever its MAC address is now.</summary>
+    public bool IsSame(ForeignInterface? other) =>
+        other is not null && HostName == other.HostName && (HostIndex == other.HostIndex || HostIndex == 0 || other.HostIndex == 0);
+}
 
 /// <summary>Addresses that must not be given out yet.</summary>
 public sealed record RestingRecord(string Address, DateTimeOffset Until);

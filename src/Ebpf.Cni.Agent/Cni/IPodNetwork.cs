@@ -30,7 +30,7 @@ public interface IPodNetwork
     /// <summary>The host side, when it is there.</summary>
     HostLink? FindHostLink(EndpointRecord endpoint);
 
-    /// <summary>The pod's side is in the record's namespace, under its name, with its MAC.</summary>
+    /// <summary>The pod's side is in the record's namespace, under its name; ours with its MAC address.</summary>
     bool HasPodSide(EndpointRecord endpoint);
 
     /// <summary>Pod's side: settings, addresses, up, routes, neighbours. Converges.</summary>
@@ -41,6 +41,14 @@ public interface IPodNetwork
 
     /// <summary>Removes the veth by its host name; nothing happens where it is gone. Routes and neighbours go with it.</summary>
     void DeleteLink(EndpointKey key);
+
+    /// <summary>The record with the MAC addresses that the interface has now, which udev and other plugins may have changed; itself where they are the same.</summary>
+    EndpointRecord Current(EndpointRecord endpoint);
+
+    /// <summary>
+    /// Of living pods those whose side on the node is not as <see cref="ConnectHost"/> left it any more, and the first thing that is missing. One look at the node for all.
+    /// </summary>
+    IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints);
 
     /// <summary>What differs from what ADD made, a sentence each.</summary>
     IReadOnlyList<string> Differences(EndpointRecord endpoint);

@@ -8,7 +8,7 @@ using Ebpf.Cni.Kernel.Namespaces;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>Pods' share of the dataplane: pins are named by the host interface, entries by the pod's addresses.</summary>
-public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, AttachmentChoice choice) : IEndpointPrograms
+public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, AttachmentChoice choice, PodConnections connections, PodDevices devices) : IEndpointPrograms
 {
     public void Attach(HostLink link)
     {
@@ -16,25 +16,42 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Attachmen
             dataplane.Pods.Attach(link.Ifindex, link.Name, choice.Links());
     }
 
-    public void Detach(EndpointKey key) => dataplane.Pods.Detach(key.HostInterface);
+    public void Detach(EndpointKey key)
+    {
+        devices.Remove(key);
+        dataplane.Pods.Detach(key.HostInterface);
+    }
 
     public void Publish(EndpointRecord endpoint, HostLink link)
     {
-        if (link.Ifindex > 0)
-            dataplane.Endpoints.Put(Entry(endpoint, link));
+        ArgumentNullException.ThrowIfNull(endpoint);
+        connections.Settle(Addresses(endpoint));
+        if (link.Ifindex == 0)
+            return;
+        devices.Add(endpoint.Key, link.Ifindex);
+        dataplane.Endpoints.Put(Entry(endpoint, link));
     }
 
     public void Withdraw(EndpointRecord endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
+        if (endpoint.Foreign is null)
+        {
+            dataplane.Endpoints.Remove(Addresses(endpoint));
+            connections.End(Addresses(endpoint));
+            return;
+        }
+
         // Another plugin may have given an address to the next pod before this one's DEL came.
-        dataplane.Endpoints.Remove(Addresses(endpoint), endpoint.Foreign is null ? null : endpoint.Number);
+        connections.End([.. Addresses(endpoint).Where(a => dataplane.Endpoints.Remove([a], endpoint.Number) > 0)]);
     }
 
     public void RemoveAllBut(IReadOnlyCollection<EndpointRecord> endpoints)
     {
         var addresses = endpoints.SelectMany(Addresses).ToHashSet();
-        dataplane.Endpoints.Remove(dataplane.Endpoints.List().SelectMany(e => e.Addresses).Where(a => !addresses.Contains(a)));
+        Addr[] gone = [.. dataplane.Endpoints.List().SelectMany(e => e.Addresses).Where(a => !addresses.Contains(a))];
+        dataplane.Endpoints.Remove(gone);
+        connections.End(gone);
         var names = endpoints.Select(e => e.Key.HostInterface).ToHashSet();
         foreach (var name in dataplane.Pods.List())
             if (!names.Contains(name))

@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
@@ -5,6 +7,13 @@ namespace Ebpf.Cni.Agent.Node;
 /// </summary>
 internal static class HostSideSettings
 {
+    /// <summary>Or this kernel has no such setting.</summary>
+    public static bool Forwards(Sysctl sysctl, string name, AddressFamily family)
+    {
+        var setting = $"{(family == AddressFamily.InterNetwork ? "ipv4" : "ipv6")}/conf/{name}/forwarding";
+        return !sysctl.Has(setting) || sysctl.Is(setting, "1");
+    }
+
     /// <param name="sysctl">Where settings are written.</param>
     /// <param name="name">The device.</param>
     /// <param name="v4">The pod has an IPv4 address.</param>

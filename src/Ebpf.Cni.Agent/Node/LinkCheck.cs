@@ -24,6 +24,44 @@ internal static class LinkCheck
         }
     }
 
+    /// <summary>
+    /// Of living pods those whose side on the node has lost what ADD made there, with what it is; of interfaces of other plugins, those whose MAC address is another. One look
+    /// at the node for all of them.
+    /// </summary>
+    public static IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(
+        RouteNetlink netlink, Sysctl sysctl, IReadOnlyCollection<EndpointRecord> endpoints)
+    {
+        var links = netlink.Links().ToDictionary(l => l.Name);
+        var routes = netlink.Routes(PodWiring.RouteProtocol).Select(r => (r.Ifindex, r.Destination)).ToHashSet();
+        var neighbours = netlink.Neighbours().Where(n => n.Permanent).ToLookup(n => (n.Ifindex, n.Address));
+        var found = new List<(EndpointRecord, string)>();
+        foreach (var endpoint in endpoints)
+            if (links.TryGetValue(endpoint.Foreign?.HostName ?? endpoint.Key.HostInterface, out var link) && Lost(endpoint, link) is { } lost)
+                found.Add((endpoint, lost));
+        return found;
+
+        string? Lost(EndpointRecord endpoint, LinkInfo link)
+        {
+            if (!Same(link.Mac, endpoint.HostMac))
+                return $"{link.Name} has another MAC address";
+            if (endpoint.Foreign is not null)
+                return null;
+            if (!link.Up)
+                return $"{link.Name} is down";
+            foreach (var address in VethPodNetwork.Addresses(endpoint))
+            {
+                if (!routes.Contains((link.Index, VethPodNetwork.HostRoute(address, link.Index).Destination)))
+                    return $"the node has no route to {address} through {link.Name}";
+                if (!neighbours[(link.Index, address)].Any(n => Same(n.Mac, endpoint.PodMac)))
+                    return $"the node has no neighbour entry for {address} on {link.Name}";
+                if (!HostSideSettings.Forwards(sysctl, link.Name, address.AddressFamily))
+                    return $"{link.Name} does not forward";
+            }
+
+            return null;
+        }
+    }
+
     public static void PodSide(RouteNetlink netlink, EndpointRecord endpoint, List<string> differences)
     {
         var name = endpoint.Ifname;

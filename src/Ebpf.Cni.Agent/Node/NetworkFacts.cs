@@ -12,6 +12,9 @@ namespace Ebpf.Cni.Agent.Node;
 /// <param name="DefaultRoutes">Of the main table, the preferred first; one with several next hops once for each of its devices.</param>
 public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
 {
+    /// <summary>Devices by which networks are reached that are no default routes: by index, sorted; of the main table, without our own routes.</summary>
+    public ImmutableArray<int> RoutedDevices { get; init; } = [];
+
     /// <summary>The index of the tunnel's device, which is ours too; 0 if it is not there or switched off.</summary>
     public int TunnelDevice { get; init; }
 
@@ -24,16 +27,17 @@ public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray
         var all = netlink.Links();
         var links = all.Where(l => !IsPods(l) && !IsTunnel(l)).ToImmutableArray();
         var known = links.Select(l => l.Index).ToHashSet();
+        var routes = netlink.Routes().Where(r => r.Type == RouteType.Unicast).ToList();
         return new NetworkFacts(
             links,
             [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)],
             [
-                .. netlink.Routes()
-                    .Where(r => r.Destination.PrefixLength == 0 && r.Type == RouteType.Unicast)
+                .. routes.Where(r => r.Destination.PrefixLength == 0)
                     .OrderBy(r => r.Metric ?? 0)
                     .SelectMany(r => netlink.Interfaces(r).Where(known.Contains).Select(i => r with { Ifindex = i, Spread = null })),
             ])
         {
+            RoutedDevices = [.. routes.Where(IsToANetwork).SelectMany(netlink.Interfaces).Where(known.Contains).Distinct().Order()],
             TunnelDevice = all.FirstOrDefault(l => IsTunnel(l) && l.Up)?.Index ?? 0,
         };
     }
@@ -41,11 +45,17 @@ public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray
     /// <summary>By content, as far as it decides anything.</summary>
     public bool Equals(NetworkFacts? other) =>
         other is not null && Links.Select(Identity).SequenceEqual(other.Links.Select(Identity)) && Addresses.SequenceEqual(other.Addresses)
-        && DefaultRoutes.SequenceEqual(other.DefaultRoutes) && TunnelDevice == other.TunnelDevice;
+        && DefaultRoutes.SequenceEqual(other.DefaultRoutes) && RoutedDevices.SequenceEqual(other.RoutedDevices) && TunnelDevice == other.TunnelDevice;
 
     public override int GetHashCode() => HashCode.Combine(Links.Length, Addresses.Length, DefaultRoutes.Length);
 
-    private static (int, string, bool, int, string, int) Identity(LinkInfo link) => (link.Index, link.Name, link.Up, link.Master, link.Kind, link.Mtu);
+    private static (int, string, bool, int, string, int, int?) Identity(LinkInfo link) =>
+        (link.Index, link.Name, link.Up, link.Master, link.Kind, link.Mtu, link.PeerNamespaceId);
+
+    /// <summary>A single address is a pod's or a peer's; every device has fe80::/64.</summary>
+    private static bool IsToANetwork(KernelRoute route) =>
+        route.Destination.PrefixLength is > 0 and var length && length < route.Destination.BaseAddress.GetAddressBytes().Length * 8
+        && !route.Destination.BaseAddress.IsIPv6LinkLocal && route.Protocol != PodWiring.RouteProtocol;
 
     private static bool IsPods(LinkInfo link) => link.Name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal);
 

@@ -33,6 +33,8 @@ internal static class NodeAddressing
             Uplinks = [.. uplinks.Select(u => u with { V4 = u.V4 ?? v4, V6 = u.V6 ?? v6 })],
             Addresses = all,
             Unfit = choice.Unfit,
+            Main = [.. choice.Devices.Select(l => l.Index).Where(i => !choice.Beside.Contains(i))],
+            InternalDevices = [.. own.Where(a => known.Contains(a.Address)).Select(a => a.Ifindex).Distinct().Order()],
             Memory = choice.Memory,
             // kube-proxy's --nodeport-addresses: ranges choose among the node's own addresses, and never add one.
             NodePortAddresses = options.NodePortAddresses.IsEmpty
@@ -42,7 +44,7 @@ internal static class NodeAddressing
 
         Addr? NodeAddress(AddressFamily family) => primary.Find(a => a.AddressFamily == family) is { } known
             ? Addr.From(known)
-            : uplinks.Select(u => family == AddressFamily.InterNetwork ? u.V4 : u.V6).FirstOrDefault(a => a is not null);
+            : uplinks.Where(u => !choice.Beside.Contains(u.Ifindex)).Select(u => family == AddressFamily.InterNetwork ? u.V4 : u.V6).FirstOrDefault(a => a is not null);
 
         // The address that a device's masqueraded traffic has: the one that the kernel itself would most likely take, and the same as long as it lasts.
         Addr? Choose(int ifindex, AddressFamily family)

@@ -12,6 +12,12 @@ public sealed record NodeNetwork(Addr? V4, Addr? V6)
     /// <summary>By interface index.</summary>
     public ImmutableArray<UplinkDevice> Uplinks { get; init; } = [];
 
+    /// <summary>Indices of the uplinks by which the node itself is reached; the others lead to networks beside.</summary>
+    public ImmutableArray<int> Main { get; init; } = [];
+
+    /// <summary>Indices of the devices that carry InternalIPs, uplinks or not.</summary>
+    public ImmutableArray<int> InternalDevices { get; init; } = [];
+
     /// <summary>Where NodePorts are served, sorted.</summary>
     public ImmutableArray<Addr> NodePortAddresses { get; init; } = [];
 
@@ -26,7 +32,7 @@ public sealed record NodeNetwork(Addr? V4, Addr? V6)
 
     public bool Equals(NodeNetwork? other) =>
         other is not null && V4 == other.V4 && V6 == other.V6 && Uplinks.SequenceEqual(other.Uplinks)
-        && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses) && Unfit.SequenceEqual(other.Unfit);
+        && Main.SequenceEqual(other.Main) && InternalDevices.SequenceEqual(other.InternalDevices) && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses) && Unfit.SequenceEqual(other.Unfit);
 
     public override int GetHashCode() => HashCode.Combine(V4, V6, Uplinks.Length, NodePortAddresses.Length, Addresses.Length);
 }

@@ -21,6 +21,9 @@ public sealed record NodeView(NodeContext Context, NodeNetwork Network, Immutabl
     /// <summary>What fits through every uplink.</summary>
     public int UplinkMtu { get; init; } = Node.UplinkMtu.Default;
 
+    /// <summary>What the kernel said, without what another proxy has left.</summary>
+    public NetworkFacts Facts { get; init; } = NetworkFacts.None;
+
     /// <summary>The index of the tunnel's device as it was seen last; 0 without one.</summary>
     public int TunnelDevice { get; init; }
 }
@@ -32,6 +35,8 @@ public sealed record NodeView(NodeContext Context, NodeNetwork Network, Immutabl
 public sealed class NodeState : IHostPorts
 {
     public const string UplinkUnfit = nameof(UplinkUnfit);
+    public const string UplinkDoubtful = nameof(UplinkDoubtful);
+    public const string ProxyDevice = nameof(ProxyDevice);
 
     private readonly Lock _lock = new();
     private readonly AddressStore _endpoints;
@@ -45,7 +50,9 @@ public sealed class NodeState : IHostPorts
     private ImmutableArray<string> _internalIPs = [];
     private ImmutableArray<CompileIssue> _portIssues = [];
     private long _version = 1;
+    private ImmutableArray<NodeServer> _servers = [];
     private bool _applying;
+    private bool _lost;
 
     public NodeState(AddressStore endpoints, AgentOptions options, TimeProvider time)
     {
@@ -87,6 +94,27 @@ public sealed class NodeState : IHostPorts
         _known.TrySetResult();
     }
 
+    /// <summary>Somebody has taken away what this agent made on the node; it is to be looked at again, without waiting for another reason. Thread-safe.</summary>
+    public void Lost()
+    {
+        lock (_lock)
+        {
+            _lost = true;
+            _changed.TrySetResult();
+        }
+    }
+
+    /// <summary>Whether <see cref="Lost"/> was called since this was asked last. For the sync loop alone.</summary>
+    public bool TakeLoss()
+    {
+        lock (_lock)
+        {
+            var lost = _lost;
+            _lost = false;
+            return lost;
+        }
+    }
+
     /// <summary>Where NodePorts were served at the last <see cref="View"/>, besides loopback. Thread-safe.</summary>
     public IReadOnlySet<IPAddress> NodePortAddresses
     {
@@ -112,27 +140,31 @@ public sealed class NodeState : IHostPorts
     public NodeView View(NodeSnapshot? self)
     {
         NetworkFacts facts;
+        ImmutableArray<NodeServer> servers;
         long version;
         lock (_lock)
         {
             if (_changed.Task.IsCompleted)
                 _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            (facts, version) = (_facts, _version);
+            (facts, version, servers) = (_facts, _version, _servers);
         }
 
         // The version is older than what is read here: at worst something is applied that nobody waits for.
         // A Node object that is gone for a moment, or has lost its addresses, does not take the node's uplinks along.
         if (self is { InternalIPs.IsDefaultOrEmpty: false })
             _internalIPs = self.InternalIPs;
+        (facts, var leftovers) = ProxyLeftover.Split(facts);
         var network = NodeAddressing.Of(facts, _internalIPs, _options, _view?.Network.Memory ?? UplinkMemory.None);
         var ports = _view?.Context.HostPorts ?? [];
         if (_view?.HostPortsVersion != version)
             (ports, _portIssues) = HostPortTable.Of(_endpoints.All);
-        var context = Context(network, ports, Routing(facts, network));
+        var context = Context(network, ports, Routing(facts, network)) with { NodeServers = [.. servers.Where(s => network.Addresses.Contains(s.Addr))] };
         var view = new NodeView(
-            _view is { } before && before.Context.Equals(context) ? before.Context : context, network, [.. _portIssues, .. UnfitIssues(network, self)], version)
+            _view is { } before && before.Context.Equals(context) ? before.Context : context, network,
+            [.. _portIssues, .. UnfitIssues(network, self), .. leftovers.Select(l => OfThisNode(self, ProxyDevice, $"{l.Message}."))], version)
         {
-            UplinkMtu = Node.UplinkMtu.Of(facts, network.Uplinks.Select(u => u.Ifindex)),
+            UplinkMtu = Node.UplinkMtu.Of(facts, network.Main.Union(network.InternalDevices)),
+            Facts = facts,
             TunnelDevice = facts.TunnelDevice,
         };
         lock (_lock)
@@ -177,14 +209,31 @@ public sealed class NodeState : IHostPorts
         }
     }
 
-    private IEnumerable<CompileIssue> UnfitIssues(NodeNetwork network, NodeSnapshot? self) => network.Unfit.Select(u => new CompileIssue(
-        "Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", UplinkUnfit, $"{u.Name} {u.Cause} (--uplinks chooses others)."));
+    /// <summary>Sockets of the node that are bound to exactly these addresses and ports; those count whose address the node has. Thread-safe.</summary>
+    /// <param name="servers">Sorted.</param>
+    public void SetServers(ImmutableArray<NodeServer> servers)
+    {
+        lock (_lock)
+        {
+            if (_servers.SequenceEqual(servers))
+                return;
+            _servers = servers;
+            _changed.TrySetResult();
+        }
+    }
+
+    private IEnumerable<CompileIssue> UnfitIssues(NodeNetwork network, NodeSnapshot? self) => network.Unfit.Select(u => OfThisNode(
+        self, u.Doubtful ? UplinkDoubtful : UplinkUnfit,
+        u.Doubtful ? $"{u.Name} {u.Cause} (--uplinks names all that are to be used)." : $"{u.Name} {u.Cause} (--uplinks chooses others)."));
+
+    private CompileIssue OfThisNode(NodeSnapshot? self, string reason, string message) => new("Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", reason, message);
 
     private RoutingContext Routing(NetworkFacts facts, NodeNetwork network) => new()
     {
         Mode = _options.EffectiveRouting,
         Underlay = _options.TunnelUnderlay,
-        OnLink = OnLinkNetworks.Of(facts, network.Uplinks.Select(u => u.Ifindex)),
+        TunnelPort = _options.TunnelPort,
+        OnLink = OnLinkNetworks.Of(facts, network.Main),
         InternalIPs = [.. _internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().Select(Addr.From)],
     };
 

@@ -38,6 +38,10 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
     /// <summary>Finds ours alone: no other plugin's interface has such a name.</summary>
     public void DeleteLink(EndpointKey key) => own.DeleteLink(key);
 
+    public EndpointRecord Current(EndpointRecord endpoint) => IsOwn(endpoint) ? own.Current(endpoint) : ForeignLinks.Current(endpoint);
+
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => own.Disconnected(endpoints);
+
     public IReadOnlyList<string> Differences(EndpointRecord endpoint)
     {
         if (IsOwn(endpoint))

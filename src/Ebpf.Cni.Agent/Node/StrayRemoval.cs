@@ -5,7 +5,7 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
-/// Finds and removes what is ours on the node and belongs to no endpoint. An interface is ours when its name, its MAC address and its alias
+/// Finds and removes what is ours on the node and belongs to no endpoint. An interface is ours when its name and its alias
 /// agree: a name alone is anybody's. Routes and neighbours are looked at on the interfaces of endpoints only; those of others went with theirs.
 /// </summary>
 internal static class StrayRemoval
@@ -20,7 +20,7 @@ internal static class StrayRemoval
         {
             if (owners.TryGetValue(link.Name, out var owner))
                 kept.Add(link.Index, owner);
-            else if (EndpointKey.IsOurs(link.Name, link.Mac, link.Alias) && Gone(() => netlink.DeleteLink(link.Index)))
+            else if (EndpointKey.IsOurs(link.Name, link.Alias) && Gone(() => netlink.DeleteLink(link.Index)))
                 removed.Add($"the interface {link.Name} ({link.Alias})");
         }
 

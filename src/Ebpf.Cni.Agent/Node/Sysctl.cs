@@ -16,6 +16,23 @@ public sealed class Sysctl(string root)
     /// <summary>The setting is there and has this value.</summary>
     public bool Is(string name, string value) => Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
 
+    public string Read(string name) => File.ReadAllText(PathOf(name)).Trim();
+
+    /// <summary>Writes a list without a look. The kernel takes no more than a page at once, and what is written behind the beginning is added to it.</summary>
+    public void WriteList(string name, string list)
+    {
+        const int page = 4000;
+        using var file = new FileStream(PathOf(name), FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        do
+        {
+            var end = list.Length <= page ? list.Length : list.LastIndexOf(',', page);
+            // An empty write would change nothing; a newline empties the list.
+            file.Write(System.Text.Encoding.ASCII.GetBytes(list[..end] + "\n"));
+            list = end < list.Length ? list[(end + 1)..] : "";
+        }
+        while (list.Length > 0);
+    }
+
     /// <summary>Sets a value where it is another; true if it was. A setting that this kernel does not have is left alone.</summary>
     /// <param name="name">With slashes, since interface names may have dots: ipv4/ip_forward.</param>
     /// <param name="value">As it reads back.</param>

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Namespaces;
@@ -57,9 +58,26 @@ public sealed class VethPodNetwork(PodMtu mtu, Sysctl sysctl) : IPodNetwork
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         using var netlink = RouteNetlink.Open();
-        return netlink.FindLink(endpoint.Key.HostInterface) is { } link && link.Mac.AsSpan().SequenceEqual(endpoint.HostMac)
+        // By what we wrote on it, not by its MAC address, which udev may have changed: that would be no reason to take a living pod for dead.
+        return netlink.FindLink(endpoint.Key.HostInterface) is { } link
+            && (EndpointKey.IsOurs(link.Name, link.Alias) || link.Mac.AsSpan().SequenceEqual(endpoint.HostMac))
             ? new HostLink(link.Index, link.Name)
             : null;
+    }
+
+    public EndpointRecord Current(EndpointRecord endpoint)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        using var netlink = RouteNetlink.Open();
+        if (netlink.FindLink(endpoint.Key.HostInterface) is not { Mac.Length: 6 } link || link.Mac.AsSpan().SequenceEqual(endpoint.HostMac))
+            return endpoint;
+        return endpoint with { NodeMac = MacAddr.FromBytes(link.Mac).ToString() };
+    }
+
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints)
+    {
+        using var netlink = RouteNetlink.Open();
+        return LinkCheck.Disconnected(netlink, sysctl, endpoints);
     }
 
     public bool HasPodSide(EndpointRecord endpoint)

@@ -57,6 +57,8 @@ public sealed partial class ClusterSync(
                 verifyAt = After(options.VerifyPeriod);
             }
 
+            if (node.TakeLoss())
+                nodeApply.Lost();
             retryAt = Apply(dataplane) is { } delay ? After(delay) : long.MaxValue;
             await SleepAsync(Task.WhenAny(change, node.Changed), Math.Min(retryAt, verifyAt), stoppingToken);
         }

@@ -34,6 +34,7 @@ public sealed partial class NodeApply(
     HealthCheckPorts healthChecks, SnapshotStore store, PodMtu mtu, PeerReport peers, AgentOptions options, ILogger<NodeApply> log)
 {
     private readonly TunnelApply _tunnel = new(options);
+    private readonly UnderlayMtu _underlay = new();
     private ImmutableArray<DesiredPrefix> _prefixes;
     private NodeNetwork? _applied;
 
@@ -44,6 +45,9 @@ public sealed partial class NodeApply(
         _tunnel.Verify();
     }
 
+    /// <summary>What is on the node may have been taken away; the next apply looks. (Routes are compared by each.)</summary>
+    public void Lost() => _tunnel.Lost();
+
     /// <summary>What packets of services need on their way.</summary>
     public NodeApplyResult BeforeServices(NodeDataplane dataplane, NodeView view, DesiredState desired)
     {
@@ -51,7 +55,13 @@ public sealed partial class NodeApply(
         ArgumentNullException.ThrowIfNull(view);
         ArgumentNullException.ThrowIfNull(desired);
         var parts = new Parts(this);
-        var fitting = mtu.Set(view.UplinkMtu, Encapsulation.Bytes(view.Context.Routing, desired));
+        var outer = view.UplinkMtu;
+        parts.Do("tunnel", "TunnelFailed", "asking by which devices the tunnels leave", () =>
+        {
+            outer = Math.Min(outer, _underlay.Of(view.Facts, desired.Prefixes) ?? outer);
+            return (0, []);
+        });
+        var fitting = mtu.Set(outer, Encapsulation.Bytes(view.Context.Routing, desired));
         parts.Do("tunnel", "TunnelFailed", "making the tunnel's device", () => (_tunnel.Ensure(dataplane, view, desired, fitting), []));
         Destinations(parts, dataplane, PrefixTransition.Between(_prefixes, desired.Prefixes));
         if (!view.Network.Equals(_applied))

@@ -23,6 +23,9 @@ internal sealed class TunnelApply(AgentOptions options)
     /// <summary>The next apply does not rely on what the last one left.</summary>
     public void Verify() => (_made, _verified) = (null, true);
 
+    /// <summary>The device may have lost its address or a setting: the next apply makes it again.</summary>
+    public void Lost() => _made = null;
+
     /// <summary>Before anything leads into it.</summary>
     /// <param name="dataplane">Of this node.</param>
     /// <param name="view">With the device as it was seen last; what another has deleted or changed is made again.</param>

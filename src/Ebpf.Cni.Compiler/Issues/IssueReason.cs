@@ -108,6 +108,11 @@ public static class IssueReason
     /// <summary>An endpoint's address is loopback, link-local, multicast or unspecified; it is left out.</summary>
     public const string EndpointAddressNotAllowed = nameof(EndpointAddressNotAllowed);
 
+    /// <summary>
+    /// An endpoint that is no pod's has the UDP port of the nodes' tunnels: a node would take what a client sends there for a tunnel's packet. It is left out.
+    /// </summary>
+    public const string EndpointIsTunnelPort = nameof(EndpointIsTunnelPort);
+
     /// <summary>A node's podCIDR is not a usable range; no route leads to it.</summary>
     public const string PodCidrInvalid = nameof(PodCidrInvalid);
 

@@ -46,7 +46,7 @@ public enum SegmentVariant : byte
     LocalIPv4 = 2,
     LocalIPv6 = 3,
 
-    /// <summary>Always empty: markers that are frontends only in form (a cluster IP's other ports, the bind hook's NodePorts).</summary>
+    /// <summary>Always empty: markers that are frontends only in form (a cluster IP's other ports, the bind hook's NodePorts, what is left to a server of the node).</summary>
     None = 4,
 }
 

@@ -9,14 +9,16 @@ using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Prefixes;
 
-/// <summary>Prefixes, valid as long as the nodes and the context are the same.</summary>
-internal sealed record CompiledPrefixes(ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredPrefix> Prefixes);
+/// <summary>Prefixes, valid as long as the nodes, the context and the cluster IPs on the node are the same.</summary>
+internal sealed record CompiledPrefixes(
+    ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<Addr> ClusterIPs, ImmutableArray<DesiredPrefix> Prefixes);
 
 /// <summary>
 /// What destinations are: the cluster's pods and nodes, and what the configuration exempts from masquerading. Malformed ranges and addresses are
 /// the routes' issues (<see cref="RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
 /// What is reached through a tunnel says so: pods' ranges, and the addresses of nodes whose pods are, since a pod's packet to a node
-/// and the answer must not meet a network that knows no pods.
+/// and the answer must not meet a network that knows no pods. What is this node's own, its pods' ranges and its addresses, is marked; no tunnel leads to it,
+/// whoever else claims it.
 /// </summary>
 internal static class PrefixCompiler
 {
@@ -29,6 +31,13 @@ internal static class PrefixCompiler
             this[range] = (known.Flags | flags, known.Tunnel ?? tunnel);
         }
 
+        /// <summary>Of this node: what others say about a tunnel to it does not count.</summary>
+        public void AddOwn(Addr address)
+        {
+            var range = AddressRange.Host(address);
+            this[range] = (this.GetValueOrDefault(range).Flags | IpcacheFlags.Node | IpcacheFlags.Local, null);
+        }
+
         public void Add(PodCidr range, IpcacheFlags flags, Addr? tunnel)
         {
             var pieces = new List<AddressRange>();
@@ -38,14 +47,17 @@ internal static class PrefixCompiler
         }
     }
 
-    public static CompiledPrefixes Compile(CompiledRoutes routes, NodeContext context)
+    /// <param name="routes">Of the same nodes.</param>
+    /// <param name="context">This node.</param>
+    /// <param name="clusterIPs">Addresses of this node that are cluster IPs: they are services', not the node's.</param>
+    public static CompiledPrefixes Compile(CompiledRoutes routes, NodeContext context, ImmutableArray<Addr> clusterIPs)
     {
         var found = new Found();
         foreach (var node in routes.Nodes.Values)
         {
             foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
                 if (PodCidr.TryParse(text, out var cidr) && AddrClass.Special(cidr.Network) is null && context.Serves(cidr.IsIPv4))
-                    found.Add(cidr, IpcacheFlags.Pod, Tunnel(cidr, routes.Ranges));
+                    found.Add(cidr, node.Name == context.NodeName ? IpcacheFlags.Pod | IpcacheFlags.Local : IpcacheFlags.Pod, Tunnel(cidr, routes.Ranges));
             // Not the ExternalIPs: behind a cloud's gateway nobody would take a pod's address for a sender.
             foreach (var text in node.InternalIPs.IsDefault ? [] : node.InternalIPs)
                 if (AddrText.TryParse(text, out var address) && AddrClass.Special(address) is null && context.Serves(address.IsIPv4))
@@ -54,7 +66,10 @@ internal static class PrefixCompiler
         foreach (var exempt in context.MasqueradeExempt.IsDefault ? [] : context.MasqueradeExempt)
             if (Range(exempt) is { } range && context.Serves(range.IsIPv4))
                 found.Add(range, IpcacheFlags.Exempt, Tunnel(range, routes.Ranges));
-        return new CompiledPrefixes(routes.Nodes, [.. found.Select(f => new DesiredPrefix(f.Key.Addr, f.Key.Length, f.Value.Flags, f.Value.Tunnel))]);
+        foreach (var own in context.NodeAddresses.IsDefault ? [] : context.NodeAddresses)
+            if (AddrClass.Special(own) is null && context.Serves(own.IsIPv4) && !clusterIPs.Contains(own))
+                found.AddOwn(own);
+        return new CompiledPrefixes(routes.Nodes, clusterIPs, [.. found.Select(f => new DesiredPrefix(f.Key.Addr, f.Key.Length, f.Value.Flags, f.Value.Tunnel))]);
     }
 
     /// <summary>

@@ -36,6 +36,9 @@ public sealed record RoutingContext
 
     public TunnelUnderlay Underlay { get; init; }
 
+    /// <summary>UDP port of the tunnel; 0: unknown. No endpoint outside the cluster's pods may have it.</summary>
+    public ushort TunnelPort { get; init; }
+
     /// <summary>
     /// Networks whose addresses this node reaches without a router, sorted: those of its addresses on uplinks that have a layer 2. An address
     /// with a full prefix (clouds do that) has no such network.
@@ -47,7 +50,7 @@ public sealed record RoutingContext
 
     public bool Equals(RoutingContext? other) =>
         ReferenceEquals(this, other)
-        || (other is not null && Mode == other.Mode && Underlay == other.Underlay && OnLink.AsSpan().SequenceEqual(other.OnLink.AsSpan())
+        || (other is not null && Mode == other.Mode && Underlay == other.Underlay && TunnelPort == other.TunnelPort && OnLink.AsSpan().SequenceEqual(other.OnLink.AsSpan())
             && InternalIPs.AsSpan().SequenceEqual(other.InternalIPs.AsSpan()));
 
     public override int GetHashCode() => HashCode.Combine(Mode, Underlay, OnLink.AsSpan().Length, InternalIPs.AsSpan().Length);

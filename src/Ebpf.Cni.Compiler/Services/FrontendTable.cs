@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
@@ -16,6 +17,11 @@ internal readonly record struct FrontendClaim(ulong High, ulong Low, uint Rest, 
     }
 
     public ref readonly CompiledFrontend Frontend => ref Port.Frontends[Index];
+
+    /// <summary>Of a cluster IP: the first of the claims at its address.</summary>
+    public bool IsMarker => Rest == 0 && Frontend.Kind == FrontendKind.ClusterIP;
+
+    public bool SameAddress(in FrontendClaim other) => High == other.High && Low == other.Low;
 
     /// <summary>The same address, port and protocol, for whomever.</summary>
     public bool SameTarget(in FrontendClaim other) => High == other.High && Low == other.Low && Rest >> 8 == other.Rest >> 8;
@@ -96,13 +102,48 @@ internal static class FrontendTable
         return true;
     }
 
-    /// <summary>The claims that hold, in order; <paramref name="claims"/> itself when all do.</summary>
+    /// <summary>Those of the node's addresses that are cluster IPs of services as well, in order.</summary>
+    public static ImmutableArray<Addr> ClusterIPs(FrontendClaim[] claims, ImmutableArray<Addr> nodeAddresses)
+    {
+        if (nodeAddresses.IsDefaultOrEmpty)
+            return [];
+        var found = ImmutableArray.CreateBuilder<Addr>();
+        foreach (var address in nodeAddresses)
+        {
+            var (low, high) = (0, claims.Length);
+            while (low < high)
+            {
+                var middle = (low + high) / 2;
+                if (claims[middle].Frontend.Key.Addr.CompareTo(address) < 0)
+                    low = middle + 1;
+                else
+                    high = middle;
+            }
+            if (low < claims.Length && claims[low].Frontend.Key.Addr == address && claims[low].IsMarker)
+                found.Add(address);
+        }
+        return found.DrainToImmutable();
+    }
+
+    /// <summary>
+    /// The claims that hold, in order; <paramref name="claims"/> itself when all do. At a cluster IP the node itself has nothing, even where one of its devices carries
+    /// the address: NodePorts and hostPorts are not served there. Only of a hostPort that asked for that very address this is told.
+    /// </summary>
     public static FrontendClaim[] Resolve(FrontendClaim[] claims, List<CompileIssue> issues)
     {
         List<FrontendClaim>? held = null;
         var conflicts = new Dictionary<(string Kind, ObjectName Name), IssueCollector>();
-        for (int i = 1, winner = 0; i < claims.Length; i++)
+        for (int i = 1, winner = 0, address = 0; i < claims.Length; i++)
         {
+            if (!claims[i].SameAddress(claims[address]))
+                address = i;
+            if (claims[address].IsMarker && claims[i].Frontend.Kind is FrontendKind.NodePort or FrontendKind.HostPort)
+            {
+                held ??= [.. claims.AsSpan(0, i)];
+                if (HostPortCompiler.AskedFor(claims[i].Port.Name.Port, claims[i].Frontend.Key.Addr))
+                    Report(conflicts, claims[i], claims[address]);
+                continue;
+            }
             if (!claims[i].SameTarget(claims[winner]))
                 winner = i;
             if (claims[i].Port == claims[winner].Port)

@@ -23,6 +23,10 @@ internal static class HostPortCompiler
     private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
     private static readonly Addr AnyIPv4 = Addr.FromBytes([0, 0, 0, 0]);
 
+    /// <summary>The pod named this address; a hostPort without hostIP is everywhere.</summary>
+    public static bool AskedFor(string portName, Addr address) =>
+        portName.StartsWith($"{Prefix}{(address.IsIPv4 ? $"{address}" : $"[{address}]")}:", StringComparison.Ordinal);
+
     public static bool IsReserved(string portName) => portName.StartsWith(Prefix, StringComparison.Ordinal);
 
     public static CompiledHostPorts Compile(NodeContext node)

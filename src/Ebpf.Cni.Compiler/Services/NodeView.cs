@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
+using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Routes;
 
@@ -13,9 +15,14 @@ internal sealed class NodeView
     private readonly Addr[] _nodePortIPv6;
     private readonly Addr? _ownIPv4;
     private readonly Addr? _ownIPv6;
+    private readonly ushort _tunnelPort;
+    private readonly ImmutableSortedDictionary<string, NodeSnapshot> _nodes;
+    private PodCidr[]? _podRanges;
 
     public NodeView(NodeContext context, ClusterSnapshot cluster)
     {
+        _tunnelPort = context.Routing is { Mode: RoutingMode.Auto or RoutingMode.Tunnel, TunnelPort: var port } ? port : (ushort)0;
+        _nodes = cluster.Nodes;
         // What only prefixes, routes and hostPorts depend on must not make services be compiled again.
         Context = context with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [], Routing = Anywhere };
         var node = cluster.Nodes.GetValueOrDefault(context.NodeName);
@@ -45,8 +52,31 @@ internal sealed class NodeView
 
     public bool Serves(bool ipv4) => Context.Serves(ipv4);
 
+    /// <summary>The node itself has a server there.</summary>
+    public bool HasServer(in SvcKey key) => !Context.NodeServers.IsDefaultOrEmpty
+        && Context.NodeServers.BinarySearch(new NodeServer(key.Addr, key.Port.Host, key.Proto)) >= 0;
+
+    /// <summary>
+    /// What is sent there could be taken for a tunnel's by a node: its port is the tunnel's, and it is no pod's. Services are not compiled again for each node that comes,
+    /// unless one has such an endpoint.
+    /// </summary>
+    public bool MayBeTunnel(Addr address, U16Be port, IpProtocol protocol)
+    {
+        if (_tunnelPort == 0 || protocol != IpProtocol.Udp || port.Host != _tunnelPort)
+            return false;
+        _podRanges ??= ReadPodRanges();
+        return !Array.Exists(_podRanges, r => r.Contains(address));
+    }
+
     public bool IsSame(NodeView? other) =>
-        other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6;
+        other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6
+        && _tunnelPort == other._tunnelPort && (other._podRanges is null || ReferenceEquals(_nodes, other._nodes) || other._podRanges.AsSpan().SequenceEqual(_podRanges ??= ReadPodRanges()));
+
+    private PodCidr[] ReadPodRanges() =>
+    [
+        .. _nodes.Values.SelectMany(n => n.PodCidrs.IsDefault ? [] : n.PodCidrs)
+            .Select(t => PodCidr.TryParse(t, out var range) && AddrClass.Special(range.Network) is null ? range : (PodCidr?)null).OfType<PodCidr>().Distinct().Order(),
+    ];
 
     private static Addr[] Usable(NodeContext context, bool ipv4) => context.NodePortAddresses.IsDefault
         ? []

@@ -1,5 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
+using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Services;
@@ -14,7 +15,7 @@ internal sealed record ServiceTraits(
 /// traffic as if it had left and come back (the short cut in nftables/proxier.go). What comes from outside meets the same entry; only
 /// externalTrafficPolicy Local gives it one of its own.
 /// </summary>
-internal sealed class PortCompiler(ServicePort port, ServiceTraits service, NodeView node)
+internal sealed class PortCompiler(ServicePort port, ServiceTraits service, NodeView node, IssueCollector issues)
 {
     private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
 
@@ -36,10 +37,7 @@ internal sealed class PortCompiler(ServicePort port, ServiceTraits service, Node
     private void AddFamily(Addr clusterIP, in EndpointChoice endpoints)
     {
         var ipv4 = clusterIP.IsIPv4;
-        var internally = service.InternalLocal ? AddLocal(ipv4, endpoints) : AddCluster(ipv4, endpoints);
-        var empty = service.InternalLocal ? DropIfEmpty(internally, endpoints) : SvcFlags.None;
-        Add(clusterIP, port.Port, Scope.Internal, FrontendKind.ClusterIP, internally.Variant, empty);
-
+        AddClusterIP(clusterIP, endpoints);
         var filtered = service.SourceRanges.Of(ipv4).Length > 0 ? SvcFlags.SourceRanges : SvcFlags.None;
         foreach (var address in service.Addresses.LoadBalancers)
             if (address.IsIPv4 == ipv4)
@@ -53,6 +51,19 @@ internal sealed class PortCompiler(ServicePort port, ServiceTraits service, Node
             AddExternal(address, port.NodePort, FrontendKind.NodePort, SvcFlags.None, endpoints);
         if (ipv4 && node.Context.LocalhostNodePorts)
             Add(Loopback, port.NodePort, Scope.Internal, FrontendKind.NodePort, AddCluster(ipv4, endpoints).Variant, SvcFlags.None);
+    }
+
+    private void AddClusterIP(Addr clusterIP, in EndpointChoice endpoints)
+    {
+        if (node.HasServer(new SvcKey(clusterIP, port.Port, port.Name.Protocol, Scope.Internal)))
+        {
+            _frontends.Add(new CompiledFrontend(
+                new SvcKey(clusterIP, port.Port, port.Name.Protocol, Scope.Internal), FrontendKind.ClusterIP, SegmentVariant.None, SvcFlags.NodeServer, 0));
+            return;
+        }
+        var internally = service.InternalLocal ? AddLocal(clusterIP.IsIPv4, endpoints) : AddCluster(clusterIP.IsIPv4, endpoints);
+        var empty = service.InternalLocal ? DropIfEmpty(internally, endpoints) : SvcFlags.None;
+        Add(clusterIP, port.Port, Scope.Internal, FrontendKind.ClusterIP, internally.Variant, empty);
     }
 
     private void AddExternal(Addr address, U16Be at, FrontendKind kind, SvcFlags flags, in EndpointChoice endpoints)
@@ -75,7 +86,6 @@ internal sealed class PortCompiler(ServicePort port, ServiceTraits service, Node
     {
         if (_frontends.Count == 0)
             return;
-        var before = _frontends.Count;
         if (first)
             foreach (var clusterIP in service.Addresses.ClusterIPs)
                 _frontends.Add(new CompiledFrontend(
@@ -83,7 +93,7 @@ internal sealed class PortCompiler(ServicePort port, ServiceTraits service, Node
         if (port.NodePort != default)
             _frontends.Add(new CompiledFrontend(
                 new SvcKey(default, port.NodePort, port.Name.Protocol, Scope.Bind), FrontendKind.NodePort, SegmentVariant.None, SvcFlags.None, 0));
-        if (_frontends.Count > before)
+        if (_frontends.Exists(f => f.Variant == SegmentVariant.None))
             _segments.Add(new CompiledSegment(SegmentVariant.None, [], []));
     }
 
@@ -131,8 +141,17 @@ internal sealed class PortCompiler(ServicePort port, ServiceTraits service, Node
             foreach (var target in slice.Ports)
                 if (target.Protocol == port.Name.Protocol && target.Name == port.Name.Port)
                     foreach (var endpoint in slice.Endpoints)
-                        candidates.Add(new EndpointChoice.Candidate(endpoint, target.Port));
+                        AddCandidate(candidates, endpoint, target.Port);
         }
         return candidates;
+    }
+
+    private void AddCandidate(List<EndpointChoice.Candidate> candidates, in SliceEndpoint endpoint, U16Be target)
+    {
+        if (node.MayBeTunnel(endpoint.Addr, target, port.Name.Protocol))
+            issues.Add(IssueReason.EndpointIsTunnelPort,
+                $"endpoint {endpoint.Addr} has the port of the nodes' tunnels, {target}/UDP, and is no pod's; it is ignored (--tunnel-port)");
+        else
+            candidates.Add(new EndpointChoice.Candidate(endpoint, target));
     }
 }

@@ -36,12 +36,11 @@ internal static class ServiceCompiler
             if (SliceEndpoints.Read(sliceName, slice, node, inSlices) is { } read)
                 endpoints.Add(read);
         var healthCheck = HealthCheck.Read(name, service, addresses, endpoints, found);
-        found.MoveTo(issues);
-        issues.AddRange(inSlices);
-
         var compiled = new CompiledPort[ports.Count];
         for (var i = 0; i < compiled.Length; i++)
-            compiled[i] = new PortCompiler(ports[i], traits, node).Compile(endpoints, first: i == 0);
+            compiled[i] = new PortCompiler(ports[i], traits, node, found).Compile(endpoints, first: i == 0);
+        found.MoveTo(issues);
+        issues.AddRange(inSlices);
         return new CompiledService(name, service, slices, compiled, healthCheck, [.. issues]);
     }
 

@@ -37,6 +37,12 @@ internal static class NextHopAttribute
     public const ushort Id = 1, Group = 2, Interface = 5;
 }
 
+/// <summary>NETCONFA_*</summary>
+internal static class SettingsAttribute
+{
+    public const ushort Interface = 1, Forwarding = 2;
+}
+
 internal static class NeighbourAttribute
 {
     public const ushort Address = 1, Mac = 2;

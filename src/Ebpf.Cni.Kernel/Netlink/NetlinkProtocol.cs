@@ -26,6 +26,7 @@ internal enum MessageType : ushort
     NewFilter = 44,
     DeleteFilter = 45,
     GetFilter = 46,
+    NewSettings = 80,
     NewNextHop = 104,
     GetNextHop = 106,
 }
@@ -120,6 +121,15 @@ internal struct RouteHeader
     public byte Scope;
     public byte Type;
     public uint Flags;
+}
+
+/// <summary>struct netconfmsg, padded to where its attributes begin</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SettingsHeader
+{
+    public byte Family;
+    public byte Pad1;
+    public ushort Pad2;
 }
 
 /// <summary>struct rtnexthop, before the attributes of one of a route's next hops</summary>

@@ -14,23 +14,39 @@ public sealed class RouteMonitor : IDisposable
     private readonly FdHandle _socket;
     private readonly FdHandle _stop;
     private readonly Thread _thread;
+    private readonly LossFilter? _filter;
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
-    private RouteMonitor(FdHandle socket, FdHandle stop)
+    private RouteMonitor(FdHandle socket, FdHandle stop, LossFilter? filter)
     {
         _socket = socket;
         _stop = stop;
+        _filter = filter;
         _thread = new Thread(Run) { IsBackground = true, Name = "rtnetlink monitor" };
         _thread.Start();
     }
 
     /// <summary>In the calling thread's namespace; everything from now on is told.</summary>
-    public static unsafe RouteMonitor Open()
+    public static RouteMonitor Open() => Open(GroupAddress.LinksAddressesRoutes, null);
+
+    /// <summary>
+    /// Tells only of what somebody may have to put back: routes of one protocol number that go, neighbours and addresses of some devices that go, changes of these devices
+    /// themselves, and forwarding that is switched off.
+    /// </summary>
+    /// <param name="protocol">Whose routes.</param>
+    /// <param name="ours">Says of the index of a device whether it counts; called on a thread of this object's.</param>
+    public static RouteMonitor OpenForLosses(byte protocol, Func<int, bool> ours)
+    {
+        ArgumentNullException.ThrowIfNull(ours);
+        return Open(GroupAddress.LinksAddressesRoutes | GroupAddress.NeighboursSettings, new LossFilter(protocol, ours));
+    }
+
+    private static unsafe RouteMonitor Open(uint groups, LossFilter? filter)
     {
         const int raw = 3, closeOnExec = 0x80000, nonBlocking = 0x800;
         var fd = LibC.Socket(AddressFamilies.Netlink, raw | closeOnExec | nonBlocking, NetlinkSocket.RouteProtocol);
         var socket = fd >= 0 ? new FdHandle(fd) : throw LibC.LastError("open a netlink socket");
-        var address = new GroupAddress { Family = AddressFamilies.Netlink, Groups = GroupAddress.LinksAddressesRoutes };
+        var address = new GroupAddress { Family = AddressFamilies.Netlink, Groups = groups };
         if (LibC.Bind(socket, &address, (uint)sizeof(GroupAddress)) != 0)
         {
             var error = LibC.LastError("watch interfaces, addresses and routes");
@@ -42,7 +58,7 @@ public sealed class RouteMonitor : IDisposable
         _ = LibC.SetSocketOption(socket, GroupAddress.NetlinkLevel, GroupAddress.AddMembership, &group, sizeof(int));
         var stop = LibC.EventFd(0, closeOnExec);
         if (stop >= 0)
-            return new RouteMonitor(socket, new FdHandle(stop));
+            return new RouteMonitor(socket, new FdHandle(stop), filter);
         var failure = LibC.LastError("make an event descriptor");
         socket.Dispose();
         throw failure;
@@ -102,9 +118,10 @@ public sealed class RouteMonitor : IDisposable
         var buffer = stackalloc byte[size];
         for (var told = false; ;)
         {
-            if (LibC.ReceiveFrom(_socket, buffer, size, 0, null, null) >= 0)
+            var length = LibC.ReceiveFrom(_socket, buffer, size, 0, null, null);
+            if (length >= 0)
             {
-                told = true;
+                told |= _filter?.Matters(new ReadOnlySpan<byte>(buffer, (int)length)) ?? true;
                 continue;
             }
             switch (Marshal.GetLastPInvokeError())
@@ -128,6 +145,9 @@ public sealed class RouteMonitor : IDisposable
     {
         /// <summary>RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE</summary>
         public const uint LinksAddressesRoutes = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+
+        /// <summary>RTMGRP_NEIGH; RTNLGRP_IPV4_NETCONF and RTNLGRP_IPV6_NETCONF: the n-th group is bit n - 1.</summary>
+        public const uint NeighboursSettings = 0x4 | 1u << 23 | 1u << 24;
 
         /// <summary>RTNLGRP_NEXTHOP has no bit: it is joined by number.</summary>
         public const int NextHops = 32;

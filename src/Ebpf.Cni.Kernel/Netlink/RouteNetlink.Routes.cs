@@ -52,6 +52,36 @@ public sealed partial class RouteNetlink
         return route.NextHopId == 0 ? [] : NextHops.Interfaces(DumpNextHops(), route.NextHopId);
     }
 
+    /// <summary>The interface by which the node itself would send to an address now; 0 where no route leads there.</summary>
+    public int InterfaceTowards(IPAddress address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        var family = AddressFamilies.Of(address);
+        var header = new RouteHeader { Family = family, DestinationLength = (byte)(address.GetAddressBytes().Length * 8) };
+        var request = NetlinkRequest.Create(MessageType.GetRoute, MessageFlags.Acknowledge, in header);
+        request.Put(RouteAttribute.Destination, address);
+        try
+        {
+            foreach (var message in _socket.Execute(request, $"look up the route to {address}"))
+                if (message.Type == MessageType.NewRoute)
+                    return InterfaceOf(message.Payload);
+            return 0;
+        }
+        catch (KernelException e) when (e.Errno is Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.EACCES or Errno.EINVAL)
+        {
+            return 0;
+        }
+    }
+
+    private static int InterfaceOf(ReadOnlySpan<byte> payload)
+    {
+        var attributes = AttributeReader.AfterHeader<RouteHeader>(payload, out _);
+        while (attributes.Next(out var type, out var value))
+            if (type == RouteAttribute.Interface)
+                return AttributeReader.Int32(value);
+        return 0;
+    }
+
     private IEnumerable<byte[]> DumpNextHops() =>
         _socket.Dump(NetlinkRequest.Create(MessageType.GetNextHop, MessageFlags.Dump, default(NextHopHeader)), "list next hops")
             .Where(message => message.Type == MessageType.NewNextHop)

@@ -1,5 +1,6 @@
 using Ebpf.Cni.Agent.Cleanup;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Cleanup;
@@ -40,6 +41,23 @@ public sealed class KubeProxyCleanupTests : IDisposable
     private readonly NetworkNamespace? _node = Environment.IsPrivilegedProcess ? NetworkNamespace.CreateAnonymous() : null;
 
     public void Dispose() => _node?.Dispose();
+
+    [Fact]
+    public void The_interface_of_the_IPVS_mode_goes_and_others_stay()
+    {
+        Requires.Root();
+        _node!.Run(() =>
+        {
+            using var netlink = RouteNetlink.Open();
+            netlink.AddBridge("kube-ipvs0"); // whatever its kind
+            netlink.AddBridge("kube-ipvs1");
+        });
+        Assert.Equal(["interface kube-ipvs0"], Clean("nothing").Removed);
+        using var after = RouteNetlink.Open(_node);
+        Assert.Null(after.FindLink("kube-ipvs0"));
+        Assert.NotNull(after.FindLink("kube-ipvs1"));
+        Assert.Empty(Clean("nothing").Removed);
+    }
 
     [Fact]
     public void Tables_of_nftables_go_and_others_stay()

@@ -33,6 +33,10 @@ internal sealed class FailingUndo(FakeNode node, string undo) : IPodNetwork, IEn
 
     public void DeleteLink(EndpointKey key) => Undo("delete", () => node.DeleteLink(key));
 
+    public EndpointRecord Current(EndpointRecord endpoint) => node.Current(endpoint);
+
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => node.Disconnected(endpoints);
+
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => node.Differences(endpoint);
 
     public void Attach(HostLink link) => node.Attach(link);

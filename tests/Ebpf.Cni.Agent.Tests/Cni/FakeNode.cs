@@ -70,6 +70,15 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
 
     public void DeleteLink(EndpointKey key) => Step("delete", () => DropLink(key));
 
+    /// <summary>MAC addresses of node sides that were changed.</summary>
+    public Dictionary<EndpointKey, string> ChangedMacs { get; } = [];
+
+    public EndpointRecord Current(EndpointRecord endpoint) =>
+        ChangedMacs.TryGetValue(endpoint.Key, out var mac) && endpoint.NodeMac != mac ? endpoint with { NodeMac = mac } : endpoint;
+
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        [.. endpoints.Where(e => Links.ContainsKey(e.Key) && ((e.Foreign is null && !Connected.Contains(e.Key)) || !ReferenceEquals(Current(e), e))).Select(e => (e, "it is not connected"))];
+
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) =>
         Links.ContainsKey(endpoint.Key) ? [] : [$"there is no interface {endpoint.Key.HostInterface} on the node"];
 

@@ -28,6 +28,10 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 
     public void DeleteLink(EndpointKey key) => node.Run(() => network.DeleteLink(key));
 
+    public EndpointRecord Current(EndpointRecord endpoint) => node.Run(() => network.Current(endpoint));
+
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => network.Disconnected(endpoints));
+
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => node.Run(() => network.Differences(endpoint));
 
     public void Attach(HostLink link) => node.Run(() => programs.Attach(link));

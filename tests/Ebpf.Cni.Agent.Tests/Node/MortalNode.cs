@@ -28,6 +28,10 @@ internal sealed class MortalNode(InNode real, KillSwitch kill) : IPodNetwork, IE
 
     public void DeleteLink(EndpointKey key) => kill.Step(() => real.DeleteLink(key));
 
+    public EndpointRecord Current(EndpointRecord endpoint) => real.Current(endpoint);
+
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => real.Disconnected(endpoints);
+
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => real.Differences(endpoint);
 
     public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => kill.Step(() => real.RemoveStrays(endpoints));

@@ -65,7 +65,10 @@ public class NodeAddressingTests
     {
         var facts = TwoNics with { DefaultRoutes = [] };
         Assert.Equal(["eth0", "eth1"], Of(facts, [], Defaults).Uplinks.Select(u => u.Name));
-        Assert.Equal(["eth1"], Of(facts, ["10.0.0.7"], Defaults).Uplinks.Select(u => u.Name));
+        // Known by one of them; the other leads to a network of its own.
+        Assert.Equal([3], Of(facts, ["10.0.0.7"], Defaults).Main);
+        Assert.Equal(["eth0", "eth1"], Of(facts, ["10.0.0.7"], Defaults).Uplinks.Select(u => u.Name));
+        Assert.Equal(Addr.Parse("10.0.0.7"), Of(facts, ["10.0.0.7"], Defaults).V4);
     }
 
     [Fact]

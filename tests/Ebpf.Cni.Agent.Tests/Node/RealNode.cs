@@ -45,6 +45,10 @@ internal sealed class RealNode : IDisposable
     public NodeDataplane Dataplane { get; private set; } = null!;
     public AddressStore Store { get; private set; } = null!;
     public CniHandler Handler { get; private set; } = null!;
+    public NodeState State { get; private set; } = null!;
+    public PodConnections Connections { get; private set; } = null!;
+    public PodDevices Devices { get; } = new();
+
     /// <summary>Kills the agent's share at one of its steps.</summary>
     public KillSwitch Kill { get; } = new();
 
@@ -126,9 +130,11 @@ internal sealed class RealNode : IDisposable
         Store = new AddressStore(
             new EndpointFiles(_directory.Path), Rest, TimeProvider.System, NullLogger<AddressStore>.Instance);
         Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
+        State = new NodeState(Store, new AgentOptions(), TimeProvider.System);
+        Connections = new PodConnections(Dataplane.Conntrack.PurgeAddresses, TimeProvider.System, NullLogger<PodConnections>.Instance);
         var real = new InNode(
             Namespace, new VethPodNetwork(new PodMtu(new AgentOptions()), new Sysctl(Sysctl.Usual)),
-            new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(new AgentOptions { PodAttachment = Attachment })));
+            new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(new AgentOptions { PodAttachment = Attachment }), Connections, Devices));
         var mortal = new MortalNode(real, Kill);
         var pending = new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance);
         Handler = new CniHandler(

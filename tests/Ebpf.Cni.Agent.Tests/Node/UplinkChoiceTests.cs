@@ -100,7 +100,8 @@ public class UplinkChoiceTests
     [Fact]
     public void A_device_that_was_lost_stays_beside_those_that_are_there()
     {
-        var both = new NetworkFacts([Eth0, Eth1], [Address(2, "192.0.2.7"), Address(3, "10.0.0.7")], [Default("0.0.0.0/0", 2)]);
+        // No network of its own would make it one.
+        var both = new NetworkFacts([Eth0, Eth1], [Address(2, "192.0.2.7"), Address(3, "10.0.0.7") with { PrefixLength = 32 }], [Default("0.0.0.0/0", 2)]);
         var before = Of(both, internalIPs: "10.0.0.7");
         Assert.Equal("eth0 eth1", Names(before));
         Assert.Equal("eth0 eth1", Names(Of(both with { Addresses = [Address(2, "192.0.2.7")] }, before.Memory, internalIPs: "10.0.0.7")));
