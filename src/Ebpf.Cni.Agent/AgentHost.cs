@@ -8,7 +8,6 @@ using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kubernetes;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;

@@ -78,7 +78,7 @@ public sealed class ForeignDnatTests
     // The components whose rules these are let FORWARD pass.
     private static Town Town(bool off)
     {
-        var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade | (off ? ConfigFlags.HostServices : ConfigFlags.None));
+        var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
         if (off)
             town.TranslateTheNodesOwn();
         Tool.Run(town.Node, "nft", "delete table inet closed");

@@ -43,7 +43,7 @@ public sealed class LoopbackSourceTests
     [Theory, MemberData(nameof(Kinds))]
     public void A_port_of_the_loopback_address_answers(Bound bound, ProtocolType protocol, Backend backend)
     {
-        using var town = new Town(ConfigFlags.HostServices | ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
+        using var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
         town.TranslateTheNodesOwn();
         var (where, address) = backend switch
         {

@@ -47,7 +47,7 @@ public sealed class NodeClientWireTests
     [InlineData(false, ProtocolType.Udp, Place.Outside), InlineData(true, ProtocolType.Udp, Place.Outside)]
     public void Without_socket_hooks_it_is_answered_too(bool v6, ProtocolType protocol, Place place)
     {
-        using var town = new Town(Flags | ConfigFlags.HostServices);
+        using var town = new Town(Flags);
         town.TranslateTheNodesOwn();
         using var backend = NodeClient.Frontend(town, v6, protocol);
         using var server = NodeClient.Server(town, v6, protocol, place);

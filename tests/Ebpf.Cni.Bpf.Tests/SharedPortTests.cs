@@ -32,7 +32,7 @@ public sealed class SharedPortTests
     /// <summary>From where the answer to a direct question comes that is answered last, and that to the service.</summary>
     private static (IPEndPoint Direct, IPEndPoint Service) Ask(bool v6, bool node, ConfigFlags flags)
     {
-        using var town = new Town(flags | ConfigFlags.RedirectPeer | (node ? ConfigFlags.HostServices : 0));
+        using var town = new Town(flags | ConfigFlags.RedirectPeer);
         if (node)
             town.TranslateTheNodesOwn();
         using var server = town.Server.Run(() => Bound(Direct(v6)));

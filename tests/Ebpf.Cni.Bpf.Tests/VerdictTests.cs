@@ -80,14 +80,11 @@ public sealed class VerdictTests
     [Theory, MemberData(nameof(Kinds))]
     public void Sent_by_the_node_what_is_no_services_goes_on(bool v6, IpProtocol protocol)
     {
-        foreach (var flags in new[] { PodPrograms.Usual, PodPrograms.Usual | ConfigFlags.HostServices })
-        {
-            using var node = Node(flags);
-            var packet = new Packet { Src = Town.NodeAddress(v6), Dst = Town.OutsideAddress(v6), Protocol = protocol };
-            Assert.Equal(Verdicts.GoOn, node.Leave(packet).ReturnValue);
-            Assert.Equal(Verdicts.GoOn, node.Leave(packet with { Dst = v6 ? "ff02::1" : "224.0.0.1" }).ReturnValue);
-            Assert.Equal(Verdicts.GoOn, node.Leave(Arp(Macs.Server, Town.Node4)).ReturnValue);
-        }
+        using var node = Node(PodPrograms.Usual);
+        var packet = new Packet { Src = Town.NodeAddress(v6), Dst = Town.OutsideAddress(v6), Protocol = protocol };
+        Assert.Equal(Verdicts.GoOn, node.Leave(packet).ReturnValue);
+        Assert.Equal(Verdicts.GoOn, node.Leave(packet with { Dst = v6 ? "ff02::1" : "224.0.0.1" }).ReturnValue);
+        Assert.Equal(Verdicts.GoOn, node.Leave(Arp(Macs.Server, Town.Node4)).ReturnValue);
     }
 
     /// <summary>On its way to the peer too: the encapsulated packet is the device's to send, and filters of the device may look at it.</summary>

@@ -1,5 +1,4 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Dataplane.Loading;
