@@ -2,11 +2,12 @@
 /*
  * The conntrack table, and its replacement by one of another size.
  *
- * The agent replaces programs one after the other, so for a while packets of one connection meet programs of the
- * former table and of the new one. In between are programs with EBC_CONFIG_RESIZE, which use both: what they
- * insert or delete, they insert or delete in both, and what they find is the later of two entries. Programs of
- * the former table are replaced by these first; then the agent copies what only the former one has, and these
- * are replaced by programs of the new table. So no program misses an entry that another one has made.
+ * The agent replaces programs one after the other, so for a while packets of one connection meet programs of
+ * the former table and of the new one. In between are programs with EBC_CONFIG_RESIZE, which use both: what
+ * they insert or delete, they insert or delete in both, and what they find is the later of two entries.
+ * Programs of the former table are replaced by these first; then the agent copies what only the former one
+ * has, and these are replaced by programs of the new table. So no program misses an entry that another one
+ * has made.
  */
 #ifndef EBC_CONNTRACK_TABLE_H
 #define EBC_CONNTRACK_TABLE_H
