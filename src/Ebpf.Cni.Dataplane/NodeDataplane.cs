@@ -26,7 +26,7 @@ namespace Ebpf.Cni.Dataplane;
 /// <remarks>
 /// Dying at any instruction of <see cref="Open"/> is harmless: maps are pinned (backends before frontends, all empty) before a program that uses them is
 /// attached; a link is pinned after it is attached, and without a pin it dies with the agent; programs are replaced in place, each by one that uses the same
-/// maps (or grown copies of the same content), so any mixture of old and new programs works. One agent at a time may use a bpffs root: the caller sees to that.
+/// maps, or by one that uses a copy beside them (<see cref="MapGrowth"/>), so any mixture of old and new programs works. One agent at a time may use a bpffs root: the caller sees to that.
 /// </remarks>
 public sealed class NodeDataplane : IDisposable
 {
@@ -49,9 +49,10 @@ public sealed class NodeDataplane : IDisposable
             var pins = new PinLayout(options.BpffsRoot);
             pins.Create();
             var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
-            // A conntrack table of another size: the first programs use it beside the former one, the second ones alone.
-            if (Install(pins, options, hostServices))
-                Install(pins, options, hostServices);
+            // A conntrack table of another size: the first programs use it beside the former one, the next ones alone.
+            while (Install(pins, options, hostServices))
+            {
+            }
             OpenTables(pins, options, time);
         }
         catch

@@ -26,8 +26,12 @@ internal sealed class RealNode : IDisposable
     private readonly string _bpffs = $"/sys/fs/bpf/ebc-agent-test-{Guid.NewGuid():N}";
     private readonly Dictionary<string, NetworkNamespace> _pods = [];
 
+    /// <summary>Without processes: its hooks are there for their tables.</summary>
+    private readonly string _cgroup = Path.Combine(Kernel.Host.CgroupDirectory.FindMountPoint(), $"ebpf-cni-test-{Guid.NewGuid():N}");
+
     public RealNode()
     {
+        Kernel.Host.CgroupDirectory.Create(_cgroup);
         Namespace = NetworkNamespace.Create(_directory["node"]);
         try
         {
@@ -110,6 +114,7 @@ internal sealed class RealNode : IDisposable
         NetworkNamespace.Remove(_directory["node"]);
         if (Directory.Exists(_bpffs))
             Directory.Delete(_bpffs, recursive: true);
+        Kernel.Host.CgroupDirectory.Open(_cgroup).Remove();
         _directory.Dispose();
     }
 
@@ -117,7 +122,7 @@ internal sealed class RealNode : IDisposable
     {
         Dataplane = Namespace.Run(() => NodeDataplane.Open(new DataplaneOptions
         {
-            BpffsRoot = _bpffs, ObjectDirectory = Path.GetDirectoryName(Repository.BpfObject("pod"))!, CgroupRoot = "", SocketLb = SocketLbMode.Off,
+            BpffsRoot = _bpffs, ObjectDirectory = Path.GetDirectoryName(Repository.BpfObject("pod"))!, CgroupRoot = _cgroup,
             ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTcpMax = 1024, ConntrackOtherMax = 1024, SocketFlowsMax = 4096, EndpointTableSize = 64,
         }));
         OpenPods();
