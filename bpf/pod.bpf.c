@@ -41,7 +41,7 @@ int ebc_pod_egress(struct __sk_buff *skb)
 	if (!reason && ebc_small_talk(p))
 		return ebc_ignore(p, EBC_DROP_LINK_LOCAL);
 	if (!reason)
-		reason = ebc_check_source(p);
+		reason = ebc_check_source(skb, p);
 	if (reason)
 		return ebc_refuse(p, reason);
 	/* Multicast, broadcast and link-local addresses are for those on the link, and that is the host: no

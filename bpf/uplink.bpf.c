@@ -119,7 +119,8 @@ int ebc_host_egress(struct __sk_buff *skb)
 		return ebc_deny(skb, p, reason);
 	if (own && reason == EBC_REASON_SERVICE && !(p->flags & EBC_PKT_EDITED))
 		return ebc_host_forward(skb, p);
-	return ebc_write(skb, p, 0) ? ebc_refuse(p, EBC_DROP_REWRITE) : ebc_pass(p, reason);
+	/* The node's server has answered the node's own client. */
+	return ebc_to_stack(skb, p, reason);
 }
 
 /* Run by the agent, never attached: deletes the dead among the connections that it names. */

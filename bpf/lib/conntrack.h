@@ -133,13 +133,18 @@ static __noinline void ebc_ct_forget(struct ebc_packet *p)
 /*
  * Both entries of a connection, and only its own: the other one of p->ct, whose key is p->answers, is looked up.
  * What the LRU has evicted is made again from the one that is left. If another connection has taken the place
- * meanwhile, answers would go to it, so this entry goes: false, and the packet is one without an entry.
+ * meanwhile, answers would go to it, so this entry goes: false, and the packet is one without an entry. Not static,
+ * so that the verifier follows it once.
  */
-static __noinline bool ebc_ct_heal(struct ebc_packet *p)
+__noinline int ebc_ct_heal(void)
 {
-	const struct ebc_ct *other = ebc_ct_lookup(&p->answers);
+	struct ebc_packet *p = ebc_scratch();
+	const struct ebc_ct *other;
 	int error;
 
+	if (!p)
+		return false;
+	other = ebc_ct_lookup(&p->answers);
 	if (other && other->created_ns == p->ct.created_ns)
 		return true;
 	if (other && !ebc_ct_expired(other, p->now)) {
@@ -189,7 +194,7 @@ static __noinline bool ebc_ct_refresh(struct ebc_packet *p, __u16 flags, __u8 st
 	p->ct.flags |= flags;
 	p->ct.state = state;
 	p->ct.last_seen_ns = p->now;
-	if (!ebc_ct_heal(p))
+	if (!ebc_ct_heal())
 		return false;
 	ebc_ct_write(ebc_ct_key(&p->about), &p->ct, p->now, flags, state);
 	ebc_ct_write(&p->answers, &p->ct, p->now, flags, state);

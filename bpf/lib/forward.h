@@ -122,8 +122,7 @@ static __noinline int ebc_to_neighbour(struct __sk_buff *skb, struct ebc_packet 
 /*
  * The routes decide. What cannot leave as it is and was not changed is left to the stack, which answers the sender,
  * or cuts it; about what was changed the stack would answer with addresses that the sender does not know, or to the
- * node itself, so that is answered here. But what only has to be hidden is left to the stack as it came: its pieces
- * are hidden where they leave (ebc_host_egress).
+ * node itself, so that is answered here: also what is too big and may be cut, since hosts send smaller ones then.
  */
 static __noinline int ebc_by_route(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
@@ -133,9 +132,6 @@ static __noinline int ebc_by_route(struct __sk_buff *skb, struct ebc_packet *p, 
 		if (!ebc_leaves(route) || p->ttl <= 1)
 			return ebc_pass(p, reason);
 	} else if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED) {
-		if (reason == EBC_REASON_FORWARDED && p->about.hook == EBC_HOOK_POD_EGRESS &&
-		    !(p->flags & EBC_PKT_WHOLE))
-			return ebc_pass(p, reason);
 		return ebc_return(skb, p, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
 	} else if (!ebc_leaves(route)) {
 		return ebc_to_stack(skb, p, reason);

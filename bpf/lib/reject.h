@@ -7,6 +7,7 @@
 #include <linux/icmpv6.h>
 
 #include "door.h"
+#include "route.h"
 
 /* Quoted bytes of the refused packet: enough for the longest IPv4 header or an IPv6 one with extensions, and
  * ports. */
@@ -164,6 +165,8 @@ static __noinline int ebc_deny(struct __sk_buff *skb, struct ebc_packet *p, int 
 	ebc_drop(&p->about, reason);
 	if (reason == EBC_DROP_NO_BACKEND || reason == EBC_DROP_PORT)
 		return ebc_reject(skb, EBC_REJECT_PORT, 0);
+	if (reason == EBC_DROP_TOO_BIG)
+		return ebc_reject(skb, EBC_REJECT_SIZE, ebc_route_mtu(skb, p));
 	return TC_ACT_SHOT;
 }
 

@@ -51,23 +51,25 @@ static __always_inline int ebc_admit(struct ebc_packet *p)
 }
 
 /*
- * Does the entry's backend still serve? What can move leaves one that does not: datagrams, and handshakes
- * that nobody answered. (kube-proxy needs a pass over conntrack for that, and datagrams are lost until it
- * comes.) Datagrams may stay with one that is no longer chosen.
+ * Does the backend of p->ct still serve? What can move leaves one that does not: datagrams, and handshakes
+ * without an answer. (kube-proxy needs a pass over conntrack for that, and datagrams are lost until it
+ * comes.) Datagrams may stay with one that is no longer chosen. Its position in the segment plus 1, or 0. Not static,
+ * so that the verifier follows it once.
  */
-static __noinline bool ebc_backend_serves(const struct ebc_packet *p, struct ebc_ct *ct)
+__noinline int ebc_backend_serves(void)
 {
-	__u32 index = p->ct.backend_index;
+	const struct ebc_packet *p = ebc_scratch();
+	__u32 index;
 
-	if (p->svc.flags & EBC_SVC_ADDRESS)
-		return false;
-	if (ebc_serves(&p->svc, 0, p->svc.count, &p->ct.dst, p->ct.dport, &index) ||
-	    (p->about.proto == IPPROTO_UDP &&
-	     ebc_serves(&p->svc, p->svc.count, p->svc.tail, &p->ct.dst, p->ct.dport, &index))) {
-		ct->backend_index = index;
-		return true;
-	}
-	return false;
+	if (!p || (p->svc.flags & EBC_SVC_ADDRESS))
+		return 0;
+	index = p->ct.backend_index;
+	if (ebc_serves(&p->svc, 0, p->svc.count, &p->ct.dst, p->ct.dport, &index))
+		return index + 1;
+	if (p->about.proto == IPPROTO_UDP &&
+	    ebc_serves(&p->svc, p->svc.count, p->svc.tail, &p->ct.dst, p->ct.dport, &index))
+		return index + 1;
+	return 0;
 }
 
 /* Is the backend the node itself? Its answers pass ebc_host_egress. p->place is the backend's. */
@@ -104,7 +106,7 @@ enum ebc_source {
 	EBC_SOURCE_NODE = 1,	/* the node's own client: its address, and its port may have to change */
 	EBC_SOURCE_HIDDEN = 2,	/* behind the address by which others know the node */
 	EBC_SOURCE_UPLINK = 3,	/* behind the address of the uplink by which it leaves the cluster */
-	EBC_SOURCE_HAIRPIN = 4, /* a pod that reaches itself */
+	EBC_SOURCE_HAIRPIN = 4, /* a pod, or the node, that reaches itself */
 };
 
 /*
@@ -121,8 +123,12 @@ static __noinline int ebc_service_source(struct __sk_buff *skb, struct ebc_packe
 		return (p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p) || ebc_backend_is_node(p, b)
 			   ? EBC_SOURCE_OWN
 			   : EBC_SOURCE_HIDDEN;
-	if (ebc_from_node(p))
+	if (ebc_from_node(p)) {
+		/* The answers do not leave the node, unless they are for an address that is not here. */
+		if (p->about.ifindex != EBC_LO && ebc_to_this_node(p))
+			return EBC_SOURCE_HAIRPIN;
 		return ebc_loopback(src) && !ebc_loopback(&b->addr) ? EBC_SOURCE_HIDDEN : EBC_SOURCE_NODE;
+	}
 	if (ebc_addr_eq(&b->addr, src))
 		return EBC_SOURCE_HAIRPIN;
 	if (ebc_configured(EBC_CONFIG_MASQUERADE) && ebc_to_outside(p) &&
@@ -179,7 +185,7 @@ static __noinline int ebc_service_begin(struct __sk_buff *skb, struct ebc_packet
 	source = ebc_service_source(skb, p, b);
 	p->ct.dst = b->addr;
 	p->ct.dport = b->port;
-	p->ct.flags = EBC_CT_SERVICE;
+	p->ct.flags = EBC_CT_SERVICE | (source == EBC_SOURCE_HIDDEN ? EBC_CT_MASQUERADE : 0);
 	p->ct.service_id = p->svc.service_id;
 	p->ct.backend_index = index;
 	if (!ebc_source_address(p, source, &p->ct.src))

@@ -90,8 +90,9 @@ __noinline int ebc_answers_claim(struct __sk_buff *skb, __u32 socket)
 		return -EBC_EEXIST;
 	other = ebc_ct_lookup(&p->answers);
 	mine = other && ebc_ct_same(other, &p->about.flow);
-	/* What was reset has nothing more to say. */
-	if (other && !mine && !ebc_ct_expired(other, p->now) && other->state != EBC_CTS_CLOSE)
+	/* What was reset has nothing more to say. Of what has no ports, the node's own comes first. */
+	if (other && !mine && !ebc_ct_expired(other, p->now) && other->state != EBC_CTS_CLOSE &&
+	    ((p->flags & EBC_PKT_PORTS) || !ebc_own(skb, p)))
 		return -EBC_EEXIST;
 	if (socket && ebc_node_hears(skb, p))
 		return -EBC_EEXIST;

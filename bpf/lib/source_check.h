@@ -3,6 +3,8 @@
 #ifndef EBC_SOURCE_CHECK_H
 #define EBC_SOURCE_CHECK_H
 
+#include <linux/if_arp.h>
+
 #include "endpoint_lookup.h"
 
 static __always_inline bool ebc_mac_eq(const __u8 *a, const __u8 *b)
@@ -20,14 +22,41 @@ static __always_inline int ebc_owner(const struct ebc_addr *src, const __u8 *mac
 	return ebc_mac_eq(ep->pod_mac, mac) ? 0 : EBC_DROP_SOURCE_MAC;
 }
 
-/* Both families: 0, or the reason why the pod may not send this. */
-static __always_inline int ebc_check_source(struct ebc_packet *p)
+/* An ARP packet claims a pair of addresses for its sender: both must be the pod's own. */
+static __noinline int ebc_check_arp(struct __sk_buff *skb, struct ebc_packet *p)
 {
+	struct {
+		struct arphdr head;
+		__u8 sender_mac[ETH_ALEN];
+		__u8 sender[4];
+		__u8 target_mac[ETH_ALEN];
+		__u8 target[4];
+	} __attribute__((packed)) arp;
+	__be32 sender, target;
+
+	if (bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &arp, sizeof(arp)) ||
+	    arp.head.ar_hrd != bpf_htons(ARPHRD_ETHER) || arp.head.ar_pro != bpf_htons(ETH_P_IP) ||
+	    arp.head.ar_hln != ETH_ALEN || arp.head.ar_pln != 4)
+		return EBC_DROP_MALFORMED;
+	__builtin_memcpy(&sender, arp.sender, 4);
+	__builtin_memcpy(&target, arp.target, 4);
+	ebc_addr_from_v4(&p->about.flow.src, sender);
+	ebc_addr_from_v4(&p->about.flow.dst, target);
+	if (!ebc_mac_eq(arp.sender_mac, ebc_eth(p)->h_source))
+		return EBC_DROP_SOURCE_MAC;
+	return ebc_owner(&p->about.flow.src, ebc_eth(p)->h_source, p->about.ifindex);
+}
+
+/* 0, or the reason why the pod may not send this. */
+static __always_inline int ebc_check_source(struct __sk_buff *skb, struct ebc_packet *p)
+{
+	if (p->flags & EBC_PKT_ARP)
+		return ebc_check_arp(skb, p);
 	return ebc_owner(&p->about.flow.src, ebc_eth(p)->h_source, p->about.ifindex);
 }
 
 /*
- * What a host says to its link before and besides having an address: ARP, neighbour and router discovery, duplicate
+ * What a host says to its link before and besides having an address: neighbour and router discovery, duplicate
  * detection, multicast membership. A pod's neighbours are permanent entries on both ends, so nothing has to be asked or
  * told, and a host that believed it could be told wrong.
  */
@@ -35,8 +64,6 @@ static __always_inline bool ebc_small_talk(const struct ebc_packet *p)
 {
 	const struct ebc_addr *src = &p->about.flow.src;
 
-	if (p->flags & EBC_PKT_ARP)
-		return true;
 	return (p->flags & EBC_PKT_V6) && (ebc_v6_link_local(src) || ebc_addr_unset(src));
 }
 

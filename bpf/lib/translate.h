@@ -33,8 +33,7 @@ static __always_inline bool ebc_lacks_ports(const struct ebc_packet *p)
 
 /*
  * Does it leave the cluster with an address that has to be hidden? From a pod at once, but for what the host's
- * stack is to see first (an interceptor's rule for a metadata address): that, and what the stack had to cut, is
- * hidden where it leaves the node.
+ * stack is to see first (an interceptor's rule for a metadata address): that is hidden where it leaves the node.
  */
 static __always_inline bool ebc_leaves_cluster(struct ebc_packet *p)
 {
@@ -121,7 +120,7 @@ static __always_inline int ebc_track(struct __sk_buff *skb, struct ebc_packet *p
 	return reason ? reason : EBC_REASON_FORWARDED;
 }
 
-/* Out of the cluster. What the routes do not lead to an uplink, the stack answers, cuts or sends where it knows. */
+/* Out of the cluster. What the routes do not lead to an uplink, the stack answers or sends where it knows. */
 static __always_inline int ebc_masquerade(struct __sk_buff *skb, struct ebc_packet *p)
 {
 	__u32 uplink = p->about.ifindex;
@@ -129,7 +128,12 @@ static __always_inline int ebc_masquerade(struct __sk_buff *skb, struct ebc_pack
 	if (!ebc_may_leave(p))
 		return p->about.proto == IPPROTO_TCP ? EBC_DROP_NO_CONNECTION : EBC_DROP_UNTRACKED;
 	if (!(p->flags & EBC_PKT_OF_POD)) {
-		if (!ebc_leaves(ebc_route(skb, p, p->about.ifindex)))
+		int route = ebc_route(skb, p, p->about.ifindex);
+
+		/* The stack would cut it, and send its pieces with the pod's address. */
+		if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+			return EBC_DROP_TOO_BIG;
+		if (!ebc_leaves(route))
 			return EBC_REASON_FORWARDED;
 		uplink = p->route.ifindex;
 	}
@@ -222,12 +226,16 @@ static __always_inline bool ebc_may_move(const struct ebc_packet *p)
 /* What may move stays if it would begin the same way now. EBC_REASON_*, a drop reason, or negative: it stays. */
 static __noinline int ebc_translate_again(struct __sk_buff *skb, struct ebc_packet *p, struct ebc_ct *ct)
 {
+	int position;
+
 	p->epoch = ebc_epoch();
 	if (ebc_asks(p) && ebc_frontend(p) && !(p->svc.flags & EBC_SVC_NODE_SERVER)) {
-		if (!(p->ct.flags & EBC_CT_SERVICE) || !ebc_backend_serves(p, ct)) {
+		position = p->ct.flags & EBC_CT_SERVICE ? ebc_backend_serves() : 0;
+		if (!position) {
 			ebc_ct_forget(p);
 			return ebc_translate_service(skb, p);
 		}
+		ct->backend_index = position - 1;
 	} else if (p->ct.flags & EBC_CT_SERVICE) {
 		/* Its service is gone. */
 		ebc_ct_forget(p);

@@ -7,10 +7,15 @@ namespace Ebpf.Cni.Bpf.Tests;
 /// <summary>Every program, in every configuration, through the verifier.</summary>
 public sealed class LoadTests
 {
-    /// <summary>The kernel gives up at 1,000,000; long before that an agent takes seconds to start. The largest program has 34,000 on Linux 6.18.</summary>
+    /// <summary>The kernel gives up at 1,000,000; long before that an agent takes seconds to start.</summary>
     private const uint InstructionBudget = 100_000;
 
-    private static readonly ConfigFlags All = Enum.GetValues<ConfigFlags>().Aggregate((a, b) => a | b);
+    /// <summary>Programs that use two tables of connections, for the moment in which one replaces the other.</summary>
+    private const uint ResizingBudget = 200_000;
+
+    private const ConfigFlags Resizing = ConfigFlags.ResizeTcp | ConfigFlags.ResizeAny;
+
+    private static readonly ConfigFlags All = Enum.GetValues<ConfigFlags>().Aggregate((a, b) => a | b) & ~Resizing;
 
     public static TheoryData<string, ConfigFlags> Everything()
     {
@@ -26,10 +31,14 @@ public sealed class LoadTests
     {
         yield return ConfigFlags.None;
         yield return All;
-        foreach (var flag in Enum.GetValues<ConfigFlags>().Where(f => f != ConfigFlags.None))
+        yield return All | Resizing;
+        yield return All & ~ConfigFlags.Chained;
+        yield return (All & ~ConfigFlags.Chained) | Resizing;
+        foreach (var flag in Enum.GetValues<ConfigFlags>().Where(f => f != ConfigFlags.None && (f & (Resizing | ConfigFlags.Chained)) == 0))
         {
             yield return flag;
             yield return All & ~flag;
+            yield return All & ~ConfigFlags.Chained & ~flag;
         }
     }
 
@@ -44,9 +53,10 @@ public sealed class LoadTests
         foreach (var programName in loaded.ProgramNames)
         {
             using var program = loaded.GetProgram(programName);
-            if (flags == All || program.VerifiedInstructions > InstructionBudget)
+            var budget = (flags & Resizing) == 0 ? InstructionBudget : ResizingBudget;
+            if (flags == (All & ~ConfigFlags.Chained) || program.VerifiedInstructions > budget)
                 Console.WriteLine($"figure: {programName}: {program.VerifiedInstructions} instructions verified");
-            Assert.InRange(program.VerifiedInstructions, 0u, InstructionBudget);
+            Assert.InRange(program.VerifiedInstructions, 0u, budget);
         }
     }
 }

@@ -93,13 +93,15 @@ public sealed class SourceCheckTests
     }
 
     [Fact]
-    public void ARP_has_nothing_to_say()
+    public void ARP_may_claim_the_pods_own_addresses_only()
     {
         using var pod = new PodPrograms().WithPods();
-        Assert.Equal(PodPrograms.Shot, pod.Send(Arp(Macs.Client, Macs.Client, Address.Client4)).ReturnValue);
+        Assert.Equal(PodPrograms.Ok, pod.Send(Arp(Macs.Client, Macs.Client, Address.Client4)).ReturnValue);
         Assert.Equal(PodPrograms.Shot, pod.Send(Arp(Macs.Client, Macs.Client, Address.Server4)).ReturnValue);
+        Assert.Equal(PodPrograms.Shot, pod.Send(Arp(Macs.Client, Macs.Server, Address.Client4)).ReturnValue);
+        Assert.Equal(PodPrograms.Shot, pod.Send(Arp(Macs.Server, Macs.Server, Address.Client4)).ReturnValue);
         Assert.Equal(PodPrograms.Shot, pod.Send(Arp(Macs.Client, Macs.Client, Address.Client4)[..30]).ReturnValue);
-        Assert.Equal("PodEgress.LinkLocal=3", pod.Counts());
+        Assert.Equal("PodEgress.Forwarded=1 PodEgress.SourceAddress=1 PodEgress.SourceMac=2 PodEgress.Malformed=1", pod.Counts());
     }
 
     [Theory]

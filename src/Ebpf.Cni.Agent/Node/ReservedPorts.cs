@@ -28,7 +28,7 @@ public sealed class ReservedPorts(Sysctl settings, string file)
         ArgumentNullException.ThrowIfNull(wanted);
         if (!settings.Has(Setting))
             return false;
-        var current = PortList.Parse(settings.Read(Setting));
+        var current = PortList.Parse(settings.ReadList(Setting));
         var record = StateFile.Read(file, ReservedPortsJson.Default.ReservedPortsRecord, out _) ?? new ReservedPortsRecord("", "");
         var others = new SortedSet<ushort>(current);
         if (current.SetEquals(PortList.Parse(record.Written)))

@@ -16,7 +16,14 @@ public sealed class Sysctl(string root)
     /// <summary>The setting is there and has this value.</summary>
     public bool Is(string name, string value) => Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
 
-    public string Read(string name) => File.ReadAllText(PathOf(name)).Trim();
+    /// <summary>A list, whole: the kernel answers the first read alone, with as much as that has room for.</summary>
+    public string ReadList(string name)
+    {
+        const int room = 512 * 1024; // every second port is 190 KiB
+        var text = new byte[room];
+        using var file = new FileStream(PathOf(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+        return System.Text.Encoding.ASCII.GetString(text, 0, file.Read(text)).Trim();
+    }
 
     /// <summary>Writes a list without a look. The kernel takes no more than a page at once, and what is written behind the beginning is added to it.</summary>
     public void WriteList(string name, string list)

@@ -78,6 +78,29 @@ public abstract class ChainedTests(ChainedCluster cluster, string podDevice)
 
 public sealed class BridgedTests(BridgedCluster cluster) : ChainedTests(cluster, "cni0"), IClassFixture<BridgedCluster>;
 
-public sealed class BridgedPacketTests(BridgedPacketCluster cluster) : ChainedTests(cluster, "cni0"), IClassFixture<BridgedPacketCluster>;
+public sealed class BridgedPacketTests(BridgedPacketCluster cluster) : ChainedTests(cluster, "cni0"), IClassFixture<BridgedPacketCluster>
+{
+    private readonly BridgedPacketCluster _cluster = cluster;
+
+    /// <summary>systemd's MACAddressPolicy does so with veths that the other plugin has just made.</summary>
+    [Fact]
+    public async Task Pods_whose_node_sides_got_other_MAC_addresses_keep_their_services_over_a_restart()
+    {
+        ForeignPlugins.Require();
+        await _cluster.Cluster.WaitForPodsReady("app=web", 3);
+        foreach (var node in _cluster.Cluster.Nodes.Values)
+        {
+            await node.KillAgentAsync();
+            using (var netlink = RouteNetlink.Open(node.Namespace))
+                foreach (var (number, link) in netlink.Links().Where(l => l.Name.StartsWith("veth", StringComparison.Ordinal) && l.Master != 0).Index())
+                    netlink.SetMac(link.Index, [0x02, 0x11, 0x22, 0x33, 0x44, (byte)number]);
+            await node.StartAgentAsync();
+            await node.WaitAgentReadyAsync();
+        }
+
+        foreach (var address in await _cluster.AddressesOf("hello"))
+            await _cluster.AnsweredBy("tcp", address, 80, 3);
+    }
+}
 
 public sealed class RoutedPacketTests(RoutedPacketCluster cluster) : ChainedTests(cluster, "veth"), IClassFixture<RoutedPacketCluster>;

@@ -101,6 +101,23 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     }
 
     [Fact]
+    public async Task Routes_that_somebody_flushes_are_back_within_seconds()
+    {
+        foreach (var family in new[] { "-4", "-6" })
+            (await cluster.Cluster.ExecOnNodeAsync("node-a", ["ip", family, "route", "flush", "proto", "101"])).ThrowIfFailed();
+        await cluster.Reaches("node-a", [.. cluster.PodTargets("a"), .. cluster.PodTargets("b"), .. cluster.PodTargets("c")]);
+        await cluster.Reaches("pod-a", [.. cluster.PodTargets("b"), .. cluster.PodTargets("c")]);
+    }
+
+    [Fact]
+    public async Task Forwarding_that_somebody_switches_off_is_on_again_within_seconds()
+    {
+        var node = cluster.Cluster.Nodes["node-a"];
+        node.Namespace.Run(() => File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "0"));
+        await Eventually.True(() => node.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()) == "1", "the node forwards", TimeSpan.FromSeconds(15));
+    }
+
+    [Fact]
     public async Task A_device_that_somebody_deletes_is_made_again()
     {
         (await cluster.Cluster.ExecOnNodeAsync("node-a", ["ip", "link", "delete", "ebc-vxlan"])).ThrowIfFailed();
