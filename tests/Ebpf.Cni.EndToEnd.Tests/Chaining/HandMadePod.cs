@@ -5,7 +5,10 @@ using Ebpf.Cni.Sandbox.Fabric;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Chaining;
 
-/// <summary>A pod that no kubelet knows: a list of plugins ran for it one after the other, as a runtime does. Disposing runs them the other way round.</summary>
+/// <summary>
+/// A pod that no kubelet knows: a list of plugins ran for it one after the other, as a runtime does. Disposing runs them the other way
+/// round.
+/// </summary>
 internal sealed class HandMadePod : IAsyncDisposable
 {
     private readonly SandboxCluster _cluster;
@@ -24,7 +27,9 @@ internal sealed class HandMadePod : IAsyncDisposable
     }
 
     /// <summary>Of the IPv4 interface.</summary>
-    public string Address => _result!["ips"]!.AsArray().Select(ip => ip!["address"]!.GetValue<string>().Split('/')[0]).First(ip => ServiceCluster.FamilyOf(ip) == "IPv4");
+    public string Address => _result!["ips"]!.AsArray()
+        .Select(ip => ip!["address"]!.GetValue<string>().Split('/')[0])
+        .First(ip => ServiceCluster.FamilyOf(ip) == "IPv4");
 
     /// <param name="plugins">Each with the list's cniVersion and name, and what the runtime adds.</param>
     public static async Task<HandMadePod> Make(SandboxCluster cluster, SandboxNode node, IReadOnlyList<JsonObject> plugins)
@@ -47,7 +52,8 @@ internal sealed class HandMadePod : IAsyncDisposable
     public Task<ExecResult> RunAsync(params string[] command) => RunAsync(command, CancellationToken.None);
 
     /// <summary>programs/server.py, until the pod goes.</summary>
-    public void Serve(string name, int port) => _server = RunAsync(ServiceCluster.Program("server.py", name, _node.Name, $"{port}"), _stop.Token);
+    public void Serve(string name, int port) =>
+        _server = RunAsync(ServiceCluster.Program("server.py", name, _node.Name, $"{port}"), _stop.Token);
 
     public async ValueTask DisposeAsync()
     {
@@ -66,7 +72,8 @@ internal sealed class HandMadePod : IAsyncDisposable
         }
     }
 
-    private Task<ExecResult> RunAsync(string[] command, CancellationToken ct) => _cluster.ExecOnNodeAsync(_node.Name, ["nsenter", $"--net={_namespace.Path}", .. command], "", ct);
+    private Task<ExecResult> RunAsync(string[] command, CancellationToken ct) =>
+        _cluster.ExecOnNodeAsync(_node.Name, ["nsenter", $"--net={_namespace.Path}", .. command], "", ct);
 
     private async Task<string> Plugin(string verb, JsonObject plugin)
     {
@@ -76,7 +83,8 @@ internal sealed class HandMadePod : IAsyncDisposable
         var type = plugin["type"]!.GetValue<string>();
         string[] program =
         [
-            "env", $"CNI_COMMAND={verb}", $"CNI_CONTAINERID={_id}", $"CNI_NETNS={_namespace.Path}", "CNI_IFNAME=eth0", "CNI_ARGS=", $"CNI_PATH={_node.Directories.CniBinaries}",
+            "env", $"CNI_COMMAND={verb}", $"CNI_CONTAINERID={_id}", $"CNI_NETNS={_namespace.Path}", "CNI_IFNAME=eth0", "CNI_ARGS=",
+            $"CNI_PATH={_node.Directories.CniBinaries}",
             Path.Combine(_node.Directories.CniBinaries, type),
         ];
         var ran = await _cluster.ExecOnNodeAsync(_node.Name, program, input.ToJsonString());

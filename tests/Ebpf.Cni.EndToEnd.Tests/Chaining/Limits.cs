@@ -11,7 +11,12 @@ internal static class Limits
     private const int LeastRatio = 5; // far from both sides: 10 Mbit/s against a veth's gigabits
 
     /// <summary>10 Mbit/s and a burst of 100 kB, into the pod ("ingress") or out of it ("egress").</summary>
-    public static JsonObject Plugin(string direction) => new() { ["type"] = "bandwidth", [direction + "Rate"] = 10_000_000, [direction + "Burst"] = 800_000 };
+    public static JsonObject Plugin(string direction) => new()
+    {
+        ["type"] = "bandwidth",
+        [direction + "Rate"] = 10_000_000,
+        [direction + "Burst"] = 800_000,
+    };
 
     /// <summary>Bytes a second of a transfer with programs/server.py; as many go each way, so the slower direction decides.</summary>
     public static async Task<double> Rate(Func<string[], Task<ExecResult>> run, string address, int port)

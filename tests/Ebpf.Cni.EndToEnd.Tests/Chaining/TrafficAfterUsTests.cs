@@ -12,7 +12,8 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
     private const string Version = "1.0.0";
     private const int Port = 8080, HostPort = 18090;
 
-    private static readonly string[] Places = ["the world", "another node", "a pod of the node", "a pod of another node", "the node itself"];
+    private static readonly string[] Places =
+        ["the world", "another node", "a pod of the node", "a pod of another node", "the node itself"];
 
     [Theory]
     [InlineData("tcp")]
@@ -29,7 +30,8 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
             ["backend"] = "iptables",
             ["runtimeConfig"] = new JsonObject
             {
-                ["portMappings"] = new JsonArray(new JsonObject { ["hostPort"] = HostPort, ["containerPort"] = Port, ["protocol"] = protocol }),
+                ["portMappings"] = new JsonArray(
+                    new JsonObject { ["hostPort"] = HostPort, ["containerPort"] = Port, ["protocol"] = protocol }),
             },
         };
         await using var server = await HandMadePod.Make(fixture.Cluster, node, chain.With(portmap));
@@ -37,13 +39,15 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
         await using var remote = await HandMadePod.Make(fixture.Cluster, other, otherChain.With());
         server.Serve("mapped", Port);
         await Eventually.True(
-            async () => Asked.Parse(await client.RunAsync(Question(protocol, server.Address, Port))).Failures.Count == 0, "the pod answers at its own address");
+            async () => Asked.Parse(await client.RunAsync(Question(protocol, server.Address, Port))).Failures.Count == 0,
+            "the pod answers at its own address");
 
         var address = node.Addresses.V4.ToString();
         var silent = new List<string>();
         foreach (var place in Places)
         {
-            var question = Question(protocol, address, HostPort, place == "the world" ? ["--source", OutsideAddresses.V4(1).ToString()] : []);
+            string[] source = place == "the world" ? ["--source", OutsideAddresses.V4(1).ToString()] : [];
+            var question = Question(protocol, address, HostPort, source);
             var asked = Asked.Parse(await (place switch
             {
                 "the world" => fixture.Cluster.Outside.ExecAsync(question),
@@ -59,7 +63,9 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
         Assert.True(silent.Count == 0, string.Join("; ", silent));
     }
 
-    /// <summary>What is promised of it behind us: traffic between the pod and its own node. All else passes its queue and its filter by.</summary>
+    /// <summary>
+    /// What is promised of it behind us: traffic between the pod and its own node. All else passes its queue and its filter by.
+    /// </summary>
     [Fact]
     public async Task The_bandwidth_plugin_limits_what_the_pod_and_its_node_say_to_each_other()
     {
@@ -83,7 +89,8 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
     {
         await using var pod = await HandMadePod.Make(fixture.Cluster, node, plugins);
         pod.Serve("limited", Port);
-        await Eventually.True(async () => (await fixture.AskFromNode(node.Name, "tcp", pod.Address, Port, 1)).Failures.Count == 0, "the pod answers its node");
+        await Eventually.True(
+            async () => (await fixture.AskFromNode(node.Name, "tcp", pod.Address, Port, 1)).Failures.Count == 0, "the pod answers its node");
         return await Limits.Rate(command => fixture.Cluster.ExecOnNodeAsync(node.Name, command), pod.Address, Port);
     }
 
@@ -99,7 +106,8 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
         public ChainFile(SandboxNode node)
         {
             _file = Path.Combine(node.Directories.CniConfiguration, "99-traffic.conflist");
-            _own = JsonNode.Parse(File.ReadAllText(Path.Combine(node.Directories.CniConfiguration, "05-ebpf-cni.conflist")))!["plugins"]![0]!;
+            var installed = Path.Combine(node.Directories.CniConfiguration, "05-ebpf-cni.conflist");
+            _own = JsonNode.Parse(File.ReadAllText(installed))!["plugins"]![0]!;
             JsonArray all = [_own.DeepClone(), new JsonObject { ["type"] = "bandwidth" }, new JsonObject { ["type"] = "portmap" }];
             File.WriteAllText(_file, new JsonObject { ["cniVersion"] = Version, ["name"] = "traffic", ["plugins"] = all }.ToJsonString());
         }

@@ -6,8 +6,9 @@ using static Ebpf.Cni.EndToEnd.Tests.Cluster.ServiceCluster;
 namespace Ebpf.Cni.EndToEnd.Tests.Services;
 
 /// <summary>
-/// NodePorts and hostPorts at 127.0.0.1 for clients of the node that are bound to nothing, to 127.0.0.1 or to the node's address, on a node that has kubelet's firewall
-/// rule: what has a source outside of 127.0.0.0/8 and a destination inside is dropped in OUTPUT, unless its destination was translated there.
+/// NodePorts and hostPorts at 127.0.0.1 for clients of the node that are bound to nothing, to 127.0.0.1 or to the node's address, on a
+/// node that has kubelet's firewall rule: what has a source outside of 127.0.0.0/8 and a destination inside is dropped in OUTPUT, unless
+/// its destination was translated there.
 /// </summary>
 public abstract class LoopbackPortTests(ServiceCluster cluster)
 {
@@ -18,7 +19,9 @@ public abstract class LoopbackPortTests(ServiceCluster cluster)
         table ip kubelet {
             chain out { type filter hook output priority 0; jump firewall; }
             chain in { type filter hook input priority 0; jump firewall; }
-            chain firewall { ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ct state != established,related ct status & dnat == 0 counter drop; }
+            chain firewall {
+                ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ct state != established,related ct status & dnat == 0 counter drop;
+            }
         }
         """;
 
@@ -51,8 +54,10 @@ public abstract class LoopbackPortTests(ServiceCluster cluster)
     {
         await using var rules = await NodeRules.Add(cluster, KubeletRules);
         await cluster.Cluster.ApplyAsync(
-            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: lo1, labels: {{app: lo1}}}}\nspec:\n  nodeName: node-a\n  terminationGracePeriodSeconds: 1\n"
-            + $"  containers: [{{name: c, image: python:3-slim, command: {ServerCommand("lo1", "node-a", "8080")}, readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}},"
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: lo1, labels: {app: lo1}}\n"
+            + "spec:\n  nodeName: node-a\n  terminationGracePeriodSeconds: 1\n"
+            + $"  containers: [{{name: c, image: python:3-slim, command: {ServerCommand("lo1", "node-a", "8080")},"
+            + " readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1},"
             + $" ports: [{{containerPort: 8080, hostPort: {HostPort}, hostIP: 127.0.0.1, protocol: {protocol.ToUpperInvariant()}}}]}}]\n");
         try
         {
