@@ -7,8 +7,8 @@ using Ebpf.Cni.Kernel.Namespaces;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// hostPorts that another component made with netfilter's DNAT. The request passes the host's stack, so the pod's answer has to, wherever it goes: the stack alone
-/// knows which address was asked.
+/// hostPorts that another component made with netfilter's DNAT. The request passes the host's stack, so the pod's answer has to, wherever
+/// it goes: the stack alone knows which address was asked.
 /// </summary>
 public sealed class ForeignDnatTests
 {
@@ -99,7 +99,8 @@ public sealed class ForeignDnatTests
         using var client = Fixtures.Town.Caller(from, v6, protocol);
         if (source is not null)
             from.Run(() => client.Bind(new IPEndPoint(IPAddress.Parse(source), 0)));
-        var seen = Echo.Ask(client, server, IPEndPoint.Parse(Address.At(Fixtures.Town.NodeAddress(v6), ForeignDnat.HostPort)), town.Programs);
+        var asked = IPEndPoint.Parse(Address.At(Fixtures.Town.NodeAddress(v6), ForeignDnat.HostPort));
+        var seen = Echo.Ask(client, server, asked, town.Programs);
         if (source is not null)
             Assert.Equal(IPAddress.Parse(source), seen);
     }

@@ -7,12 +7,17 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>Programs of other components behind ours on the same device: what is left to the host's stack passes all of them, in both directions.</summary>
+/// <summary>
+/// Programs of other components behind ours on the same device: what is left to the host's stack passes all of them, in both directions.
+/// </summary>
 public sealed class ForeignFilterTests
 {
     private const ulong Packets = 3; // Echo's datagrams of 1200 bytes, one each way
 
-    public static TheoryData<bool, Behind> Kinds => new() { { false, Behind.Tcx }, { false, Behind.Clsact }, { true, Behind.Tcx }, { true, Behind.Clsact } };
+    public static TheoryData<bool, Behind> Kinds => new()
+    {
+        { false, Behind.Tcx }, { false, Behind.Clsact }, { true, Behind.Tcx }, { true, Behind.Clsact },
+    };
 
     [Theory, MemberData(nameof(Kinds))]
     public void Behind_another_plugin_they_see_what_is_no_services(bool v6, Behind behind)
@@ -60,7 +65,9 @@ public sealed class ForeignFilterTests
         Assert.Equal((Packets, Packets), (from.Seen, to.Seen));
     }
 
-    /// <summary>A pod of another node asks this node through the tunnel; what is for the node comes out of the device and goes to its stack.</summary>
+    /// <summary>
+    /// A pod of another node asks this node through the tunnel; what is for the node comes out of the device and goes to its stack.
+    /// </summary>
     [Theory, MemberData(nameof(Kinds))]
     public void On_the_tunnels_device_they_see_what_is_the_nodes(bool v6, Behind behind)
     {

@@ -8,8 +8,8 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// Pods' packets to 169.254.0.0/16 take the way of the host's stack: an interceptor of the metadata service (kube2iam, kiam) keeps pods from the node's credentials by
-/// a rule in PREROUTING. Without one they leave masqueraded.
+/// Pods' packets to 169.254.0.0/16 take the way of the host's stack: an interceptor of the metadata service (kube2iam, kiam) keeps pods
+/// from the node's credentials by a rule in PREROUTING. Without one they leave masqueraded.
 /// </summary>
 public sealed class LinkLocalTests
 {
@@ -25,8 +25,8 @@ public sealed class LinkLocalTests
         using var interceptor = Town.Socket(town.Node, Town.Node4, protocol, Listens);
         using var real = Town.Socket(town.Outside, Metadata, protocol, Asked);
         Tool.Run(
-            town.Node, "iptables", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-p", protocol.ToString().ToLowerInvariant(), "-d", Metadata, "--dport", $"{Asked}", "-j", "DNAT",
-            "--to-destination", $"{Town.Node4}:{Listens}");
+            town.Node, "iptables", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-p", protocol.ToString().ToLowerInvariant(),
+            "-d", Metadata, "--dport", $"{Asked}", "-j", "DNAT", "--to-destination", $"{Town.Node4}:{Listens}");
         Assert.Equal(IPAddress.Parse(Address.Client4), Ask(town, town.Client, interceptor, Metadata, Asked)); // it sees which pod asks
         Assert.False(real.Poll(0, SelectMode.SelectRead), "the network's metadata service was asked");
     }
@@ -40,7 +40,9 @@ public sealed class LinkLocalTests
         Assert.Equal(IPAddress.Parse(Town.Node4), Ask(town, town.Server, real, Metadata, Asked));
     }
 
-    /// <summary>Two pods with the same port to the same place: the stack forwards both as they are, and they are told apart behind it.</summary>
+    /// <summary>
+    /// Two pods with the same port to the same place: the stack forwards both as they are, and they are told apart behind it.
+    /// </summary>
     [Theory, MemberData(nameof(Protocols))]
     public void Two_pods_with_one_port_get_an_answer_each(ProtocolType protocol)
     {
@@ -50,19 +52,24 @@ public sealed class LinkLocalTests
             Assert.Equal(IPAddress.Parse(Town.Node4), Ask(town, pod, real, Metadata, Asked, port: 41000));
     }
 
-    /// <summary>The stack's FORWARD chain has its say, as with any plugin that routes: an administrator may close the metadata service there.</summary>
+    /// <summary>
+    /// The stack's FORWARD chain has its say, as with any plugin that routes: an administrator may close the metadata service there.
+    /// </summary>
     [Fact]
     public void A_rule_in_FORWARD_closes_it()
     {
         using var town = MetadataTown();
         using var real = Town.Socket(town.Outside, Metadata, ProtocolType.Udp, Asked);
-        Tool.Run(town.Node, "nft", $"add table ip shut; add chain ip shut f {{ type filter hook forward priority 0; }}; add rule ip shut f ip daddr {Metadata} counter drop");
+        Tool.Run(
+            town.Node, "nft",
+            $"add table ip shut; add chain ip shut f {{ type filter hook forward priority 0; }}; add rule ip shut f ip daddr {Metadata} counter drop");
         using var client = Town.Caller(town.Client, v6: false, ProtocolType.Udp);
         client.SendTo("who?"u8, IPEndPoint.Parse($"{Metadata}:{Asked}"));
         Assert.True(
-            SpinWait.SpinUntil(() => Tool.Run(town.Node, "nft", "list", "table", "ip", "shut").Contains("packets 1 ", StringComparison.Ordinal), TimeSpan.FromSeconds(5)),
-            town.Programs.Counts());
+            SpinWait.SpinUntil(() => Shut().Contains("packets 1 ", StringComparison.Ordinal), TimeSpan.FromSeconds(5)), town.Programs.Counts());
         Assert.False(real.Poll(0, SelectMode.SelectRead), "it was asked all the same");
+
+        string Shut() => Tool.Run(town.Node, "nft", "list", "table", "ip", "shut");
     }
 
     /// <summary>NodeLocal DNSCache's own address, on a device of the node.</summary>

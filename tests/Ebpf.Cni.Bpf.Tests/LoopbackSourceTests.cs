@@ -6,8 +6,8 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A node's client that asks a NodePort or hostPort of 127.0.0.1, without socket hooks: what it is bound to makes no difference. Bound to the node's own address it is
-/// the request of curl --interface ADDRESS, which conformance tests of hostPorts make.
+/// A node's client that asks a NodePort or hostPort of 127.0.0.1, without socket hooks: what it is bound to makes no difference. Bound to
+/// the node's own address it is the request of curl --interface ADDRESS, which conformance tests of hostPorts make.
 /// </summary>
 public sealed class LoopbackSourceTests
 {
@@ -56,7 +56,8 @@ public sealed class LoopbackSourceTests
         var to = new IPEndPoint(IPAddress.Loopback, Port);
         var abi = protocol == ProtocolType.Tcp ? IpProtocol.Tcp : IpProtocol.Udp;
         town.Programs.SetService(
-            PodPrograms.Key(to.ToString(), abi), SvcFlags.None, backend == Backend.Elsewhere ? BackendFlags.None : BackendFlags.Local, server.LocalEndPoint!.ToString()!);
+            PodPrograms.Key(to.ToString(), abi), SvcFlags.None, backend == Backend.Elsewhere ? BackendFlags.None : BackendFlags.Local,
+            server.LocalEndPoint!.ToString()!);
 
         using var client = Town.Caller(town.Node, v6: false, protocol);
         if (bound != Bound.Nothing)

@@ -10,8 +10,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// What a node sends past the socket hooks of --socket-lb full (another cgroup hierarchy, a kernel client, a raw socket, a socket from before the Service): tc serves
-/// it at the uplink. No packet for a cluster IP reaches the network.
+/// What a node sends past the socket hooks of --socket-lb full (another cgroup hierarchy, a kernel client, a raw socket, a socket from
+/// before the Service): tc serves it at the uplink. No packet for a cluster IP reaches the network.
 /// </summary>
 public sealed class UnhookedNodeTests
 {
@@ -77,7 +77,8 @@ public sealed class UnhookedNodeTests
         using var client = Town.Caller(town.Node, v6, ProtocolType.Udp);
         client.Connect(IPEndPoint.Parse(Address.At(Address.Vip(v6), Port)));
         client.Send("too early"u8);
-        Assert.True(SpinWait.SpinUntil(() => tap.Packets == 1, TimeSpan.FromSeconds(5)), "nobody's address goes to the network: the control");
+        // The control: an address that is no Service's goes to the network.
+        Assert.True(SpinWait.SpinUntil(() => tap.Packets == 1, TimeSpan.FromSeconds(5)), "the datagram did not reach the network");
         var to = Publish(town, v6, ProtocolType.Udp, backend, server);
         Echo.Ask(client, server, to, town.Programs);
         Assert.Equal(1, tap.Packets);
@@ -159,7 +160,9 @@ public sealed class UnhookedNodeTests
         await Eventually.True(() => tap.Packets == 2, "both are seen");
     }
 
-    /// <summary>As with --socket-lb full: the programs leave what the node's own sockets begin to the socket hooks, of which there are none here.</summary>
+    /// <summary>
+    /// As with --socket-lb full: the programs leave what the node's own sockets begin to the socket hooks, of which there are none here.
+    /// </summary>
     private static Town FullTown()
     {
         var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);

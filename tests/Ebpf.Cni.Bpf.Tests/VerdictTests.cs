@@ -4,7 +4,10 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>"Not ours" is TC_ACT_UNSPEC in every program: any other verdict ends the device's chain before the next program and the clsact filters.</summary>
+/// <summary>
+/// "Not ours" is TC_ACT_UNSPEC in every program: any other verdict ends the device's chain before the next program and the clsact
+/// filters.
+/// </summary>
 public sealed class VerdictTests
 {
     private static readonly MacAddr Everyone = MacAddr.Parse("ff:ff:ff:ff:ff:ff");
@@ -52,7 +55,8 @@ public sealed class VerdictTests
         foreach (var flags in new[] { PodPrograms.Usual, PodPrograms.Usual | ConfigFlags.Chained, ConfigFlags.None })
         {
             using var node = Node(flags);
-            Assert.Equal(Verdicts.GoOn, node.Receive(new Packet { Src = Town.NodeAddress(v6), Dst = Address.Client(v6), Protocol = protocol }).ReturnValue);
+            var packet = new Packet { Src = Town.NodeAddress(v6), Dst = Address.Client(v6), Protocol = protocol };
+            Assert.Equal(Verdicts.GoOn, node.Receive(packet).ReturnValue);
         }
     }
 
@@ -63,7 +67,8 @@ public sealed class VerdictTests
         var packet = new Packet { Src = Town.OutsideAddress(v6), Dst = Town.NodeAddress(v6), Protocol = protocol, DstMac = default };
         Assert.Equal(Verdicts.GoOn, node.Arrive(packet).ReturnValue);
         Assert.Equal(Verdicts.GoOn, node.Arrive(packet with { Dst = v6 ? "ff02::1" : "224.0.0.1" }).ReturnValue);
-        Assert.Equal(Verdicts.GoOn, node.Arrive((packet with { DstMac = Macs.Server }).Bytes()).ReturnValue); // seen by a promiscuous device
+        // to another machine: a promiscuous device sees it
+        Assert.Equal(Verdicts.GoOn, node.Arrive((packet with { DstMac = Macs.Server }).Bytes()).ReturnValue);
         Assert.Equal(Verdicts.GoOn, node.Arrive(Arp(Macs.Server, Town.Peer4)).ReturnValue);
         Assert.Equal(PodPrograms.Redirect, node.Arrive(packet with { Dst = Address.Server(v6) }).ReturnValue); // the control
     }
@@ -73,8 +78,8 @@ public sealed class VerdictTests
     {
         using var node = Node(PodPrograms.Usual);
         node.SetOverlay(99, 1400);
-        Assert.Equal(
-            Verdicts.GoOn, node.Arrive(new Packet { Src = Town.PeerAddress(v6), Dst = Town.NodeAddress(v6), Protocol = IpProtocol.Udp, Dport = 8472 }).ReturnValue);
+        var packet = new Packet { Src = Town.PeerAddress(v6), Dst = Town.NodeAddress(v6), Protocol = IpProtocol.Udp, Dport = 8472 };
+        Assert.Equal(Verdicts.GoOn, node.Arrive(packet).ReturnValue);
     }
 
     [Theory, MemberData(nameof(Kinds))]
@@ -87,7 +92,9 @@ public sealed class VerdictTests
         Assert.Equal(Verdicts.GoOn, node.Leave(Arp(Macs.Server, Town.Node4)).ReturnValue);
     }
 
-    /// <summary>On its way to the peer too: the encapsulated packet is the device's to send, and filters of the device may look at it.</summary>
+    /// <summary>
+    /// On its way to the peer too: the encapsulated packet is the device's to send, and filters of the device may look at it.
+    /// </summary>
     [Theory, MemberData(nameof(Kinds))]
     public void Into_the_tunnel_it_goes_on(bool v6, IpProtocol protocol)
     {
@@ -117,6 +124,7 @@ public sealed class VerdictTests
     private static byte[] Arp(MacAddr sender, string address) =>
     [
         .. Everyone.ToBytes(), .. sender.ToBytes(), 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01, .. sender.ToBytes(),
-        .. System.Net.IPAddress.Parse(address).GetAddressBytes(), .. new byte[6], .. System.Net.IPAddress.Parse(Address.Gateway4).GetAddressBytes(),
+        .. System.Net.IPAddress.Parse(address).GetAddressBytes(), .. new byte[6],
+        .. System.Net.IPAddress.Parse(Address.Gateway4).GetAddressBytes(),
     ];
 }

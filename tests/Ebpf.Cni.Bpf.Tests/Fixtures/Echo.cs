@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>A question and its answer over sockets of the test's own. Connected sockets hear nothing but the address that was asked.</summary>
+/// <summary>
+/// A question and its answer over sockets of the test's own. Connected sockets hear nothing but the address that was asked.
+/// </summary>
 internal static class Echo
 {
     private const int Patience = 3_000;

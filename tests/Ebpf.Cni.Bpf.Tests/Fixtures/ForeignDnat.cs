@@ -6,7 +6,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>Ports of a node that another component leads to a pod, by rules of netfilter: the portmap plugin's and CRI-O's hostPorts.</summary>
+/// <summary>
+/// Ports of a node that another component leads to a pod, by rules of netfilter: the portmap plugin's and CRI-O's hostPorts.
+/// </summary>
 internal static class ForeignDnat
 {
     public const int HostPort = 18080, ContainerPort = 8080;
@@ -19,8 +21,8 @@ internal static class ForeignDnat
         foreach (var chain in new[] { "PREROUTING", "OUTPUT" })
             foreach (var protocol in new[] { "tcp", "udp" })
                 Tool.Run(
-                    node, program, "-w", "5", "-t", "nat", "-A", chain, "-p", protocol, "--dport", HostPort.ToString(CultureInfo.InvariantCulture), "-m", "addrtype", "--dst-type", "LOCAL",
-                    "-j", "DNAT", "--to-destination", Address.At(to, ContainerPort));
+                    node, program, "-w", "5", "-t", "nat", "-A", chain, "-p", protocol, "--dport", HostPort.ToString(CultureInfo.InvariantCulture),
+                    "-m", "addrtype", "--dst-type", "LOCAL", "-j", "DNAT", "--to-destination", Address.At(to, ContainerPort));
     }
 
     /// <summary>A namespace at a plain veth of the node, which no program of ours is on: what the rules do by themselves.</summary>
@@ -39,7 +41,8 @@ internal static class ForeignDnat
             var bits = address.GetAddressBytes().Length * 8;
             inside.AddAddress(eth.Index, address, bits);
             inside.ReplaceNeighbour(eth.Index, IPAddress.Parse(gateway), host.Mac);
-            inside.ReplaceRoute(new Route(new IPNetwork(bits == 32 ? IPAddress.Any : IPAddress.IPv6Any, 0), eth.Index) { Gateway = IPAddress.Parse(gateway), OnLink = true });
+            var everywhere = new IPNetwork(bits == 32 ? IPAddress.Any : IPAddress.IPv6Any, 0);
+            inside.ReplaceRoute(new Route(everywhere, eth.Index) { Gateway = IPAddress.Parse(gateway), OnLink = true });
             netlink.ReplaceRoute(new Route(new IPNetwork(address, bits), host.Index));
             netlink.ReplaceNeighbour(host.Index, address, eth.Mac);
         }

@@ -14,12 +14,16 @@ internal static class Tool
         return output;
     }
 
-    public static (int Code, string Output, string Errors) Try(NetworkNamespace where, string program, params string[] arguments) => where.Run(() =>
+    public static (int Code, string Output, string Errors) Try(NetworkNamespace where, string program, params string[] arguments) =>
+        where.Run(() => Try(program, arguments));
+
+    private static (int Code, string Output, string Errors) Try(string program, string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, output, errors.GetAwaiter().GetResult());
-    });
+    }
 }

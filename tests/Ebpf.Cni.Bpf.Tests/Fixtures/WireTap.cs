@@ -4,7 +4,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>Counts what arrives at a machine of the network for an address: what its neighbours sent there is seen although nobody answers.</summary>
+/// <summary>
+/// Counts what arrives at a machine of the network for an address: what its neighbours sent there is seen although nobody answers.
+/// </summary>
 internal sealed class WireTap
 {
     private readonly NetworkNamespace _where;
@@ -14,8 +16,12 @@ internal sealed class WireTap
         Requires.Tool("nft");
         _where = where;
         var match = address.Contains(':', StringComparison.Ordinal) ? "ip6 daddr" : "ip daddr";
-        Tool.Run(where, "nft", $"add table inet tap; add chain inet tap in {{ type filter hook prerouting priority -300; }}; add rule inet tap in {match} {address} counter");
+        Tool.Run(
+            where, "nft",
+            "add table inet tap; add chain inet tap in { type filter hook prerouting priority -300; }; "
+            + $"add rule inet tap in {match} {address} counter");
     }
 
-    public long Packets => long.Parse(Tool.Run(_where, "nft", "list", "table", "inet", "tap").Split("counter packets ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
+    public long Packets => long.Parse(
+        Tool.Run(_where, "nft", "list", "table", "inet", "tap").Split("counter packets ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
 }

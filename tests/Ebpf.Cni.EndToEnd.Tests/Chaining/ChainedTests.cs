@@ -71,6 +71,31 @@ public abstract class ChainedTests(ChainedCluster cluster, string podDevice)
         await cluster.AnsweredBy("tcp", (await cluster.AddressesOf("hello"))[0], 80, 3);
     }
 
+    /// <summary>The other plugin's list has the bandwidth plugin: its filter sits behind our program on the same interface.</summary>
+    [Fact]
+    public async Task The_bandwidth_plugin_limits_both_directions()
+    {
+        ForeignPlugins.Require();
+        var node = cluster.Cluster.Nodes["node-a"];
+        var free = await Rate(node, null);
+        foreach (var direction in new[] { "ingress", "egress" })
+            Limits.Limited(await Rate(node, direction), free, direction);
+    }
+
+    private async Task<double> Rate(SandboxNode node, string? limit)
+    {
+        var list = JsonNode.Parse(await File.ReadAllTextAsync(ChainedCluster.Configuration(node)))!;
+        var plugins = list["plugins"]!.AsArray().Select(p => p!.DeepClone().AsObject()).ToList();
+        if (limit is not null)
+            plugins.Insert(plugins.Count - 1, Limits.Plugin(limit));
+        foreach (var plugin in plugins)
+            (plugin["cniVersion"], plugin["name"]) = (list["cniVersion"]!.GetValue<string>(), list["name"]!.GetValue<string>());
+        await using var pod = await HandMadePod.Make(cluster.Cluster, node, plugins);
+        pod.Serve("limited", 8080);
+        await cluster.AnsweredBy("tcp", pod.Address, 8080, 1);
+        return await Limits.Rate(command => cluster.Cluster.ExecAsync("client", command), pod.Address, 8080);
+    }
+
     /// <summary>A bridge's port has a random name: it is the number that counts.</summary>
     private async Task<List<string>> Traces(SandboxNode node) =>
         [.. (await NodeTraces.Read(cluster.Cluster, node)).Select(t => t.StartsWith("link veth", StringComparison.Ordinal) ? "link veth" : t)];

@@ -75,11 +75,15 @@ public sealed record Asked(IReadOnlyDictionary<string, int> Answers, IReadOnlyDi
             document["answers"].Deserialize<Dictionary<string, int>>()!, document["failures"].Deserialize<Dictionary<string, int>>()!)
         {
             FailedFrom = document["failed_from"]?.Deserialize<List<int>>() ?? [],
+            Seconds = document["seconds"]?.GetValue<double>() ?? 0,
         };
     }
 
     /// <summary>The asker's own port of each failure: by it the connection is found in a node's tables.</summary>
     public IReadOnlyList<int> FailedFrom { get; init; } = [];
+
+    /// <summary>From the first question to the last answer.</summary>
+    public double Seconds { get; init; }
 
     /// <summary>The first words of the answers: who answered.</summary>
     public IReadOnlySet<string> Pods => Answers.Keys.Select(a => a.Split(' ')[0]).ToHashSet();

@@ -14,7 +14,7 @@ public abstract class DifferentialTests(DifferentialCluster cluster)
     {
         var survey = await cluster.Survey;
         var rows = survey.CompareWith(new KubeProxyRules(), cluster.Addresses);
-        ScenarioTable.Publish(survey.Mode, rows, cluster.Addresses, survey.Took);
+        ScenarioTable.Publish(cluster.Name, survey.Mode, rows, cluster.Addresses, survey.Took);
         var wrong = rows.Where(r => r.Problem is not null).Select(r => ScenarioTable.Line(r, cluster.Addresses)).ToList();
         Assert.True(wrong.Count == 0, $"{wrong.Count} of {rows.Count} scenarios:\n{string.Join('\n', wrong)}");
         foreach (var difference in Differences.All.Where(d => d.Name != "a pod that reaches itself by a socket hook" || survey.Mode == Mode.Full))
@@ -64,8 +64,13 @@ public sealed class PacketDifferentialTests(PacketDifferentialCluster cluster) :
 /// <summary>At the socket for the nodes, by tc for pods: a smaller sample, since each half is covered by the others.</summary>
 public sealed class HostDifferentialTests(HostDifferentialCluster cluster) : DifferentialTests(cluster), IClassFixture<HostDifferentialCluster>;
 
+/// <summary>By the tc programs alone, between nodes that reach each other's pods through the tunnel.</summary>
+public sealed class TunnelDifferentialTests(TunnelDifferentialCluster cluster) : DifferentialTests(cluster), IClassFixture<TunnelDifferentialCluster>;
+
 public sealed class FullDifferentialCluster() : DifferentialCluster(Mode.Full, random: 250);
 
 public sealed class PacketDifferentialCluster() : DifferentialCluster(Mode.Off, random: 250);
 
 public sealed class HostDifferentialCluster() : DifferentialCluster(Mode.HostOnly, random: 100, everyCore: 2);
+
+public sealed class TunnelDifferentialCluster() : DifferentialCluster(Mode.Off, random: 150, everyCore: 1, "--routing", "tunnel");

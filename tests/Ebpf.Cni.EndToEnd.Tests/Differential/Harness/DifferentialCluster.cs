@@ -16,19 +16,25 @@ namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
 public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
 {
     private readonly Mode _mode;
+    private readonly string[] _more;
     private readonly Func<int, IReadOnlyList<Scenario>> _scenarios;
     private readonly AddressBook _addresses = new();
     private readonly Lazy<Task<Survey>> _survey;
     private int _services;
 
-    private protected DifferentialCluster(Mode mode, int random, int everyCore = 1)
+    /// <param name="more">Of the agents' options: how nodes reach each other's pods changes no verdict.</param>
+    private protected DifferentialCluster(Mode mode, int random, int everyCore = 1, params string[] more)
     {
         _mode = mode;
+        _more = more;
         _scenarios = seed => ScenarioGenerator.Generate(mode, random, new Random(seed), everyCore);
         _survey = new Lazy<Task<Survey>>(SurveyAsync);
     }
 
     internal Mode Mode => _mode;
+
+    /// <summary>Tells the modes apart: of the sandbox and of the table of results.</summary>
+    internal string Name => string.Join('-', ["diff", _mode.ToString().ToLowerInvariant(), .. _more.Where(o => !o.StartsWith('-'))]);
 
     internal AddressBook Addresses => _addresses;
 
@@ -62,10 +68,10 @@ public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
             var option = _mode switch { Mode.HostOnly => "hostOnly", Mode.Off => "off", _ => "full" };
             return new SandboxOptions
             {
-                Name = "diff-" + option.ToLowerInvariant(),
+                Name = Name,
                 Nodes = 2,
                 Zones = ["zone-a", "zone-b"],
-                AgentArguments = ["--socket-lb", option],
+                AgentArguments = ["--socket-lb", option, .. _more],
             };
         }
     }

@@ -4,7 +4,7 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
 
-/// <summary>The result for people: one line a scenario, on the console and in build/differential.MODE.txt.</summary>
+/// <summary>The result for people: one line a scenario, on the console and in build/NAME.txt.</summary>
 internal static class ScenarioTable
 {
     public static string Line(Row row, AddressBook addresses)
@@ -16,7 +16,7 @@ internal static class ScenarioTable
             + $"[{service.Endpoints}]{ranges}{label} | {row.Expected} | {row.Observed.Describe(scenario, addresses)} | {(row.Problem is null ? "ok" : "WRONG: " + row.Problem)}";
     }
 
-    public static void Publish(Mode mode, IReadOnlyList<Row> rows, AddressBook addresses, TimeSpan took)
+    public static void Publish(string name, Mode mode, IReadOnlyList<Row> rows, AddressBook addresses, TimeSpan took)
     {
         var lines = rows.Select(r => Line(r, addresses)).ToList();
         foreach (var line in lines)
@@ -28,10 +28,10 @@ internal static class ScenarioTable
         var asked = rows.Sum(r => r.Observed.Answers.Values.Sum() + r.Observed.Failures.Values.Sum());
         var wrong = rows.Count(r => r.Problem is not null);
         var summary = string.Create(CultureInfo.InvariantCulture,
-            $"differential: {rows.Count} scenarios with --socket-lb {Low(mode)} ({served} served, {refused} refused, {dropped} dropped, {health} health checks; {asked} questions, {took.TotalSeconds:0} s), {wrong} not as kube-proxy's rules say");
+            $"{name}: {rows.Count} scenarios with --socket-lb {Low(mode)} ({served} served, {refused} refused, {dropped} dropped, {health} health checks; {asked} questions, {took.TotalSeconds:0} s), {wrong} not as kube-proxy's rules say");
         Console.WriteLine("figure: " + summary);
         var directory = Directory.CreateDirectory(Path.Combine(Repository.Root, "build"));
-        File.WriteAllLines(Path.Combine(directory.FullName, $"differential.{Low(mode)}.txt"), [summary, .. lines, "", "Expected other than kube-proxy does:", .. Differences.All.Select(Text)]);
+        File.WriteAllLines(Path.Combine(directory.FullName, $"{name}.txt"), [summary, .. lines, "", "Expected other than kube-proxy does:", .. Differences.All.Select(Text)]);
     }
 
     private static string Text(Difference d) => $"- {d.Name}. kube-proxy: {d.KubeProxy} Here: {d.Here} Why: {d.Reason}";
