@@ -27,7 +27,7 @@ public sealed class UnhookedClientTests(FullCluster cluster)
     private async Task<Asked> AskFromOutsideTheCgroup(string protocol, string address, int port)
     {
         var node = cluster.Cluster.Nodes["node-a"].NamespacePath;
-        string[] command = [$"--net={node}", "--", .. Program("ask.py", protocol, address, $"{port}", "32", "2")];
+        string[] command = [$"--net={node}", "--", .. Program("ask.py", protocol, address, $"{port}", "32", "1")];
         var start = new ProcessStartInfo("nsenter", command) { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
