@@ -12,6 +12,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "mark.h"
+
 #define EBC_BENCH_HEADERS 192
 #define EBC_BENCH_PORTS 32768 /* from 1024 on; then the next source address */
 
@@ -29,7 +31,7 @@ struct ebc_bench {
 	__u32 first;   /* last word of the first source address, host order */
 	__u32 peer;    /* tunnelled: IPv4 address of the node that encapsulated it, host order */
 	__u32 vni;
-	__u32 pad0;
+	__u32 marked; /* sent to this device by a program */
 };
 _Static_assert(sizeof(struct ebc_bench) == 232, "ebc_bench");
 
@@ -65,6 +67,8 @@ static __always_inline bool ebc_bench_restore(struct __sk_buff *skb)
 	skb->cb[2] = 0;
 	skb->cb[3] = 0;
 	skb->cb[4] = 0;
+	if (b->marked)
+		ebc_mark(skb);
 	return true;
 }
 

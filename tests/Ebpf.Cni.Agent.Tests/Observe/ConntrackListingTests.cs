@@ -3,7 +3,6 @@ using System.Text.Json;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Conntrack;
 
 namespace Ebpf.Cni.Agent.Tests.Observe;

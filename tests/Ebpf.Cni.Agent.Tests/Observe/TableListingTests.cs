@@ -53,7 +53,7 @@ public class TableListingTests
                 new Connection(key with { Dst = Addr.Parse("fd00::9") }, forward with { ServiceId = 0, Src = Addr.Parse("192.168.0.1") }, null, default, default, true),
                 new Connection(key, forward with { ServiceId = 99 }, null, default, default, false),
             ],
-            new TableUsage("ebc_ct_v2", 40, 100));
+            new ConntrackUsage(new TableUsage("ebc_ct_tcp_v3", 30, 60), new TableUsage("ebc_ct_any_v3", 10, 40)));
         var answer = ConnectionListing.Of(list, Names);
         Assert.Equal((40u, 100u, 20), (answer.Entries, answer.Size, answer.Total));
         var web = answer.Connections[0];

@@ -78,6 +78,7 @@ internal sealed class PacketBench : IDisposable
         template.Flow = flow ?? template.Flow;
         template.Peer = BinaryPrimitives.ReadUInt32BigEndian(IPAddress.Parse(MeasuredNode.Peer4).GetAddressBytes());
         template.Vni = NodeEnd.Vni;
+        template.Marked = enters.From == 0 ? 0u : 1u;
         var context = new SkBuffContext { Ifindex = enters.Ifindex, IngressIfindex = enters.From };
         return (enters.Unpacked ? _tunnelled : _plain).TestRun(bytes, context, repeat);
     }

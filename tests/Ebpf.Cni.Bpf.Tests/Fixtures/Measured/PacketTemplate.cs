@@ -21,7 +21,7 @@ internal struct PacketTemplate
     private uint _first;
     public uint Peer;
     public uint Vni;
-    private readonly uint _pad0;
+    public uint Marked;
 
     /// <summary>Copies the beginning of a packet, and locates its source address and port.</summary>
     [UnscopedRef]
