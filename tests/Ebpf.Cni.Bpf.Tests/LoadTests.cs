@@ -11,7 +11,7 @@ public sealed class LoadTests
     private const uint InstructionBudget = 100_000;
 
     /// <summary>Programs that use two tables of connections, for the moment in which one replaces the other.</summary>
-    private const uint ResizingBudget = 200_000;
+    private const uint ResizingBudget = 250_000;
 
     private const ConfigFlags Resizing = ConfigFlags.ResizeTcp | ConfigFlags.ResizeAny;
 

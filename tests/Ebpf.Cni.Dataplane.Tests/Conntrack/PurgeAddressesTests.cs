@@ -32,7 +32,7 @@ public sealed class PurgeAddressesTests : IDisposable
         Pair(protocol, "10.244.0.5", "10.96.0.1", "10.244.0.5", "10.244.1.9");
         Pair(protocol, "10.244.0.7", "10.96.0.1", "10.244.0.7", "10.244.0.5");
         Pair(protocol, "10.244.0.5", "203.0.113.1", "192.0.2.1", "203.0.113.1");
-        Pair(protocol, "10.244.0.7", "10.96.0.1", "10.244.0.7", "10.244.1.9");
+        Pair(protocol, "10.244.0.7", "10.96.0.2", "10.244.0.7", "10.244.1.9");
         Assert.Equal(8, Entries().Count);
         Assert.Equal(0, _table.PurgeAddresses([]));
         Assert.Equal(0, _table.PurgeAddresses([Addr.Parse("10.244.0.55")]));

@@ -175,7 +175,9 @@ public sealed class UplinkProgramsTests : NodeTest
     private List<(int Ifindex, Addr V4, Addr V6)> Addresses()
     {
         using var map = BpfMap.OpenPinned(Path.Combine(Ground.Options.BpffsRoot, "maps", MapNames.Uplink));
-        return [.. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6)).OrderBy(e => e.Item1)];
+        using var globals = new NodeGlobals(BpfMap.OpenPinned(Path.Combine(Ground.Options.BpffsRoot, "maps", MapNames.Node)));
+        var own = globals.Read().Own;
+        return [(0, own.V4, own.V6), .. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6)).OrderBy(e => e.Item1)];
     }
 
     private SortedDictionary<string, BpfLinkInfo> Links() => PinnedLinks("uplink");
