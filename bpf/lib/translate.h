@@ -125,8 +125,6 @@ static __always_inline int ebc_masquerade(struct __sk_buff *skb, struct ebc_pack
 {
 	__u32 uplink = p->about.ifindex;
 
-	if (!ebc_may_leave(p))
-		return p->about.proto == IPPROTO_TCP ? EBC_DROP_NO_CONNECTION : EBC_DROP_UNTRACKED;
 	if (!(p->flags & EBC_PKT_OF_POD)) {
 		int route = ebc_route(skb, p, p->about.ifindex);
 
@@ -139,6 +137,8 @@ static __always_inline int ebc_masquerade(struct __sk_buff *skb, struct ebc_pack
 	}
 	if (!ebc_uplink_addr(p, uplink, &p->ct.src))
 		return EBC_REASON_FORWARDED;
+	if (!ebc_may_leave(p))
+		return p->about.proto == IPPROTO_TCP ? EBC_DROP_NO_CONNECTION : EBC_DROP_UNTRACKED;
 	return ebc_track(skb, p, 1, 0);
 }
 
