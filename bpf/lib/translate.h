@@ -4,14 +4,14 @@
 #ifndef EBC_TRANSLATE_H
 #define EBC_TRANSLATE_H
 
-#include "fragment.h"
+#include "held.h"
 #include "icmp_error.h"
 #include "service.h"
 
 /*
- * Later fragments whose first one was not seen: what is for a cluster IP must not go on untranslated. All
- * else may: a node's own datagrams are put together by its stack, and what it lacks the first fragment of is
- * lost there as well as here.
+ * Later fragments whose first one was not seen, and which do not wait for it (held.h): what is for a cluster IP must
+ * not go on untranslated. All else may: a node's own datagrams are put together by its stack, and what it lacks the
+ * first fragment of is lost there as well as here.
  */
 static __noinline int ebc_translate_portless(struct ebc_packet *p)
 {
@@ -274,7 +274,11 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 			   ? EBC_DROP_UNTRACKED
 			   : reason;
 	}
-	ebc_fragment(p);
+	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER)) {
+		reason = ebc_fragment(skb, p);
+		if (reason >= 0)
+			return reason;
+	}
 	if (ebc_lacks_ports(p))
 		return ebc_translate_portless(p);
 	ct = ebc_ct_find(ebc_ct_key(&p->about), &p->ct, &p->now);
