@@ -275,12 +275,11 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 			   : reason;
 	}
 	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER)) {
-		reason = ebc_fragment(skb, p);
-		if (reason >= 0)
-			return reason;
+		if (ebc_fragment(skb) == EBC_TAKEN)
+			return EBC_TAKEN;
+		if (ebc_lacks_ports(p))
+			return ebc_translate_portless(p);
 	}
-	if (ebc_lacks_ports(p))
-		return ebc_translate_portless(p);
 	ct = ebc_ct_find(ebc_ct_key(&p->about), &p->ct, &p->now);
 	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
 	if (ct && !(p->ct.flags & EBC_CT_REPLY) && ebc_ct_over(&p->ct) && ebc_opens(p)) {
