@@ -188,12 +188,8 @@ __noinline int ebc_held_release(struct __sk_buff *skb)
  * so what a pod sends is always known. From the network a later one may overtake the first. EBC_TAKEN, or
  * negative: it goes on now, with ports if they are known.
  */
-__noinline int ebc_fragment(struct __sk_buff *skb)
+static __always_inline int ebc_fragment(struct __sk_buff *skb, struct ebc_packet *p)
 {
-	struct ebc_packet *p = ebc_scratch();
-
-	if (!p)
-		return -1;
 	if (!ebc_has_ports(p->about.proto) && !ebc_is_icmp(p))
 		return -1;
 	if (p->flags & EBC_PKT_FIRST) {

@@ -31,6 +31,21 @@ static __always_inline bool ebc_lacks_ports(const struct ebc_packet *p)
 	       (ebc_has_ports(p->about.proto) || ebc_is_icmp(p));
 }
 
+/* EBC_TAKEN, EBC_REASON_FORWARDED, a drop reason; or negative: translated as any packet. Not static, so that the verifier
+ * follows it once. */
+__noinline int ebc_translate_fragment(struct __sk_buff *skb)
+{
+	struct ebc_packet *p = ebc_scratch();
+	int taken;
+
+	if (!p)
+		return EBC_DROP_REWRITE;
+	taken = ebc_fragment(skb, p);
+	if (taken >= 0)
+		return taken;
+	return ebc_lacks_ports(p) ? ebc_translate_portless(p) : -1;
+}
+
 /*
  * Does it leave the cluster with an address that has to be hidden? From a pod at once, but for what the host's
  * stack is to see first (an interceptor's rule for a metadata address): that is hidden where it leaves the node.
@@ -275,10 +290,10 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 			   : reason;
 	}
 	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER)) {
-		if (ebc_fragment(skb) == EBC_TAKEN)
-			return EBC_TAKEN;
-		if (ebc_lacks_ports(p))
-			return ebc_translate_portless(p);
+		int verdict = ebc_translate_fragment(skb);
+
+		if (verdict >= 0)
+			return verdict;
 	}
 	ct = ebc_ct_find(ebc_ct_key(&p->about), &p->ct, &p->now);
 	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
