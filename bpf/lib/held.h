@@ -2,7 +2,8 @@
 /*
  * Fragments in any order. A later one from the network that comes before the first waits here for its ports.
  * When the first comes, all of them arrive once more, at the same device and in the order in which a host
- * sends them.
+ * sends them. What is
+ * taken is counted as forwarded, and once more as what becomes of it then.
  */
 #ifndef EBC_HELD_H
 #define EBC_HELD_H
@@ -45,12 +46,14 @@ static __always_inline void ebc_held_key(const struct ebc_packet *p, __u32 slot,
 }
 
 /*
- * May it have to be translated? To this node, to one of its pods, or to what may be a frontend, whose address alone does
- * not show. Not what passes by on its way to other nodes and their pods: its first fragment may take another way.
+ * May it have to be translated? To this node, to one of its pods, or to what may be a frontend, whose address
+ * alone does not show. Not what passes by on its way to other nodes and their pods: its first fragment may
+ * take another way.
  */
 static __always_inline bool ebc_awaits_ports(struct ebc_packet *p)
 {
-	return ebc_to_local_pod(p) || ebc_to_this_node(p) || !(p->place.kind & (EBC_IPCACHE_POD | EBC_IPCACHE_NODE));
+	return ebc_to_local_pod(p) || ebc_to_this_node(p) ||
+	       !(p->place.kind & (EBC_IPCACHE_POD | EBC_IPCACHE_NODE));
 }
 
 /* The next free place of a datagram, NOEXIST: another CPU may take it. False if none is left. */
@@ -180,6 +183,7 @@ __noinline int ebc_held_release(struct __sk_buff *skb)
 	for (i = 0; i < EBC_HELD_SLOTS; i++)
 		if (!ebc_held_arrive(skb, i))
 			break;
+	ebc_count_on(ebc_scratch_cpu(p), &p->about, EBC_REASON_FORWARDED);
 	return EBC_TAKEN;
 }
 
