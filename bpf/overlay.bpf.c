@@ -21,7 +21,7 @@ int ebc_overlay_ingress(struct __sk_buff *skb)
 	p = ebc_parse(skb, EBC_HOOK_OVERLAY_INGRESS, &reason);
 	if (!p)
 		return TC_ACT_SHOT;
-	if (!reason)
+	if (!reason && !ebc_again(skb, p))
 		reason = ebc_check_peer(skb, p);
 	if (!reason && ebc_for_link(p))
 		reason = EBC_DROP_LINK_LOCAL;

@@ -48,6 +48,7 @@ enum ebc_packet_flags {
 	EBC_PKT_RESOLVED = 1 << 11, /* .place is that of .to.dst */
 	EBC_PKT_ROUTED = 1 << 12,   /* .route is that of .to.dst, from the device where it arrived */
 	EBC_PKT_OF_POD = 1 << 13,   /* the host's stack forwards it for a pod of this node */
+	EBC_PKT_AGAIN = 1 << 14,    /* it has arrived before (held.h) */
 };
 
 /* What an address is to this node. */

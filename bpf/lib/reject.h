@@ -162,6 +162,8 @@ __noinline int ebc_reject(struct __sk_buff *skb, __u32 cause, __u32 info)
 /* A drop of which the sender hears, where one is due. */
 static __noinline int ebc_deny(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
+	if (reason == EBC_TAKEN)
+		return TC_ACT_SHOT;
 	ebc_drop(&p->about, reason);
 	if (reason == EBC_DROP_NO_BACKEND || reason == EBC_DROP_PORT)
 		return ebc_reject(skb, EBC_REJECT_PORT, 0);

@@ -4,14 +4,14 @@
 #ifndef EBC_TRANSLATE_H
 #define EBC_TRANSLATE_H
 
-#include "fragment.h"
+#include "held.h"
 #include "icmp_error.h"
 #include "service.h"
 
 /*
- * Later fragments whose first one was not seen: what is for a cluster IP must not go on untranslated. All
- * else may: a node's own datagrams are put together by its stack, and what it lacks the first fragment of is
- * lost there as well as here.
+ * Later fragments whose first one was not seen, and which do not wait for it (held.h): what is for a cluster IP must
+ * not go on untranslated. All else may: a node's own datagrams are put together by its stack, and what it lacks the
+ * first fragment of is lost there as well as here.
  */
 static __noinline int ebc_translate_portless(struct ebc_packet *p)
 {
@@ -29,6 +29,21 @@ static __always_inline bool ebc_lacks_ports(const struct ebc_packet *p)
 {
 	return (p->flags & (EBC_PKT_LATER | EBC_PKT_PORTS)) == EBC_PKT_LATER &&
 	       (ebc_has_ports(p->about.proto) || ebc_is_icmp(p));
+}
+
+/* EBC_TAKEN, EBC_REASON_FORWARDED, a drop reason; or negative: translated as any packet. Not static, so that the verifier
+ * follows it once. */
+__noinline int ebc_translate_fragment(struct __sk_buff *skb)
+{
+	struct ebc_packet *p = ebc_scratch();
+	int taken;
+
+	if (!p)
+		return EBC_DROP_REWRITE;
+	taken = ebc_fragment(skb, p);
+	if (taken >= 0)
+		return taken;
+	return ebc_lacks_ports(p) ? ebc_translate_portless(p) : -1;
 }
 
 /*
@@ -274,9 +289,12 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 			   ? EBC_DROP_UNTRACKED
 			   : reason;
 	}
-	ebc_fragment(p);
-	if (ebc_lacks_ports(p))
-		return ebc_translate_portless(p);
+	if (p->flags & (EBC_PKT_FIRST | EBC_PKT_LATER)) {
+		int verdict = ebc_translate_fragment(skb);
+
+		if (verdict >= 0)
+			return verdict;
+	}
 	ct = ebc_ct_find(ebc_ct_key(&p->about), &p->ct, &p->now);
 	/* A SYN after the end is a new connection of a reused port, and perhaps one without translation. */
 	if (ct && !(p->ct.flags & EBC_CT_REPLY) && ebc_ct_over(&p->ct) && ebc_opens(p)) {

@@ -13,6 +13,9 @@
  */
 #define EBC_GO_ON TC_ACT_UNSPEC
 
+/* Instead of a drop reason: this skb has served, and its packet was counted where it was taken (held.h). */
+#define EBC_TAKEN EBC_REASON_SLOTS
+
 static __always_inline int ebc_pass(struct ebc_packet *p, int reason)
 {
 	ebc_count_on(ebc_scratch_cpu(p), &p->about, reason);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Ebpf.Cni.Abi;
@@ -111,4 +112,36 @@ public readonly record struct Pad3
 
 /// <summary><c>struct ebc_frag</c>: the ports that only a datagram's first fragment carries.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-public readonly record struct Frag(U16Be Sport, U16Be Dport);
+public readonly record struct Frag(U16Be Sport, U16Be Dport)
+{
+    /// <summary>0: it has none, as an ICMP message that is no query.</summary>
+    public byte Ports { get; init; }
+
+    private readonly Pad3 _pad0 = default;
+
+    /// <summary>When it was seen, CLOCK_MONOTONIC.</summary>
+    public ulong TimeNs { get; init; }
+}
+
+/// <summary><c>struct ebc_held_key</c>: later fragments that wait for the first one of their datagram.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly record struct HeldKey(FragKey Of, uint Ifindex, uint Slot);
+
+/// <summary>A frame, and what another one left behind it.</summary>
+[InlineArray(MaxLength)]
+public struct HeldFrame
+{
+    public const int MaxLength = 2048;
+    private byte _byte;
+}
+
+/// <summary><c>struct ebc_held</c>: a fragment that waits.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public readonly struct Held
+{
+    /// <summary>When it arrived, CLOCK_MONOTONIC.</summary>
+    public readonly ulong TimeNs;
+    public readonly uint Len;
+    private readonly uint _pad0;
+    private readonly HeldFrame _frame;
+}

@@ -54,6 +54,7 @@ public readonly struct Cpu
     private readonly CpuScratch _scratch;
     private readonly CpuMetrics _metrics;
     private readonly CpuBuckets _buckets;
+    private readonly Held _held;
 
     public Metric Count(Hook hook, Reason reason) => _metrics[((int)hook * CpuMetrics.ReasonSlots) + (int)reason];
 

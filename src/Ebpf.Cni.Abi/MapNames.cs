@@ -37,7 +37,10 @@ public static class MapNames
     public const string Return = "ebc_return_v1";
 
     /// <summary>Needs no pin: it bridges the microseconds between the fragments of one datagram.</summary>
-    public const string Fragment = "ebc_frag_v1";
+    public const string Fragment = "ebc_frag_v2";
+
+    /// <summary>Needs no pin either: later fragments that came before the first one.</summary>
+    public const string Held = "ebc_held_v1";
 
     public const string Endpoint = "ebc_ep_v1";
 

@@ -141,20 +141,29 @@ public sealed class SourcePortTests
     }
 
     [Fact]
-    public void Later_fragments_of_the_nodes_own_datagrams_reach_its_stack()
+    public void Later_fragments_wait_where_their_ports_may_matter()
     {
         using var node = Serving(v6: false, IpProtocol.Udp);
+        node.AddCluster($"{Town.Node4}/32", IpcacheFlags.Node | IpcacheFlags.Local);
+        node.AddCluster("10.2.0.0/16", IpcacheFlags.Pod);
+        node.AddAddressMarker(Address.Vip4);
         var later = new Packet
         {
-            Src = Client(false, 0), Dst = Town.Node4, Protocol = IpProtocol.Udp, Payload = new byte[3000], Piece = new Piece(1400, 1400, true, 7), DstMac = default,
+            Src = Client(false, 0), Dst = Town.Node4, Protocol = IpProtocol.Udp, Payload = new byte[4500], Piece = new Piece(1400, 1400, true, 7), DstMac = default,
         };
-        var sent = node.Arrive(later);
-        Assert.Equal(PodPrograms.Ok, sent.ReturnValue);
-        SamePacket.Equal(later, sent.Packet);
-        // the control: a cluster address is never left to it
-        node.AddAddressMarker(Address.Vip4);
+        Assert.Equal(PodPrograms.Shot, node.Arrive(later).ReturnValue);
         Assert.Equal(PodPrograms.Shot, node.Arrive(later with { Dst = Address.Vip4 }).ReturnValue);
-        Assert.Equal("UplinkIngress.Forwarded=1 UplinkIngress.Fragment=1", node.Counts());
+        Assert.Equal("UplinkIngress.Forwarded=2", node.Counts());
+
+        // the controls: what passes by, and what is too large to wait, which is never left to the stack with a cluster address
+        foreach (var free in new[] { later with { Dst = "10.2.0.99" }, later with { Piece = new Piece(1400, 2400, true, 7) } })
+        {
+            var sent = node.Arrive(free);
+            Assert.Equal(PodPrograms.Ok, sent.ReturnValue);
+            SamePacket.Equal(free, sent.Packet);
+        }
+        Assert.Equal(PodPrograms.Shot, node.Arrive(later with { Dst = Address.Vip4, Piece = new Piece(1400, 2400, true, 7) }).ReturnValue);
+        Assert.Equal("UplinkIngress.Forwarded=4 UplinkIngress.Fragment=1", node.Counts());
     }
 
     private static string Client(bool v6, int i) => v6 ? $"2001:db8::{i + 1}" : $"198.51.100.{i + 1}";

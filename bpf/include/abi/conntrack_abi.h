@@ -91,7 +91,7 @@ struct ebc_way_back {
 };
 _Static_assert(sizeof(struct ebc_way_back) == 16, "ebc_way_back");
 
-/* Key of ebc_frag_v1: the fragments of one datagram. id is in network order (16 bits for IPv4). */
+/* Key of ebc_frag_v2: the fragments of one datagram. id is in network order (16 bits for IPv4). */
 struct ebc_frag_key {
 	struct ebc_addr src;
 	struct ebc_addr dst;
@@ -105,7 +105,29 @@ _Static_assert(sizeof(struct ebc_frag_key) == 40, "ebc_frag_key");
 struct ebc_frag {
 	__be16 sport;
 	__be16 dport;
+	__u8 ports; /* 0: it has none, as an ICMP message that is no query */
+	__u8 pad0[3];
+	__u64 time_ns; /* when it was seen, CLOCK_MONOTONIC */
 };
-_Static_assert(sizeof(struct ebc_frag) == 4, "ebc_frag");
+_Static_assert(sizeof(struct ebc_frag) == 16, "ebc_frag");
+
+#define EBC_HELD_SLOTS 48  /* a datagram of 64 KiB in fragments of 1,400 bytes */
+#define EBC_FRAME_MAX 2048 /* of a fragment that can wait */
+
+/* Key of ebc_held_v1: later fragments that wait for the first one. */
+struct ebc_held_key {
+	struct ebc_frag_key of;
+	__u32 ifindex; /* where it arrived */
+	__u32 slot;
+};
+_Static_assert(sizeof(struct ebc_held_key) == 48, "ebc_held_key");
+
+struct ebc_held {
+	__u64 time_ns; /* when it arrived, CLOCK_MONOTONIC */
+	__u32 len;
+	__u32 pad0;
+	__u8 frame[EBC_FRAME_MAX];
+};
+_Static_assert(sizeof(struct ebc_held) == 2064, "ebc_held");
 
 #endif

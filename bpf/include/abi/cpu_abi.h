@@ -3,6 +3,7 @@
 #ifndef EBC_CPU_ABI_H
 #define EBC_CPU_ABI_H
 
+#include "conntrack_abi.h"
 #include "events_abi.h"
 
 #define EBC_SCRATCH_WORDS 128
@@ -27,7 +28,8 @@ struct ebc_cpu {
 	__u64 scratch[EBC_SCRATCH_WORDS]; /* the packet that is being looked at; nothing in it outlives it */
 	struct ebc_metric metrics[EBC_HOOK_SLOTS * EBC_REASON_SLOTS]; /* [hook * EBC_REASON_SLOTS + reason] */
 	struct ebc_bucket buckets[EBC_RATION_MAX];		      /* [enum ebc_ration] */
+	struct ebc_held held; /* a fragment on its way into ebc_held_v1; nothing in it outlives that */
 };
-_Static_assert(sizeof(struct ebc_cpu) == 1024 + 8192 + 64, "ebc_cpu");
+_Static_assert(sizeof(struct ebc_cpu) == 1024 + 8192 + 64 + 2064, "ebc_cpu");
 
 #endif

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 /// <summary>pod.bpf.o, uplink.bpf.o and overlay.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
 internal sealed class LoadedPod
 {
-    private readonly BpfMap _fragments, _affinity, _return, _load;
+    private readonly BpfMap _fragments, _held, _affinity, _return, _load;
 
     /// <param name="conntrack">Entries of each connection table.</param>
     public LoadedPod(Config config, uint conntrack = 65536)
@@ -32,6 +32,7 @@ internal sealed class LoadedPod
         Uplinks = pod.GetMap(MapNames.Uplink);
         SourceRanges = pod.GetMap(MapNames.SourceRange);
         _fragments = pod.GetMap(MapNames.Fragment);
+        _held = pod.GetMap(MapNames.Held);
         _affinity = pod.GetMap(MapNames.Affinity);
         _return = pod.GetMap(MapNames.Return);
         _load = pod.GetMap(MapNames.ConntrackLoad);
@@ -85,6 +86,7 @@ internal sealed class LoadedPod
         _load.Update(0u, default(CtLoad));
         Empty<EpKey, Ep>(Endpoints);
         Empty<FragKey, Frag>(_fragments);
+        Empty<HeldKey, Held>(_held);
         Empty<AffinityKey, Affinity>(_affinity);
         Empty<CtKey, WayBack>(_return);
         Empty<IpcacheKey, Ipcache>(Ipcache);
