@@ -12,6 +12,7 @@ using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Sockets;
 using Ebpf.Cni.Dataplane.Tables;
 using Ebpf.Cni.Dataplane.Uplinks;
+using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Namespaces;
@@ -81,13 +82,10 @@ public sealed class NodeDataplane : IDisposable
         }
         using (var overlay = loader.Load(ProgramLoader.Overlay))
             Overlay = Installed(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), Globals));
-        if (options.SocketLb != SocketLbMode.Off)
-            using (var socket = loader.Load(ProgramLoader.Socket))
-            {
-                Sockets = Installed(new SocketPrograms(pins, socket));
-                _finder?.Dispose();
-                _finder = socket.GetProgram(SocketPrograms.Finder);
-            }
+        if (options.SocketLb == SocketLbMode.Off)
+            TryLoopbackHooks(() => LoadSockets(pins, loader));
+        else
+            LoadSockets(pins, loader);
 
         // tc first: it translates what no socket hook has, so either order of modes has no gap.
         maps.Follow();
@@ -95,12 +93,37 @@ public sealed class NodeDataplane : IDisposable
         Adoption ??= adoption;
         Uplinks.Adopt();
         Overlay.Programs.Adopt();
-        if (Sockets is null)
+        if (options.SocketLb != SocketLbMode.Off)
+            Sockets!.Attach(options.CgroupRoot, options.BindGuard);
+        else if (Sockets is not { } sockets || !TryLoopbackHooks(() => sockets.Attach(options.CgroupRoot, loopbackOnly: true)))
             SocketPrograms.Detach(pins);
-        else
-            Sockets.Attach(options.CgroupRoot, options.BindGuard);
         maps.Commit();
         return maps.NeededBoth;
+    }
+
+    private void LoadSockets(PinLayout pins, ProgramLoader loader)
+    {
+        using var socket = loader.Load(ProgramLoader.Socket);
+        Sockets = Installed(new SocketPrograms(pins, socket));
+        _finder?.Dispose();
+        _finder = socket.GetProgram(SocketPrograms.Finder);
+    }
+
+    /// <summary>Without tc's help a node has no Services, without these hooks a corner of them: no reason to stop.</summary>
+    private bool TryLoopbackHooks(Action work)
+    {
+        try
+        {
+            work();
+            return true;
+        }
+        catch (Exception e) when (e is BpfLoadException or KernelException or IOException or UnauthorizedAccessException)
+        {
+            _notices.Add(
+                "clients of this node that are bound to one of its addresses do not reach NodePorts and hostPorts at 127.0.0.1 where kubelet's firewall rule is: " +
+                $"--socket-lb off translates these few at the socket, and the hooks cannot be attached ({e.Message})");
+            return false;
+        }
     }
 
     [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
@@ -152,7 +175,7 @@ public sealed class NodeDataplane : IDisposable
     /// <summary>This node's end of the tunnels to other nodes.</summary>
     public NodeOverlay Overlay { get; private set; }
 
-    /// <summary>Null where only tc translates.</summary>
+    /// <summary>With <see cref="SocketLbMode.Off"/> for a corner only; null where even that is not possible.</summary>
     public SocketPrograms? Sockets { get; private set; }
 
     /// <summary>Connections that tc translates.</summary>
@@ -216,7 +239,7 @@ public sealed class NodeDataplane : IDisposable
         | ConfigFlags.TcServices
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
         | (Features.CoarseClock ? ConfigFlags.CoarseClock : 0)
-        | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : 0)
+        | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : ConfigFlags.LoopbackOnly)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.Chained ? ConfigFlags.Chained : 0)
