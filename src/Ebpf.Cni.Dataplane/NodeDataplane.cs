@@ -49,9 +49,9 @@ public sealed class NodeDataplane : IDisposable
             BpfFileSystem.Ensure(options.BpffsRoot);
             var pins = new PinLayout(options.BpffsRoot);
             pins.Create();
-            var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
+            var wholeLo = options.SocketLb != SocketLbMode.Off && KeepsHostTranslation(pins, options, time);
             // A conntrack table of another size: the first programs use it beside the former one, the next ones alone.
-            while (Install(pins, options, hostServices))
+            while (Install(pins, options, wholeLo))
             {
             }
             OpenTables(pins, options, time);
@@ -66,18 +66,18 @@ public sealed class NodeDataplane : IDisposable
     /// <summary>Loads all programs, puts them in the place of those that run, and then the tables that they use in the place of the former ones.</summary>
     /// <returns>Whether the programs need to be replaced once more.</returns>
     [MemberNotNull(nameof(Pods), nameof(Uplinks), nameof(Overlay), nameof(Adoption), nameof(Globals), nameof(_reap))]
-    private bool Install(PinLayout pins, DataplaneOptions options, bool hostServices)
+    private bool Install(PinLayout pins, DataplaneOptions options, bool wholeLo)
     {
         DisposeAll(_installed);
         using var maps = new MapLoader(pins, options, _notices);
         maps.Tidy();
-        var loader = new ProgramLoader(options, maps, ConfigFor(options));
+        var loader = new ProgramLoader(options, maps, ConfigFor(options, wholeLo));
         using (var pod = loader.Load(ProgramLoader.Pod))
             Pods = Installed(new PodPrograms(pins, pod, Features.Tcx));
         using (var uplink = loader.Load(ProgramLoader.Uplink))
         {
             Globals = Installed(new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node))));
-            Uplinks = Installed(new UplinkPrograms(pins, uplink, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), Globals, Features.Tcx, hostServices));
+            Uplinks = Installed(new UplinkPrograms(pins, uplink, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), Globals, Features.Tcx));
             _reap = Installed(uplink.GetProgram("ebc_ct_reap"));
         }
         using (var overlay = loader.Load(ProgramLoader.Overlay))
@@ -232,7 +232,7 @@ public sealed class NodeDataplane : IDisposable
         resources.Clear();
     }
 
-    private Config ConfigFor(DataplaneOptions options) => new(
+    private Config ConfigFor(DataplaneOptions options, bool wholeLo) => new(
         (Features.RedirectPeer ? ConfigFlags.RedirectPeer : 0)
         | (Features.SetRetval ? ConfigFlags.SetRetval : 0)
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
@@ -240,6 +240,7 @@ public sealed class NodeDataplane : IDisposable
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
         | (Features.CoarseClock ? ConfigFlags.CoarseClock : 0)
         | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : ConfigFlags.LoopbackOnly)
+        | (wholeLo ? ConfigFlags.WholeLo : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.Chained ? ConfigFlags.Chained : 0)
@@ -249,11 +250,11 @@ public sealed class NodeDataplane : IDisposable
         U16Be.FromHost(options.TunnelPort));
 
     /// <summary>
-    /// After a start with socket hooks, connections that the node made without them are still translated packet by packet: the programs that do so stay as long as there are any.
+    /// After a start with socket hooks, connections that the node made to itself without them are still translated packet by packet on lo, as long as there are any.
     /// </summary>
     private bool KeepsHostTranslation(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
-        if (!UplinkPrograms.WasOnLoopback(pins, Features.Tcx) || !BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackTcp), out var tcp))
+        if (!BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackTcp), out var tcp))
             return false;
         if (!BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackAny), out var any))
         {
@@ -262,11 +263,11 @@ public sealed class NodeDataplane : IDisposable
         }
         using var conntrack = new ConntrackTable(tcp, any, null, new NoReaper(), options.ConntrackTimeouts, time);
         using var netlink = RouteNetlink.Open();
-        if (!conntrack.HasServiceClient(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
+        if (!conntrack.HasServiceOnLoopback(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
             return false;
         _notices.Add(
-            "connections that this node made to Services under --socket-lb off are still open and are translated packet by packet until they end; " +
-            "a start after that takes the program off the loopback device");
+            "connections that this node made to itself by Services under --socket-lb off are still open and are translated packet by packet until they end; " +
+            "a start after that has all other packets on the loopback device go untouched");
         return true;
     }
 

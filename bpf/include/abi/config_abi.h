@@ -23,6 +23,8 @@ enum ebc_config_flags {
 	    1 << 12, /* socket hooks are on: for the node, and without HOST_ONLY for pods */
 	EBC_CONFIG_LOOPBACK_ONLY = 1 << 13, /* socket hooks leave all to tc but what the node asks a loopback
 					       address from another one */
+	EBC_CONFIG_WHOLE_LO = 1 << 14,	    /* all on lo is looked at though socket hooks are on: it has
+					       connections from before them */
 };
 
 /* Seconds of idleness after which a conntrack entry expires, by state (enum ebc_ct_state). */
