@@ -94,7 +94,31 @@ static __always_inline bool ebc_forwarded_for_pod(const struct __sk_buff *skb, s
 	return true;
 }
 
-/* By an uplink into the network. What programs have sent here has been seen to where it arrived. */
+/*
+ * Where sockets are translated, what is left for a program on lo is what asks a loopback address: of clients
+ * that are bound to one, or that no hook saw. All else, which a busy node has a lot of, costs a look at its
+ * destination.
+ */
+static __always_inline bool ebc_lo_concerns(const struct __sk_buff *skb)
+{
+	const void *end = (void *)(long)skb->data_end;
+	const struct ethhdr *eth = (void *)(long)skb->data;
+	const struct ipv6hdr *v6 = (const void *)(eth + 1);
+	const struct iphdr *v4 = (const void *)(eth + 1);
+
+	if (!ebc_configured(EBC_CONFIG_SOCKET_LB) || ebc_configured(EBC_CONFIG_WHOLE_LO))
+		return true;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return (const void *)(v4 + 1) <= end &&
+		       (v4->daddr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6) && (const void *)(v6 + 1) <= end)
+		return !(v6->daddr.s6_addr32[0] | v6->daddr.s6_addr32[1] | v6->daddr.s6_addr32[2] |
+			 (v6->daddr.s6_addr32[3] ^ bpf_htonl(1)));
+	return false;
+}
+
+/* By an uplink into the network, or to the node itself. What programs have sent here has been seen to where
+ * it arrived. */
 SEC("tc")
 int ebc_host_egress(struct __sk_buff *skb)
 {
@@ -102,6 +126,8 @@ int ebc_host_egress(struct __sk_buff *skb)
 	struct ebc_packet *p;
 	int reason;
 
+	if (skb->ifindex == EBC_LO && !ebc_lo_concerns(skb))
+		return EBC_GO_ON;
 	if (ebc_marked(skb))
 		return EBC_GO_ON;
 	/* Of a VLAN device above this one, where it was seen if that is an uplink. */

@@ -53,10 +53,14 @@ static __always_inline int ebc_sock_refuse(const struct ebc_sock_call *call, __u
  * kernels differ in which of these calls they show to a program, so associations are translated where their
  * packets pass. A pod's loopback is its own; the node's is where its NodePorts answer too.
  */
-static __always_inline bool ebc_sock_concerns(struct bpf_sock_addr *ctx, const struct ebc_sockaddr *a)
+static __always_inline bool ebc_sock_concerns(struct bpf_sock_addr *ctx, const struct bpf_sock *sk,
+					      const struct ebc_sockaddr *a, bool connects, bool call_v6)
 {
 	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
 		return false;
+	if (ebc_configured(EBC_CONFIG_LOOPBACK_ONLY))
+		return ebc_loopback(&a->addr) && ebc_sock_of_node(ctx) &&
+		       ebc_sock_from_outside(ctx, sk, connects, call_v6);
 	if (!ebc_configured(EBC_CONFIG_HOST_ONLY) && !ebc_loopback(&a->addr))
 		return true;
 	return ebc_sock_of_node(ctx);
@@ -69,6 +73,9 @@ static __always_inline int ebc_sock_pass(struct bpf_sock *sk, const struct ebc_s
 
 	if (slot)
 		ebc_sock_direct(sk, slot, &call->front, connects);
+	/* Counted where its packets pass. */
+	if (ebc_configured(EBC_CONFIG_LOOPBACK_ONLY))
+		return EBC_SOCK_KEEP;
 	return ebc_sock_tell(call, EBC_REASON_FORWARDED);
 }
 
@@ -118,8 +125,7 @@ static __always_inline void ebc_sk_make(struct ebc_sk *to, __u64 cookie, const s
 /* Do packets to the frontend pass tc? What the node sends to itself does not. */
 static __always_inline bool ebc_sock_passes_tc(struct bpf_sock_addr *ctx, const struct ebc_addr *front)
 {
-	return !ebc_sock_of_node(ctx) ||
-	       !(ebc_loopback(front) || (ebc_ipcache(front) & EBC_IPCACHE_LOCAL));
+	return !ebc_sock_of_node(ctx) || !(ebc_loopback(front) || (ebc_ipcache(front) & EBC_IPCACHE_LOCAL));
 }
 
 /*
@@ -244,7 +250,7 @@ static __always_inline int ebc_sock_forward(struct bpf_sock_addr *ctx, struct eb
 	/* What a socket connected to before, and failed, is no more. */
 	if (connects && ctx->protocol == IPPROTO_TCP)
 		bpf_sk_storage_delete(&ebc_sk_v1, sk);
-	if (!ebc_sock_concerns(ctx, a))
+	if (!ebc_sock_concerns(ctx, sk, a, connects, call_v6))
 		return ebc_sock_pass(sk, &call, connects);
 	if (!ebc_svc_find(&key, &call.svc))
 		return ebc_sock_no_service(sk, &call, connects);

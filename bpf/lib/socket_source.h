@@ -28,21 +28,43 @@ static __always_inline void ebc_sk_source(const struct bpf_sock *sk, struct ebc_
 	}
 }
 
-/* As below, for a datagram of a socket that is not connected, whose source may also come with it. */
+/* The same for a datagram of a socket that is not connected, whose source may also come with it. */
+static __always_inline void ebc_msg_source(struct bpf_sock_addr *ctx, bool call_v6, struct ebc_addr *source)
+{
+	if (call_v6) {
+		source->w[0] = ctx->msg_src_ip6[0];
+		source->w[1] = ctx->msg_src_ip6[1];
+		source->w[2] = ctx->msg_src_ip6[2];
+		source->w[3] = ctx->msg_src_ip6[3];
+	} else {
+		ebc_addr_from_v4(source, ctx->msg_src_ip4);
+	}
+}
+
+/*
+ * Where tc translates all, is this left to the socket? What asks a loopback address from an address that is
+ * none is dropped by kubelet's rule in OUTPUT before it gets to tc, unless its destination is another one by
+ * then.
+ */
+static __always_inline bool ebc_sock_from_outside(struct bpf_sock_addr *ctx, const struct bpf_sock *sk,
+						  bool connects, bool call_v6)
+{
+	struct ebc_addr source;
+
+	if (connects)
+		ebc_sk_source(sk, &source);
+	else
+		ebc_msg_source(ctx, call_v6, &source);
+	return !ebc_addr_is_any(&source) && !ebc_loopback(&source);
+}
+
+/* As below, for a datagram of a socket that is not connected. */
 static __always_inline bool ebc_sock_source_send(struct bpf_sock_addr *ctx, const struct ebc_addr *backend,
 						 bool call_v6)
 {
-	struct ebc_addr source = {};
+	struct ebc_addr source;
 
-	if (call_v6) {
-		source.w[0] = ctx->msg_src_ip6[0];
-		source.w[1] = ctx->msg_src_ip6[1];
-		source.w[2] = ctx->msg_src_ip6[2];
-		source.w[3] = ctx->msg_src_ip6[3];
-	} else {
-		source.w[2] = bpf_htonl(0xffff);
-		source.w[3] = ctx->msg_src_ip4;
-	}
+	ebc_msg_source(ctx, call_v6, &source);
 	return !ebc_loopback(&source) || ebc_loopback(backend);
 }
 

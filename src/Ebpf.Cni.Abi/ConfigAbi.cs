@@ -46,6 +46,12 @@ public enum ConfigFlags : uint
 
     /// <summary>Socket hooks are on: for the node, and without <see cref="HostOnly"/> for pods.</summary>
     SocketLb = 1 << 12,
+
+    /// <summary>Socket hooks leave all to tc but what the node asks a loopback address from an address that is none.</summary>
+    LoopbackOnly = 1 << 13,
+
+    /// <summary>All on lo is looked at though socket hooks are on: it has connections from before them.</summary>
+    WholeLo = 1 << 14,
 }
 
 /// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>

@@ -11,7 +11,10 @@ public enum SocketLbMode
     /// <summary>Socket hooks for the node's own sockets; pods' packets are translated by tc (service meshes, sandboxed runtimes).</summary>
     HostOnly,
 
-    /// <summary>Only tc translates, per packet, for pods and the node itself.</summary>
+    /// <summary>
+    /// Only tc translates, per packet, for pods and the node itself. But for the node's sockets that are bound to an address of the node and ask a loopback
+    /// address: kubelet's firewall drops their packets before they get to tc.
+    /// </summary>
     Off,
 }
 

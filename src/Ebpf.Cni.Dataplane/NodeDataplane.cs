@@ -12,6 +12,7 @@ using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Sockets;
 using Ebpf.Cni.Dataplane.Tables;
 using Ebpf.Cni.Dataplane.Uplinks;
+using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Namespaces;
@@ -48,9 +49,9 @@ public sealed class NodeDataplane : IDisposable
             BpfFileSystem.Ensure(options.BpffsRoot);
             var pins = new PinLayout(options.BpffsRoot);
             pins.Create();
-            var hostServices = options.SocketLb == SocketLbMode.Off || KeepsHostTranslation(pins, options, time);
+            var wholeLo = options.SocketLb != SocketLbMode.Off && KeepsHostTranslation(pins, options, time);
             // A conntrack table of another size: the first programs use it beside the former one, the next ones alone.
-            while (Install(pins, options, hostServices))
+            while (Install(pins, options, wholeLo))
             {
             }
             OpenTables(pins, options, time);
@@ -65,29 +66,26 @@ public sealed class NodeDataplane : IDisposable
     /// <summary>Loads all programs, puts them in the place of those that run, and then the tables that they use in the place of the former ones.</summary>
     /// <returns>Whether the programs need to be replaced once more.</returns>
     [MemberNotNull(nameof(Pods), nameof(Uplinks), nameof(Overlay), nameof(Adoption), nameof(Globals), nameof(_reap))]
-    private bool Install(PinLayout pins, DataplaneOptions options, bool hostServices)
+    private bool Install(PinLayout pins, DataplaneOptions options, bool wholeLo)
     {
         DisposeAll(_installed);
         using var maps = new MapLoader(pins, options, _notices);
         maps.Tidy();
-        var loader = new ProgramLoader(options, maps, ConfigFor(options));
+        var loader = new ProgramLoader(options, maps, ConfigFor(options, wholeLo));
         using (var pod = loader.Load(ProgramLoader.Pod))
             Pods = Installed(new PodPrograms(pins, pod, Features.Tcx));
         using (var uplink = loader.Load(ProgramLoader.Uplink))
         {
             Globals = Installed(new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node))));
-            Uplinks = Installed(new UplinkPrograms(pins, uplink, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), Globals, Features.Tcx, hostServices));
+            Uplinks = Installed(new UplinkPrograms(pins, uplink, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), Globals, Features.Tcx));
             _reap = Installed(uplink.GetProgram("ebc_ct_reap"));
         }
         using (var overlay = loader.Load(ProgramLoader.Overlay))
             Overlay = Installed(new NodeOverlay(new OverlayPrograms(pins, overlay, Features.Tcx), Globals));
-        if (options.SocketLb != SocketLbMode.Off)
-            using (var socket = loader.Load(ProgramLoader.Socket))
-            {
-                Sockets = Installed(new SocketPrograms(pins, socket));
-                _finder?.Dispose();
-                _finder = socket.GetProgram(SocketPrograms.Finder);
-            }
+        if (options.SocketLb == SocketLbMode.Off)
+            TryLoopbackHooks(() => LoadSockets(pins, loader));
+        else
+            LoadSockets(pins, loader);
 
         // tc first: it translates what no socket hook has, so either order of modes has no gap.
         maps.Follow();
@@ -95,12 +93,37 @@ public sealed class NodeDataplane : IDisposable
         Adoption ??= adoption;
         Uplinks.Adopt();
         Overlay.Programs.Adopt();
-        if (Sockets is null)
+        if (options.SocketLb != SocketLbMode.Off)
+            Sockets!.Attach(options.CgroupRoot, options.BindGuard);
+        else if (Sockets is not { } sockets || !TryLoopbackHooks(() => sockets.Attach(options.CgroupRoot, loopbackOnly: true)))
             SocketPrograms.Detach(pins);
-        else
-            Sockets.Attach(options.CgroupRoot, options.BindGuard);
         maps.Commit();
         return maps.NeededBoth;
+    }
+
+    private void LoadSockets(PinLayout pins, ProgramLoader loader)
+    {
+        using var socket = loader.Load(ProgramLoader.Socket);
+        Sockets = Installed(new SocketPrograms(pins, socket));
+        _finder?.Dispose();
+        _finder = socket.GetProgram(SocketPrograms.Finder);
+    }
+
+    /// <summary>Without tc's help a node has no Services, without these hooks a corner of them: no reason to stop.</summary>
+    private bool TryLoopbackHooks(Action work)
+    {
+        try
+        {
+            work();
+            return true;
+        }
+        catch (Exception e) when (e is BpfLoadException or KernelException or IOException or UnauthorizedAccessException)
+        {
+            _notices.Add(
+                "clients of this node that are bound to one of its addresses do not reach NodePorts and hostPorts at 127.0.0.1 where kubelet's firewall rule is: " +
+                $"--socket-lb off translates these few at the socket, and the hooks cannot be attached ({e.Message})");
+            return false;
+        }
     }
 
     [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
@@ -152,7 +175,7 @@ public sealed class NodeDataplane : IDisposable
     /// <summary>This node's end of the tunnels to other nodes.</summary>
     public NodeOverlay Overlay { get; private set; }
 
-    /// <summary>Null where only tc translates.</summary>
+    /// <summary>With <see cref="SocketLbMode.Off"/> for a corner only; null where even that is not possible.</summary>
     public SocketPrograms? Sockets { get; private set; }
 
     /// <summary>Connections that tc translates.</summary>
@@ -209,14 +232,15 @@ public sealed class NodeDataplane : IDisposable
         resources.Clear();
     }
 
-    private Config ConfigFor(DataplaneOptions options) => new(
+    private Config ConfigFor(DataplaneOptions options, bool wholeLo) => new(
         (Features.RedirectPeer ? ConfigFlags.RedirectPeer : 0)
         | (Features.SetRetval ? ConfigFlags.SetRetval : 0)
         | (options.DropEvents && Features.RingBuffer ? ConfigFlags.DropEvents : 0)
         | ConfigFlags.TcServices
         | (options.SocketLb == SocketLbMode.HostOnly ? ConfigFlags.HostOnly : 0)
         | (Features.CoarseClock ? ConfigFlags.CoarseClock : 0)
-        | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : 0)
+        | (options.SocketLb != SocketLbMode.Off ? ConfigFlags.SocketLb : ConfigFlags.LoopbackOnly)
+        | (wholeLo ? ConfigFlags.WholeLo : 0)
         | (options.Masquerade ? ConfigFlags.Masquerade : 0)
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.Chained ? ConfigFlags.Chained : 0)
@@ -226,11 +250,11 @@ public sealed class NodeDataplane : IDisposable
         U16Be.FromHost(options.TunnelPort));
 
     /// <summary>
-    /// After a start with socket hooks, connections that the node made without them are still translated packet by packet: the programs that do so stay as long as there are any.
+    /// After a start with socket hooks, connections that the node made to itself without them are still translated packet by packet on lo, as long as there are any.
     /// </summary>
     private bool KeepsHostTranslation(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
-        if (!UplinkPrograms.WasOnLoopback(pins, Features.Tcx) || !BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackTcp), out var tcp))
+        if (!BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackTcp), out var tcp))
             return false;
         if (!BpfMap.TryOpenPinned(pins.Map(MapNames.ConntrackAny), out var any))
         {
@@ -239,11 +263,11 @@ public sealed class NodeDataplane : IDisposable
         }
         using var conntrack = new ConntrackTable(tcp, any, null, new NoReaper(), options.ConntrackTimeouts, time);
         using var netlink = RouteNetlink.Open();
-        if (!conntrack.HasServiceClient(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
+        if (!conntrack.HasServiceOnLoopback(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
             return false;
         _notices.Add(
-            "connections that this node made to Services under --socket-lb off are still open and are translated packet by packet until they end; " +
-            "a start after that takes the program off the loopback device");
+            "connections that this node made to itself by Services under --socket-lb off are still open and are translated packet by packet until they end; " +
+            "a start after that has all other packets on the loopback device go untouched");
         return true;
     }
 

@@ -6,8 +6,9 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A node's client that asks a NodePort or hostPort of 127.0.0.1, without socket hooks: what it is bound to makes no difference. Bound to
-/// the node's own address it is the request of curl --interface ADDRESS, which conformance tests of hostPorts make.
+/// A node's client that asks a NodePort or hostPort of 127.0.0.1, and that no socket hook has translated: what it is bound to makes no difference. Bound to
+/// the node's own address it is the request of curl --interface ADDRESS, which conformance tests of hostPorts make. Beside socket hooks it is one that is bound to
+/// 127.0.0.1 with a port, or that no hook sees.
 /// </summary>
 public sealed class LoopbackSourceTests
 {
@@ -27,23 +28,24 @@ public sealed class LoopbackSourceTests
         Node,
     }
 
-    public static TheoryData<Bound, ProtocolType, Backend> Kinds
+    public static TheoryData<bool, Bound, ProtocolType, Backend> Kinds
     {
         get
         {
-            var data = new TheoryData<Bound, ProtocolType, Backend>();
-            foreach (var bound in Enum.GetValues<Bound>())
-                foreach (var protocol in new[] { ProtocolType.Tcp, ProtocolType.Udp })
-                    foreach (var backend in Enum.GetValues<Backend>())
-                        data.Add(bound, protocol, backend);
+            var data = new TheoryData<bool, Bound, ProtocolType, Backend>();
+            foreach (var hooks in new[] { false, true })
+                foreach (var bound in Enum.GetValues<Bound>())
+                    foreach (var protocol in new[] { ProtocolType.Tcp, ProtocolType.Udp })
+                        foreach (var backend in Enum.GetValues<Backend>())
+                            data.Add(hooks, bound, protocol, backend);
             return data;
         }
     }
 
     [Theory, MemberData(nameof(Kinds))]
-    public void A_port_of_the_loopback_address_answers(Bound bound, ProtocolType protocol, Backend backend)
+    public void A_port_of_the_loopback_address_answers(bool hooks, Bound bound, ProtocolType protocol, Backend backend)
     {
-        using var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
+        using var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade | (hooks ? ConfigFlags.SocketLb : 0));
         town.TranslateTheNodesOwn();
         var (where, address) = backend switch
         {

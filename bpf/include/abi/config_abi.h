@@ -15,12 +15,16 @@ enum ebc_config_flags {
 	EBC_CONFIG_KEEP_SOURCE =
 	    1 << 6, /* what arrives over an uplink keeps its source even under the Cluster policy */
 	EBC_CONFIG_COARSE_CLOCK = 1 << 7, /* bpf_ktime_get_coarse_ns works (5.11) */
-	EBC_CONFIG_BIND_GUARD = 1 << 8, /* the node's sockets may not bind a NodePort */
-	EBC_CONFIG_CHAINED = 1 << 9,	/* pods' interfaces are another plugin's: only services are touched */
+	EBC_CONFIG_BIND_GUARD = 1 << 8,	  /* the node's sockets may not bind a NodePort */
+	EBC_CONFIG_CHAINED = 1 << 9, /* pods' interfaces are another plugin's: only services are touched */
 	EBC_CONFIG_RESIZE_TCP = 1 << 10, /* ebc_ct_tcp_v3 is being replaced by one of another size */
 	EBC_CONFIG_RESIZE_ANY = 1 << 11, /* the same of ebc_ct_any_v3 */
 	EBC_CONFIG_SOCKET_LB =
 	    1 << 12, /* socket hooks are on: for the node, and without HOST_ONLY for pods */
+	EBC_CONFIG_LOOPBACK_ONLY = 1 << 13, /* socket hooks leave all to tc but what the node asks a loopback
+					       address from another one */
+	EBC_CONFIG_WHOLE_LO = 1 << 14,	    /* all on lo is looked at though socket hooks are on: it has
+					       connections from before them */
 };
 
 /* Seconds of idleness after which a conntrack entry expires, by state (enum ebc_ct_state). */

@@ -3,7 +3,6 @@ using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Plugin.Protocol;
@@ -56,8 +55,7 @@ public sealed partial class CniService(
     {
         if (options.CniMode != CniMode.Chained)
             setup.Run(store.Ranges.Select(r => r.Family));
-        if (options.SocketLb == SocketLbMode.Off)
-            setup.TranslateOwnPackets();
+        setup.TranslateOwnPackets();
     }
 
     private async Task VerifyPods(CniHandler handler, CancellationToken cancel)

@@ -31,11 +31,11 @@ public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
     }
 
     /// <summary>
-    /// For --socket-lb off, where packets of the node's own processes are translated instead of their sockets. Answers are put back into lo: they come in
+    /// For what the node's own processes ask a loopback address from one, and with --socket-lb off for all that they ask: packets are translated instead of sockets. Answers are put back into lo: they come in
     /// there with one of the node's own addresses as their source, which the kernel takes for a forgery unless accept_local is on; and those
     /// of somebody who asked 127.0.0.1 go to that address on a packet that was on no loopback before, which route_localnet allows. To a service's address no route
     /// leads by lo, so the reverse path filter is loose there: the stronger of a device's own and that of all counts, and loose (2) beats strict (1). All for lo
-    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices. The other modes need none of it.
+    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices.
     /// </summary>
     public void TranslateOwnPackets()
     {
@@ -83,7 +83,7 @@ public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
         [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to {Value}")]
         public static partial void Set(ILogger log, string name, string value);
 
-        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes, or with --socket-lb off the node its services ({Cause})")]
+        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes, or (lo) clients of the node that are bound to 127.0.0.1, and with --socket-lb off all of them, their Services ({Cause})")]
         public static partial void CannotSet(ILogger log, string name, string value, string cause);
 
         [LoggerMessage(3203, LogLevel.Error, "this node has an IPv6 podCIDR, but IPv6 is disabled in its kernel (ipv6.disable=1): no pod can be started")]

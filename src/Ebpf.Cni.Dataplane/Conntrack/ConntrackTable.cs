@@ -118,9 +118,13 @@ public sealed partial class ConntrackTable : IDisposable
         }
     }
 
-    /// <summary>Whether one of these addresses, or a loopback address, has a live connection to a service.</summary>
-    internal bool HasServiceClient(IReadOnlySet<Addr> clients)
+    /// <summary>
+    /// Whether a connection to a service lives that was made without socket hooks, and whose packets pass lo between the node's own addresses: the requests, since the frontend is at one,
+    /// or the answers, since client and backend are. (With hooks, none is made: what asks a loopback address is another matter.)
+    /// </summary>
+    internal bool HasServiceOnLoopback(IReadOnlySet<Addr> own)
     {
+        bool Own(Addr a) => own.Contains(a) && !System.Net.IPAddress.IsLoopback(a.ToIPAddress());
         lock (_lock)
         {
             var found = false;
@@ -129,7 +133,7 @@ public sealed partial class ConntrackTable : IDisposable
             {
                 for (var i = 0; i < keys.Length && !found; i++)
                     found = values[i].ServiceId != 0 && !IsReply(values[i]) && !IsDead(values[i], now)
-                        && (clients.Contains(keys[i].Src) || System.Net.IPAddress.IsLoopback(keys[i].Src.ToIPAddress()));
+                        && own.Contains(keys[i].Src) && (Own(keys[i].Dst) || (Own(values[i].Src) && Own(values[i].Dst)));
             });
             return found;
         }

@@ -38,12 +38,18 @@ internal static class TableLimits
         _ => null,
     };
 
+    /// <summary>
+    /// Without socket hooks for all, a socket's own storage is enough for the little that they do; a second frontend of an unconnected socket is not remembered.
+    /// (The storages are no tables: they have no size, and stay pinned.)
+    /// </summary>
+    private static bool HasSocketTables(DataplaneOptions options) => options.SocketLb != SocketLbMode.Off;
+
     /// <summary>No program needs the table under these options: it is as small as can be, and not pinned.</summary>
     public static bool IsIdle(DataplaneOptions options, string map) => map switch
     {
         MapNames.ConntrackTcpOld or MapNames.ConntrackAnyOld => true,
         MapNames.Return => !options.KeepExternalSource,
-        MapNames.SockRev or MapNames.SockFlow or MapNames.Netns => options.SocketLb == SocketLbMode.Off,
+        MapNames.SockRev or MapNames.SockFlow or MapNames.Netns => !HasSocketTables(options),
         _ => false,
     };
 

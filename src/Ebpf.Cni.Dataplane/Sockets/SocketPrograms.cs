@@ -27,6 +27,9 @@ public sealed class SocketPrograms : IDisposable
 
     private static readonly ImmutableArray<CgroupAttach> BindHooks = [CgroupAttach.Bind4, CgroupAttach.Bind6];
 
+    /// <summary>They count bytes and tidy tables: not worth a call for every socket where hardly any is translated.</summary>
+    private static readonly ImmutableArray<CgroupAttach> EndHooks = [CgroupAttach.SockOps, CgroupAttach.SockRelease];
+
     private readonly PinLayout _pins;
     private readonly ImmutableArray<(CgroupAttach Hook, BpfProgram Program)> _programs;
 
@@ -39,15 +42,16 @@ public sealed class SocketPrograms : IDisposable
     /// <summary>Attaches, adopts or updates every hook; idempotent.</summary>
     /// <param name="cgroup">A directory of the cgroup v2 file system; sockets of it and below are translated.</param>
     /// <param name="bindGuard">With the hooks that refuse to bind a NodePort; else these are taken away.</param>
+    /// <param name="loopbackOnly">Of the hooks only those that translate; the others are taken away.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such cgroup.</exception>
     /// <exception cref="Kernel.KernelException">It is not of version 2, or the kernel refuses.</exception>
-    public ImmutableArray<LinkOutcome> Attach(string cgroup, bool bindGuard = true)
+    public ImmutableArray<LinkOutcome> Attach(string cgroup, bool bindGuard = true, bool loopbackOnly = false)
     {
         var id = CgroupDirectory.Open(cgroup).Id;
-        if (!bindGuard)
-            foreach (var hook in BindHooks)
-                PinnedLink.Remove(_pins.SocketLink(hook));
-        return [.. _programs.Where(p => bindGuard || !BindHooks.Contains(p.Hook)).Select(p => PinnedLink.Ensure(
+        ImmutableArray<CgroupAttach> without = [.. bindGuard && !loopbackOnly ? [] : BindHooks, .. loopbackOnly ? EndHooks : []];
+        foreach (var hook in without)
+            PinnedLink.Remove(_pins.SocketLink(hook));
+        return [.. _programs.Where(p => !without.Contains(p.Hook)).Select(p => PinnedLink.Ensure(
             _pins.SocketLink(p.Hook), p.Program, info => info.CgroupId == id, () => BpfLink.AttachCgroup(p.Program, cgroup, p.Hook)))];
     }
 

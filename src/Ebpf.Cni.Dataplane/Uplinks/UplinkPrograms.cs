@@ -11,8 +11,8 @@ namespace Ebpf.Cni.Dataplane.Uplinks;
 
 /// <summary>
 /// The tc programs of the uplinks and <c>ebc_uplink_v1</c>, in the network namespace of the calling thread. Links are tcx and pinned by interface index; where the kernel has no tcx,
-/// clsact filters with a handle of their own. A device's addresses are in the table before its programs run, and leave after them. Where tc translates the node's own packets
-/// (<see cref="SocketLbMode.Off"/>) the loopback device has the egress program too. Not thread-safe.
+/// clsact filters with a handle of their own. A device's addresses are in the table before its programs run, and leave after them. The loopback device has the
+/// egress program too: for what the node asks its loopback addresses, and where tc translates all of the node's own packets (<see cref="SocketLbMode.Off"/>) for these. Not thread-safe.
 /// </summary>
 public sealed class UplinkPrograms : IDisposable
 {
@@ -24,7 +24,6 @@ public sealed class UplinkPrograms : IDisposable
     private readonly BpfMap _addresses;
     private readonly NodeGlobals _globals;
     private readonly bool _tcx;
-    private readonly bool _hostServices;
 
     /// <summary>What leaves first: the answers to what comes in are translated back there.</summary>
     private readonly ImmutableArray<(TcDirection Direction, BpfProgram Program)> _programs;
@@ -37,14 +36,12 @@ public sealed class UplinkPrograms : IDisposable
     /// <param name="addresses">ebc_uplink_v1.</param>
     /// <param name="globals">What all programs are told of the node.</param>
     /// <param name="tcx">The kernel has tcx.</param>
-    /// <param name="hostServices">The node's own packets are translated by tc on the loopback device too.</param>
-    internal UplinkPrograms(PinLayout pins, BpfObject loaded, BpfMap addresses, NodeGlobals globals, bool tcx, bool hostServices)
+    internal UplinkPrograms(PinLayout pins, BpfObject loaded, BpfMap addresses, NodeGlobals globals, bool tcx)
     {
         _pins = pins;
         _addresses = addresses;
         _globals = globals;
         _tcx = tcx;
-        _hostServices = hostServices;
         _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_host_egress")), (TcDirection.Ingress, loaded.GetProgram("ebc_uplink_ingress"))];
     }
 
@@ -84,17 +81,13 @@ public sealed class UplinkPrograms : IDisposable
                 continue;
             using (link)
             {
-                if (link.Info.Ifindex != 0 && (ifindex != Loopback || _hostServices) && PinnedLink.TryUpdate(link, Program(direction)))
+                if (link.Info.Ifindex != 0 && PinnedLink.TryUpdate(link, Program(direction)))
                     continue;
             }
             File.Delete(path);
         }
-        if (_hostServices)
-            EnsureLoopback();
+        EnsureLoopback();
     }
-
-    /// <summary>Whether an earlier agent had tc translate the node's own packets; true where only trying could tell.</summary>
-    internal static bool WasOnLoopback(PinLayout pins, bool tcx) => !tcx || File.Exists(pins.UplinkLink(Loopback, TcDirection.Egress));
 
     internal BpfProgram Program(TcDirection direction) => _programs.First(p => p.Direction == direction).Program;
 
@@ -106,11 +99,7 @@ public sealed class UplinkPrograms : IDisposable
         _addresses.Dispose();
     }
 
-    private void EnsureLoopback()
-    {
-        if (_hostServices)
-            Attach(Loopback, [_programs[0]]);
-    }
+    private void EnsureLoopback() => Attach(Loopback, [_programs[0]]);
 
     /// <returns>Whether anything changed.</returns>
     private bool Attach(int ifindex, ImmutableArray<(TcDirection Direction, BpfProgram Program)> programs)
@@ -129,8 +118,7 @@ public sealed class UplinkPrograms : IDisposable
 
     private void DetachOthers(HashSet<int> wanted, ImmutableArray<int>.Builder detached)
     {
-        if (_hostServices)
-            wanted.Add(Loopback);
+        wanted.Add(Loopback);
         if (!_tcx && !_swept)
         {
             using var netlink = RouteNetlink.Open();

@@ -80,7 +80,7 @@ public sealed class UplinkProgramsTests : NodeTest
         using var globals = new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node)));
         for (var agent = 0; agent < 2; agent++)
         {
-            using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), globals, tcx: false, hostServices: false);
+            using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), globals, tcx: false);
             Assert.Empty(uplinks.Apply([device], NodeV4, null).Errors);
             Assert.Empty(Links());
             Assert.Empty(uplinks.Apply([], NodeV4, null).Errors);
@@ -88,28 +88,26 @@ public sealed class UplinkProgramsTests : NodeTest
     });
 
     [Fact]
-    public void The_loopback_device_has_the_program_only_where_tc_translates_for_the_node() => OnNode(netlink =>
+    public void The_loopback_device_has_the_program_in_every_mode() => OnNode(netlink =>
     {
+        // Without hooks for all that the node sends itself, with them for what is bound to a loopback address and cannot be translated at the socket.
         var device = Device(netlink, "up0");
-        var off = Ground.Options with { SocketLb = SocketLbMode.Off };
-        NodeDataplane.Open(off).Dispose();
-        Assert.Equal([1], Links().Values.Select(l => l.Ifindex)); // before anybody applies: the hooks are gone already
-        using (var dataplane = NodeDataplane.Open(off))
+        foreach (var mode in new[] { SocketLbMode.Off, SocketLbMode.Full, SocketLbMode.HostOnly, SocketLbMode.Off })
         {
+            using var dataplane = NodeDataplane.Open(Ground.Options with { SocketLb = mode });
+            Assert.Equal([1], AllLinks().Values.Select(l => l.Ifindex)); // before anybody applies: hooks may be gone already
             Assert.Empty(dataplane.Uplinks.Apply([device], NodeV4, null).Errors);
-            Assert.Equal([1, device.Ifindex, device.Ifindex], Links().Values.Select(l => l.Ifindex).Order());
+            Assert.Equal([1, device.Ifindex, device.Ifindex], AllLinks().Values.Select(l => l.Ifindex).Order());
             Assert.Empty(dataplane.Uplinks.Apply([], NodeV4, null).Errors);
-            Assert.Equal([1], Links().Values.Select(l => l.Ifindex));
+            Assert.Equal([1], AllLinks().Values.Select(l => l.Ifindex));
+            Assert.Empty(dataplane.Notices);
         }
-        using var full = NodeDataplane.Open(Ground.Options);
-        Assert.Empty(Links());
-        Assert.Empty(full.Notices);
     });
 
     [Theory]
-    [InlineData("198.51.100.99")] // elsewhere
-    [InlineData("198.51.100.10")] // the node itself, as an API server is
-    public void A_connection_that_the_node_made_without_hooks_survives_their_coming(string backend) => OnNode(netlink =>
+    [InlineData("198.51.100.99", false)] // elsewhere: by the uplink
+    [InlineData("198.51.100.10", true)] // the node itself, as an API server is: answers pass lo
+    public void A_connection_that_the_node_made_without_hooks_survives_their_coming(string backend, bool byLoopback) => OnNode(netlink =>
     {
         using var outside = NetworkNamespace.CreateAnonymous();
         var device = Outside(netlink, outside);
@@ -131,15 +129,13 @@ public sealed class UplinkProgramsTests : NodeTest
         using (server)
         using (var full = NodeDataplane.Open(Ground.Options))
         {
-            Assert.Contains("--socket-lb off", Assert.Single(full.Notices), StringComparison.Ordinal);
+            Assert.Equal(byLoopback, full.Notices.Any(n => n.Contains("--socket-lb off", StringComparison.Ordinal)));
             Assert.Empty(full.Uplinks.Apply([device], device.V4, null).Errors);
-            Assert.Contains(1, Links().Values.Select(l => l.Ifindex));
             Echo(client, server);
         }
         client.Close();
         using var later = NodeDataplane.Open(Ground.Options, new LaterTime(TimeSpan.FromDays(2)));
         Assert.Empty(later.Notices);
-        Assert.DoesNotContain(1, Links().Values.Select(l => l.Ifindex));
     });
 
     private static TcpListener Listen(string address)
@@ -180,7 +176,10 @@ public sealed class UplinkProgramsTests : NodeTest
         return [(0, own.V4, own.V6), .. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6)).OrderBy(e => e.Item1)];
     }
 
-    private SortedDictionary<string, BpfLinkInfo> Links() => PinnedLinks("uplink");
+    private SortedDictionary<string, BpfLinkInfo> AllLinks() => PinnedLinks("uplink");
+
+    /// <summary>But for the loopback device's.</summary>
+    private SortedDictionary<string, BpfLinkInfo> Links() => new(AllLinks().Where(l => l.Value.Ifindex != 1).ToDictionary(), StringComparer.Ordinal);
 
     /// <summary>The same clock, later.</summary>
     private sealed class LaterTime(TimeSpan by) : TimeProvider

@@ -51,7 +51,7 @@ public sealed partial class TableMemoryTests : IDisposable
         using var maps = new MapLoader(pins, options, []);
         var loader = new ProgramLoader(options, maps, default);
         var found = new Dictionary<uint, (string Name, long Memory)>();
-        string[] objects = [ProgramLoader.Pod, ProgramLoader.Uplink, ProgramLoader.Overlay, .. options.SocketLb == SocketLbMode.Off ? (string[])[] : [ProgramLoader.Socket]];
+        string[] objects = [ProgramLoader.Pod, ProgramLoader.Uplink, ProgramLoader.Overlay, ProgramLoader.Socket];
         foreach (var file in objects)
         {
             using var loaded = loader.Load(file);

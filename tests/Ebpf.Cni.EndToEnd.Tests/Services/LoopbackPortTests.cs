@@ -100,3 +100,7 @@ public sealed class PacketLoopbackPortTests(OffCluster cluster) : LoopbackPortTe
 public sealed class TunnelLoopbackPortTests(TunnelOffCluster cluster) : LoopbackPortTests(cluster), IClassFixture<TunnelOffCluster>;
 
 public sealed class TunnelOffCluster() : ServiceCluster("e2e-off-t", "--socket-lb", "off", "--routing", "tunnel");
+
+/// <summary>With socket hooks, which cannot bind a socket anew that is bound to 127.0.0.1 and has a port: packets on lo are translated.</summary>
+[Collection(FullServices.Name)]
+public sealed class SocketLoopbackPortTests(FullCluster cluster) : LoopbackPortTests(cluster);
