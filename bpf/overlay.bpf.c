@@ -42,8 +42,8 @@ int ebc_overlay_ingress(struct __sk_buff *skb)
 }
 
 /*
- * Into a tunnel. What programs send here has its key. What the stack forwards, and what the node's own sockets send,
- * gets it here; the latter is translated first, as on an uplink.
+ * Into a tunnel. What programs send here has its key. What the stack forwards, and what the node's own
+ * sockets send, gets it here; the latter is translated first, as on an uplink.
  */
 SEC("tc")
 int ebc_overlay_egress(struct __sk_buff *skb)

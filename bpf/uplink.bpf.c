@@ -81,8 +81,8 @@ static __noinline int ebc_host_forward(struct __sk_buff *skb, struct ebc_packet 
 }
 
 /*
- * Forwarded by the host's stack, by its own routes: a pod's packet that leaves the cluster is hidden here if it was
- * not where it came from (what the stack had to see or to cut). False for what is no pod's.
+ * Forwarded by the host's stack, by its own routes: a pod's packet that leaves the cluster is hidden here if
+ * it was not where it came from (what the stack had to see or to cut). False for what is no pod's.
  */
 static __always_inline bool ebc_forwarded_for_pod(const struct __sk_buff *skb, struct ebc_packet *p)
 {

@@ -6,7 +6,8 @@
 
 #define EBC_SECOND 1000000000ULL
 
-/* CLOCK_MONOTONIC, exact to a timer tick where the kernel has the cheaper call: enough for what is idle or dead. */
+/* CLOCK_MONOTONIC, exact to a timer tick where the kernel has the cheaper call: enough for what is idle or
+ * dead. */
 static __always_inline __u64 ebc_now(void)
 {
 	if (ebc_configured(EBC_CONFIG_COARSE_CLOCK))

@@ -39,17 +39,18 @@ static __always_inline __u8 ebc_ct_first_state(const struct ebc_packet *p)
 {
 	__u8 proto = p->about.proto;
 
-	return proto == IPPROTO_TCP	  ? EBC_CTS_SYN_SENT
+	return proto == IPPROTO_TCP	? EBC_CTS_SYN_SENT
 	       : ebc_is_datagram(proto) ? EBC_CTS_UDP
-	       : proto == IPPROTO_SCTP	  ? EBC_CTS_SCTP_OPENING
-	       : ebc_is_icmp(p)		  ? EBC_CTS_ICMP
-					  : EBC_CTS_GENERIC;
+	       : proto == IPPROTO_SCTP	? EBC_CTS_SCTP_OPENING
+	       : ebc_is_icmp(p)		? EBC_CTS_ICMP
+					: EBC_CTS_GENERIC;
 }
 
 /* A handshake without an answer yet: it may as well go to another backend. */
 static __always_inline bool ebc_ct_unanswered(const struct ebc_ct *ct)
 {
-	return ct->state == EBC_CTS_SYN_SENT || (ct->state == EBC_CTS_SCTP_OPENING && !(ct->flags & EBC_CT_SEEN_REPLY));
+	return ct->state == EBC_CTS_SYN_SENT ||
+	       (ct->state == EBC_CTS_SCTP_OPENING && !(ct->flags & EBC_CT_SEEN_REPLY));
 }
 
 /* Closing, but not yet over. */
@@ -107,7 +108,8 @@ static __always_inline __u8 ebc_ct_next(const struct ebc_ct *ct, const struct eb
 	return ct->state;
 }
 
-/* LRU maps refuse a new element while a CPU's share of free ones is being refilled: the next try finds one. */
+/* LRU maps refuse a new element while a CPU's share of free ones is being refilled: the next try finds one.
+ */
 static __noinline int ebc_ct_insert(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
 {
 	int error = ebc_ct_put(key, ct, how);
@@ -119,7 +121,8 @@ static __noinline int ebc_ct_insert(const struct ebc_ct_key *key, const struct e
 	return error;
 }
 
-/* The packet's connection, of which p->ct is a copy, is over or goes elsewhere: both its entries are deleted. */
+/* The packet's connection, of which p->ct is a copy, is over or goes elsewhere: both its entries are deleted.
+ */
 static __noinline void ebc_ct_forget(struct ebc_packet *p)
 {
 	struct ebc_flow out;
@@ -131,10 +134,10 @@ static __noinline void ebc_ct_forget(struct ebc_packet *p)
 }
 
 /*
- * Both entries of a connection, and only its own: the other one of p->ct, whose key is p->answers, is looked up.
- * What the LRU has evicted is made again from the one that is left. If another connection has taken the place
- * meanwhile, answers would go to it, so this entry goes: false, and the packet is one without an entry. Not static,
- * so that the verifier follows it once.
+ * Both entries of a connection, and only its own: the other one of p->ct, whose key is p->answers, is looked
+ * up. What the LRU has evicted is made again from the one that is left. If another connection has taken the
+ * place meanwhile, answers would go to it, so this entry goes: false, and the packet is one without an entry.
+ * Not static, so that the verifier follows it once.
  */
 __noinline int ebc_ct_heal(void)
 {
@@ -172,12 +175,12 @@ __noinline int ebc_ct_heal(void)
 }
 
 /*
- * Writes a change of the connection's state to both entries. Not atomic: the floor has no atomic OR. If the two
- * directions meet here in the same instant a bit may be lost and comes with the next packet, or the entry lives
- * on to a longer time-out.
+ * Writes a change of the connection's state to both entries. Not atomic: the floor has no atomic OR. If the
+ * two directions meet here in the same instant a bit may be lost and comes with the next packet, or the entry
+ * lives on to a longer time-out.
  */
-static __always_inline void ebc_ct_write(const struct ebc_ct_key *key, const struct ebc_ct *judged, __u64 now, __u16 flags,
-					 __u8 state)
+static __always_inline void ebc_ct_write(const struct ebc_ct_key *key, const struct ebc_ct *judged, __u64 now,
+					 __u16 flags, __u8 state)
 {
 	struct ebc_ct *ct = ebc_ct_lookup(key);
 
@@ -202,9 +205,10 @@ static __noinline bool ebc_ct_refresh(struct ebc_packet *p, __u16 flags, __u8 st
 }
 
 /*
- * Does the packet need a look at the connection's other entry? If the state changes or a second has passed: not
- * with every packet, so that the two directions do not fight over a cache line. And while entries may be evicted,
- * from a client whose source is replaced: with its other entry gone, the source port may have been given to another.
+ * Does the packet need a look at the connection's other entry? If the state changes or a second has passed:
+ * not with every packet, so that the two directions do not fight over a cache line. And while entries may be
+ * evicted, from a client whose source is replaced: with its other entry gone, the source port may have been
+ * given to another.
  */
 static __always_inline bool ebc_ct_stale(const struct ebc_packet *p, __u16 flags, __u8 state)
 {
@@ -227,14 +231,16 @@ static __always_inline void ebc_become(struct ebc_packet *p)
 	if (!ebc_addr_eq(&to->dst, &from->dst)) {
 		ebc_unresolve(p);
 		p->flags |= EBC_PKT_CHANGED;
-	} else if (!ebc_addr_eq(&to->src, &from->src) || to->sport != from->sport || to->dport != from->dport) {
+	} else if (!ebc_addr_eq(&to->src, &from->src) || to->sport != from->sport ||
+		   to->dport != from->dport) {
 		p->flags |= EBC_PKT_CHANGED;
 	}
 }
 
 /*
- * The packet belongs to the entry, of which p->ct is a copy: p->to becomes what the entry makes of it, and it is
- * counted. EBC_REASON_FORWARDED, SERVICE or REPLY; negative if the entry turned out to be worthless and is gone.
+ * The packet belongs to the entry, of which p->ct is a copy: p->to becomes what the entry makes of it, and it
+ * is counted. EBC_REASON_FORWARDED, SERVICE or REPLY; negative if the entry turned out to be worthless and is
+ * gone.
  */
 static __noinline int ebc_ct_use(struct ebc_packet *p, struct ebc_ct *ct)
 {

@@ -9,8 +9,8 @@
 #include "config.h"
 
 /*
- * Entries of each table: programs add what they insert, the agent's sweep writes what it has counted. Too many
- * rather than too few, since what is deleted or evicted meanwhile is still in it.
+ * Entries of each table: programs add what they insert, the agent's sweep writes what it has counted. Too
+ * many rather than too few, since what is deleted or evicted meanwhile is still in it.
  */
 struct ebc_ct_load ebc_ct_load SEC(".data.ebc_ctload_v1") = {};
 

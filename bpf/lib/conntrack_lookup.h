@@ -69,10 +69,10 @@ static __always_inline bool ebc_ct_expired(const struct ebc_ct *ct, __u64 now)
 }
 
 /*
- * The entry of a key, copied to *to, and *now; NULL if there is none alive. Entries expire lazily, on lookup. The
- * LRU may give an element to another key while a program reads it, so the copy is believed only if the key still
- * leads to the same element, and that is of the same connection. What is written through the pointer afterwards
- * is written at that risk: counters, and what a refresh has looked up again (conntrack.h).
+ * The entry of a key, copied to *to, and *now; NULL if there is none alive. Entries expire lazily, on lookup.
+ * The LRU may give an element to another key while a program reads it, so the copy is believed only if the
+ * key still leads to the same element, and that is of the same connection. What is written through the
+ * pointer afterwards is written at that risk: counters, and what a refresh has looked up again (conntrack.h).
  */
 static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, struct ebc_ct *to, __u64 *now)
 {
@@ -90,8 +90,8 @@ static __always_inline struct ebc_ct *ebc_ct_find(const struct ebc_ct_key *key, 
 }
 
 /*
- * Deletes an entry that was looked at, unless it has become another connection's since. (What is written in the
- * nanoseconds between this look and the deletion is lost; its packet comes again.)
+ * Deletes an entry that was looked at, unless it has become another connection's since. (What is written in
+ * the nanoseconds between this look and the deletion is lost; its packet comes again.)
  */
 static __always_inline bool ebc_ct_delete(const struct ebc_ct_key *key, __u64 created_ns)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The conntrack tables, TCP apart from all else: short flows of datagrams must not push idle connections out. And
- * the replacement of either by one of another size.
+ * The conntrack tables, TCP apart from all else: short flows of datagrams must not push idle connections out.
+ * And the replacement of either by one of another size.
  *
- * The agent replaces programs one after the other, so for a while packets of one connection meet programs of the
- * former table and of the new one. In between are programs with EBC_CONFIG_RESIZE_TCP or _ANY, which use both: what
- * they insert or delete, they insert or delete in both, and what they find is the later of two entries. Programs of
- * the former table are replaced by these first; then the agent copies what only the former one has, and these
- * are replaced by programs of the new table. So no program misses an entry that another one has made.
+ * The agent replaces programs one after the other, so for a while packets of one connection meet programs of
+ * the former table and of the new one. In between are programs with EBC_CONFIG_RESIZE_TCP or _ANY, which use
+ * both: what they insert or delete, they insert or delete in both, and what they find is the later of two
+ * entries. Programs of the former table are replaced by these first; then the agent copies what only the
+ * former one has, and these are replaced by programs of the new table. So no program misses an entry that
+ * another one has made.
  */
 #ifndef EBC_CONNTRACK_TABLE_H
 #define EBC_CONNTRACK_TABLE_H
@@ -85,8 +86,8 @@ static __always_inline long ebc_ct_remove(const struct ebc_ct_key *key)
 
 /*
  * While a table is replaced, into the former one first: of two programs that claim a key with BPF_NOEXIST one
- * succeeds there, whatever tables they use. What is in the new one then is a copy of an entry that is gone; if
- * writing it fails, the agent copies the entry.
+ * succeeds there, whatever tables they use. What is in the new one then is a copy of an entry that is gone;
+ * if writing it fails, the agent copies the entry.
  */
 static __always_inline long ebc_ct_put(const struct ebc_ct_key *key, const struct ebc_ct *ct, __u64 how)
 {

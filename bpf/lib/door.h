@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The one door into pods: whatever reaches a pod of this node passes ebc_door, whichever way it comes. What a pod may
- * receive is judged here and nowhere else.
+ * The one door into pods: whatever reaches a pod of this node passes ebc_door, whichever way it comes. What a
+ * pod may receive is judged here and nowhere else.
  */
 #ifndef EBC_DOOR_H
 #define EBC_DOOR_H
@@ -29,11 +29,11 @@ static __always_inline bool ebc_martian(const struct ebc_packet *p)
 }
 
 /*
- * May a packet with this source come from the network? What the kernel would ask before it forwards (martian sources,
- * rp_filter) is asked here, since it is passed by: not from this node itself or one of its pods, and not from a pod of
- * a node that is reached through a tunnel, whose packets come out of that. What a load balancer sends back to the
- * node where it came from (a hairpin) has such a source; it is let in where the source is replaced by the node's
- * address, which it then would have anyway.
+ * May a packet with this source come from the network? What the kernel would ask before it forwards (martian
+ * sources, rp_filter) is asked here, since it is passed by: not from this node itself or one of its pods, and
+ * not from a pod of a node that is reached through a tunnel, whose packets come out of that. What a load
+ * balancer sends back to the node where it came from (a hairpin) has such a source; it is let in where the
+ * source is replaced by the node's address, which it then would have anyway.
  */
 static __always_inline bool ebc_source_believed(const struct ebc_packet *p)
 {
@@ -42,7 +42,8 @@ static __always_inline bool ebc_source_believed(const struct ebc_packet *p)
 
 	if (p->about.hook != EBC_HOOK_UPLINK_INGRESS)
 		return true;
-	if ((p->flags & EBC_PKT_TRACKED) && (p->ct.flags & (EBC_CT_REPLY | EBC_CT_MASQUERADE)) == EBC_CT_MASQUERADE)
+	if ((p->flags & EBC_PKT_TRACKED) &&
+	    (p->ct.flags & (EBC_CT_REPLY | EBC_CT_MASQUERADE)) == EBC_CT_MASQUERADE)
 		return true;
 	if (ebc_martian(p) || ebc_is_hairpin_address(src))
 		return false;
@@ -59,7 +60,8 @@ static __always_inline int ebc_may_enter(const struct ebc_packet *p)
 	return ebc_source_believed(p) ? 0 : EBC_DROP_UPLINK_SOURCE;
 }
 
-/* Through the door. By EBC_WAY_STACK the packet is on its way already; else it is sent to the pod behind `veth`. */
+/* Through the door. By EBC_WAY_STACK the packet is on its way already; else it is sent to the pod behind
+ * `veth`. */
 static __noinline int ebc_door(struct __sk_buff *skb, struct ebc_packet *p, int way, int reason, __u32 veth)
 {
 	int forbidden = ebc_may_enter(p);
@@ -72,7 +74,8 @@ static __noinline int ebc_door(struct __sk_buff *skb, struct ebc_packet *p, int 
 			     reason == EBC_REASON_FORWARDED ? EBC_REASON_DELIVERED : reason);
 	if (way == EBC_WAY_STACK)
 		return EBC_GO_ON;
-	/* Past the veth's queue only where that does not limit the pod's rate, and from a receiving side only. */
+	/* Past the veth's queue only where that does not limit the pod's rate, and from a receiving side
+	 * only. */
 	if (way != EBC_WAY_QUEUE && ebc_configured(EBC_CONFIG_REDIRECT_PEER))
 		return bpf_redirect_peer(veth, 0);
 	ebc_mark(skb);

@@ -27,7 +27,8 @@ static __always_inline const struct ebc_overlay *ebc_tunnel(struct ebc_packet *p
 		return NULL;
 	if (p->place.kind & EBC_IPCACHE_POD)
 		return overlay;
-	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_addr_eq(&p->to.src, &p->about.flow.src) ? overlay : NULL;
+	return p->about.hook == EBC_HOOK_POD_EGRESS && ebc_addr_eq(&p->to.src, &p->about.flow.src) ? overlay
+												   : NULL;
 }
 
 /* The outer headers of what is in a tunnel. */
@@ -38,8 +39,8 @@ struct ebc_cover {
 };
 
 /*
- * Is it a packet of the tunnels' port, in one piece and without options? Read before anything else is, and without a
- * lookup, since it may be most of what passes.
+ * Is it a packet of the tunnels' port, in one piece and without options? Read before anything else is, and
+ * without a lookup, since it may be most of what passes.
  */
 static __always_inline bool ebc_cover(struct __sk_buff *skb, struct ebc_cover *cover)
 {
@@ -64,8 +65,8 @@ static __always_inline bool ebc_cover(struct __sk_buff *skb, struct ebc_cover *c
 		cover->own = &ebc_node.own.v4;
 		return v4.dport == overlay->port;
 	}
-	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v6, sizeof(v6)) ||
-	    v6.ip.nexthdr != IPPROTO_UDP)
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) ||
+	    bpf_skb_load_bytes(skb, EBC_IP_OFFSET, &v6, sizeof(v6)) || v6.ip.nexthdr != IPPROTO_UDP)
 		return false;
 	__builtin_memcpy(&cover->src, &v6.ip.saddr, 16);
 	__builtin_memcpy(&cover->dst, &v6.ip.daddr, 16);
@@ -74,8 +75,8 @@ static __always_inline bool ebc_cover(struct __sk_buff *skb, struct ebc_cover *c
 }
 
 /*
- * Arrived at an uplink, for the tunnel's end on this node: what is inside will be looked at when it is out. One
- * with IP options or extension headers, or cut in pieces, goes the long way to the same end.
+ * Arrived at an uplink, for the tunnel's end on this node: what is inside will be looked at when it is out.
+ * One with IP options or extension headers, or cut in pieces, goes the long way to the same end.
  */
 static __always_inline bool ebc_encapsulated_for_us(struct __sk_buff *skb)
 {
@@ -85,8 +86,8 @@ static __always_inline bool ebc_encapsulated_for_us(struct __sk_buff *skb)
 }
 
 /*
- * Leaves by an uplink for another end, from the tunnels' device: what is inside has been looked at, and its cover is
- * not a connection. What a pod sends to that port has been dropped before.
+ * Leaves by an uplink for another end, from the tunnels' device: what is inside has been looked at, and its
+ * cover is not a connection. What a pod sends to that port has been dropped before.
  */
 static __always_inline bool ebc_encapsulated_by_us(struct __sk_buff *skb)
 {
@@ -96,9 +97,9 @@ static __always_inline bool ebc_encapsulated_by_us(struct __sk_buff *skb)
 }
 
 /*
- * Every tunnel's device has the same MAC address, so the inner frame is for it whatever the way was; the sender has
- * another, since the kernel takes a frame from its own device's address for an echo: 02:ec:c0:00:00:01, from
- * 02:ec:c0:00:00:02.
+ * Every tunnel's device has the same MAC address, so the inner frame is for it whatever the way was; the
+ * sender has another, since the kernel takes a frame from its own device's address for an echo:
+ * 02:ec:c0:00:00:01, from 02:ec:c0:00:00:02.
  */
 static __always_inline void ebc_tunnel_macs(struct ebc_packet *p)
 {
@@ -111,9 +112,9 @@ static __always_inline void ebc_tunnel_macs(struct ebc_packet *p)
 }
 
 /*
- * The key of the tunnel to the node with this address in the underlay. Our own address is set where the kernel can:
- * the receiver knows us by it. The checksum around IPv4 is left out (RFC 7348, 4.1; IPv6 demands it): what is inside
- * has its own. 0, or negative.
+ * The key of the tunnel to the node with this address in the underlay. Our own address is set where the
+ * kernel can: the receiver knows us by it. The checksum around IPv4 is left out (RFC 7348, 4.1; IPv6 demands
+ * it): what is inside has its own. 0, or negative.
  */
 static __always_inline int ebc_tunnel_key(struct __sk_buff *skb, const struct ebc_overlay *overlay,
 					  const struct ebc_addr *remote)

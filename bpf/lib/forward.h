@@ -46,10 +46,11 @@ static __noinline int ebc_to_pod(struct __sk_buff *skb, struct ebc_packet *p, in
 }
 
 /*
- * To the host's stack: for the node itself, or what the node must answer (no route, administrative refusals). An
- * answer to the node's own socket that has the service's address now comes by the loopback device: elsewhere the
- * stack would take it for a forgery, as an address of the node itself, or one to which no route leads by that device
- * (rp_filter, of which even the loose kind lets nothing else in by a device without an address).
+ * To the host's stack: for the node itself, or what the node must answer (no route, administrative refusals).
+ * An answer to the node's own socket that has the service's address now comes by the loopback device:
+ * elsewhere the stack would take it for a forgery, as an address of the node itself, or one to which no route
+ * leads by that device (rp_filter, of which even the loose kind lets nothing else in by a device without an
+ * address).
  */
 static __noinline int ebc_to_stack(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
@@ -86,8 +87,8 @@ static __always_inline int ebc_into_tunnel(struct __sk_buff *skb, struct ebc_pac
 }
 
 /*
- * Through a tunnel, one hop on. What is too big is answered here in any case: cut by the stack it would take the
- * stack's way, past translation, and for a node's address past the tunnel.
+ * Through a tunnel, one hop on. What is too big is answered here in any case: cut by the stack it would take
+ * the stack's way, past translation, and for a node's address past the tunnel.
  */
 static __noinline int ebc_to_tunnel(struct __sk_buff *skb, struct ebc_packet *p,
 				    const struct ebc_overlay *overlay, int reason)
@@ -101,7 +102,8 @@ static __noinline int ebc_to_tunnel(struct __sk_buff *skb, struct ebc_packet *p,
 	return ebc_into_tunnel(skb, p, overlay, EBC_WRITE_HOP, reason);
 }
 
-/* To the next hop of the routes, or by the way on which the client came; the device's program lets it pass. */
+/* To the next hop of the routes, or by the way on which the client came; the device's program lets it pass.
+ */
 static __noinline int ebc_to_neighbour(struct __sk_buff *skb, struct ebc_packet *p, __u32 what, int reason)
 {
 	const struct ebc_way_back *back = ebc_way_back(p, reason);
@@ -120,9 +122,10 @@ static __noinline int ebc_to_neighbour(struct __sk_buff *skb, struct ebc_packet 
 }
 
 /*
- * The routes decide. What cannot leave as it is and was not changed is left to the stack, which answers the sender,
- * or cuts it; about what was changed the stack would answer with addresses that the sender does not know, or to the
- * node itself, so that is answered here: also what is too big and may be cut, since hosts send smaller ones then.
+ * The routes decide. What cannot leave as it is and was not changed is left to the stack, which answers the
+ * sender, or cuts it; about what was changed the stack would answer with addresses that the sender does not
+ * know, or to the node itself, so that is answered here: also what is too big and may be cut, since hosts
+ * send smaller ones then.
  */
 static __noinline int ebc_by_route(struct __sk_buff *skb, struct ebc_packet *p, int reason)
 {
@@ -142,8 +145,8 @@ static __noinline int ebc_by_route(struct __sk_buff *skb, struct ebc_packet *p, 
 }
 
 /*
- * A pod's own encapsulation. Hidden behind its node's address it would pass for that node's; so it may go to pods,
- * where no tunnel ends, and to nothing else.
+ * A pod's own encapsulation. Hidden behind its node's address it would pass for that node's; so it may go to
+ * pods, where no tunnel ends, and to nothing else.
  */
 static __always_inline bool ebc_speaks_tunnel(struct ebc_packet *p)
 {

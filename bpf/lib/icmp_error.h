@@ -206,13 +206,14 @@ static __always_inline int ebc_quote_edit_addresses(struct __sk_buff *skb, bool 
 	v4.check = ebc_csum_edit(q->check, diff);
 	v4.src = entry->dst.w[3];
 	v4.dst = entry->src.w[3];
-	return bpf_skb_store_bytes(skb, q->ip + offsetof(struct iphdr, check), &v4, sizeof(v4), BPF_F_RECOMPUTE_CSUM);
+	return bpf_skb_store_bytes(skb, q->ip + offsetof(struct iphdr, check), &v4, sizeof(v4),
+				   BPF_F_RECOMPUTE_CSUM);
 }
 
 /*
- * All that changes but the error's own addresses, which are p->to's: `entry` is what the connection's entry makes
- * of packets in the error's direction. In IPv4 the quoted addresses and their header's checksum cancel out of the
- * ICMP checksum, in IPv6 the quoted addresses and the pseudo header's count.
+ * All that changes but the error's own addresses, which are p->to's: `entry` is what the connection's entry
+ * makes of packets in the error's direction. In IPv4 the quoted addresses and their header's checksum cancel
+ * out of the ICMP checksum, in IPv6 the quoted addresses and the pseudo header's count.
  */
 static __noinline int ebc_icmp_error_edit(struct __sk_buff *skb, const struct ebc_packet *p,
 					  const struct ebc_quote *q, const struct ebc_flow *entry)
@@ -246,9 +247,9 @@ static __noinline int ebc_icmp_error_edit(struct __sk_buff *skb, const struct eb
  * The quoted packet is one that left us translated. The error goes the other way, as answers to that packet
  * do; so the entry for those answers, whose key is the mirror image of the quoted packet, says what both
  * become: the quote the mirror image of what the entry makes, the error's destination the entry's. Its source
- * is hidden only if it is the peer's, which must not appear; a router's stays, and tells the truth. An invented
- * error gets no further than any other: its receiver judges what is quoted, and the source is replaced for none
- * but the peer. The connection is not kept alive by it.
+ * is hidden only if it is the peer's, which must not appear; a router's stays, and tells the truth. An
+ * invented error gets no further than any other: its receiver judges what is quoted, and the source is
+ * replaced for none but the peer. The connection is not kept alive by it.
  */
 static __noinline int ebc_icmp_error(struct __sk_buff *skb, struct ebc_packet *p)
 {
@@ -271,8 +272,8 @@ static __noinline int ebc_icmp_error(struct __sk_buff *skb, struct ebc_packet *p
 		p->to.src = entry.src;
 	p->to.dst = entry.dst;
 	/* Of what is tracked and not translated there is nothing to write. */
-	if (ebc_addr_eq(&entry.src, &q.key.src) && ebc_addr_eq(&entry.dst, &q.key.dst) && entry.sport == q.key.sport &&
-	    entry.dport == q.key.dport)
+	if (ebc_addr_eq(&entry.src, &q.key.src) && ebc_addr_eq(&entry.dst, &q.key.dst) &&
+	    entry.sport == q.key.sport && entry.dport == q.key.dport)
 		return p->ct.flags & EBC_CT_REPLY ? EBC_REASON_REPLY : EBC_REASON_FORWARDED;
 	if (ebc_icmp_error_edit(skb, p, &q, &entry))
 		return EBC_DROP_REWRITE;

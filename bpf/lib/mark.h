@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* "Seen here already": for a packet that a program hands to another device, whose program is to let it pass. */
+/* "Seen here already": for a packet that a program hands to another device, whose program is to let it pass.
+ */
 #ifndef EBC_MARK_H
 #define EBC_MARK_H
 
@@ -7,9 +8,10 @@
 #include <stdbool.h>
 
 /*
- * Two words of skb->cb. The kernel leaves them alone between a redirect and the programs at the egress of the device
- * that it leads to; tc_index and tc_classid are overwritten there, and skb->mark is the operator's. What is sent by a
- * socket or forwarded has the IP layer's own data there: flags, lengths and offsets, which are small.
+ * Two words of skb->cb. The kernel leaves them alone between a redirect and the programs at the egress of the
+ * device that it leads to; tc_index and tc_classid are overwritten there, and skb->mark is the operator's.
+ * What is sent by a socket or forwarded has the IP layer's own data there: flags, lengths and offsets, which
+ * are small.
  */
 #define EBC_MARK_A 0xebc15ee1
 #define EBC_MARK_B 0x1ee51cbe

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Token buckets, one per CPU and kind: what a program sends or reports is bounded whatever it receives (RFC 4443,
- * 2.4 f). */
+/* Token buckets, one per CPU and kind: what a program sends or reports is bounded whatever it receives (RFC
+ * 4443, 2.4 f). */
 #ifndef EBC_RATION_H
 #define EBC_RATION_H
 

@@ -90,8 +90,8 @@ static __always_inline void ebc_reject_cause(struct ebc_icmp_error *icmp, bool v
 }
 
 /*
- * Back to where it came from: into the pod, to the node's own socket by the device's receiving side, to the network.
- * From a tunnel's device there is no receiving side for it, as only nodes are heard there.
+ * Back to where it came from: into the pod, to the node's own socket by the device's receiving side, to the
+ * network. From a tunnel's device there is no receiving side for it, as only nodes are heard there.
  */
 static __always_inline int ebc_turn_back(struct __sk_buff *skb, struct ebc_packet *p)
 {
@@ -108,8 +108,8 @@ static __always_inline int ebc_turn_back(struct __sk_buff *skb, struct ebc_packe
 
 /*
  * TC_ACT_REDIRECT, or TC_ACT_SHOT where no answer is due or possible. The answer comes from the address that
- * was asked, as from a host without a listener; connect() fails with ECONNREFUSED. Not static, so that the verifier
- * follows it once; it finds the packet in the working memory.
+ * was asked, as from a host without a listener; connect() fails with ECONNREFUSED. Not static, so that the
+ * verifier follows it once; it finds the packet in the working memory.
  */
 __noinline int ebc_reject(struct __sk_buff *skb, __u32 cause, __u32 info)
 {

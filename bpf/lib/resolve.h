@@ -61,7 +61,8 @@ static __always_inline bool ebc_to_outside(struct ebc_packet *p)
 static __always_inline bool ebc_to_this_node(struct ebc_packet *p)
 {
 	ebc_resolve(p);
-	return (p->place.kind & (EBC_IPCACHE_NODE | EBC_IPCACHE_LOCAL)) == (EBC_IPCACHE_NODE | EBC_IPCACHE_LOCAL);
+	return (p->place.kind & (EBC_IPCACHE_NODE | EBC_IPCACHE_LOCAL)) ==
+	       (EBC_IPCACHE_NODE | EBC_IPCACHE_LOCAL);
 }
 
 #endif

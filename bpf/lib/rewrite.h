@@ -75,8 +75,8 @@ static __always_inline int ebc_write_l4(struct __sk_buff *skb, const struct ebc_
 }
 
 /*
- * The headers up to and including IPv4's, in one piece from the first byte that changes. Their checksum keeps the
- * sum over the whole packet what it is.
+ * The headers up to and including IPv4's, in one piece from the first byte that changes. Their checksum keeps
+ * the sum over the whole packet what it is.
  */
 static __always_inline int ebc_write_v4(struct __sk_buff *skb, struct ebc_packet *p, __u32 what, __u32 diff)
 {
@@ -116,15 +116,16 @@ static __always_inline int ebc_write_v6(struct __sk_buff *skb, struct ebc_packet
 		ip->hop_limit = p->ttl - 1;
 	if (p->flags & EBC_PKT_CHANGED) {
 		__builtin_memcpy(&ip->saddr, &p->to.src, 32);
-		return bpf_skb_store_bytes(skb, at, &ip->nexthdr, EBC_V6_HEADER - offsetof(struct ipv6hdr, nexthdr),
+		return bpf_skb_store_bytes(skb, at, &ip->nexthdr,
+					   EBC_V6_HEADER - offsetof(struct ipv6hdr, nexthdr),
 					   BPF_F_RECOMPUTE_CSUM);
 	}
 	return what & EBC_WRITE_HOP ? bpf_skb_store_bytes(skb, at, &ip->nexthdr, 2, BPF_F_RECOMPUTE_CSUM) : 0;
 }
 
 /*
- * Makes p's packet one of the flow p->to, and what else is asked for (enum ebc_write). 0, or negative. Lengths never
- * change, so segmentation offload is left as it is. To be called once for a packet.
+ * Makes p's packet one of the flow p->to, and what else is asked for (enum ebc_write). 0, or negative.
+ * Lengths never change, so segmentation offload is left as it is. To be called once for a packet.
  */
 static __noinline int ebc_write(struct __sk_buff *skb, struct ebc_packet *p, __u32 what)
 {

@@ -39,8 +39,8 @@ static __always_inline __u16 ebc_wire_len(const struct __sk_buff *skb, const str
 }
 
 /*
- * BPF_FIB_LKUP_RET_*: where p->to.dst is, for a packet of p's source that arrived at `ifindex`. p->route has the
- * device and the next hop. The source is the packet's own, not what will be put in its place: as in the
+ * BPF_FIB_LKUP_RET_*: where p->to.dst is, for a packet of p's source that arrived at `ifindex`. p->route has
+ * the device and the next hop. The source is the packet's own, not what will be put in its place: as in the
  * kernel, which masquerades after routing. But what the node sent from a loopback address has no way out.
  */
 static __noinline int ebc_route(struct __sk_buff *skb, struct ebc_packet *p, __u32 ifindex)

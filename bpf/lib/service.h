@@ -53,8 +53,8 @@ static __always_inline int ebc_admit(struct ebc_packet *p)
 /*
  * Does the backend of p->ct still serve? What can move leaves one that does not: datagrams, and handshakes
  * without an answer. (kube-proxy needs a pass over conntrack for that, and datagrams are lost until it
- * comes.) Datagrams may stay with one that is no longer chosen. Its position in the segment plus 1, or 0. Not static,
- * so that the verifier follows it once.
+ * comes.) Datagrams may stay with one that is no longer chosen. Its position in the segment plus 1, or 0. Not
+ * static, so that the verifier follows it once.
  */
 __noinline int ebc_backend_serves(void)
 {
@@ -110,17 +110,19 @@ enum ebc_source {
 };
 
 /*
- * What the backend is to see as the client. What comes over an uplink gets the node's address, so that the answers
- * come back here; unless the service, or the configuration, keeps the source, and unless this node is the backend
- * (it answers through here anyway). A pod whose backend is not in the cluster (an API server that others run)
- * leaves the cluster as it does without a service.
+ * What the backend is to see as the client. What comes over an uplink gets the node's address, so that the
+ * answers come back here; unless the service, or the configuration, keeps the source, and unless this node is
+ * the backend (it answers through here anyway). A pod whose backend is not in the cluster (an API server that
+ * others run) leaves the cluster as it does without a service.
  */
-static __noinline int ebc_service_source(struct __sk_buff *skb, struct ebc_packet *p, const struct ebc_backend *b)
+static __noinline int ebc_service_source(struct __sk_buff *skb, struct ebc_packet *p,
+					 const struct ebc_backend *b)
 {
 	const struct ebc_addr *src = &p->about.flow.src;
 
 	if (ebc_from_network(p))
-		return (p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p) || ebc_backend_is_node(p, b)
+		return (p->svc.flags & EBC_SVC_KEEP_SOURCE) || ebc_keeps_source(skb, p) ||
+			       ebc_backend_is_node(p, b)
 			   ? EBC_SOURCE_OWN
 			   : EBC_SOURCE_HIDDEN;
 	if (ebc_from_node(p)) {
@@ -153,15 +155,16 @@ static __always_inline bool ebc_source_address(const struct ebc_packet *p, int s
 }
 
 /*
- * The tunnels' port of a node is for nodes: what a program sends there would be taken for a node's. A node may be
- * spoken to so before this one has a tunnel of its own.
+ * The tunnels' port of a node is for nodes: what a program sends there would be taken for a node's. A node
+ * may be spoken to so before this one has a tunnel of its own.
  */
 static __always_inline bool ebc_is_tunnel_port(const struct ebc_packet *p, __be16 port)
 {
 	const struct ebc_overlay *overlay = ebc_overlay();
 	__be16 tunnel = overlay ? overlay->port : ebc_config.tunnel_port;
 
-	return tunnel && p->about.proto == IPPROTO_UDP && port == tunnel && !(p->place.kind & EBC_IPCACHE_POD);
+	return tunnel && p->about.proto == IPPROTO_UDP && port == tunnel &&
+	       !(p->place.kind & EBC_IPCACHE_POD);
 }
 
 /* First packet of a connection to p->svc: a backend is chosen. EBC_REASON_SERVICE, or a drop reason. */

@@ -26,8 +26,8 @@ static __always_inline __u32 ebc_sock_tuple(const struct ebc_packet *p, const st
 }
 
 /*
- * Would a socket of the node take the answers of the connection that is being made for its own: one that talks from
- * this port to this peer, or waits there for any?
+ * Would a socket of the node take the answers of the connection that is being made for its own: one that
+ * talks from this port to this peer, or waits there for any?
  */
 static __always_inline bool ebc_node_hears(struct __sk_buff *skb, const struct ebc_packet *p)
 {
@@ -46,8 +46,8 @@ static __always_inline bool ebc_node_hears(struct __sk_buff *skb, const struct e
 }
 
 /*
- * Is the packet one of a connection that a socket of the node has already (not of one that only listens)? It is
- * that socket's, whatever frontend has the same address and port.
+ * Is the packet one of a connection that a socket of the node has already (not of one that only listens)? It
+ * is that socket's, whatever frontend has the same address and port.
  */
 static __noinline bool ebc_node_talks(struct __sk_buff *skb, const struct ebc_packet *p)
 {
@@ -124,9 +124,10 @@ static __always_inline bool ebc_socket_has_port(const struct ebc_packet *p)
 static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packet *p, bool node)
 {
 	__u32 ports = (__u16)(ebc_config.snat_port_max - ebc_config.snat_port_min) + 1;
-	/* The node's own socket has its port: of datagrams in any case, else if nothing but the port may change. */
-	bool socket = node && !(ebc_own(skb, p) &&
-				(p->about.proto == IPPROTO_UDP || !(p->ct.flags & EBC_CT_SERVICE)));
+	/* The node's own socket has its port: of datagrams in any case, else if nothing but the port may
+	 * change. */
+	bool socket =
+	    node && !(ebc_own(skb, p) && (p->about.proto == IPPROTO_UDP || !(p->ct.flags & EBC_CT_SERVICE)));
 	bool own = !ebc_socket_has_port(p);
 	int i, error;
 
@@ -147,9 +148,9 @@ static __always_inline int ebc_snat_port(struct __sk_buff *skb, struct ebc_packe
 }
 
 /*
- * p->ct says what is to become of the packet, but for the port. Both entries are written, the answers' first: a
- * client that can send must be able to hear the answer. `node`: the new source is an address of the node. 0, or a
- * drop reason; p->to is the translation.
+ * p->ct says what is to become of the packet, but for the port. Both entries are written, the answers' first:
+ * a client that can send must be able to hear the answer. `node`: the new source is an address of the node.
+ * 0, or a drop reason; p->to is the translation.
  */
 __noinline int ebc_ct_create(struct __sk_buff *skb, __u32 node)
 {

@@ -56,9 +56,9 @@ static __always_inline int ebc_check_source(struct __sk_buff *skb, struct ebc_pa
 }
 
 /*
- * What a host says to its link before and besides having an address: neighbour and router discovery, duplicate
- * detection, multicast membership. A pod's neighbours are permanent entries on both ends, so nothing has to be asked or
- * told, and a host that believed it could be told wrong.
+ * What a host says to its link before and besides having an address: neighbour and router discovery,
+ * duplicate detection, multicast membership. A pod's neighbours are permanent entries on both ends, so
+ * nothing has to be asked or told, and a host that believed it could be told wrong.
  */
 static __always_inline bool ebc_small_talk(const struct ebc_packet *p)
 {

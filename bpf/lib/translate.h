@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What a packet becomes: one way for all hooks. Decides and writes it down; edits no packet but what ICMP errors
- * quote. */
+/* What a packet becomes: one way for all hooks. Decides and writes it down; edits no packet but what ICMP
+ * errors quote. */
 #ifndef EBC_TRANSLATE_H
 #define EBC_TRANSLATE_H
 
@@ -9,9 +9,9 @@
 #include "service.h"
 
 /*
- * Later fragments whose first one was not seen, and which do not wait for it (held.h): what is for a cluster IP must
- * not go on untranslated. All else may: a node's own datagrams are put together by its stack, and what it lacks the
- * first fragment of is lost there as well as here.
+ * Later fragments whose first one was not seen, and which do not wait for it (held.h): what is for a cluster
+ * IP must not go on untranslated. All else may: a node's own datagrams are put together by its stack, and
+ * what it lacks the first fragment of is lost there as well as here.
  */
 static __noinline int ebc_translate_portless(struct ebc_packet *p)
 {
@@ -31,8 +31,8 @@ static __always_inline bool ebc_lacks_ports(const struct ebc_packet *p)
 	       (ebc_has_ports(p->about.proto) || ebc_is_icmp(p));
 }
 
-/* EBC_TAKEN, EBC_REASON_FORWARDED, a drop reason; or negative: translated as any packet. Not static, so that the verifier
- * follows it once. */
+/* EBC_TAKEN, EBC_REASON_FORWARDED, a drop reason; or negative: translated as any packet. Not static, so that
+ * the verifier follows it once. */
 __noinline int ebc_translate_fragment(struct __sk_buff *skb)
 {
 	struct ebc_packet *p = ebc_scratch();
@@ -47,8 +47,9 @@ __noinline int ebc_translate_fragment(struct __sk_buff *skb)
 }
 
 /*
- * Does it leave the cluster with an address that has to be hidden? From a pod at once, but for what the host's
- * stack is to see first (an interceptor's rule for a metadata address): that is hidden where it leaves the node.
+ * Does it leave the cluster with an address that has to be hidden? From a pod at once, but for what the
+ * host's stack is to see first (an interceptor's rule for a metadata address): that is hidden where it leaves
+ * the node.
  */
 static __always_inline bool ebc_leaves_cluster(struct ebc_packet *p)
 {
@@ -86,12 +87,13 @@ static __always_inline bool ebc_comes_to_pod(struct ebc_packet *p)
  */
 static __always_inline bool ebc_comes_by_stack(const struct __sk_buff *skb, const struct ebc_packet *p)
 {
-	return p->about.hook == EBC_HOOK_POD_INGRESS && skb->ingress_ifindex && !ebc_configured(EBC_CONFIG_CHAINED);
+	return p->about.hook == EBC_HOOK_POD_INGRESS && skb->ingress_ifindex &&
+	       !ebc_configured(EBC_CONFIG_CHAINED);
 }
 
 /*
- * The node's own, from a port that is a frontend's (a hostPort that the node uses for a connection of its own), or
- * without ports: it is remembered, so that the answers are not taken for something else.
+ * The node's own, from a port that is a frontend's (a hostPort that the node uses for a connection of its
+ * own), or without ports: it is remembered, so that the answers are not taken for something else.
  */
 static __always_inline bool ebc_node_needs_entry(const struct __sk_buff *skb, struct ebc_packet *p)
 {
@@ -106,8 +108,8 @@ static __always_inline bool ebc_node_needs_entry(const struct __sk_buff *skb, st
 }
 
 /*
- * Would the answers be taken for those of a translated connection: from the same port, to the same peer, be it a
- * pod or the node's own server? Then it gets another port. (nf_conntrack does so, too.)
+ * Would the answers be taken for those of a translated connection: from the same port, to the same peer, be
+ * it a pod or the node's own server? Then it gets another port. (nf_conntrack does so, too.)
  */
 static __always_inline bool ebc_answers_collide(struct ebc_packet *p)
 {
@@ -175,9 +177,9 @@ static __noinline int ebc_translate_source(struct __sk_buff *skb, struct ebc_pac
 }
 
 /*
- * Who asks the frontends: what is for none of the cluster's pods, and begins. In the middle of a connection only
- * what is not the node's own: the node resets what it does not know, while a virtual address has nothing that
- * would, and must not be left with.
+ * Who asks the frontends: what is for none of the cluster's pods, and begins. In the middle of a connection
+ * only what is not the node's own: the node resets what it does not know, while a virtual address has nothing
+ * that would, and must not be left with.
  */
 static __always_inline bool ebc_asks(struct ebc_packet *p)
 {
@@ -222,10 +224,10 @@ static __noinline int ebc_translate_new(struct __sk_buff *skb, struct ebc_packet
 }
 
 /*
- * May the packet's connection, of which p->ct is a copy, go somewhere else now than when it began? An open one
- * never does, whatever becomes of its service. Datagrams may, and handshakes without an answer: also what left the
- * cluster so far, since a sender that never pauses may have begun before its service did. Asked once for each
- * change of the frontends.
+ * May the packet's connection, of which p->ct is a copy, go somewhere else now than when it began? An open
+ * one never does, whatever becomes of its service. Datagrams may, and handshakes without an answer: also what
+ * left the cluster so far, since a sender that never pauses may have begun before its service did. Asked once
+ * for each change of the frontends.
  */
 static __always_inline bool ebc_may_move(const struct ebc_packet *p)
 {
@@ -238,7 +240,8 @@ static __always_inline bool ebc_may_move(const struct ebc_packet *p)
 	return p->about.proto == IPPROTO_UDP || (ebc_opens(p) && ebc_ct_unanswered(&p->ct));
 }
 
-/* What may move stays if it would begin the same way now. EBC_REASON_*, a drop reason, or negative: it stays. */
+/* What may move stays if it would begin the same way now. EBC_REASON_*, a drop reason, or negative: it stays.
+ */
 static __noinline int ebc_translate_again(struct __sk_buff *skb, struct ebc_packet *p, struct ebc_ct *ct)
 {
 	int position;
@@ -262,9 +265,11 @@ static __noinline int ebc_translate_again(struct __sk_buff *skb, struct ebc_pack
 
 /*
  * What only goes to a pod is an answer to it, or none of ours. But what the node's own sockets send it may
- * come from a port to which a masqueraded client's answers go, and what the stack has brought needs its answers.
+ * come from a port to which a masqueraded client's answers go, and what the stack has brought needs its
+ * answers.
  */
-static __always_inline bool ebc_passes_to_pod(const struct __sk_buff *skb, const struct ebc_packet *p, bool known)
+static __always_inline bool ebc_passes_to_pod(const struct __sk_buff *skb, const struct ebc_packet *p,
+					      bool known)
 {
 	if (p->about.hook != EBC_HOOK_POD_INGRESS || !skb->ingress_ifindex)
 		return false;
@@ -285,7 +290,8 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 	if (ebc_is_icmp_error(p)) {
 		reason = ebc_icmp_error(skb, p);
 		/* About nothing that is known: it would show a pod's address to who has not asked for it. */
-		return reason == EBC_REASON_FORWARDED && !(p->flags & EBC_PKT_TRACKED) && ebc_leaves_cluster(p)
+		return reason == EBC_REASON_FORWARDED && !(p->flags & EBC_PKT_TRACKED) &&
+			       ebc_leaves_cluster(p)
 			   ? EBC_DROP_UNTRACKED
 			   : reason;
 	}

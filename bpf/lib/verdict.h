@@ -8,8 +8,8 @@
 #include "parse.h"
 
 /*
- * The next program or filter of the device, and in the end the stack. Not TC_ACT_OK, which would end the chain: on
- * tcx all programs behind this one, and every clsact filter, would not see the packet.
+ * The next program or filter of the device, and in the end the stack. Not TC_ACT_OK, which would end the
+ * chain: on tcx all programs behind this one, and every clsact filter, would not see the packet.
  */
 #define EBC_GO_ON TC_ACT_UNSPEC
 

@@ -15,7 +15,7 @@ public sealed class StateMetrics
     private readonly IssueEvents _issueEvents;
     private readonly PendingChanges _pending;
     private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _resting, _capacity, _endpoints, _servicesPending, _endpointsPending;
-    private readonly Counter _packets, _bytes, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
+    private readonly Counter _packets, _bytes, _suppressed, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
 
     public StateMetrics(
         CollectorRegistry registry, ClusterWatcher watcher, AddressStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents,
@@ -28,6 +28,8 @@ public sealed class StateMetrics
         _packets = factory.CreateCounter(
             "ebpf_cni_packets_total", "Packets and socket calls by what became of them, and where.", ["reason", "hook"]);
         _bytes = factory.CreateCounter("ebpf_cni_bytes_total", "Bytes of these packets.", ["reason", "hook"]);
+        _suppressed = factory.CreateCounter(
+            "ebpf_cni_suppressed_total", "Refusals, ICMP errors and drop records above --refusal-rate and --drop-record-rate: not sent.", ["what"]);
         _connected = factory.CreateGauge("ebpf_cni_watch_connected", "1 while a watch is open, by kind.", ["kind"]);
         _objects = factory.CreateGauge("ebpf_cni_watch_objects", "Objects held, by kind.", ["kind"]);
         _watchEvents = factory.CreateCounter("ebpf_cni_watch_events_total", "Watch events applied, by kind.", ["kind"]);
@@ -100,5 +102,8 @@ public sealed class StateMetrics
             _packets.WithLabels(reason, hook).IncTo(reading.Packets);
             _bytes.WithLabels(reason, hook).IncTo(reading.Bytes);
         }
+
+        foreach (var (ration, count) in dataplane.Counters.ReadSuppressed())
+            _suppressed.WithLabels(LabelText.Snake(ration)).IncTo(count);
     }
 }

@@ -40,6 +40,7 @@ public class AgentProcessTests(ITestOutputHelper log)
                 "ebpf_cni_table_entries{table=\"ebc_svc_v2\"} 2", "ebpf_cni_table_entries{table=\"ebc_backend_v1\"} 1",
                 "kubeproxy_sync_proxy_rules_duration_seconds_count 1", "ebpf_cni_issues{reason=\"", "ebpf_cni_watch_objects{kind=\"Service\"} 2",
                 "ebpf_cni_packets_total{reason=\"source_address\",hook=\"pod_egress\"} 0", "ebpf_cni_addresses_capacity{family=\"ipv4\"} 253",
+                "ebpf_cni_suppressed_total{what=\"refusal\"} 0", "ebpf_cni_suppressed_total{what=\"error\"} 0", "ebpf_cni_suppressed_total{what=\"record\"} 0",
                 "process_resident_memory_bytes ", "ebpf_cni_build_info{",
             ],
             name => Assert.Contains(name, metrics, StringComparison.Ordinal));
