@@ -67,7 +67,10 @@ int ebc_pod_ingress(struct __sk_buff *skb)
 	p = ebc_parse(skb, EBC_HOOK_POD_INGRESS, &reason);
 	if (!p)
 		return TC_ACT_SHOT;
-	/* What cannot be read cannot be a reply; the pod's own kernel judges it. */
+	/* What cannot be read cannot be judged: neither its source nor whose answer it is. Behind another
+	 * plugin that is for the other one's rules. */
+	if (reason && !ebc_configured(EBC_CONFIG_CHAINED))
+		return ebc_refuse(p, reason);
 	if (reason || ebc_for_link(p))
 		return ebc_pass(p, EBC_REASON_DELIVERED);
 	reason = ebc_translate(skb, p);

@@ -29,9 +29,9 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	struct ebc_packet *p;
 	int reason;
 
-	/* Seen only because a program listens to everything, or part of another network; or counted when it
-	 * comes out of its tunnel. */
-	if (skb->pkt_type == PACKET_OTHERHOST || ebc_of_vlan(skb) || ebc_encapsulated_for_us(skb))
+	/* Not sent to this host's own MAC address (what goes to many is not forwarded, and no answer to it is
+	 * due: RFC 1122, 3.2.2), or part of another network; or counted when it comes out of its tunnel. */
+	if (skb->pkt_type != PACKET_HOST || ebc_of_vlan(skb) || ebc_encapsulated_for_us(skb))
 		return EBC_GO_ON;
 	p = ebc_parse(skb, EBC_HOOK_UPLINK_INGRESS, &reason);
 	if (!p)
@@ -43,6 +43,11 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
+	/* For a pod of another node, to whom the stack would vouch for the source by its tunnel. */
+	ebc_resolve(p);
+	if ((p->place.kind & EBC_IPCACHE_POD) && !p->place.pod.ifindex &&
+	    !ebc_configured(EBC_CONFIG_CHAINED) && !ebc_source_believed(p))
+		return ebc_refuse(p, EBC_DROP_UPLINK_SOURCE);
 	/* Behind another CNI plugin, what is no service's goes the way that it made, past its rules. */
 	if (!(p->flags & EBC_PKT_CHANGED) && (ebc_configured(EBC_CONFIG_CHAINED) || !ebc_to_local_pod(p)))
 		return ebc_pass(p, reason);

@@ -65,7 +65,8 @@ static __always_inline bool ebc_tcp_closing(__u8 state)
  * have spoken. A client's SYN while it closes is let through, and if the server agrees to it, it is a new
  * connection (the kernel does that by remembering the SYN that it ignored). And since sequence numbers are
  * not followed, a reset that neither side believed, from outside their windows, is known by what comes after
- * it: they go on talking. Where one did believe it, it answers that with another reset.
+ * it: they go on talking. What was still under way when the server heard a reset opens it for no longer than
+ * a handshake; the client's next word opens it fully.
  */
 static __always_inline __u8 ebc_tcp_next(__u8 state, __u8 flags, bool reply, bool answered)
 {
@@ -76,7 +77,7 @@ static __always_inline __u8 ebc_tcp_next(__u8 state, __u8 flags, bool reply, boo
 			   ? EBC_CTS_SYN_RECV
 			   : state;
 	if (state == EBC_CTS_CLOSE && answered && (flags & EBC_TCP_ACK))
-		state = EBC_CTS_ESTABLISHED;
+		state = EBC_CTS_SYN_RECV;
 	if (flags & EBC_TCP_FIN) {
 		if (state == EBC_CTS_SYN_RECV || state == EBC_CTS_ESTABLISHED)
 			return EBC_CTS_FIN_WAIT;

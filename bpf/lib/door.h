@@ -42,8 +42,11 @@ static __always_inline bool ebc_source_believed(const struct ebc_packet *p)
 
 	if (p->about.hook != EBC_HOOK_UPLINK_INGRESS)
 		return true;
+	/* A port alone may also be changed of what comes directly. */
 	if ((p->flags & EBC_PKT_TRACKED) &&
-	    (p->ct.flags & (EBC_CT_REPLY | EBC_CT_MASQUERADE)) == EBC_CT_MASQUERADE)
+	    (p->ct.flags & (EBC_CT_REPLY | EBC_CT_MASQUERADE)) == EBC_CT_MASQUERADE &&
+	    (!ebc_addr_eq(&p->to.src, src) ||
+	     ((p->ct.flags & EBC_CT_SERVICE) && (ebc_ipcache(src) & EBC_IPCACHE_NODE))))
 		return true;
 	if (ebc_martian(p) || ebc_is_hairpin_address(src))
 		return false;

@@ -177,6 +177,8 @@ static __always_inline int ebc_quote_edit_transport(struct __sk_buff *skb, const
 		}
 	}
 	*diff = bpf_csum_diff((__be32 *)q->head, sizeof(head), (__be32 *)head, sizeof(head), 0);
+	/* Folded, whatever the kernel returns: more is added. */
+	*diff = (*diff & 0xffff) + (*diff >> 16);
 	if (bpf_skb_store_bytes(skb, q->l4, head, sizeof(head), BPF_F_RECOMPUTE_CSUM))
 		return -1;
 	if (q->key.proto != IPPROTO_TCP || q->l4 + EBC_QUOTE_TCP_CHECK + 2 > EBC_IP_OFFSET + p->ip_len ||

@@ -40,7 +40,8 @@ static __always_inline int ebc_write_ports(struct __sk_buff *skb, const struct e
 
 	__builtin_memcpy(&old_ports, &p->about.flow.sport, 4);
 	__builtin_memcpy(&new_ports, &p->to.sport, 4);
-	if (diff && bpf_l4_csum_replace(skb, sum, 0, diff, flags | BPF_F_PSEUDO_HDR))
+	/* Of equal addresses the difference is one of the two zeros. */
+	if (diff + 1 > 1 && bpf_l4_csum_replace(skb, sum, 0, diff, flags | BPF_F_PSEUDO_HDR))
 		return -1;
 	if (old_ports == new_ports)
 		return 0;

@@ -126,10 +126,9 @@ static __noinline int ebc_service_source(struct __sk_buff *skb, struct ebc_packe
 			   ? EBC_SOURCE_OWN
 			   : EBC_SOURCE_HIDDEN;
 	if (ebc_from_node(p)) {
-		/* Answers on lo are looked at only where tc translates all. Here they do not get to another
-		 * device, unless they are for an address that is not here. */
-		if ((p->about.ifindex != EBC_LO || ebc_configured(EBC_CONFIG_SOCKET_LB)) &&
-		    ebc_to_this_node(p))
+		/* Answers on lo are looked at only where tc translates all. Elsewhere they do not get to
+		 * another device, unless they are for an address that is not here. */
+		if (ebc_configured(EBC_CONFIG_SOCKET_LB) && ebc_to_this_node(p))
 			return EBC_SOURCE_HAIRPIN;
 		return ebc_loopback(src) && !ebc_loopback(&b->addr) ? EBC_SOURCE_HIDDEN : EBC_SOURCE_NODE;
 	}

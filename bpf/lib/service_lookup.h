@@ -72,10 +72,4 @@ static __always_inline struct ebc_backend *ebc_backend_at(__u32 index)
 	return bpf_map_lookup_elem(&ebc_backend_v1, &index);
 }
 
-/* Which element of the segment; count must not be 0. */
-static __always_inline __u32 ebc_backend_index(const struct ebc_svc *svc, __u32 pick)
-{
-	return svc->offset + pick % svc->count;
-}
-
 #endif

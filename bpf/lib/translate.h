@@ -289,8 +289,11 @@ static __noinline int ebc_translate(struct __sk_buff *skb, struct ebc_packet *p)
 		return EBC_REASON_FORWARDED;
 	if (ebc_is_icmp_error(p)) {
 		reason = ebc_icmp_error(skb, p);
-		/* About nothing that is known: it would show a pod's address to who has not asked for it. */
-		return reason == EBC_REASON_FORWARDED && !(p->flags & EBC_PKT_TRACKED) &&
+		/* About nothing that is known, or about another pod's connection: it would show a pod's
+		 * address to who has not asked for it. */
+		return reason < EBC_DROP_FIRST &&
+			       (!(p->flags & EBC_PKT_TRACKED) ||
+				!ebc_addr_eq(&p->about.flow.src, &p->quoted.src)) &&
 			       ebc_leaves_cluster(p)
 			   ? EBC_DROP_UNTRACKED
 			   : reason;

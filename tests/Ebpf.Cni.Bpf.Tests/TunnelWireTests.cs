@@ -27,8 +27,8 @@ public sealed class TunnelWireTests
         foreach (var node in new[] { town.One, town.Other })
         {
             Assert.True(node.Programs.Count(Reason.Delivered, Hook.OverlayIngress) > 0, node.Programs.Counts());
-            // what is encapsulated passes the uplink as it is
-            Assert.True(node.Programs.Count(Reason.Forwarded, Hook.UplinkIngress) > 0, node.Programs.Counts());
+            // what is encapsulated is counted once, where it comes out
+            Assert.True(node.Programs.Count(Reason.Forwarded, Hook.UplinkIngress) < Bulk / 1000, node.Programs.Counts());
             NothingLost(node);
         }
     }

@@ -165,7 +165,7 @@ public sealed class UnhookedNodeTests
     /// </summary>
     private static Town FullTown()
     {
-        var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade);
+        var town = new Town(ConfigFlags.RedirectPeer | ConfigFlags.Masquerade | ConfigFlags.SocketLb);
         using var netlink = RouteNetlink.Open(town.Node);
         // the way to cluster addresses, as any node has one
         netlink.ReplaceRoute(new Route(new IPNetwork(IPAddress.Any, 0), town.Uplink) { Gateway = IPAddress.Parse(Town.Peer4) });

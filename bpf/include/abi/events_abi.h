@@ -10,7 +10,7 @@ enum ebc_hook {
 	EBC_HOOK_POD_INGRESS = 1,     /* going to a pod: tc egress of the veth's host side */
 	EBC_HOOK_SOCKET = 2,	      /* cgroup socket hooks */
 	EBC_HOOK_UPLINK_INGRESS = 3,  /* arrived at an uplink */
-	EBC_HOOK_HOST_EGRESS = 4,     /* leaves by an uplink, or by lo with EBC_CONFIG_HOST_SERVICES */
+	EBC_HOOK_HOST_EGRESS = 4,     /* leaves by an uplink, or by lo */
 	EBC_HOOK_OVERLAY_INGRESS = 5, /* arrived through a tunnel, unpacked */
 	EBC_HOOK_OVERLAY_EGRESS = 6,  /* leaves through a tunnel, not yet packed */
 	EBC_HOOK_MAX = 7,
