@@ -71,15 +71,25 @@ public static class SocketWays
         return same.RemoteEndPoint;
     }
 
-    /// <summary>Gives the calling thread's namespace an address; the kernel makes IPv6's way there a moment later.</summary>
+    /// <summary>
+    /// Gives the calling thread's namespace an address. The kernel makes IPv6's way there a moment later, and until then the prefix's route
+    /// takes packets and loses them: what is sent has to arrive.
+    /// </summary>
     internal static void Have(IPAddress address)
     {
         using var netlink = RouteNetlink.Open();
         netlink.AddAddress(1, address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128);
-        using var probe = SocketSandbox.New(address.AddressFamily, ProtocolType.Udp);
-        Assert.True(
-            SpinWait.SpinUntil(() => Error(() => probe.SendTo(new byte[1], new IPEndPoint(address, 9))) == SocketError.Success, TimeSpan.FromSeconds(10)),
-            $"no way to {address}");
+        Assert.True(SpinWait.SpinUntil(Arrives, TimeSpan.FromSeconds(10)), $"no way to {address}");
+
+        bool Arrives()
+        {
+            using var probe = SocketSandbox.New(address.AddressFamily, ProtocolType.Udp);
+            return Error(() =>
+            {
+                probe.Bind(new IPEndPoint(address, 0));
+                probe.SendTo(new byte[1], probe.LocalEndPoint!);
+            }) == SocketError.Success && probe.Poll(TimeSpan.FromMilliseconds(50), SelectMode.SelectRead);
+        }
     }
 
     /// <summary>Sends one datagram, answers it, checks who the answer is from; returns which server got it.</summary>
