@@ -7,6 +7,7 @@
 #include "hairpin.h"
 #include "route.h"
 #include "snat.h"
+#include "source_check.h"
 #include "source_range.h"
 #include "stat.h"
 
@@ -187,6 +188,10 @@ static __noinline int ebc_service_begin(struct __sk_buff *skb, struct ebc_packet
 	if (ebc_is_tunnel_port(p, b->port))
 		return EBC_DROP_TUNNEL_PORT;
 	source = ebc_service_source(skb, p, b);
+	/* Before it is remembered: at the pod's door that would have been done, and the pod's answers to
+	 * whose source it is would be taken for this connection's. */
+	if (source == EBC_SOURCE_OWN && p->place.pod.ifindex && !ebc_source_believed(p))
+		return EBC_DROP_UPLINK_SOURCE;
 	p->ct.dst = b->addr;
 	p->ct.dport = b->port;
 	p->ct.flags = EBC_CT_SERVICE | (source == EBC_SOURCE_HIDDEN ? EBC_CT_MASQUERADE : 0);

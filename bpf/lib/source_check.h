@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Who sends: a pod may use its own addresses and no others. */
+/* Who sends: a pod may use its own addresses and no others, and the network none of this node's. */
 #ifndef EBC_SOURCE_CHECK_H
 #define EBC_SOURCE_CHECK_H
 
 #include <linux/if_arp.h>
 
 #include "endpoint_lookup.h"
+#include "hairpin.h"
+#include "resolve.h"
 
 static __always_inline bool ebc_mac_eq(const __u8 *a, const __u8 *b)
 {
@@ -65,6 +67,45 @@ static __always_inline bool ebc_small_talk(const struct ebc_packet *p)
 	const struct ebc_addr *src = &p->about.flow.src;
 
 	return (p->flags & EBC_PKT_V6) && (ebc_v6_link_local(src) || ebc_addr_unset(src));
+}
+
+/* Sources that no packet has (RFC 1122, 3.2.1.3; RFC 4291, 2.7). */
+static __always_inline bool ebc_martian(const struct ebc_packet *p)
+{
+	const struct ebc_addr *src = &p->about.flow.src;
+
+	if (p->flags & EBC_PKT_V6)
+		return ebc_v6_multicast(src) || ebc_addr_unset(src);
+	return ebc_v4_for_many(src) || !(src->w[3] & bpf_htonl(0xff000000));
+}
+
+/*
+ * May a packet with this source come from the network? What the kernel would ask before it forwards (martian
+ * sources, rp_filter) is asked here, since it is passed by: not from this node itself or one of its pods, and
+ * not from a pod of a node that is reached through a tunnel, whose packets come out of that. What a load
+ * balancer sends back to the node where it came from (a hairpin) has such a source; it is let in where the
+ * source is replaced by the node's address, which it then would have anyway.
+ */
+static __always_inline bool ebc_source_believed(const struct ebc_packet *p)
+{
+	const struct ebc_addr *src = &p->about.flow.src;
+	const struct ebc_ipcache *from;
+
+	if (p->about.hook != EBC_HOOK_UPLINK_INGRESS)
+		return true;
+	/* A port alone may also be changed of what comes directly. */
+	if ((p->flags & EBC_PKT_TRACKED) &&
+	    (p->ct.flags & (EBC_CT_REPLY | EBC_CT_MASQUERADE)) == EBC_CT_MASQUERADE &&
+	    (!ebc_addr_eq(&p->to.src, src) ||
+	     ((p->ct.flags & EBC_CT_SERVICE) && (ebc_ipcache(src) & EBC_IPCACHE_NODE))))
+		return true;
+	if (ebc_martian(p) || ebc_is_hairpin_address(src))
+		return false;
+	from = ebc_ipcache_find(src);
+	if (from && ((from->flags & EBC_IPCACHE_LOCAL) || (from->ifindex && (from->flags & EBC_IPCACHE_POD))))
+		return false;
+	/* Behind another plugin, pods' addresses have no prefix of their own. */
+	return !ebc_configured(EBC_CONFIG_CHAINED) || !ebc_endpoint(src);
 }
 
 #endif

@@ -104,6 +104,11 @@ static __always_inline bool ebc_node_needs_entry(const struct __sk_buff *skb, st
 		return false;
 	if (!(p->flags & EBC_PKT_PORTS))
 		return !ebc_is_icmp(p) && p->about.hook == EBC_HOOK_HOST_EGRESS;
+	/* No lookup of sockets finds it (ebc_node_hears), and a pod's may take its answers. */
+	if (p->about.proto != IPPROTO_TCP && p->about.proto != IPPROTO_UDP &&
+	    p->about.hook == EBC_HOOK_HOST_EGRESS && ebc_configured(EBC_CONFIG_MASQUERADE) &&
+	    ebc_to_outside(p))
+		return true;
 	return ebc_may_be_service(p->about.proto) && ebc_svc_find(&key, &p->svc);
 }
 
