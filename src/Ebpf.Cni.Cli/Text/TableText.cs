@@ -25,7 +25,7 @@ internal static class TableText
 
         return (answer.Total == 0 ? "no such connections (those that are translated at the socket are not in this table)\n" : columns.Render())
             + Columns.More(answer.Total, answer.Connections.Count, "connections")
-            + $"{answer.Entries} of {answer.Size} entries in use\n";
+            + $"{answer.Entries} of {answer.Size} connections in use\n";
     }
 
     public static string Of(IpcacheAnswer answer)
