@@ -48,7 +48,7 @@ int ebc_uplink_ingress(struct __sk_buff *skb)
 	if ((p->place.kind & EBC_IPCACHE_POD) && !p->place.pod.ifindex &&
 	    !ebc_configured(EBC_CONFIG_CHAINED) && !ebc_source_believed(p))
 		return ebc_refuse(p, EBC_DROP_UPLINK_SOURCE);
-	/* Behind another CNI plugin, what is no service's goes the way that it made, past its rules. */
+	/* Behind another CNI plugin, what is no service's goes the way that it made, through its rules. */
 	if (!(p->flags & EBC_PKT_CHANGED) && (ebc_configured(EBC_CONFIG_CHAINED) || !ebc_to_local_pod(p)))
 		return ebc_pass(p, reason);
 	ebc_learn_way_back(p, reason);

@@ -89,8 +89,9 @@ static __noinline void ebc_event_fill(struct ebc_event *e, const struct ebc_subj
 }
 
 /*
- * The only way to drop: every refused packet or call passes here, with one reason. All are counted; records
- * are rationed, since all CPUs share the ring's lock, and a reader that is too slow loses them.
+ * The only way to refuse: every packet or call that somebody may miss passes here, with one reason. All are
+ * counted; records are rationed, since all CPUs share the ring's lock, and a reader that is too slow loses
+ * them.
  */
 static __noinline void ebc_drop(const struct ebc_subject *about, __u32 reason)
 {

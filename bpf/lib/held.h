@@ -2,8 +2,7 @@
 /*
  * Fragments in any order. A later one from the network that comes before the first waits here for its ports.
  * When the first comes, all of them arrive once more, at the same device and in the order in which a host
- * sends them. What is
- * taken is counted as forwarded, and once more as what becomes of it then.
+ * sends them. What is taken is counted as forwarded, and once more as what becomes of it then.
  */
 #ifndef EBC_HELD_H
 #define EBC_HELD_H

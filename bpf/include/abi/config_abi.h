@@ -9,7 +9,7 @@ enum ebc_config_flags {
 	EBC_CONFIG_SET_RETVAL =
 	    1 << 1, /* bpf_set_retval works in socket hooks (5.18): ECONNREFUSED instead of EPERM */
 	EBC_CONFIG_DROP_EVENTS = 1 << 2, /* report drops through the ring buffer */
-	EBC_CONFIG_TC_SERVICES = 1 << 3, /* pod.bpf.c translates services (what met no socket hook) */
+	EBC_CONFIG_TC_SERVICES = 1 << 3, /* tc translates services (what met no socket hook) */
 	EBC_CONFIG_HOST_ONLY = 1 << 4,	 /* socket hooks leave pods alone: only the node's own sockets */
 	EBC_CONFIG_MASQUERADE = 1 << 5,	 /* pods leave the cluster with the node's address */
 	EBC_CONFIG_KEEP_SOURCE =

@@ -20,7 +20,7 @@ enum ebc_hook {
 /* What became of it. Everything from EBC_DROP_FIRST on is a drop. Numbers are stable: append before
  * EBC_REASON_MAX. */
 enum ebc_reason {
-	EBC_REASON_FORWARDED = 0, /* to the host's stack, untouched by a service */
+	EBC_REASON_FORWARDED = 0, /* on its way, untouched by a service */
 	EBC_REASON_DELIVERED = 1, /* to a pod on this node */
 	EBC_REASON_SERVICE = 2,	  /* translated to a backend */
 	EBC_REASON_REPLY = 3,	  /* translated back from a backend */
@@ -30,7 +30,7 @@ enum ebc_reason {
 	EBC_DROP_MALFORMED = 6,	       /* headers truncated or contradictory */
 	EBC_DROP_NO_BACKEND = 7,       /* the service has no endpoint anywhere: refused */
 	EBC_DROP_NO_LOCAL_BACKEND = 8, /* endpoints exist, none may be used from here */
-	EBC_DROP_FRAGMENT = 9,	       /* a later fragment to a service address */
+	EBC_DROP_FRAGMENT = 9,	       /* a later fragment whose ports are needed and unknown */
 	EBC_DROP_CONNTRACK_FULL = 10,  /* no room for the connection */
 	EBC_DROP_REWRITE = 11,	       /* the packet could not be edited */
 	EBC_DROP_LINK_LOCAL = 12,      /* link-local traffic that must not leave the pod's own link */
@@ -41,14 +41,14 @@ enum ebc_reason {
 	EBC_DROP_BIND = 17,	       /* a socket of the node wanted a NodePort: refused */
 	EBC_DROP_LOOPBACK = 18,	       /* from the network, from or to a loopback address */
 	EBC_DROP_HOP_LIMIT = 19,       /* translated, and no hop left: answered with time exceeded */
-	EBC_DROP_TOO_BIG = 20,	       /* translated, and larger than its path: answered with the size */
-	EBC_DROP_NO_TUNNEL = 21,       /* no tunnel leads to the destination */
-	EBC_DROP_TUNNEL_PEER = 22,     /* encapsulated by no node of this cluster, or for another network */
-	EBC_DROP_TUNNEL_SOURCE = 23,   /* the inner source does not belong to the node that encapsulated it */
-	EBC_DROP_TUNNEL_PORT = 24,     /* a pod's own encapsulation, for what is no pod */
-	EBC_DROP_UPLINK_SOURCE = 25,   /* from the network, with a source that cannot be there */
-	EBC_DROP_NO_CONNECTION = 26,   /* the middle of a connection that is not in the table */
-	EBC_DROP_UNTRACKED = 27,       /* would leave the cluster with a pod's address */
+	EBC_DROP_TOO_BIG = 20, /* translated or tunnelled, and larger than its path: answered with the size */
+	EBC_DROP_NO_TUNNEL = 21,     /* no tunnel leads to the destination */
+	EBC_DROP_TUNNEL_PEER = 22,   /* encapsulated by no node of this cluster, or for another network */
+	EBC_DROP_TUNNEL_SOURCE = 23, /* the inner source does not belong to the node that encapsulated it */
+	EBC_DROP_TUNNEL_PORT = 24,   /* a pod's own encapsulation, for what is no pod */
+	EBC_DROP_UPLINK_SOURCE = 25, /* from the network, with a source that cannot be there */
+	EBC_DROP_NO_CONNECTION = 26, /* the middle of a connection that is not in the table */
+	EBC_DROP_UNTRACKED = 27,     /* would leave the cluster with a pod's address */
 	EBC_REASON_MAX = 28,
 	EBC_REASON_SLOTS = 64, /* room in the counters */
 };
