@@ -224,6 +224,7 @@ public sealed class ConntrackTests
         Assert.Equal(CtState.Established, Entry(pod, request).State);
         pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Rst));
         pod.Receive(AnswerFrom("10.2.1.1", 1000, TcpFlags.Data)); // still on its way when the reset was sent
+        Assert.Equal(CtState.SynRecv, Entry(pod, request).State); // a minute, not a day: the client may be gone
         pod.Send(request with { Flags = TcpFlags.Rst });
         Assert.Equal(CtState.Close, Entry(pod, request).State);
 

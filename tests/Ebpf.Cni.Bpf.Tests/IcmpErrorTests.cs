@@ -241,6 +241,26 @@ public sealed class IcmpErrorTests
             Assert.Equal((CtState.Udp, CtFlags.None), (entry.State, entry.Flags & CtFlags.SeenReply));
     }
 
+    /// <summary>It would reach somebody outside who has asked another pod, from a pod's own address.</summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_pod_says_nothing_outside_about_another_pods_connection(bool v6)
+    {
+        var (own, outside, pods) = v6 ? ("2001:db8::77", "2001:db8:9::9", "fd00:1::/64") : ("192.0.2.77", "198.51.100.9", "10.1.0.0/16");
+        using var node = new PodPrograms(PodPrograms.Usual | ConfigFlags.Masquerade).WithPods();
+        node.SetUplink(0, "192.0.2.77", "2001:db8::77");
+        node.AddCluster(own + (v6 ? "/128" : "/32"), IpcacheFlags.Node | IpcacheFlags.Local);
+        node.AddCluster(pods, IpcacheFlags.Pod | IpcacheFlags.Local);
+        node.SetService(PodPrograms.Key(Address.At(own, 30080), IpProtocol.Udp, Scope.External), SvcFlags.None, Address.At(Address.Server(v6), 8080));
+        var request = new Packet { Src = outside, Dst = own, Dport = 30080, Protocol = IpProtocol.Udp };
+        var arrived = node.Arrive(request);
+        Assert.Equal(PodPrograms.Redirect, arrived.ReturnValue);
+        var delivered = request with { Src = own, Sport = Frame.Sport(arrived.Packet), Dst = Address.Server(v6), Dport = 8080 };
+        var kind = IcmpKind.PortUnreachable(v6);
+        var foreign = kind.About(delivered, Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway };
+        Assert.Equal(PodPrograms.Shot, node.Send(foreign).ReturnValue);
+        Assert.Equal(1UL, node.Count(Reason.Untracked));
+    }
+
     private static Addr SourceOf(byte[] packet, bool v6) => Addr.From(new System.Net.IPAddress(packet.AsSpan(v6 ? 22 : 26, v6 ? 16 : 4)));
 
     /// <summary>Writes the two entries of a connection whose source is hidden.</summary>

@@ -32,7 +32,7 @@ internal static class TcpModel
             : flags.HasFlag(TcpFlags.Ack) ? "ack" : null;
         // the kernel would not have believed the reset: it checks its sequence number
         if (state == CtState.Close && answered && flags.HasFlag(TcpFlags.Ack) && kind is "ack" or "fin")
-            state = CtState.Established;
+            state = CtState.SynRecv;
         var next = kind is null ? "--" : Table[(reply, kind)].Split(' ')[(int)state];
         return next == "--" ? state : (CtState)Array.IndexOf(States, next);
     }

@@ -68,6 +68,63 @@ public sealed class UplinkSourceTests
         Assert.Equal("PodEgress.Reply=1 UplinkIngress.Service=1", node.Counts());
     }
 
+    /// <summary>What it had written would make a Service's answers of what the pod says to the one whose address it is.</summary>
+    [Theory, MemberData(nameof(Families))]
+    public void A_refused_source_is_not_remembered(bool v6)
+    {
+        using var node = Node();
+        node.SetService(Frontend(v6, Scope.External), SvcFlags.KeepSource, Address.At(Address.Client(v6), 8080));
+        Assert.Equal(PodPrograms.Shot, node.Arrive(Request(v6, Address.Server(v6))).ReturnValue);
+        Assert.Empty(node.Conntrack.ReadAll<CtKey, Ct>());
+        Assert.Equal(PodPrograms.Shot, node.Arrive(To(Address.Client(v6), Address.Server(v6)) with { Dport = 8080 }).ReturnValue);
+        var said = new Packet { Src = Address.Client(v6), Dst = Address.Server(v6), Sport = 8080, Dport = 40000, Flags = TcpFlags.Ack };
+        Assert.Equal(Frame.Tuple(said.Bytes()), Frame.Tuple(node.Send(said).Packet));
+        Assert.Equal("PodEgress.Delivered=1 UplinkIngress.UplinkSource=2", node.Counts());
+    }
+
+    /// <summary>This node would put it into the tunnel, whose other end believes it.</summary>
+    [Theory, MemberData(nameof(Families))]
+    public void Nothing_with_such_a_source_goes_on_to_a_pod_of_another_node(bool v6)
+    {
+        using var node = Node();
+        foreach (var source in new[] { Own(v6), Address.Server(v6) })
+            Assert.Equal(PodPrograms.Shot, node.Arrive(To(Address.Remote(v6), source)).ReturnValue);
+        Assert.Equal("UplinkIngress.UplinkSource=2", node.Counts());
+        // the control
+        Assert.NotEqual(PodPrograms.Shot, node.Arrive(To(Address.Remote(v6), Outside(v6))).ReturnValue);
+    }
+
+    /// <summary>As the kernel, which does not forward it: every node of the link has got it, and answers would be as many.</summary>
+    [Theory, MemberData(nameof(Families))]
+    public void A_frame_for_many_is_nobodys_request(bool v6)
+    {
+        using var node = Node();
+        node.SetService(Frontend(v6, Scope.External), SvcFlags.None, Address.At(Address.Client(v6), 8080));
+        node.SetService(PodPrograms.Key(Address.At(Own(v6), NodePort + 1), IpProtocol.Tcp, Scope.External), SvcFlags.None);
+        foreach (var mac in new[] { "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01" })
+            foreach (var port in new ushort[] { NodePort, NodePort + 1 })
+            {
+                var frame = Request(v6, Outside(v6)) with { Dport = port, DstMac = MacAddr.Parse(mac) };
+                var result = node.Arrive(frame.Bytes());
+                Assert.Equal(PodPrograms.Ok, result.ReturnValue);
+                SamePacket.Equal(frame, result.Packet);
+            }
+        Assert.Equal("", node.Counts());
+        Assert.Equal(PodPrograms.Redirect, node.Arrive(Request(v6, Outside(v6))).ReturnValue);
+    }
+
+    /// <summary>Where the parser ends, the source check would.</summary>
+    [Fact]
+    public void What_cannot_be_read_does_not_enter_a_pod_by_the_stack()
+    {
+        using var node = Node();
+        var packet = To(Address.Client6, Address.Server6) with { DstMac = Macs.Client, Extensions = [.. Enumerable.Repeat(new Extension(60, new byte[6]), 9)] };
+        Assert.Equal(PodPrograms.Shot, node.Receive(packet).ReturnValue);
+        Assert.Equal("PodIngress.Malformed=1", node.Counts());
+        using var chained = new PodPrograms(PodPrograms.Usual | ConfigFlags.Chained).WithPods();
+        Assert.NotEqual(PodPrograms.Shot, chained.Receive(packet).ReturnValue);
+    }
+
     private static void Drops(bool v6, string[] sources)
     {
         using var node = Node();
