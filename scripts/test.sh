@@ -13,17 +13,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 scripts/leftovers.sh | sort >"$scratch/before"
 
-# Real clocks, sockets and two processors: what fails beside the others is asked once more by itself. If it passes then it is no failure of the run, but it is told as
-# unsteady at the end, and more than three are.
-steady_alone() {
-	local methods
-	mapfile -t methods < <(sed -nE 's/^ +(Ebpf\.Cni\.[A-Za-z0-9_.]+)(\(.*\))? \[FAIL\]$/\1/p' "$scratch/$name.log" | sort -u)
-	[ ${#methods[@]} -gt 0 ] && [ $((steadied + fails)) -le 3 ] || return 1
-	dotnet "tests/$name/bin/$configuration/net10.0/$name.dll" "${flags[@]}" $(printf -- "-method %s " "${methods[@]}") >"$scratch/$name.again.log" 2>&1 || return 1
-	{ printf '    %s\n' "${methods[@]}"; awk '/\[FAIL\]$/ { on = 6 } on-- > 0' "$scratch/$name.log" | cut -c 1-300; } >>"$scratch/unsteady"
-}
-
-passed=0 failed=0 skipped=0 steadied=0
+passed=0 failed=0 skipped=0
 for project in "${projects[@]}"; do
 	name=Ebpf.Cni.$project.Tests
 	started=$SECONDS
@@ -35,9 +25,6 @@ for project in "${projects[@]}"; do
 		total=0 errors=1 fails=0 skips=0
 	fi
 	[ $code -ne 0 ] && [ $((errors + fails)) -eq 0 ] && errors=1
-	if [ "$errors" -eq 0 ] && [ "$fails" -gt 0 ] && steady_alone; then
-		steadied=$((steadied + fails)) fails=0 code=0
-	fi
 	bad=$((errors + fails))
 	good=$((total - fails - skips))
 	[ $good -lt 0 ] && good=0
@@ -68,11 +55,6 @@ if [ -n "$left" ]; then
 	failed=$((failed + 1))
 fi
 
-if [ -s "$scratch/unsteady" ]; then
-	echo
-	echo "unsteady (failed beside the others, passed alone; $steadied):"
-	head -n 60 "$scratch/unsteady"
-fi
 if [ -s "$scratch/failed" ]; then
 	echo
 	echo "failed:"
