@@ -148,7 +148,7 @@ int ebc_host_egress(struct __sk_buff *skb)
 	reason = ebc_translate(skb, p);
 	if (reason >= EBC_DROP_FIRST)
 		return ebc_deny(skb, p, reason);
-	if (own && reason == EBC_REASON_SERVICE && !(p->flags & EBC_PKT_EDITED))
+	if (own && reason == EBC_REASON_SERVICE)
 		return ebc_host_forward(skb, p);
 	/* The node's server has answered the node's own client. */
 	return ebc_to_stack(skb, p, reason);

@@ -141,6 +141,27 @@ static __noinline int ebc_service_source(struct __sk_buff *skb, struct ebc_packe
 	return EBC_SOURCE_OWN;
 }
 
+/*
+ * 0, or why a pod's connection to a backend outside of the cluster may not begin: the routes refuse it, or
+ * would have its packet cut. The stack would do either with the pod's address in it, and the entry would keep
+ * that address when the routes have changed.
+ */
+static __always_inline int ebc_way_out_refused(struct __sk_buff *skb, struct ebc_packet *p)
+{
+	int route;
+
+	if (p->about.hook != EBC_HOOK_POD_EGRESS || !ebc_configured(EBC_CONFIG_MASQUERADE) ||
+	    !ebc_to_outside(p))
+		return 0;
+	route = ebc_route(skb, p, p->about.ifindex);
+	if (route == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return EBC_DROP_TOO_BIG;
+	return route == BPF_FIB_LKUP_RET_BLACKHOLE || route == BPF_FIB_LKUP_RET_UNREACHABLE ||
+		       route == BPF_FIB_LKUP_RET_PROHIBIT
+		   ? EBC_DROP_UNTRACKED
+		   : 0;
+}
+
 /* The address that goes with it, into *to; false where the node has none of the family. */
 static __always_inline bool ebc_source_address(const struct ebc_packet *p, int source, struct ebc_addr *to)
 {
@@ -187,6 +208,9 @@ static __noinline int ebc_service_begin(struct __sk_buff *skb, struct ebc_packet
 	ebc_resolve(p);
 	if (ebc_is_tunnel_port(p, b->port))
 		return EBC_DROP_TUNNEL_PORT;
+	reason = ebc_way_out_refused(skb, p);
+	if (reason)
+		return reason;
 	source = ebc_service_source(skb, p, b);
 	/* Before it is remembered: at the pod's door that would have been done, and the pod's answers to
 	 * whose source it is would be taken for this connection's. */

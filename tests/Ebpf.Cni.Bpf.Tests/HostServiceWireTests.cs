@@ -38,23 +38,51 @@ public sealed class HostServiceWireTests
     public void A_node_port_is_reached_by_the_loopback_address(bool v6, ProtocolType protocol, Backend backend) =>
         Reach(v6 ? "::1" : "127.0.0.1", v6, protocol, backend);
 
-    private static void Reach(string frontend, bool v6, ProtocolType protocol, Backend backend)
+    /// <summary>The node's kernel refuses the answer in the name of the client; the refusal is translated as the question was.</summary>
+    [Theory]
+    [InlineData(false, Backend.Pod), InlineData(true, Backend.Pod), InlineData(false, Backend.Elsewhere), InlineData(true, Backend.Elsewhere)]
+    public void A_backend_hears_that_the_client_is_gone(bool v6, Backend backend)
     {
         using var town = new Town(ConfigFlags.RedirectPeer);
         town.TranslateTheNodesOwn();
+        var (server, to) = Serve(town, Address.Vip(v6), v6, ProtocolType.Udp, backend);
+        using var _ = server;
+        using (var client = Town.Caller(town.Node, v6, ProtocolType.Udp))
+        {
+            client.SendTo("question"u8, to);
+            EndPoint from = new IPEndPoint(v6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
+            Assert.Equal("question".Length, server.ReceiveFrom(new byte[100], ref from));
+            server.Connect(from);
+        }
+        server.Send("answer"u8);
+        var refused = Assert.Throws<SocketException>(() => server.Receive(new byte[100]));
+        Assert.True(refused.SocketErrorCode == SocketError.ConnectionRefused, $"{refused.SocketErrorCode}; {town.Programs.Counts()}");
+    }
+
+    private static (Socket Server, IPEndPoint To) Serve(Town town, string frontend, bool v6, ProtocolType protocol, Backend backend)
+    {
         var (where, address) = backend switch
         {
             Backend.Pod => (town.Server, Address.Server(v6)),
             Backend.Elsewhere => (town.Peer, Address.Remote(v6)),
             _ => (town.Node, Town.NodeAddress(v6)),
         };
-        using var server = Town.Socket(where, address, protocol);
+        var server = Town.Socket(where, address, protocol);
         var to = IPEndPoint.Parse(Address.At(frontend, 30080));
         town.Programs.SetService(
             PodPrograms.Key(to.ToString(), protocol == ProtocolType.Tcp ? IpProtocol.Tcp : IpProtocol.Udp), SvcFlags.None,
             backend == Backend.Elsewhere ? BackendFlags.None : BackendFlags.Local, server.LocalEndPoint!.ToString()!);
         if (backend == Backend.Elsewhere)
             Know(town, v6);
+        return (server, to);
+    }
+
+    private static void Reach(string frontend, bool v6, ProtocolType protocol, Backend backend)
+    {
+        using var town = new Town(ConfigFlags.RedirectPeer);
+        town.TranslateTheNodesOwn();
+        var (server, to) = Serve(town, frontend, v6, protocol, backend);
+        using var _ = server;
         using var client = Town.Caller(town.Node, v6, protocol);
         try
         {

@@ -66,6 +66,18 @@ internal sealed class RoutedNode : IDisposable
 
     public static string Node(bool v6) => v6 ? Node6 : Node4;
 
+    /// <summary>The routes refuse what is <see cref="Outside(bool)"/>, or no longer do.</summary>
+    public void Refuse(bool v6, RouteType? how)
+    {
+        using var netlink = RouteNetlink.Open(Namespace);
+        var destination = IPNetwork.Parse(v6 ? Outside6 + "/128" : Outside4 + "/32");
+        if (how is { } type)
+            netlink.ReplaceRoute(new Route(destination, 0) { Type = type });
+        else
+            foreach (var route in netlink.Routes().Where(r => r.Destination.Equals(destination)))
+                netlink.DeleteRoute(route);
+    }
+
     /// <summary>Sent by one of the pods.</summary>
     public BpfTestRunResult Send(Packet packet) => Namespace.Run(() => Programs.Send(packet));
 
