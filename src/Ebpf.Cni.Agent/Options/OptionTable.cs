@@ -31,7 +31,7 @@ public static class OptionTable
         new("healthz-address", "ADDRESS:PORT", "0.0.0.0:10256", "Listens here for /healthz, /livez and /readyz.",
             (o, v) => o with { HealthzAddress = EndPoint(v) }),
         new("socket-lb", "full|hostOnly|off", "full",
-            "Translate services at the socket: for all (full), for the node's own processes and per packet for pods (hostOnly), for nobody (off).",
+            "Translate services at the socket: for all (full), for the node's own processes and per packet for pods (hostOnly), per packet for all (off).",
             (o, v) => o with { SocketLb = OneOf<SocketLbMode>(v) }),
         new("nodeport-addresses", "primary|CIDR,...", "primary",
             "Where NodePorts are served: the node's InternalIP of each family (primary), or its own addresses in these ranges.",

@@ -39,6 +39,8 @@ public abstract class DatagramSocketTests(ServiceCluster cluster)
 
     [Theory]
     [MemberData(nameof(Clients))]
+    [InlineData("node-a", 0)]
+    [InlineData("node-b", 1)]
     public async Task A_socket_that_was_connected_before_there_was_an_endpoint_is_refused_and_then_gets_through(string who, int family)
     {
         await using var service = await TestService.Create(cluster, "");
