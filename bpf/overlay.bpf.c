@@ -6,6 +6,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "peer_check.h"
 #include "translate.h"
 #include "forward.h"
 

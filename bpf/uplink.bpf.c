@@ -5,6 +5,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "cover.h"
 #include "reap.h"
 #include "translate.h"
 #include "forward.h"

@@ -10,9 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FLAGS_ALL 0x1ffu	   /* enum ebc_config_flags */
+#define FLAGS_ALL 0x7fffu	   /* enum ebc_config_flags */
 #define REDIRECT_PEER 1u
 #define SET_RETVAL 2u
+#define COARSE_CLOCK 0x80u
 #define REASON_BYTES 600   /* of a verifier's log the end, where it says why */
 #define TABLE_ENTRIES 1024 /* sizes do not matter to the verifier, but to a small machine's memory */
 
@@ -95,6 +96,8 @@ static unsigned int lacking(void)
 		flags |= REDIRECT_PEER;
 	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) != 1)
 		flags |= SET_RETVAL;
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_coarse_ns, NULL) != 1)
+		flags |= COARSE_CLOCK;
 	return flags;
 }
 
@@ -138,8 +141,9 @@ int main(int argc, char **argv)
 	cgroup = argc > 2 ? open(argv[1], O_RDONLY | O_DIRECTORY) : -1;
 	if (cgroup < 0)
 		return 2;
-	printf("  bpf_redirect_peer: %s, bpf_set_retval: %s\n", lacking() & REDIRECT_PEER ? "no" : "yes",
-	       lacking() & SET_RETVAL ? "no" : "yes");
+	printf("  bpf_redirect_peer: %s, bpf_set_retval: %s, bpf_ktime_get_coarse_ns: %s\n",
+	       lacking() & REDIRECT_PEER ? "no" : "yes", lacking() & SET_RETVAL ? "no" : "yes",
+	       lacking() & COARSE_CLOCK ? "no" : "yes");
 	for (i = 2; i < argc; i++) {
 		struct bpf_object *object = bpf_object__open(argv[i]);
 		struct bpf_program *program;

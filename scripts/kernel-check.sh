@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 package=${PACKAGE:-linux-image-cloud-amd64}
-limit=${LIMIT_SECONDS:-180}
+limit=${LIMIT_SECONDS:-900}
 [ "$(uname -m)" = x86_64 ] || { echo "kernel-check emulates x86_64 machines only, with programs of this machine" >&2; exit 2; }
 
 packages=()

@@ -55,9 +55,14 @@ static __always_inline struct ebc_cpu *ebc_cpu(void)
 /* This CPU's own copy, and a program does not interrupt another one at the same hook: plain additions. */
 static __always_inline void ebc_count_on(struct ebc_cpu *cpu, const struct ebc_subject *about, __u32 reason)
 {
-	__u32 at =
+	__u64 at =
 	    (about->hook & (EBC_HOOK_SLOTS - 1)) * EBC_REASON_SLOTS + (reason & (EBC_REASON_SLOTS - 1));
 
+	/* The bound once more, hidden from the optimizer: Linux 5.10 does not follow it through sums of 32
+	 * bits. */
+	asm volatile("" : "+r"(at));
+	if (at >= EBC_HOOK_SLOTS * EBC_REASON_SLOTS)
+		return;
 	cpu->metrics[at].packets++;
 	cpu->metrics[at].bytes += about->len;
 }
