@@ -22,6 +22,12 @@ internal sealed class UnderlayMtu
         if (ReferenceEquals(_facts, facts) && _prefixes == prefixes)
             return _known;
         var peers = prefixes.Where(p => p.Tunnel is not null).Select(p => p.Tunnel!.Value).ToHashSet();
+        if (peers.Count == 0)
+        {
+            (_facts, _prefixes, _devices, _known) = (facts, prefixes, [], null);
+            return null;
+        }
+
         // One peer that comes is one question, not one for each that is there.
         var known = ReferenceEquals(_facts, facts) ? _devices : [];
         (_facts, _prefixes) = (null, default);

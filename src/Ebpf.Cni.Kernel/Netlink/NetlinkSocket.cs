@@ -62,9 +62,16 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     {
         get
         {
-            SocketAddress own = default;
+            var own = new SocketAddress { Family = AddressFamilies.Netlink };
             var size = (uint)sizeof(SocketAddress);
-            return LibC.SocketName(_fd, &own, &size) == 0 ? own.Port : throw LibC.LastError("ask for the netlink socket's number");
+            lock (_gate)
+            {
+                if (LibC.SocketName(_fd, &own, &size) == 0 && own.Port != 0)
+                    return own.Port;
+                // It would get one with its first request.
+                own = new SocketAddress { Family = AddressFamilies.Netlink };
+                return LibC.Bind(_fd, &own, size) == 0 && LibC.SocketName(_fd, &own, &size) == 0 ? own.Port : throw LibC.LastError("number a netlink socket");
+            }
         }
     }
 
