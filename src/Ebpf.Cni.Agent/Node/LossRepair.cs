@@ -27,8 +27,12 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
     /// <summary>In the agent's own network namespace, which is the node's.</summary>
     internal Func<Func<NetworkEvent, bool>, RouteMonitor> Open { get; init; } = isLoss => RouteMonitor.Open(NodeLosses.Subscription, isLoss);
 
-    /// <summary>How often something was put back, or looked for.</summary>
-    internal int Repairs { get; private set; }
+    /// <summary>Whether the node has an interface of this index; while one is being removed the kernel answers after that.</summary>
+    internal Func<int, bool> IsThere { get; init; } = ifindex =>
+    {
+        using var netlink = RouteNetlink.Open();
+        return netlink.FindLink(ifindex) is not null;
+    };
 
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -41,7 +45,7 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
                 {
                     await ChangeAsync(monitor, cancel);
                     await Task.Delay(Settling, time, cancel);
-                    var lost = losses.Take();
+                    var lost = losses.Take(IsThere);
                     if (lost.Count == 0)
                         continue; // it went with its pod
                     _pace.Repairing();
@@ -54,7 +58,7 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
             {
                 return;
             }
-            catch (Exception e) when (e is KernelException or System.Threading.Channels.ChannelClosedException)
+            catch (Exception e) when (e is KernelException or NetlinkFormatException or System.Threading.Channels.ChannelClosedException)
             {
                 Log.Failed(log, e.InnerException?.Message ?? e.Message);
                 await Task.Delay(RetryAfter, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -65,7 +69,6 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
     /// <summary>All that this looks after, whether or not something was told.</summary>
     public async Task<int> RepairAsync(CancellationToken cancel)
     {
-        Repairs++;
         settings();
         var repaired = await handler.ReconnectAsync(cancel);
         node.Lost();

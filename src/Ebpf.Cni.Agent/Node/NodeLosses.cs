@@ -43,12 +43,15 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     }
 
     /// <summary>What was noted since this was asked last and still is a loss.</summary>
-    public IReadOnlyList<NetworkEvent> Take()
+    /// <param name="isThere">Whether an interface still exists: asked of pods' that lost something, since they lose all when they go.</param>
+    public IReadOnlyList<NetworkEvent> Take(Func<int, bool> isThere)
     {
         List<NetworkEvent> told;
         lock (_lock)
             (told, _told) = (_told, []);
-        return told.FindAll(IsLoss);
+        told = told.FindAll(IsLoss);
+        var gone = told.Select(t => t.Ifindex).Distinct().Where(i => devices.Contains(i) && !isThere(i)).ToHashSet();
+        return told.FindAll(t => !gone.Contains(t.Ifindex));
     }
 
     /// <summary>For people: "the route to 10.244.1.0/24 was replaced by one of protocol 12 (bird), by netlink port 812".</summary>
