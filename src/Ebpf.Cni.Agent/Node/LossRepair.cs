@@ -48,10 +48,12 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
                     var lost = losses.Take(IsThere);
                     if (lost.Count == 0)
                         continue; // it went with its pod
-                    _pace.Repairing();
-                    Tell(lost);
+                    // A kernel that had to drop messages is nobody who takes something away.
+                    var known = lost.Any(l => l.Kind != NetworkEventKind.Lost);
+                    if (known)
+                        Tell(lost);
                     await RepairAsync(cancel);
-                    await Task.Delay(_pace.Rest, time, cancel);
+                    await Task.Delay(known ? _pace.Rest : RetryAfter, time, cancel);
                 }
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -95,9 +97,11 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
 
     private void Tell(IReadOnlyList<NetworkEvent> lost)
     {
-        Log.Lost(log, lost.Count, NodeLosses.Text(lost[0]));
+        var example = NodeLosses.Text(lost.First(l => l.Kind != NetworkEventKind.Lost));
+        Log.Lost(log, lost.Count, example);
+        _pace.Repairing();
         if (_pace.IsFought)
-            node.SetFought(NodeLosses.Text(lost[0]));
+            node.SetFought(example);
     }
 
     private static partial class Log

@@ -36,7 +36,7 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
             if (_told.Count < MostKept)
                 _told.Add(told);
             else
-                _told[0] = default;
+                _told[^1] = default;
         }
 
         return true;
@@ -68,7 +68,7 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
             NetworkEventKind.LinkSet => $"{loss.Name} was changed",
             NetworkEventKind.LinkGone => $"{loss.Name} was deleted",
             NetworkEventKind.Setting => "forwarding was switched off",
-            _ => "the kernel had to drop messages",
+            _ => $"{loss.Kind}",
         };
         return loss.Requester == 0 ? what : string.Create(CultureInfo.InvariantCulture, $"{what}, by netlink port {loss.Requester}");
     }

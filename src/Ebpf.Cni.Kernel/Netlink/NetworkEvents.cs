@@ -22,6 +22,8 @@ public sealed class NetworkEvents : IDisposable
         var fd = LibC.Socket(AddressFamilies.Netlink, raw | closeOnExec | nonBlocking, NetlinkSocket.RouteProtocol);
         var socket = fd >= 0 ? new FdHandle(fd) : throw LibC.LastError("open a netlink socket");
         SocketFilter.Attach(socket, subscription);
+        var room = GroupAddress.Room;
+        _ = LibC.SetSocketOption(socket, GroupAddress.SocketLevel, GroupAddress.ReceiveBufferForce, &room, sizeof(int));
         var address = new GroupAddress { Family = AddressFamilies.Netlink, Groups = GroupAddress.LinksAddressesRoutes };
         if (subscription.NeighboursAndSettings)
             address.Groups |= GroupAddress.NeighboursSettings;
@@ -94,6 +96,10 @@ public sealed class NetworkEvents : IDisposable
         /// <summary>RTNLGRP_NEXTHOP has no bit: it is joined by number.</summary>
         public const int NextHops = 32;
         public const int NetlinkLevel = 270, AddMembership = 1;
+
+        /// <summary>Bytes; some thousand events, which take none as long as they are read: a routing daemon replaces so many at once.</summary>
+        public const int Room = 4 << 20;
+        public const int SocketLevel = 1, ReceiveBufferForce = 33;
 
         public ushort Family;
         public ushort Pad;

@@ -258,6 +258,43 @@ public class LossTests
     }
 
     [Fact]
+    public async Task Events_that_were_dropped_are_a_reason_to_look_and_nobody_to_blame()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        var (time, log) = (new FakeTimeProvider(), new KeptLog<LossRepair>());
+        using var stop = new CancellationTokenSource();
+        // Whatever the kernel tells is as if it had dropped it.
+        var running = await Start(node, stop.Token, log, time, (_, isLoss) => isLoss(default));
+        try
+        {
+            for (var round = 0; round < 8; round++)
+            {
+                node.Namespace.Run(() =>
+                {
+                    using var netlink = RouteNetlink.Open();
+                    netlink.SetMtu(1, 60000 + round);
+                });
+                await Eventually.True(
+                    () =>
+                    {
+                        time.Advance(TimeSpan.FromMilliseconds(50));
+                        return node.State.TakeLoss();
+                    }, "everything is looked at");
+            }
+
+            Assert.Null(Issue(node));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+
+        Assert.Empty(log.Lines);
+    }
+
+    [Fact]
     public void The_pace_is_slower_the_longer_it_lasts_and_quick_again_afterwards()
     {
         var time = new FakeTimeProvider();
@@ -290,7 +327,8 @@ public class LossTests
     private static NodeLosses Losses(RealNode node) => new(node.Devices, node.State, _ => false);
 
     /// <summary>What happens from then on is told.</summary>
-    private static async Task<Task> Start(RealNode node, CancellationToken stop, ILogger<LossRepair>? log = null, TimeProvider? time = null)
+    private static async Task<Task> Start(
+        RealNode node, CancellationToken stop, ILogger<LossRepair>? log = null, TimeProvider? time = null, Func<NetworkEvent, Func<NetworkEvent, bool>, bool>? judge = null)
     {
         var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var repair = new LossRepair(
@@ -299,7 +337,7 @@ public class LossTests
         {
             Open = isLoss =>
             {
-                var monitor = node.Namespace.Run(() => RouteMonitor.Open(NodeLosses.Subscription, isLoss));
+                var monitor = node.Namespace.Run(() => RouteMonitor.Open(NodeLosses.Subscription, told => judge?.Invoke(told, isLoss) ?? isLoss(told)));
                 opened.TrySetResult();
                 return monitor;
             },

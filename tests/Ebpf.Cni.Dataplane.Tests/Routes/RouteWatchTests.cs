@@ -137,7 +137,7 @@ public sealed class RouteWatchTests : IDisposable
         // more than fits into a socket: replacements of what is nobody's here, which the kernel cannot tell apart
         var route = new Route(IPNetwork.Parse("172.16.0.0/24"), _uplink) { Protocol = Bird };
         _others.AddRoute(route);
-        for (var i = 0; i < 5000; i++)
+        for (var i = 0; i < 30_000; i++)
             _others.ReplaceRoute(route with { Mtu = 1300 + i % 100 });
         Assert.Equal((0, 0), Apply());
         Assert.Equal(2, _table.Reads);

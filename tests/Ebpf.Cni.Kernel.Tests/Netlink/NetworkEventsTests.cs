@@ -101,7 +101,7 @@ public sealed class NetworkEventsTests : PrivilegedTest
     public void Messages_that_did_not_fit_are_told_as_lost()
     {
         var events = Open(new NetworkSubscription());
-        for (var i = 0; i < 5000; i++)
+        for (var i = 0; i < 30_000; i++)
             _veth.Netlink.ReplaceRoute(Route("10.5.0.0/16", Bird) with { Mtu = 1300 + i % 100 });
         Assert.Contains(Read(events), e => e.Kind == NetworkEventKind.Lost);
         Assert.Empty(Read(events));
