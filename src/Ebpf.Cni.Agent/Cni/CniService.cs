@@ -36,7 +36,7 @@ public sealed partial class CniService(
         var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };
         using var handler = new CniHandler(store, network, programs, node, pending, limits, logs.CreateLogger<CniHandler>());
         Settings();
-        var repair = new LossRepair(handler, node, devices, Settings, time, logs.CreateLogger<LossRepair>());
+        var repair = new LossRepair(handler, node, new NodeLosses(devices, node, dataplane.Routes.Wants), Settings, time, logs.CreateLogger<LossRepair>());
         // First, so that pods that are deleted already are not adopted.
         await handler.DeletePendingAsync(stoppingToken);
         new EndpointAdoption(store, network, programs, logs.CreateLogger<EndpointAdoption>()).Run();
