@@ -87,7 +87,7 @@ public sealed class RouteMonitor : IDisposable
                 if (Drain())
                     _changes.Writer.TryWrite(true);
         }
-        catch (KernelException e)
+        catch (Exception e) // any: it reaches whoever waits for changes
         {
             error = e;
         }
