@@ -13,10 +13,13 @@ namespace Ebpf.Cni.Agent.Cni;
 public sealed partial class EndpointAdoption(
     IAddressStore store, IPodNetwork network, IEndpointPrograms programs, PendingDeletes pending, ILogger<EndpointAdoption> log)
 {
+    /// <summary>The kernel tears a namespace down, and its interfaces with it, in a worker of its own: milliseconds after its last process, and later when it is busy.</summary>
+    private static readonly TimeSpan TearDown = TimeSpan.FromMilliseconds(500);
+
     public void Run()
     {
         // What the runtime believes deleted is deleted soon, and is not looked at: pods that come need not wait for it.
-        var pods = store.All.Where(r => !pending.Has(r.Key)).Select(Look).ToList();
+        var pods = LookAtAll(store.All.Where(r => !pending.Has(r.Key)));
         var unseen = UnseenDirectories(pods);
         var (adopted, removed) = (0, 0);
         foreach (var pod in pods)
@@ -44,6 +47,22 @@ public sealed partial class EndpointAdoption(
         RemoveStrays();
         Log.Done(log, adopted, removed);
     }
+
+    /// <summary>Those whose namespace is gone and whose interface is not (yet) are looked at until it is, or stays.</summary>
+    private List<Pod> LookAtAll(IEnumerable<EndpointRecord> records)
+    {
+        var pods = records.Select(Look).ToList();
+        SpinWait.SpinUntil(
+            () =>
+            {
+                pods = [.. pods.Select(p => IsGoing(p) ? Look(p.Record) : p)];
+                return !pods.Exists(IsGoing);
+            },
+            TearDown);
+        return pods;
+    }
+
+    private bool IsGoing(Pod pod) => pod is { Trouble: null, Link.Ifindex: > 0, SeesNamespace: false } && network.NamespaceIsGone(pod.Record.Netns);
 
     private Pod Look(EndpointRecord record)
     {

@@ -47,7 +47,7 @@ public partial class AgentServicesTests
 
         // The upstream test "should check kube-proxy urls" asks for it.
         Assert.Equal((200, "ebpf"), agent.Get(10249, "/proxyMode") is var mode ? (mode.Status, mode.Body) : default);
-        Assert.StartsWith("entries ", agent.Get(10249, "/conntrack").Body, StringComparison.Ordinal);
+        Assert.StartsWith("tcp ", agent.Get(10249, "/conntrack").Body, StringComparison.Ordinal);
         Assert.Equal(JsonValueKind.Array, JsonDocument.Parse(agent.Get(10249, "/conntrack?format=json&top=3").Body).RootElement.GetProperty("clients").ValueKind);
         Assert.Equal((400, 404), (agent.Get(10249, "/conntrack?top=0").Status, agent.Get(10256, "/conntrack").Status));
     }
