@@ -32,7 +32,6 @@ public static class ClusterCompiler
         var issues = new List<CompileIssue>();
         if (cache.Slices?.Source != cluster.EndpointSlices)
             cache.Slices = new SliceIndex(cluster.EndpointSlices);
-        issues.AddRange(cache.Slices.Issues);
 
         CompileServices(cluster, cache.Slices, cache, outdated);
         foreach (var service in cache.Services)

@@ -1,6 +1,7 @@
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 using static Ebpf.Cni.Agent.Options.OptionValues;
+using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Options;
 
@@ -21,7 +22,7 @@ public static class OptionTable
         new("bpf-objects", "DIR", Beside("bpf"), "Where socket.bpf.o, pod.bpf.o, uplink.bpf.o and overlay.bpf.o are.", (o, v) => o with { BpfObjects = v }),
         new("state-dir", "DIR", "/var/lib/ebpf-cni", "Endpoints and address allocations; must survive restarts.",
             (o, v) => o with { StateDir = v }),
-        new("run-dir", "DIR", "/run/ebpf-cni", "Where the plugin's and ecni's sockets are.", (o, v) => o with { RunDir = v }),
+        new("run-dir", "DIR", AgentSocket.UsualDirectory, "Where the plugin's and ecni's sockets are.", (o, v) => o with { RunDir = v }),
         new("cni-conf-dir", "DIR", "/etc/cni/net.d", "Where the container runtime looks for network configurations.",
             (o, v) => o with { CniConfDir = v }),
         new("cni-bin-dir", "DIR", "/opt/cni/bin", "Where the container runtime looks for plugins.", (o, v) => o with { CniBinDir = v }),

@@ -4,6 +4,7 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Services;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kernel.Sockets;
@@ -94,7 +95,7 @@ public sealed partial class NodePortConflicts(
 
     private CompileIssue Issue(IGrouping<Compiler.Model.ObjectName, (ServicePortName Port, SocketInfo Socket)> found)
     {
-        var what = found.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Port.Protocol.ToString().ToUpperInvariant()} {f.Socket.Local}"))
+        var what = found.Select(f => string.Create(CultureInfo.InvariantCulture, $"{ProtocolText.Of(f.Port.Protocol)} {f.Socket.Local}"))
             .Distinct().Order(StringComparer.Ordinal);
         return new CompileIssue(
             "Service", found.Key, store.Current.Services.GetValueOrDefault(found.Key)?.Uid ?? "", Reason,

@@ -166,13 +166,17 @@ internal static class FrontendTable
             conflicts[(kind, name)] = found = new IssueCollector(kind, name, loser.Port.Uid);
         found.Add(IssueReason.FrontendConflict,
             $"port {IssueCollector.Quote(loser.Port.Name.Port)} wants {Wanted(loser.Frontend)}, "
-            + $"which {IssueCollector.Quote(winner.Port.Name.ToString())} has; it is not served there");
+            + $"which {IssueCollector.Quote(Shown(winner.Port.Name))} has; it is not served there");
     }
 
     private static string Wanted(in CompiledFrontend frontend) => frontend switch
     {
         { Flags: SvcFlags.Address } => $"the cluster IP {frontend.Key.Addr}",
-        { Kind: FrontendKind.NodePort } => $"the node port {frontend.Key.Port}/{frontend.Key.Proto}",
-        _ => frontend.Key.ToString(),
+        { Kind: FrontendKind.NodePort } => $"the node port {frontend.Key.Port}/{ProtocolText.Of(frontend.Key.Proto)}",
+        { Key: { Addr: { IsIPv4: true } address } key } => $"{address}:{key.Port}/{ProtocolText.Of(key.Proto)}",
+        _ => $"[{frontend.Key.Addr}]:{frontend.Key.Port}/{ProtocolText.Of(frontend.Key.Proto)}",
     };
+
+    private static string Shown(in ServicePortName port) =>
+        $"{port.Service}{(string.IsNullOrEmpty(port.Port) ? "" : ":" + port.Port)}/{ProtocolText.Of(port.Protocol)}";
 }

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
-using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
-using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Services;
 
@@ -24,29 +22,20 @@ internal sealed class SliceIndex
         _slices = [.. slices];
         _next = new int[_slices.Length];
         _first = new Dictionary<ObjectName, int>(_slices.Length);
-        var orphans = new List<CompileIssue>();
         for (var i = _slices.Length - 1; i >= 0; i--)
         {
             var (name, slice) = _slices[i];
-            if (slice.ProxyName is not null || slice.HeadlessLabel)
+            // One that names no service is somebody's own; kube-proxy passes it over too.
+            if (slice.ProxyName is not null || slice.HeadlessLabel || string.IsNullOrEmpty(slice.ServiceName))
                 continue;
-            if (string.IsNullOrEmpty(slice.ServiceName))
-            {
-                orphans.Add(Orphan(name, slice));
-                continue;
-            }
             var service = new ObjectName(name.Namespace, slice.ServiceName);
             _next[i] = _first.TryGetValue(service, out var head) ? head : End;
             _first[service] = i;
         }
-        Issues = [.. orphans];
     }
 
     /// <summary>What was indexed.</summary>
     public ImmutableSortedDictionary<ObjectName, EndpointSliceSnapshot> Source { get; }
-
-    /// <summary>Slices that belong to no service.</summary>
-    public ImmutableArray<CompileIssue> Issues { get; }
 
     public ServiceSlices Of(ObjectName service)
     {
@@ -74,10 +63,6 @@ internal sealed class SliceIndex
         }
         return i == End;
     }
-
-    private static CompileIssue Orphan(ObjectName name, EndpointSliceSnapshot slice) => new(
-        "EndpointSlice", name, slice.Uid ?? "", IssueReason.SliceWithoutService,
-        "the label kubernetes.io/service-name is missing; the slice is ignored");
 }
 
 /// <summary>The slices of one service with their names.</summary>

@@ -68,7 +68,7 @@ public sealed class RouteMonitor : IDisposable
             while (Wait())
                 _events.Read(Tell);
         }
-        catch (KernelException e)
+        catch (Exception e) // any: it reaches whoever waits for changes
         {
             error = e;
         }

@@ -21,6 +21,9 @@ internal sealed class ApiFailureException(string message, Remedy remedy, Excepti
     public Remedy Remedy { get; } = remedy;
     public HttpStatusCode? Status { get; init; }
 
+    /// <summary>For how long nothing came, where that alone was wrong.</summary>
+    public TimeSpan? Silence { get; init; }
+
     /// <summary>The server's wish (Retry-After); honoured as a minimum.</summary>
     public TimeSpan? RetryAfter { get; init; }
 

@@ -43,7 +43,7 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
             var cause = guard.Tripped ? $"nothing heard for {guard.Limit.TotalSeconds:0} s" : "the connection was given up";
-            throw new ApiFailureException(cause, Remedy.Resume, e);
+            throw new ApiFailureException(cause, Remedy.Resume, e) { Silence = guard.Tripped ? guard.Limit : null };
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or AuthenticationException)
         {

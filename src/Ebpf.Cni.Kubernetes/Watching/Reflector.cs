@@ -71,6 +71,8 @@ internal sealed partial class Reflector<T>
     /// <summary>Decides where to go on from, and how long to wait before.</summary>
     private TimeSpan Failed(ApiFailureException failure)
     {
+        if (failure.Silence == _options.BookmarkSilence && _status.Read().Connected)
+            return Quiet(failure);
         _doubts = failure.Remedy == Remedy.ResumeThenRelist ? _doubts + 1 : 0;
         var relist = _version is not null && (failure.Remedy == Remedy.Relist || _doubts >= _options.DoubtsBeforeRelist);
         _status.Change(s => s with { Connected = false, Errors = s.Errors + 1, LastError = failure.Message });
@@ -88,6 +90,17 @@ internal sealed partial class Reflector<T>
         var delay = _fruitlessRelists++ == 0 && failure.RetryAfter is null ? TimeSpan.Zero : _backoff.Next(failure.RetryAfter);
         Log.Relisting(_log, _kind.Kind, failure.Message, delay.TotalSeconds);
         return delay;
+    }
+
+    /// <summary>
+    /// A watch that told nothing for as long as it may, no bookmark either: servers send none while nothing changes, so a quiet cluster's does so all the time, and one that is
+    /// gone is found out by the next attempt. No error, and nothing to wait for: a change may come at any moment.
+    /// </summary>
+    private TimeSpan Quiet(ApiFailureException failure)
+    {
+        _status.Change(s => s with { Connected = false });
+        Log.Quiet(_log, _kind.Kind, failure.Message);
+        return TimeSpan.Zero;
     }
 
     /// <summary>The server speaks sense: an event or bookmark was taken, or a watch lasted.</summary>
@@ -122,6 +135,9 @@ internal sealed partial class Reflector<T>
 
         [LoggerMessage(4005, LogLevel.Debug, "{Kind}: watching from version {Version}")]
         public static partial void Watching(ILogger logger, string kind, string version);
+
+        [LoggerMessage(4007, LogLevel.Debug, "{Kind}: {Cause}; watching anew")]
+        public static partial void Quiet(ILogger logger, string kind, string cause);
 
         [LoggerMessage(4006, LogLevel.Information, "{Kind}: the API answers again")]
         public static partial void Recovered(ILogger logger, string kind);

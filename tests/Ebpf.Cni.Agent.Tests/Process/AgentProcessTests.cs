@@ -138,8 +138,43 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        using var second = AgentLock.TryTake(agent["run"]);
+        using var second = AgentLock.TryTake(agent["run"], AgentLock.RunName);
         Assert.Null(second);
+    }
+
+    [Fact]
+    public async Task A_state_directory_that_a_running_agent_has_is_refused()
+    {
+        Requires.Root();
+        using var first = new AgentProcess();
+        using var api = Api(first);
+        first.Start(api.Kubeconfig);
+        await first.Ready();
+        using var second = new AgentProcess();
+        second.Start(api.Kubeconfig, "--state-dir", first["state"]);
+        Assert.Equal(1, second.WaitForExit());
+        Assert.Contains($"--state-dir (chart: hostPaths.state): another agent uses {first["state"]}", second.Output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(second.Bpffs));
+        Assert.Equal(200, first.Get(10256, "/livez").Status);
+    }
+
+    [Fact]
+    public async Task A_state_directory_that_is_another_nodes_is_refused_and_left_as_it_was()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = Api(agent);
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        agent.Signal("KILL");
+        agent.WaitForExit();
+        var before = Contents();
+        agent.Start(api.Kubeconfig, "--node-name", "n2");
+        Assert.Equal(2, agent.WaitForExit());
+        Assert.Contains($"{agent["state"]} is the node n1's, and this is n2", agent.Output, StringComparison.Ordinal);
+        Assert.Equal(before, Contents());
+
+        string[] Contents() => [.. Directory.EnumerateFiles(agent["state"], "*.json", SearchOption.AllDirectories).Order().Select(f => $"{f}: {File.ReadAllText(f)}")];
     }
 
     [Fact]

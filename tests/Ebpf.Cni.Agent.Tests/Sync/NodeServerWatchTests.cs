@@ -63,7 +63,7 @@ public sealed class NodeServerWatchTests : IDisposable
     public void A_server_counts_as_long_as_the_node_has_the_address()
     {
         var node = new NodeState(
-            new AddressStore(new EndpointFiles(_directory.Path), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance),
+            new AddressStore(new EndpointFiles(_directory.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance),
             new AgentOptions { NodeName = "n" }, TimeProvider.System);
         var facts = new NetworkFacts(
             [new(2, "eth0") { Up = true, Ethernet = true }, new(3, "nodelocaldns") { Up = true, Ethernet = true, Kind = "dummy" }],
