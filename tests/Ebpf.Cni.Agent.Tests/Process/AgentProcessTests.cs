@@ -163,7 +163,7 @@ public class AgentProcessTests(ITestOutputHelper log)
     }
 
     [Fact]
-    public void A_service_that_fails_stops_the_agent_with_an_error()
+    public void A_dataplane_that_cannot_be_opened_stops_the_agent_with_an_error()
     {
         Requires.Root();
         using var agent = new AgentProcess();
