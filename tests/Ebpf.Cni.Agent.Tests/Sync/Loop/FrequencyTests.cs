@@ -45,6 +45,8 @@ public class FrequencyTests
         Assert.False(loop.Serves(2));
         await loop.AdvanceAsync(TimeSpan.FromMilliseconds(1));
         Assert.True(loop.Serves(2));
+        var runs = loop.Kernel.Runs;
+        Assert.Equal(RunningLoop.Interval, loop.Clock.GetElapsedTime(runs[^2].Ended, runs[^1].Began));
     }
 
     [Fact]

@@ -32,9 +32,11 @@ public class OwedTests
         Assert.True(loop.Serves(1) && loop.Status.Healthy);
 
         // A success begins anew.
+        await loop.AdvanceAsync(RunningLoop.Interval);
         loop.Kernel.Tables.NextFault = () => Fault.Fail;
         loop.Put(2);
         await loop.SettleAsync();
+        Assert.False(loop.Serves(2));
         loop.Kernel.Tables.NextFault = () => Fault.None;
         await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
         Assert.True(loop.Serves(2));

@@ -195,10 +195,10 @@ internal sealed class RunningLoop : IAsyncDisposable
         _state.Dispose();
     }
 
-    /// <summary>One timer means that the loop waits; it waits for no request while it has one, unless the interval is not over.</summary>
+    /// <summary>One timer means that the loop waits. With a request it waits only for the end of the interval, which its timer tells.</summary>
     private bool Settled => Clock.Timers == 1
         && ((Store.OldestUntaken is null && !Node.Changed.IsCompleted)
-            || (!Node.Awaited.IsCompleted && Kernel.LastEnd > 0 && Clock.GetElapsedTime(Kernel.LastEnd) < _interval));
+            || (!Node.Awaited.IsCompleted && Clock.Next == _interval - Clock.GetElapsedTime(Kernel.LastEnd)));
 
     private string Version() => (++_version).ToString(System.Globalization.CultureInfo.InvariantCulture);
 }
