@@ -23,7 +23,7 @@ internal sealed class RunningLoop : IAsyncDisposable
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     public static readonly TimeSpan VerifyPeriod = TimeSpan.FromSeconds(600);
-    private static readonly TimeSpan RealLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RealLimit = TimeSpan.FromMinutes(2);
 
     private readonly TemporaryDirectory _state = new();
     private readonly KubernetesConnection _nowhere = KubernetesConnection.Anonymous(new Uri("http://127.0.0.1:1"));
