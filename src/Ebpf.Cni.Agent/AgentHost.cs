@@ -93,7 +93,8 @@ public static partial class AgentHost
         services.AddSingleton(s => new AddressStore(
             new EndpointFiles(options.StateDir, options.NodeName), options.AddressRest, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<AddressStore>>()));
-        services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
+        services.AddSingleton(s => new SyncStatus(
+            s.GetRequiredService<TimeProvider>(), options.HealthzTimeout, () => s.GetRequiredService<SnapshotStore>().OldestUntaken));
         services.AddSingleton<LoopGuard>();
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton(new Sysctl(options.SysctlRoot));
@@ -103,6 +104,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new NodeState(s.GetRequiredService<AddressStore>(), options, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
+        services.AddSingleton<INodeKernel, NodeKernel>();
         services.AddSingleton<AppliedState>();
         services.AddSingleton<StaleFlows>();
         services.AddSingleton<ConntrackSweeper>();
@@ -113,7 +115,7 @@ public static partial class AgentHost
         services.AddSingleton<CniInstaller>();
         services.AddSingleton<CniMetrics>();
         services.AddSingleton<SyncMetrics>();
-        services.AddSingleton<PendingChanges>();
+        services.AddSingleton(s => new PendingChanges(() => s.GetRequiredService<ClusterWatcher>().States));
         services.AddSingleton<ProgrammingLatency>();
         services.AddSingleton<ConntrackMetrics>();
         services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));

@@ -180,19 +180,24 @@ Assert.True(w.State(Objects.Services).Errors >= 4);
     }
 
     [Fact]
-    public async Task Losing_the_api_changes_nothing()
+    public async Task Losing_the_api_changes_nothing_and_its_return_brings_what_was_missed()
     {
-        await using var w = await Watched.StartAsync();
+        var lost = false;
+        await using var w = await Watched.StartAsync(r => Volatile.Read(ref lost) ? new Fault.Reset() : r.Watch ? new Fault.EndAfter(1) : null);
         await w.Synced();
+        await Eventually.True(() => w.Api.OpenWatches == 3, "all watches");
         var before = w.Store.Current;
-        w.Api.Script = _ => new Fault.Reset();
-        w.Api.Cluster.Compact(); // ends nothing by itself: the watches are idle
-        w.Api.Cluster.Put(Objects.Services, "unseen", Objects.Service("unseen"));
-        await Eventually.True(() => w.State(Objects.Services).Errors > 5 || w.Store.Current.Services.Count == 2, "trouble or the event");
-        foreach (var service in before.Services)
-            Assert.Same(service.Value, w.Store.Current.Services[service.Key]);
+        Volatile.Write(ref lost, true);
+        w.Api.SendBookmarks(); // with which the watches end
+        await Eventually.True(() => w.Api.OpenWatches == 0 && w.Watcher.States.All(s => s is { Connected: false, Errors: > 5 }), "the API is lost, in all kinds");
+        w.Api.Cluster.Put(Objects.Services, "missed", Objects.Service("missed"));
+        w.Api.Cluster.Compact();
+        var errors = w.Watcher.States.Min(s => s.Errors);
+        await Eventually.True(() => w.Watcher.States.All(s => s.Errors > errors + 5), "it stays lost");
+        Assert.Same(before, w.Store.Current);
         Assert.False(w.Running.IsCompleted);
-        w.Api.Script = _ => null;
+        Volatile.Write(ref lost, false);
         await w.Converged();
+        Assert.Equal(before.Services.Count + 1, w.Store.Current.Services.Count);
     }
 }

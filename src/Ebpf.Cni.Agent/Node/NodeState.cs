@@ -46,6 +46,7 @@ public sealed class NodeState : IHostPorts
     private readonly TaskCompletionSource _known = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<(long Version, TaskCompletionSource Done)> _waiting = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _awaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private NetworkFacts _facts = NetworkFacts.None;
     private NodeView? _view;
     private ImmutableArray<string> _internalIPs = [];
@@ -81,6 +82,16 @@ public sealed class NodeState : IHostPorts
         {
             lock (_lock)
                 return _changed.Task;
+        }
+    }
+
+    /// <summary>Completes when an ADD begins to wait for an apply after the last <see cref="View"/>: that one is not put off.</summary>
+    public Task Awaited
+    {
+        get
+        {
+            lock (_lock)
+                return _awaited.Task;
         }
     }
 
@@ -164,6 +175,8 @@ public sealed class NodeState : IHostPorts
         {
             if (_changed.Task.IsCompleted)
                 _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_awaited.Task.IsCompleted)
+                _awaited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             (facts, version, servers, fought) = (_facts, _version, _servers, _fought);
         }
 
@@ -224,6 +237,7 @@ public sealed class NodeState : IHostPorts
             _waiting.Add((_version, done));
             // Something must come of it even when it was applied a moment ago.
             _changed.TrySetResult();
+            _awaited.TrySetResult();
         }
 
         try

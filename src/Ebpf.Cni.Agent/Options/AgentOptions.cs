@@ -134,6 +134,9 @@ public sealed record AgentOptions
 
     public TimeSpan AddressRest { get; init; }
     public int CniParallel { get; init; }
+    /// <summary>From the end of an apply to the next; zero: none.</summary>
+    public TimeSpan MinSyncPeriod { get; init; }
+
     public TimeSpan VerifyPeriod { get; init; }
     public TimeSpan HealthzTimeout { get; init; }
     public bool DropLog { get; init; }

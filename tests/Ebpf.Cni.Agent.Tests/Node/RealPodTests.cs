@@ -125,7 +125,7 @@ public class RealPodTests(ITestOutputHelper log)
     }
 
     [Fact]
-    public async Task Times_of_ADD_and_DEL_are_printed()
+    public async Task Twenty_pods_one_after_the_other_leave_nothing()
     {
         Requires.Root();
         using var node = new RealNode();

@@ -46,21 +46,25 @@ internal sealed class AgentProcess : IDisposable
     public void Start(string kubeconfig, params string[] more)
     {
         File.WriteAllText(_directory["kubeconfig"], kubeconfig);
-        string[] usual =
-        [
-            "--node-name", "n1", "--kubeconfig", _directory["kubeconfig"], "--bpffs-root", Bpffs, "--state-dir", _directory["state"],
-            "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
-            "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory,
-            "--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", "--socket-lb", "off",
-        ];
+        string[] usual = ["--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", .. Arguments];
         Launch([.. usual.Chunk(2).Where(option => !more.Contains(option[0])).SelectMany(option => option), .. more]);
+    }
+
+    /// <summary>Another agent beside the one that runs, with the same directories and ports of its own, until it ends.</summary>
+    /// <returns>Its exit code, and what it said.</returns>
+    public (int Code, string Output) StartBeside()
+    {
+        using var second = Namespace.Run(() => System.Diagnostics.Process.Start(Command(["--metrics-address", "127.0.0.1:10349", "--healthz-address", "127.0.0.1:10356", .. Arguments]))!);
+        var errors = second.StandardError.ReadToEndAsync();
+        var output = second.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
+        second.WaitForExit();
+        return (second.ExitCode, output);
     }
 
     /// <summary>With these arguments alone.</summary>
     public void Launch(params string[] arguments)
     {
-        string[] command = [.. Launcher, Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), .. arguments];
-        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = Command(arguments);
         // A child inherits the namespace of the thread that starts it.
         _process = Namespace.Run(() => System.Diagnostics.Process.Start(start)!);
         _process.OutputDataReceived += Keep;
@@ -154,6 +158,19 @@ internal sealed class AgentProcess : IDisposable
         if (Directory.Exists(Bpffs))
             Directory.Delete(Bpffs, recursive: true);
         _directory.Dispose();
+    }
+
+    private string[] Arguments =>
+    [
+        "--node-name", "n1", "--kubeconfig", _directory["kubeconfig"], "--bpffs-root", Bpffs, "--state-dir", _directory["state"],
+        "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
+        "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory, "--socket-lb", "off",
+    ];
+
+    private ProcessStartInfo Command(string[] arguments)
+    {
+        string[] command = [.. Launcher, Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), .. arguments];
+        return new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
 
     private void Keep(object sender, DataReceivedEventArgs line)
