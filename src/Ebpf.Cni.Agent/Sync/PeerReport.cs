@@ -26,8 +26,7 @@ public sealed partial class PeerReport
     public void Tell(DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(desired);
-        if (ReferenceEquals(desired, _last) || (_last is not null && desired.Routes.AsSpan().SequenceEqual(_last.Routes.AsSpan())
-            && desired.Prefixes.AsSpan().SequenceEqual(_last.Prefixes.AsSpan())))
+        if (_last is not null && desired.Routes == _last.Routes && desired.Prefixes == _last.Prefixes)
             return;
         _last = desired;
         foreach (var family in (bool[])[true, false])
