@@ -60,7 +60,7 @@ public class PortsInUseTests
     {
         var service = new ServiceSnapshot
         {
-            Name = new("default", name), Uid = "u", Type = nodePort == 0 ? "ClusterIP" : "NodePort", ClusterIPs = [$"10.96.0.{name[0]}"],
+            Name = new("default", name), Uid = "u", Type = nodePort == 0 ? "ClusterIP" : "NodePort", ClusterIPs = [$"10.96.0.{(int)name[0]}"],
             Ports = [new("http", "TCP", 80, nodePort)],
         };
         _cluster = _cluster with { Services = _cluster.Services.SetItem(service.Name, service) };
