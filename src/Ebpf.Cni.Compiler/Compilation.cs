@@ -9,6 +9,7 @@ using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Compiler.Prefixes;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Compiler.Services;
+using Ebpf.Cni.Compiler.Tables;
 
 namespace Ebpf.Cni.Compiler;
 

@@ -1,8 +1,9 @@
 using Ebpf.Cni.Compiler.Claims;
 using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Services;
 
-namespace Ebpf.Cni.Compiler.Services;
+namespace Ebpf.Cni.Compiler.Tables;
 
 /// <summary>Stage 2: all services as compiled, kept up to date service by service.</summary>
 internal sealed class ServiceTable(PortTable ports, HealthCheckTable checks, IssueTable issues)

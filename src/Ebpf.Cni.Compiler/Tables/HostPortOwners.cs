@@ -1,8 +1,9 @@
 using Ebpf.Cni.Compiler.Claims;
 using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Services;
 
-namespace Ebpf.Cni.Compiler.Services;
+namespace Ebpf.Cni.Compiler.Tables;
 
 /// <summary>The hostPorts of this node's pods, as compiled last, and who has them.</summary>
 internal sealed class HostPortOwners(PortTable ports, IssueTable issues)
