@@ -33,6 +33,17 @@ public sealed class SnapshotStore
     /// <summary>The cluster as last heard of. Losing the API changes nothing here. Objects that did not change keep their instance.</summary>
     public ClusterSnapshot Current => _current;
 
+    /// <summary>
+    /// <see cref="Current"/>, and what changed in it since the last call: the names, so that whoever compiled the snapshot taken before need not look at the others. One caller.
+    /// </summary>
+    public ClusterSnapshot Take()
+    {
+        lock (_gate)
+        {
+            return !Synced ? _current : _current with { ServiceChanges = _services.TakeChanges(), SliceChanges = _slices.TakeChanges() };
+        }
+    }
+
     /// <summary>All kinds were listed completely at least once.</summary>
     public bool Synced => WhenSynced.IsCompleted;
 

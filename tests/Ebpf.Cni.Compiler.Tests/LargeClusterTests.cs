@@ -15,20 +15,20 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
         var cluster = Synthetic.Cluster(10_000, 4);
         var fresh = Measure(10, () => ClusterCompiler.Compile(cluster, node, IdTable.Empty));
 
-        var cache = new CompileCache();
-        var state = ClusterCompiler.Compile(cluster, node, IdTable.Empty, cache);
+        var compiler = new IncrementalCompiler();
+        var state = compiler.Compile(cluster, node, IdTable.Empty);
         var round = 0;
         var recompiled = Measure(50, () =>
         {
             var slice = Synthetic.Slice(5_000, 4, ready: round++ % 2 == 0);
             cluster = cluster with { EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
-            state = ClusterCompiler.Compile(cluster, node, state.Ids, cache);
+            state = compiler.Compile(cluster, node, state.Ids);
         });
         var added = Measure(50, () =>
         {
             var service = Synthetic.Service(20_000 + round++);
             cluster = cluster with { Services = cluster.Services.SetItem(service.Name, service) };
-            state = ClusterCompiler.Compile(cluster, node, state.Ids, cache);
+            state = compiler.Compile(cluster, node, state.Ids);
         });
         output.WriteLine($"fresh: {fresh}; one endpoint slice changed: {recompiled}; one service added: {added}");
         Assert.Equal(2 * 10_050, state.Frontends.Length);
@@ -39,13 +39,13 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
     {
         var node = new NodeContext("node-0") { NodePortAddresses = [Addr.Parse("192.168.0.1")] };
         var cluster = Synthetic.Cluster(30_000, 4);
-        var cache = new CompileCache();
+        var compiler = new IncrementalCompiler();
         var state = DesiredState.Empty;
-        var fresh = Measure(1, () => state = ClusterCompiler.Compile(cluster, node, IdTable.Empty, cache));
+        var fresh = Measure(1, () => state = compiler.Compile(cluster, node, IdTable.Empty));
         var slices = Enumerable.Range(0, 20).Select(i => Synthetic.Slice(7, 1000) with { Name = new ObjectName("ns-7", $"many-{i}") })
             .Select((s, i) => s with { Endpoints = [.. s.Endpoints.Select((e, n) => e with { Addresses = [$"10.{200 + i}.{n / 250}.{n % 250}"] })] });
         var many = cluster with { EndpointSlices = cluster.EndpointSlices.SetItems(slices.Select(s => KeyValuePair.Create(s.Name, s))) };
-        var large = Measure(1, () => state = ClusterCompiler.Compile(many, node, state.Ids, cache));
+        var large = Measure(1, () => state = compiler.Compile(many, node, state.Ids));
         output.WriteLine($"fresh: {fresh}; one service of 20,004 endpoints: {large}");
         Assert.Equal(20_004, state.Segments.Max(s => s.Backends.Length));
         Assert.Empty(state.Issues);

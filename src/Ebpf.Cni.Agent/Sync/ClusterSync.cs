@@ -18,7 +18,7 @@ public sealed partial class ClusterSync(
     SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, StaleFlows stale, AppliedState applied,
     IssueReport issues, SyncStatus status, SyncMetrics metrics, PendingChanges pending, ProgrammingLatency latency, AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
-    private readonly CompileCache _cache = new();
+    private readonly IncrementalCompiler _compiler = new();
     private DesiredState _desired = DesiredState.Empty;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeView _view = null!; // set by the first compile, before anything is applied
@@ -54,13 +54,13 @@ public sealed partial class ClusterSync(
     private void Compile(long arrived)
     {
         pending.Compiling();
-        var cluster = _cluster = store.Current;
+        var cluster = _cluster = store.Take();
         status.Queued(arrived);
         metrics.Queued(arrived);
         var started = time.GetTimestamp();
         var self = cluster.Nodes.GetValueOrDefault(options.NodeName);
         _view = node.View(self);
-        _desired = ClusterCompiler.Compile(cluster, _view.Context, _desired.Ids, _cache);
+        _desired = _compiler.Compile(cluster, _view.Context, _desired.Ids);
         metrics.Compiled(started);
         status.SetEligible(self is not { BeingDeleted: true });
         ranges.Take(cluster);
@@ -75,7 +75,8 @@ public sealed partial class ClusterSync(
         stale.Ended(services.GoneBackends);
         applied.Set(_desired);
         metrics.Applied(started, services, before, after);
-        issues.Report("sync", [.. _desired.Issues, .. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
+        issues.Report(_desired);
+        issues.Report("sync", [.. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
         foreach (var error in services.Errors)
             Log.Failed(log, error.What, error.Cause.Message);
         if (services.Errors.Length > 0)
@@ -108,8 +109,8 @@ public sealed partial class ClusterSync(
             return;
         _first = false;
         var current = store.Current;
-        Log.FirstSync(log, current.Services.Count, _desired.Frontends.Length, _desired.Segments.Sum(s => s.Backends.Length), _desired.Routes.Length,
-            _desired.Issues.Length, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
+        Log.FirstSync(log, current.Services.Count, _desired.Ports.Values.Sum(p => p.Frontends.Length), _desired.Ports.Values.Sum(p => p.Segments.Sum(s => s.Backends.Length)), _desired.Routes.Length,
+            _desired.IssuesByKey.Count, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
         // The first lists leave much behind that never comes again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }

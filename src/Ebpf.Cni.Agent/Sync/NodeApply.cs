@@ -121,7 +121,7 @@ public sealed partial class NodeApply(
         _prefixes = desired.Prefixes;
         parts.Do("tunnel", "TunnelFailed", "removing the tunnel's device", () => (_tunnel.RemoveIdle(dataplane, desired), []));
         peers.Tell(desired);
-        foreach (var (check, cause) in healthChecks.Apply(desired.HealthChecks))
+        foreach (var (check, cause) in healthChecks.Apply(desired))
         {
             parts.Fail(new CompileIssue(
                 "Service", check.Service, store.Current.Services.GetValueOrDefault(check.Service)?.Uid ?? "", "HealthCheckFailed",

@@ -26,9 +26,7 @@ public sealed partial class PeerReport
     public void Tell(DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(desired);
-        // An array that is the same is not compared: in a large cluster a service's change leaves thousands of routes as they were.
-        if (_last is not null && (desired.Routes == _last.Routes || desired.Routes.AsSpan().SequenceEqual(_last.Routes.AsSpan()))
-            && (desired.Prefixes == _last.Prefixes || desired.Prefixes.AsSpan().SequenceEqual(_last.Prefixes.AsSpan())))
+        if (_last is not null && desired.Routes == _last.Routes && desired.Prefixes == _last.Prefixes)
             return;
         _last = desired;
         foreach (var family in (bool[])[true, false])

@@ -17,12 +17,13 @@ public class ServiceListingTests
 
     private static readonly DesiredState Desired = new()
     {
-        Segments = [new DesiredSegment(Segment, Services[7], [Of(Here)]) { Tail = [Of(There)] }],
-        Frontends =
-        [
-            new DesiredFrontend(Front, Segment, Services[7], SvcFlags.None, 0),
-            new DesiredFrontend(Front with { Port = Port(0), Proto = 0 }, new(7, SegmentVariant.None), Services[7], SvcFlags.Address, 0),
-        ],
+        Ports = DesiredState.Empty.Ports.Add(Services[7], new DesiredPort(
+            Services[7], 7,
+            [
+                new DesiredFrontend(Front with { Port = Port(0), Proto = 0 }, new(7, SegmentVariant.None), Services[7], SvcFlags.Address, 0),
+                new DesiredFrontend(Front, Segment, Services[7], SvcFlags.None, 0),
+            ],
+            [new DesiredSegment(Segment, Services[7], [Of(Here)]) { Tail = [Of(There)] }], [])),
     };
 
     private static readonly ServiceView Held = new(Front, new Svc(5, 1, 7, SvcFlags.None, 0, 1), [Here], [There], Sound: true);

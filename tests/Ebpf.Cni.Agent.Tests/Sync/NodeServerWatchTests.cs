@@ -95,6 +95,6 @@ public sealed class NodeServerWatchTests : IDisposable
             Ports = [new("dns", "UDP", 53, 0), new("dns-tcp", "TCP", 53, 0), new("metrics", "TCP", 9153, 0)],
         };
         var cluster = ClusterSnapshot.Empty with { Services = ClusterSnapshot.Empty.Services.Add(service.Name, service) };
-        return ClusterCompiler.Compile(cluster, new NodeContext("n") { NodeServers = servers }, IdTable.Empty);
+        return ClusterCompiler.Compile(cluster, new NodeContext("n") { NodeServers = servers, NodeAddresses = [Dns, Addr.Parse("192.0.2.1")] }, IdTable.Empty);
     }
 }
