@@ -129,7 +129,7 @@ internal sealed class Compilation
             Set(unnamed[i].Slot, PortEmitter.Emit(unnamed[i].Slot, unnamed[i].Held, given[i]));
         TellConflicts();
         _touched.Clear();
-        return changed.Count == 0 ? (before, null, _ids.End()) : (after.ToImmutable(), new KeyedChanges<ServicePortName, DesiredPort>(before, changed), _ids.End());
+        return changed.Count == 0 ? (before, null, _ids.End()) : (after.ToImmutable(), KeyedDifference.Hint(before, changed), _ids.End());
 
         void Set(PortSlot slot, DesiredPort? port)
         {

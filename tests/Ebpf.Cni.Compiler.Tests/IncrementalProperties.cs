@@ -112,6 +112,21 @@ public sealed class IncrementalProperties
     }
 
     [Fact]
+    public void A_change_of_nearly_everything_keeps_nothing_of_before_alive()
+    {
+        var cluster = Synthetic.Cluster(2_000, 1);
+        var compiler = new IncrementalCompiler();
+        var node = new NodeContext("node-0");
+        var before = compiler.Compile(cluster, node, IdTable.Empty);
+        var after = compiler.Compile(cluster, node with { IPv6 = false, LocalhostNodePorts = false, NodePortAddresses = [] }, before.Ids);
+        Assert.Same(before.Ports, after.Ports); // compiled again, and the same
+        var other = Synthetic.Cluster(2_000, 2);
+        after = compiler.Compile(other, node, after.Ids);
+        Assert.Null(after.PortChanges);
+        Assert.Equal(2_000, after.PortsSince(before).Count());
+    }
+
+    [Fact]
     public void A_service_of_many_slices_is_read_slice_by_slice()
     {
         var compiler = new IncrementalCompiler();

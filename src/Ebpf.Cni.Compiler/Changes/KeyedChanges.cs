@@ -14,6 +14,8 @@ public sealed record KeyedChanges<TKey, TValue>(ImmutableSortedDictionary<TKey, 
 /// <summary>Finds what differs between two sorted dictionaries of immutable objects.</summary>
 public static class KeyedDifference
 {
+    private const int FewKeys = 1000;
+
     /// <summary>
     /// Keys whose values are not the same object in both. With a <paramref name="hint"/> about <paramref name="before"/> that costs what changed (and keys may be among them that did
     /// not); without, one walk over both.
@@ -28,6 +30,20 @@ public static class KeyedDifference
         if (ReferenceEquals(before, after))
             return [];
         return hint is not null && ReferenceEquals(hint.Since, before) ? hint.Keys : Walk(before, after);
+    }
+
+    /// <summary>
+    /// A hint for those who hold <paramref name="since"/>; null where most of a large dictionary is different: a walk costs no more then, and all that was before would be kept alive by the hint.
+    /// </summary>
+    /// <param name="since">The dictionary before.</param>
+    /// <param name="keys">Each once; all that may be different.</param>
+    public static KeyedChanges<TKey, TValue>? Hint<TKey, TValue>(ImmutableSortedDictionary<TKey, TValue> since, IReadOnlyCollection<TKey> keys)
+        where TKey : notnull
+        where TValue : class
+    {
+        ArgumentNullException.ThrowIfNull(since);
+        ArgumentNullException.ThrowIfNull(keys);
+        return keys.Count > FewKeys && keys.Count > since.Count / 2 ? null : new KeyedChanges<TKey, TValue>(since, keys);
     }
 
     private static List<TKey> Walk<TKey, TValue>(ImmutableSortedDictionary<TKey, TValue> before, ImmutableSortedDictionary<TKey, TValue> after)

@@ -28,7 +28,7 @@ internal sealed class IssueTable
     }
 
     /// <summary>Takes in all that was noted since the last call.</summary>
-    /// <returns>All issues; and how they differ from those before, null if they do not.</returns>
+    /// <returns>All issues; and how they differ from those before, as far as that is worth telling.</returns>
     public (ImmutableSortedDictionary<IssueKey, CompileIssue> All, KeyedChanges<IssueKey, CompileIssue>? Changes) Settle()
     {
         if (_gone.Count + _come.Count == 0)
@@ -49,6 +49,6 @@ internal sealed class IssueTable
         _gone.Clear();
         _come.Clear();
         _all = all.ToImmutable();
-        return (_all, new KeyedChanges<IssueKey, CompileIssue>(before, keys));
+        return (_all, KeyedDifference.Hint(before, keys));
     }
 }

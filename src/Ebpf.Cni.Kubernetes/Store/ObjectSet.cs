@@ -30,12 +30,12 @@ internal sealed class ObjectSet<TKey, T>(
     /// <summary>A first complete list was taken in.</summary>
     public bool Listed { get; private set; }
 
-    /// <summary>How <see cref="Items"/> differ from what they were at the last call; null at the first.</summary>
+    /// <summary>How <see cref="Items"/> differ from what they were at the last call; null at the first, and where most of them do.</summary>
     public KeyedChanges<TKey, T>? TakeChanges()
     {
         lock (gate)
         {
-            var changes = _taken is null ? null : new KeyedChanges<TKey, T>(_taken, [.. _changed]);
+            KeyedChanges<TKey, T>? changes = _taken is null ? null : KeyedDifference.Hint(_taken, [.. _changed]);
             _taken = Items;
             _changed.Clear();
             return changes;
