@@ -6,8 +6,8 @@ namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
 /// Puts back at once what others take away: networkd and operators flush routes of protocols that they do not know, sysctl --system takes forwarding away. The kernel
-/// tells of it; a repair follows, at most one a second, and ever fewer where it is taken away again each time (<see cref="RepairPace"/>): then the node has an issue that says who does it, as
-/// far as the kernel tells. What it does not tell at all, the verify period finds.
+/// tells of it; a repair follows, at most one a second, and ever fewer where it is taken away again each time (<see cref="RepairPace"/>): then the node has an issue
+/// that says who does it, as far as the kernel tells. What it does not tell at all, the verify period finds.
 /// </summary>
 /// <param name="handler">Knows the pods.</param>
 /// <param name="node">Told, so that the rest of the node's network is looked at.</param>

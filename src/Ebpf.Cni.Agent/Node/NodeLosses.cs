@@ -81,7 +81,8 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
         NetworkEventKind.NeighbourGone => devices.Contains(told.Ifindex, told.Address),
         NetworkEventKind.NeighbourSet => !told.Permanent && devices.Contains(told.Ifindex, told.Address),
         NetworkEventKind.AddressGone => IsTunnel(told.Ifindex) || IsUplink(told.Ifindex),
-        NetworkEventKind.LinkSet => IsTunnel(told.Ifindex) || (told.WentDown && (devices.Contains(told.Ifindex) || IsUplink(told.Ifindex))) || devices.HasOtherMac(told.Ifindex, told.Mac),
+        NetworkEventKind.LinkSet => IsTunnel(told.Ifindex) || devices.HasOtherMac(told.Ifindex, told.Mac)
+            || (told.WentDown && (devices.Contains(told.Ifindex) || IsUplink(told.Ifindex))),
         NetworkEventKind.LinkGone => IsTunnel(told.Ifindex),
         NetworkEventKind.Setting => told.ForwardingOff && (told.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(told.Ifindex) || IsTunnel(told.Ifindex)),
         _ => false,

@@ -198,7 +198,7 @@ public sealed class NodeState : IHostPorts
             _view is { } before && before.Context.Equals(context) ? before.Context : context, network,
             [
                 .. _portIssues, .. UnfitIssues(network, self), .. leftovers.Select(l => OfThisNode(self, ProxyDevice, $"{l.Message}.")),
-                .. fought is null ? [] : new[] { OfThisNode(self, NetworkFought, $"What ebpf-cni sets on the node is taken away again each time it is put back, which it is ever more seldom: {fought}. Find out who does it: with systemd-networkd, ManageForeignRoutes=no.") },
+                .. fought is null ? [] : new[] { OfThisNode(self, NetworkFought, FoughtText(fought)) },
             ], version)
         {
             UplinkMtu = Node.UplinkMtu.Of(facts, network.Main.Union(network.InternalDevices)),
@@ -278,6 +278,10 @@ public sealed class NodeState : IHostPorts
         OnLink = OnLinkNetworks.Of(facts, network.Main),
         InternalIPs = [.. _internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().Select(Addr.From)],
     };
+
+    private static string FoughtText(string example) =>
+        "Routes, neighbours or settings of ebpf-cni on this node are taken away again each time they are put back, which is done at most once a minute if it goes on: "
+        + $"{example}. Find out who does it; with systemd-networkd, ManageForeignRoutes=no.";
 
     /// <summary>What a view is made of, besides the view before and the options.</summary>
     private sealed record Inputs(

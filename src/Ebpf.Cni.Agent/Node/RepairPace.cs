@@ -1,8 +1,7 @@
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
-/// How often what was taken away is put back: at once, but ever later where it goes again each time. Two that disagree do not keep a processor busy, and what the other one wants is not
-/// there for long either.
+/// How often what was taken away is put back: at once, but ever later where it goes again each time, so that two that disagree do not keep a processor busy.
 /// </summary>
 internal sealed class RepairPace(TimeProvider time)
 {
