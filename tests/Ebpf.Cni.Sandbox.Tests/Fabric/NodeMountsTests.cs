@@ -42,13 +42,17 @@ public sealed class NodeMountsTests : IAsyncLifetime
             Mounting.Cover(present, name => name != Path.GetFileName(directory));
             Directory.CreateDirectory(directory);
             File.WriteAllText(Path.Combine(directory, "machines"), "");
+            File.WriteAllText(Beside(directory), "");
         });
         NodeMounts? made = null;
         machine.Run(() => made = NodeMounts.Create(_paths, Node, network));
         using var node = made!;
-        node.Inside(() => Assert.False(File.Exists(Path.Combine(directory, "machines"))));
+        node.Inside(() => Assert.Equal((false, true), (File.Exists(Path.Combine(directory, "machines")), File.Exists(Beside(directory)))));
         machine.Run(() => Directory.Delete(directory, recursive: true));
         node.Inside(() => File.WriteAllText(Path.Combine(directory, "nodes"), ""));
         Assert.Single(Directory.GetFiles(_paths.NodeDirectories(Node).Root, "nodes", SearchOption.AllDirectories));
     }
+
+    /// <summary>The control: the node's files are this machine's.</summary>
+    private static string Beside(string directory) => directory + "-beside";
 }
