@@ -25,7 +25,8 @@ internal sealed class ProvidedCredentials(Func<CancellationToken, Task<Authentic
         {
             return await provider(ct).ConfigureAwait(false);
         }
-        catch (k8s.Exceptions.KubeConfigException e)
+        // What the plugin's output provokes in the library, or the system when it is started.
+        catch (Exception e) when (e is not (OutOfMemoryException or OperationCanceledException))
         {
             throw new HttpRequestException($"the kubeconfig's credential plugin failed: {e.Message}", e);
         }
