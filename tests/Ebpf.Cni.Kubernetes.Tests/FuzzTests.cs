@@ -51,7 +51,7 @@ public class FuzzTests
         }
     }
 
-    private static byte[] Mutate(Random random, string text)
+    internal static byte[] Mutate(Random random, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         for (var n = random.Next(4); n >= 0; n--)

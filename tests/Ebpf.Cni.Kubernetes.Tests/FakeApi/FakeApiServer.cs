@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
@@ -15,6 +17,7 @@ public sealed class FakeApiServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ConcurrentDictionary<string, int> _counts = new();
     private readonly ConcurrentDictionary<string, (long Version, List<FakeObject> Left)> _tokens = new();
+    private readonly ConcurrentDictionary<HttpContext, bool> _open = new();
     private readonly CancellationTokenSource _stop = new();
     private int _bookmarks;
     private int _watches;
@@ -30,6 +33,13 @@ public sealed class FakeApiServer : IAsyncDisposable
     public Func<FakeRequest, Fault?> Script { get; set; } = _ => null;
 
     public Uri Address => new(_app.Urls.Single());
+
+    /// <summary>Resets every open watch.</summary>
+    public void DropWatches()
+    {
+        foreach (var watch in _open.Keys)
+            watch.Abort();
+    }
 
     public int OpenWatches => Volatile.Read(ref _watches);
 
@@ -106,6 +116,18 @@ public sealed class FakeApiServer : IAsyncDisposable
                 break;
             case Fault.Reset:
                 context.Abort();
+                break;
+            case Fault.Trickle trickle:
+                await context.Response.WriteAsync("{", ct);
+                while (true)
+                {
+                    await context.Response.Body.FlushAsync(ct);
+                    await Task.Delay(trickle.Pause, trickle.Time, ct);
+                    await context.Response.WriteAsync(" ", ct);
+                }
+
+            case Fault.HangUp:
+                context.Features.GetRequiredFeature<IConnectionLifetimeFeature>().Abort();
                 break;
             case Fault.Hang:
                 await Task.Delay(Timeout.Infinite, ct);
@@ -211,12 +233,14 @@ public sealed class FakeApiServer : IAsyncDisposable
         }
 
         Interlocked.Increment(ref _watches);
+        _open[context] = true;
         try
         {
             await new FakeWatch(Cluster, request.Path, request.Selector, from, fault, () => Volatile.Read(ref _bookmarks)).RunAsync(context, ct);
         }
         finally
         {
+            _open.TryRemove(context, out _);
             Interlocked.Decrement(ref _watches);
         }
     }

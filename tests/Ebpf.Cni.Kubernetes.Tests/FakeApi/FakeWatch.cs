@@ -92,7 +92,7 @@ internal sealed class FakeWatch(FakeCluster cluster, string path, string? select
             case Fault.ErrorAfter error when _events >= error.Events:
                 await SendAsync(
                     context,
-                    $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{error.Code}}},"reason":"{{{error.Reason}}}","message":"told to fail"}}""",
+                    $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{error.Code}}},"reason":"{{{error.Reason}}}","message":"{{{error.Message}}}"}}""",
                     ct);
                 return true;
             case Fault.GarbageAfter garbage when _events == garbage.Events:

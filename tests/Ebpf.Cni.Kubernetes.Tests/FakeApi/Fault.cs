@@ -42,8 +42,14 @@ public abstract record Fault
     /// <summary>No answer at all until the client gives up.</summary>
     public sealed record Hang : Fault;
 
+    /// <summary>A beginning, and then a blank every so often, for ever.</summary>
+    public sealed record Trickle(TimeSpan Pause, TimeProvider Time) : Fault;
+
     /// <summary>The connection is reset before an answer.</summary>
     public sealed record Reset : Fault;
+
+    /// <summary>The connection is closed before an answer, with everything else on it.</summary>
+    public sealed record HangUp : Fault;
 
     /// <summary>The list or the watch's events are sent in pieces of so many bytes.</summary>
     public sealed record Chop(int Bytes) : Fault;
@@ -58,7 +64,10 @@ public abstract record Fault
     public sealed record BreakAfter(int Events) : Fault;
 
     /// <summary>An ERROR event, then the end.</summary>
-    public sealed record ErrorAfter(int Events, int Code, string Reason) : Fault;
+    public sealed record ErrorAfter(int Events, int Code, string Reason) : Fault
+    {
+        public string Message { get; init; } = "told to fail";
+    }
 
     /// <summary>This line instead of an event, then the watch goes on.</summary>
     public sealed record GarbageAfter(int Events, string Line) : Fault;

@@ -47,15 +47,10 @@ internal sealed class OddAnswers(FakeCluster cluster, Random random, TimeProvide
 
     public void EndWatches()
     {
-        foreach (var body in _watches)
-        {
-            if (random.Next(2) == 0)
-                body.Add(new Piece(Failure: new IOException("reset")));
-            else
-                body.End();
-        }
-
+        var open = _watches.ToArray();
         _watches.Clear();
+        foreach (var body in open)
+            body.Stop(random.Next(2) == 0 ? new IOException("reset") : null);
     }
 
     /// <param name="asked">The request.</param>

@@ -40,7 +40,7 @@ internal sealed class OddServer(FakeCluster cluster, OddAnswers odd, TimeProvide
         _watches.Clear();
         odd.EndWatches();
         foreach (var (body, _, _) in open)
-            body.Add(new Piece(Failure: new IOException("reset")));
+            body.Stop(new IOException("reset"));
     }
 
     /// <summary>Tells the open watches what happened.</summary>

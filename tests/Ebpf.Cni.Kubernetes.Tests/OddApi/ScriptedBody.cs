@@ -18,6 +18,7 @@ internal sealed class ScriptedBody(TimeProvider time) : HttpContent
     private readonly Queue<Piece> _pieces = new();
     private ReadOnlyMemory<byte> _rest;
     private TaskCompletionSource? _waiting;
+    private TaskCompletionSource? _pausing;
     private bool _ended;
 
     public ScriptedBody Add(params ReadOnlySpan<Piece> pieces)
@@ -34,6 +35,17 @@ internal sealed class ScriptedBody(TimeProvider time) : HttpContent
     {
         _ended = true;
         return Add();
+    }
+
+    /// <summary>The connection goes away, whatever was still to come.</summary>
+    public void Stop(Exception? failure)
+    {
+        _pieces.Clear();
+        if (failure is not null)
+            _pieces.Enqueue(new Piece(Failure: failure));
+        _ended = true;
+        _pausing?.TrySetResult();
+        Add();
     }
 
     protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult<Stream>(new Reader(this));
@@ -63,6 +75,8 @@ internal sealed class ScriptedBody(TimeProvider time) : HttpContent
             {
                 if (piece.After > TimeSpan.Zero)
                     await WaitAsync(piece.After, ct).ConfigureAwait(false);
+                if (_ended && piece.Forever)
+                    return 0;
                 if (piece.Failure is not null)
                     throw piece.Failure;
                 if (piece.Forever)
@@ -83,6 +97,8 @@ internal sealed class ScriptedBody(TimeProvider time) : HttpContent
         var waiting = new TaskCompletionSource();
         if (limit == Timeout.InfiniteTimeSpan)
             _waiting = waiting;
+        else
+            _pausing = waiting;
         using var timer = time.CreateTimer(_ => waiting.TrySetResult(), null, limit, Timeout.InfiniteTimeSpan);
         using (ct.Register(() => waiting.TrySetCanceled(ct)))
             await waiting.Task.ConfigureAwait(false);
