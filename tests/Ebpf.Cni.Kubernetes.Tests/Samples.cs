@@ -123,7 +123,7 @@ internal static class Samples
     public static string LargeNode()
     {
         var images = string.Join(',', Enumerable.Range(0, 50).Select(i => $$$"""
-            {"names":["registry.example/team/component-{{{i}}}@sha256:{{{new string('a', 64)}}}","registry.example/team/component-{{{i}}}:v1.{{{i}}}.0"],"sizeBytes":{{{i}}}743952}
+            {"names":["registry.example/team/component-{{{i}}}@sha256:{{{new string('a', 64)}}}","registry.example/team/component-{{{i}}}:v1.{{{i}}}.0"],"sizeBytes":743952{{{i}}} }
             """.Trim()));
         var labels = string.Join(',', Enumerable.Range(0, 15).Select(i => $"\"example.com/label-{i}\":\"value-{i}\""));
         var fields = string.Join(',', Enumerable.Range(0, 40).Select(i => $$$"""

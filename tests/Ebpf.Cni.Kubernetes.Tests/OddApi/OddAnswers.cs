@@ -113,7 +113,7 @@ internal sealed class OddAnswers(FakeCluster cluster, Random random, TimeProvide
     private (string, Task<HttpResponseMessage>) List(Asked asked, Func<Asked, (int Code, string Text)> right)
     {
         var text = right(asked with { Version = null }).Text;
-        var items = string.Join(',', cluster.List(Objects.Services).Objects.Select(o => o.Json));
+        var items = string.Join(',', cluster.List(Objects.Services, asked.Selector).Objects.Select(o => o.Json));
         switch (random.Next(11))
         {
             case 0:
