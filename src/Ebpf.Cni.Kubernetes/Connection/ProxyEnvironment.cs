@@ -26,8 +26,8 @@ internal static class ProxyEnvironment
         var host = server.IdnHost.Trim('[', ']');
         if (Either(variable, name) is not { } proxy || IsInCluster(host, server.Port, variable) || new NoProxy(Either(variable, "NO_PROXY")).Covers(host, server.Port))
             return null;
-        if (!(Uri.TryCreate(proxy, UriKind.Absolute, out var address) && address.Host.Length > 0)
-            && !Uri.TryCreate("http://" + proxy, UriKind.Absolute, out address))
+        var full = proxy.Contains("://", StringComparison.Ordinal) ? proxy : "http://" + proxy;
+        if (!Uri.TryCreate(full, UriKind.Absolute, out var address) || address.Host.Length == 0)
             throw new KubernetesConnectionException($"{name}: '{proxy}' is not a proxy's address");
         if (!Schemes.TryGetValue(address.Scheme, out var scheme))
             throw new KubernetesConnectionException($"{name}: a proxy of the kind '{address.Scheme}' is not known; http, https and socks5 are");

@@ -5,28 +5,24 @@ namespace Ebpf.Cni.Kubernetes.Connection;
 /// <summary>
 /// Sends over connections that are made with what the files say now. The files are looked at each minute and after every refusal that they may
 /// explain (401, or no connection: a server whose certificate is not trusted, or that hangs up on ours); if they changed, new connections are made
-/// and the request is sent once more. Watches on the old connections go on until they end by themselves, for a bounded time.
+/// and the request is sent once more. Watches on the old connections go on until they end, which the server was asked to see to within minutes.
 /// </summary>
 internal sealed class RenewingHandler : HttpMessageHandler
 {
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
 
-    /// <summary>Longer than any watch.</summary>
-    private static readonly TimeSpan Retirement = TimeSpan.FromMinutes(15);
-
     private readonly TransportSource _source;
     private readonly Func<TransportSettings, HttpMessageHandler> _connect;
-    private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly Lock _gate = new();
-    private readonly List<(HttpMessageInvoker Transport, long Since)> _retired = [];
+    private readonly List<HttpMessageInvoker> _retired = [];
     private byte[]? _digest;
     private volatile HttpMessageInvoker _current;
 
     /// <exception cref="KubernetesConnectionException">The files cannot be used.</exception>
     public RenewingHandler(TransportSource source, Func<TransportSettings, HttpMessageHandler> connect, TimeProvider time)
     {
-        (_source, _connect, _time) = (source, connect, time);
+        (_source, _connect) = (source, connect);
         _digest = source.Digest();
         _current = new HttpMessageInvoker(connect(source.Read()));
         _timer = time.CreateTimer(_ => LookAfter(), null, Period, Period);
@@ -54,13 +50,8 @@ internal sealed class RenewingHandler : HttpMessageHandler
         if (disposing)
         {
             _timer.Dispose();
-            lock (_gate)
-            {
-                _current.Dispose();
-                foreach (var (transport, _) in _retired)
-                    transport.Dispose();
-                _retired.Clear();
-            }
+            DisposeRetired();
+            _current.Dispose();
         }
 
         base.Dispose(disposing);
@@ -68,16 +59,18 @@ internal sealed class RenewingHandler : HttpMessageHandler
 
     private void LookAfter()
     {
+        // Those of a period ago: nobody begins a request on them any more. Answers that are being read are not cut off by this.
+        DisposeRetired();
         IsRenewed(_current);
+    }
+
+    private void DisposeRetired()
+    {
         lock (_gate)
         {
-            _retired.RemoveAll(r =>
-            {
-                var over = _time.GetElapsedTime(r.Since) >= Retirement;
-                if (over)
-                    r.Transport.Dispose();
-                return over;
-            });
+            foreach (var transport in _retired)
+                transport.Dispose();
+            _retired.Clear();
         }
     }
 
@@ -102,7 +95,7 @@ internal sealed class RenewingHandler : HttpMessageHandler
             }
 
             _digest = digest;
-            _retired.Add((transport, _time.GetTimestamp()));
+            _retired.Add(transport);
             return true;
         }
     }

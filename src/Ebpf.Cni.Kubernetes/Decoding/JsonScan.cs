@@ -1,11 +1,12 @@
 using System.Buffers;
+using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace Ebpf.Cni.Kubernetes.Decoding;
 
 /// <summary>One pass of a <see cref="JsonPruner"/>. Every method leaves the position behind what it read, or returns false.</summary>
 internal ref struct JsonScan(ReadOnlySpan<byte> text, Span<byte> output)
 {
-    private static readonly SearchValues<byte> Structure = SearchValues.Create("\"{}[]"u8);
     private static readonly SearchValues<byte> AfterLiteral = SearchValues.Create(",}] \t\r\n"u8);
     private readonly ReadOnlySpan<byte> _text = text;
     private readonly Span<byte> _output = output;
@@ -108,30 +109,72 @@ internal ref struct JsonScan(ReadOnlySpan<byte> text, Span<byte> output)
         }
     }
 
+    /// <summary>
+    /// An object or array, a block of bytes at a time: which of them are in strings follows from the quotes before them, and only in the block in
+    /// which the last bracket may be, or that has escapes, does one look at each.
+    /// </summary>
     private bool SkipNested()
     {
         var depth = 0;
-        while (true)
+        var inString = false;
+        while (_at + Vector256<byte>.Count <= _text.Length)
         {
-            var skipped = _text[_at..].IndexOfAny(Structure);
-            if (skipped < 0)
-                return false;
-            _at += skipped + 1;
-            switch (_text[_at - 1])
+            var block = Vector256.Create(_text.Slice(_at, Vector256<byte>.Count));
+            var quotes = Vector256.Equals(block, Vector256.Create((byte)'"')).ExtractMostSignificantBits();
+            var folded = block | Vector256.Create((byte)0x20); // [ and ] become { and }
+            var open = Vector256.Equals(folded, Vector256.Create((byte)'{')).ExtractMostSignificantBits();
+            var close = Vector256.Equals(folded, Vector256.Create((byte)'}')).ExtractMostSignificantBits();
+            var strings = WithinQuotes(quotes) ^ (inString ? uint.MaxValue : 0);
+            var closed = BitOperations.PopCount(close & ~strings);
+            if (depth <= closed || Vector256.EqualsAny(block, Vector256.Create((byte)'\\')))
             {
-                case (byte)'"':
-                    if (!SkipString())
-                        return false;
+                if (!SkipBytes(_at + Vector256<byte>.Count, ref depth, ref inString))
+                    continue;
+                return true;
+            }
+
+            depth += BitOperations.PopCount(open & ~strings) - closed;
+            inString = (strings >> 31) != 0;
+            _at += Vector256<byte>.Count;
+        }
+
+        return SkipBytes(_text.Length, ref depth, ref inString);
+    }
+
+    /// <summary>Each bit is the parity of the quotes up to it.</summary>
+    private static uint WithinQuotes(uint quotes)
+    {
+        quotes ^= quotes << 1;
+        quotes ^= quotes << 2;
+        quotes ^= quotes << 4;
+        quotes ^= quotes << 8;
+        return quotes ^ (quotes << 16);
+    }
+
+    /// <summary>Byte by byte to an end, or behind the escape that goes over it; true: the last bracket was closed before.</summary>
+    private bool SkipBytes(int end, ref int depth, ref bool inString)
+    {
+        while (_at < end && _at < _text.Length)
+        {
+            switch (_text[_at++])
+            {
+                case (byte)'\\' when inString:
+                    _at++;
                     break;
-                case (byte)'{' or (byte)'[':
+                case (byte)'"':
+                    inString = !inString;
+                    break;
+                case (byte)'{' or (byte)'[' when !inString:
                     depth++;
                     break;
-                default:
+                case (byte)'}' or (byte)']' when !inString:
                     if (--depth == 0)
                         return true;
                     break;
             }
         }
+
+        return false;
     }
 
     /// <summary>From behind the opening quote.</summary>
