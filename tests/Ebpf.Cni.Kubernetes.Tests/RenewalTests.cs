@@ -112,6 +112,27 @@ public sealed class RenewalTests : IDisposable
     }
 
     [Fact]
+    public async Task A_plugins_token_that_is_refused_before_it_expires_is_asked_for_again()
+    {
+        await using var api = await FakeApiServer.StartAsync();
+        Write("said", "one");
+        Write("plugin", $$$"""
+            #!/bin/sh
+            echo "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{\"token\":\"$(cat {{{_directory.FullName}}}/said)\"}}"
+            """);
+        var plugin = Path.Combine(_directory.FullName, "plugin");
+        File.SetUnixFileMode(plugin, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Write("config", Text(
+            api.Address.AbsoluteUri, "", $"exec:\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n      command: {plugin}"));
+        using var connection = KubernetesConnection.FromKubeconfig(Path.Combine(_directory.FullName, "config"), _time);
+        await GetAsync(connection);
+        api.Script = r => r.Authorization == "Bearer two" ? null : new Fault.Refuse(401);
+        Write("said", "two");
+        await GetAsync(connection);
+        Assert.Equal(["Bearer one", "Bearer one", "Bearer two"], api.Requests.Select(r => r.Authorization));
+    }
+
+    [Fact]
     public async Task A_watch_on_the_old_connections_goes_on()
     {
         await using var api = await ServerAsync(HttpProtocols.Http2);

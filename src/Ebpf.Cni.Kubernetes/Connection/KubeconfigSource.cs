@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using k8s;
+using k8s.Authentication;
 using k8s.KubeConfigModels;
 
 namespace Ebpf.Cni.Kubernetes.Connection;
@@ -18,13 +19,13 @@ internal sealed class KubeconfigSource(string path) : TransportSource
         var file = Load();
         var config = KubernetesClientConfiguration.BuildConfigFromConfigObject(file);
         var trust = config.SkipTlsVerify ? ServerTrust.Anything : ServerTrust.Of(Roots(file));
-        return new TransportSettings(trust, config.TlsServerName, ClientCertificate(config), CredentialsOf(config));
+        return new TransportSettings(trust, config.TlsServerName, ClientCertificate(config), CredentialsOf(config, User(file)?.ExternalExecution));
     });
 
     protected override IEnumerable<string> Files() => Usable(() =>
     {
         var file = Load();
-        var user = file.Users?.FirstOrDefault(u => Same(u.Name, Context(file).User))?.UserCredentials;
+        var user = User(file);
         string?[] named = [Endpoint(file).CertificateAuthority, user?.ClientCertificate, user?.ClientKey];
         return (List<string>)[path, .. named.Where(n => !string.IsNullOrEmpty(n)).Select(n => Full(n!))];
     });
@@ -53,6 +54,9 @@ internal sealed class KubeconfigSource(string path) : TransportSource
     private static ClusterEndpoint Endpoint(K8SConfiguration file) =>
         file.Clusters?.FirstOrDefault(c => Same(c.Name, Context(file).Cluster))?.ClusterEndpoint
         ?? throw new FormatException($"the cluster '{Context(file).Cluster}' of the current context is not among its clusters");
+
+    private static UserCredentials? User(K8SConfiguration file) =>
+        file.Users?.FirstOrDefault(u => Same(u.Name, Context(file).User))?.UserCredentials;
 
     private static bool Same(string? a, string? b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
 
@@ -86,10 +90,10 @@ internal sealed class KubeconfigSource(string path) : TransportSource
         static string Pem(string base64) => Encoding.UTF8.GetString(Convert.FromBase64String(base64));
     }
 
-    private static Credentials CredentialsOf(KubernetesClientConfiguration config)
+    private static Credentials CredentialsOf(KubernetesClientConfiguration config, ExternalExecution? plugin)
     {
-        if (config.TokenProvider is { } provider)
-            return new ProvidedCredentials(provider.GetAuthenticationHeaderAsync);
+        if (config.TokenProvider is not null && plugin is not null)
+            return new PluginCredentials(() => new ExecTokenProvider(plugin));
         if (!string.IsNullOrEmpty(config.AccessToken))
             return new FixedCredentials(new AuthenticationHeaderValue("Bearer", config.AccessToken));
         if (!string.IsNullOrEmpty(config.Username))
