@@ -29,7 +29,7 @@ internal static class ResolutionModel
     private static List<Claim> Claims(ClusterSnapshot cluster, NodeContext node)
     {
         var view = new NodeView(node, cluster);
-        var slices = new SliceIndex(new Issues.IssueTable());
+        var slices = new SliceIndex();
         foreach (var (name, slice) in cluster.EndpointSlices)
             slices.Put(name, null, slice, []);
         var ports = cluster.Services.SelectMany(s => ServiceCompiler.Compile(s.Key, s.Value, slices.Of(s.Key), view, ReadSlices.None, []).Ports);

@@ -17,7 +17,7 @@ public sealed class NodeViewTests : IDisposable
     private readonly NodeState _state;
 
     public NodeViewTests() => _state = new NodeState(
-        new AddressStore(new EndpointFiles(_directory.Path), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance),
+        new AddressStore(new EndpointFiles(_directory.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance),
         new AgentOptions { NodeName = "n1" }, TimeProvider.System);
 
     public void Dispose() => _directory.Dispose();

@@ -43,14 +43,14 @@ internal sealed class RunningLoop : IAsyncDisposable
         Store = new SnapshotStore(Clock);
         Status = new SyncStatus(Clock, Patience, () => Store.OldestUntaken);
         // The waits of ADDs have a clock of their own, which stands still.
-        var addresses = new AddressStore(new EndpointFiles(_state.Path), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<AddressStore>.Instance);
+        var addresses = new AddressStore(new EndpointFiles(_state.Path, NodeName), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<AddressStore>.Instance);
         Node = new NodeState(addresses, Options, new FakeTimeProvider());
         Metrics = new SyncMetrics(Registry, Clock);
         Pending = new PendingChanges(() => Heard);
         var holder = new DataplaneHolder(new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
         var stale = new StaleFlows(holder, new ConntrackMetrics(Registry), Clock, NullLogger<StaleFlows>.Instance);
         var ranges = new NodeRanges(addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), Options, NullLogger<NodeRanges>.Instance);
-        var issues = new IssueReport(new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Metrics, NullLogger<IssueReport>.Instance);
+        var issues = new IssueReport(new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Metrics, Clock, NullLogger<IssueReport>.Instance);
         _sync = new ClusterSync(
             Store, Kernel, Node, ranges, stale, Applied, issues, Status, Metrics, Pending, new ProgrammingLatency(Registry, Clock), Options, Clock, Log);
     }
