@@ -47,6 +47,7 @@ public static partial class AgentHost
         builder.Services.AddSingleton(errors);
         builder.Services.AddSerilog(Logger(options, errors), dispose: true);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
+        builder.Services.Configure<HostOptions>(LoopGuard.StopAlone);
         AddServices(builder.Services, options, connection);
         // In the order of starting: the watches first, since their answers take longest.
         builder.Services.AddHostedService(s => s.GetRequiredService<LoopGuard>());

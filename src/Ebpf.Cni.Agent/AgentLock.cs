@@ -11,8 +11,11 @@ public static class AgentLock
     /// <summary>Another name, since the two directories may be one.</summary>
     public const string StateName = "state.lock";
 
+    private const int WouldBlock = 11; // EWOULDBLOCK, of flock(2)
+
     /// <summary>Null when another agent holds it.</summary>
-    /// <exception cref="IOException">The directory cannot be made.</exception>
+    /// <exception cref="IOException">The directory or the file cannot be made: no room, a read-only file system.</exception>
+    /// <exception cref="UnauthorizedAccessException">The same, for want of rights.</exception>
     public static IDisposable? TryTake(string directory, string name)
     {
         Directory.CreateDirectory(directory, OwnerOnly);
@@ -20,7 +23,7 @@ public static class AgentLock
         {
             return new FileStream(Path.Combine(directory, name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException)
+        catch (IOException e) when (e.HResult == WouldBlock)
         {
             return null;
         }

@@ -14,6 +14,9 @@ internal sealed partial class LoopGuard(IServiceProvider services, IHostApplicat
     /// <summary>The agent stops for a fault of its own.</summary>
     public bool Tripped => _tripped;
 
+    /// <summary>The host itself would stop for a fault as well, and might be gone before this has seen it: with an exit code that says all is well.</summary>
+    public static void StopAlone(HostOptions host) => host.BackgroundServiceExceptionBehavior = BackgroundServiceExceptionBehavior.Ignore;
+
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         foreach (var loop in services.GetServices<IHostedService>().OfType<BackgroundService>())

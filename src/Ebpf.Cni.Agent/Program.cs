@@ -38,12 +38,23 @@ try
         return 1;
     }
 
-    using var state = AgentLock.TryTake(options.StateDir, AgentLock.StateName);
-    if (state is null)
+    IDisposable? state = null;
+    try
     {
-        Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): another agent uses {options.StateDir}; every node needs a directory of its own");
-        return 1;
+        state = AgentLock.TryTake(options.StateDir, AgentLock.StateName);
+        if (state is null)
+        {
+            Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): another agent uses {options.StateDir}; every node needs a directory of its own");
+            return 1;
+        }
     }
+    catch (Exception e) when (e is IOException or UnauthorizedAccessException && Directory.Exists(options.StateDir))
+    {
+        // A file system that has become read-only, or full: the node's Services are worth more than this guard.
+        Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, going on without: {e.Message}");
+    }
+
+    using var locked = state;
 
     if (EndpointFiles.OtherOwner(options.StateDir, options.NodeName) is { } owner)
     {
@@ -59,7 +70,7 @@ try
     await using var app = AgentHost.Build(options, connection);
     var (guard, dataplane) = (app.Services.GetRequiredService<LoopGuard>(), app.Services.GetRequiredService<DataplaneHolder>());
     await app.RunAsync();
-    // The host stops when a service fails, and calls that a success.
+    // The host calls every stop a success.
     return dataplane.Failed || guard.Tripped ? 1 : 0;
 }
 catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException or SocketException)

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Compiler.Tests;
@@ -156,6 +158,25 @@ public sealed class IncrementalProperties
             Name = new ObjectName("ns-0", $"many-{i:000}"),
             Endpoints = [.. Enumerable.Range(0, 100).Select(n => new EndpointSnapshot([$"{net}.{i}.{n}"], true, true, false, $"node-{n % 2}"))],
         };
+    }
+
+    [Fact]
+    public void A_node_that_brings_an_endpoints_range_is_seen_also_after_the_nodes_own_view_was_renewed()
+    {
+        var compiler = new IncrementalCompiler();
+        var node = new NodeContext("node-0") { Routing = new RoutingContext { Mode = RoutingMode.Tunnel, TunnelPort = 8472 } };
+        var service = Synthetic.Service(0) with { Ports = [new ServicePortSnapshot("http", "UDP", 80)] };
+        var slice = Synthetic.Slice(0, 1) with { Ports = [new EndpointPortSnapshot("http", "UDP", 8472)] };
+        var cluster = Synthetic.Cluster(1, 1);
+        cluster = cluster with { Services = cluster.Services.SetItem(service.Name, service), EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
+        var state = compiler.Compile(cluster, node, IdTable.Empty);
+        Assert.Contains(state.Issues, i => i.Reason == Issues.IssueReason.EndpointIsTunnelPort);
+        node = node with { HostPorts = [new HostPort("default/p", null, 8080, IpProtocol.Tcp, Addr.FromBytes([10, 1, 0, 9]), 80)] };
+        state = compiler.Compile(cluster, node, state.Ids);
+        cluster = cluster with { Nodes = cluster.Nodes.Add("node-1", new NodeSnapshot { Name = "node-1", PodCidrs = ["10.128.0.0/16"] }) };
+        var after = compiler.Compile(cluster, node, state.Ids);
+        Assert.Equal(ClusterCompiler.Compile(cluster, node, state.Ids), after);
+        Assert.DoesNotContain(after.Issues, i => i.Reason == Issues.IssueReason.EndpointIsTunnelPort);
     }
 
     /// <summary>The snapshot with what a store may tell of the way to it: nothing, exactly what is different, more than that, or something about another snapshot.</summary>

@@ -15,6 +15,8 @@ internal sealed partial class StatusFile(string path, Func<CniException?> unavai
 
     public async Task RunAsync(CancellationToken cancel)
     {
+        // Of an agent that was killed while it wrote.
+        AtomicFile.RemoveLeftovers(Path.GetDirectoryName(path)!, Path.GetFileName(path));
         using var timer = new PeriodicTimer(LastStatus.Period, time);
         do
             Write();

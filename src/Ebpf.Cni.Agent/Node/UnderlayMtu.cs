@@ -11,6 +11,9 @@ namespace Ebpf.Cni.Agent.Node;
 /// </summary>
 internal sealed class UnderlayMtu
 {
+    private const long LongestKnown = 60_000; // milliseconds
+
+    private long _askedAt;
     private NetworkFacts? _facts;
     private ImmutableArray<DesiredPrefix> _prefixes;
     private Dictionary<Addr, int> _devices = [];
@@ -28,8 +31,10 @@ internal sealed class UnderlayMtu
             return null;
         }
 
-        // One peer that comes is one question, not one for each that is there.
-        var known = ReferenceEquals(_facts, facts) ? _devices : [];
+        // One peer that comes is one question, not one for each that is there; but a mesh may set its route to a peer later than the Node comes.
+        var known = ReferenceEquals(_facts, facts) && Environment.TickCount64 - _askedAt < LongestKnown ? _devices : [];
+        if (known.Count == 0)
+            _askedAt = Environment.TickCount64;
         (_facts, _prefixes) = (null, default);
         var devices = new Dictionary<Addr, int>(peers.Count);
         using (var netlink = RouteNetlink.Open())

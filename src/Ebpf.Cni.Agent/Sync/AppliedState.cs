@@ -9,7 +9,7 @@ public sealed class AppliedState
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DesiredState _current = DesiredState.Empty;
     private PortsInUse _ports = PortsInUse.None;
-    private (DesiredState Of, IReadOnlyDictionary<uint, ServicePortName> Names) _names = (DesiredState.Empty, new Dictionary<uint, ServicePortName>());
+    private (object? Of, IReadOnlyDictionary<uint, ServicePortName> Names) _names = (null, new Dictionary<uint, ServicePortName>());
 
     public DesiredState Current
     {
@@ -47,8 +47,8 @@ public sealed class AppliedState
         {
             lock (_lock)
             {
-                if (!ReferenceEquals(_names.Of, _current))
-                    _names = (_current, _current.Ids.ByName.ToDictionary(e => e.Value, e => e.Key));
+                if (!ReferenceEquals(_names.Of, _current.Ids.ByName))
+                    _names = (_current.Ids.ByName, _current.Ids.ByName.ToDictionary(e => e.Value, e => e.Key));
                 return _names.Names;
             }
         }

@@ -40,8 +40,11 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
             }
             if (frontend.IsOfNode)
                 _ofNode[target.Addr] = _ofNode.GetValueOrDefault(target.Addr) + 1;
-            if (frontend.IsMarker && Count(_markers, target.Addr, +1) == 1)
+            if (frontend.IsMarker)
+            {
+                Count(_markers, target.Addr, +1);
                 TouchClaimsOfNode(target.Addr);
+            }
         }
     }
 
@@ -64,8 +67,11 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
                 else
                     _claimants.Remove(target);
             }
-            if (frontend.IsMarker && Count(_markers, target.Addr, -1) == 0)
+            if (frontend.IsMarker)
+            {
+                Count(_markers, target.Addr, -1);
                 TouchClaimsOfNode(target.Addr);
+            }
         }
     }
 
@@ -98,7 +104,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
         return winner;
     }
 
-    /// <summary>A cluster IP came to, or went from, an address of the node, which is rare enough to look through all claims.</summary>
+    /// <summary>A cluster IP came to an address of the node, went from it, or has another owner, which is rare enough to look through all claims.</summary>
     private void TouchClaimsOfNode(Addr address)
     {
         if (!_ofNode.ContainsKey(address))
@@ -115,14 +121,13 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
             touched.Add(other);
     }
 
-    private static int Count(Dictionary<Addr, int> counts, Addr address, int change)
+    private static void Count(Dictionary<Addr, int> counts, Addr address, int change)
     {
         var count = counts.GetValueOrDefault(address) + change;
         if (count == 0)
             counts.Remove(address);
         else
             counts[address] = count;
-        return count;
     }
 
     /// <summary>Ports that want one target: nearly always one.</summary>

@@ -72,7 +72,7 @@ internal sealed class NodeView
     }
 
     /// <summary>This is the same view as an earlier one, of a later cluster.</summary>
-    public void Succeed(NodeView same) => Identity = same.Identity;
+    public void Succeed(NodeView same) => (Identity, _podRanges) = (same.Identity, _podRanges ?? same._podRanges);
 
     public bool IsSame(NodeView? other) =>
         other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6

@@ -63,8 +63,9 @@ public sealed class ServiceDataplane
             if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || result.SourceRangesDeleted > 0 || !plan.Releases.IsEmpty))
                 result = result.Then(Execute(Plan(desired, delta)));
             result = AddForgotten(result);
+            // Only what waits for released space is served by time; what a full table refuses is when something changes.
             if (!result.Complete)
-                return result with { RetryAfter = _allocator.NextRelease };
+                return result with { RetryAfter = result.Waiting.IsEmpty ? null : _allocator.NextRelease };
             _settled = desired;
             return result;
         }

@@ -81,6 +81,7 @@ public class LoopGuardTests
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddSingleton<ILogger<LoopGuard>>(log = new KeptLog<LoopGuard>());
         builder.Services.AddSingleton<LoopGuard>();
+        builder.Services.Configure<HostOptions>(LoopGuard.StopAlone);
         builder.Services.AddHostedService(s => s.GetRequiredService<LoopGuard>());
         builder.Services.AddHostedService<T>();
         builder.Services.AddHostedService<Running>();

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 internal static class NodeClient
 {
     public const int Port = 40000;
-    private const int Backend = 8080, Patience = 2_000;
+    private const int Backend = 8080, Patience = 10_000;
 
     /// <summary>The frontend: a pod of the node serves <see cref="Port"/>.</summary>
     public static Socket Frontend(PodPrograms programs, NetworkNamespace pod, string node, bool v6, ProtocolType protocol)

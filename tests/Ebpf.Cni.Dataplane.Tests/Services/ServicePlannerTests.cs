@@ -107,6 +107,18 @@ public class ServicePlannerTests
     }
 
     [Fact]
+    public void What_a_full_frontend_table_refuses_is_not_waited_for_though_space_of_backends_rests()
+    {
+        var (_, tables) = Open(frontends: 1, backends: 8);
+        tables.Apply(Single("web", 1, "10.96.0.1", "10.244.0.1"));
+        tables.Apply(Single("web", 1, "10.96.0.1", "10.244.0.2"));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        var result = tables.Apply(Together(Single("web", 1, "10.96.0.1", "10.244.0.2"), Single("more", 2, "10.96.0.2", "10.244.0.3")));
+        Assert.NotEmpty(result.Refusals);
+        Assert.Null(result.RetryAfter);
+    }
+
+    [Fact]
     public void Space_that_only_rests_is_waited_for()
     {
         var (_, tables) = Open(backends: 2);
