@@ -84,11 +84,14 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
         NetworkEventKind.LinkSet => IsTunnel(told.Ifindex) || devices.HasOtherMac(told.Ifindex, told.Mac)
             || (told.WentDown && (devices.Contains(told.Ifindex) || IsUplink(told.Ifindex))),
         NetworkEventKind.LinkGone => IsTunnel(told.Ifindex),
-        NetworkEventKind.Setting => told.ForwardingOff && (told.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(told.Ifindex) || IsTunnel(told.Ifindex)),
+        NetworkEventKind.Setting => told.ForwardingOff && IsNodes(told.OfIPv6) && (told.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(told.Ifindex) || IsTunnel(told.Ifindex)),
         _ => false,
     };
 
     private bool IsOurs(IPNetwork destination) => devices.Contains(destination) || isPeers(destination);
+
+    /// <summary>The node has addresses of the family. (Every new interface says of IPv6 that it does not forward where that is the default.)</summary>
+    private bool IsNodes(bool v6) => node.Seen.View is not { } view || (v6 ? view.Network.V6 : view.Network.V4) is not null;
 
     private bool IsTunnel(int ifindex) => ifindex > 0 && ifindex == node.Seen.Facts.TunnelDevice;
 

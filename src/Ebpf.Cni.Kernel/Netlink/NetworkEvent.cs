@@ -75,4 +75,7 @@ public readonly record struct NetworkEvent(NetworkEventKind Kind, int Ifindex)
 
     /// <summary>A setting: packets are not forwarded any more.</summary>
     public bool ForwardingOff { get; init; }
+
+    /// <summary>A setting is one of IPv6, else of IPv4.</summary>
+    public bool OfIPv6 { get; init; }
 }

@@ -121,7 +121,7 @@ internal static class NetworkEventReader
     private static NetworkEvent Setting(ReadOnlySpan<byte> payload)
     {
         var (ifindex, off) = (0, false);
-        var attributes = AttributeReader.AfterHeader<SettingsHeader>(payload, out _);
+        var attributes = AttributeReader.AfterHeader<SettingsHeader>(payload, out var header);
         while (attributes.Next(out var type, out var value))
         {
             if (type == SettingsAttribute.Interface)
@@ -130,6 +130,6 @@ internal static class NetworkEventReader
                 off = AttributeReader.Int32(value) == 0;
         }
 
-        return new NetworkEvent(NetworkEventKind.Setting, ifindex) { ForwardingOff = off };
+        return new NetworkEvent(NetworkEventKind.Setting, ifindex) { ForwardingOff = off, OfIPv6 = header.Family == AddressFamilies.IPv6 };
     }
 }
