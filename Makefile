@@ -11,7 +11,7 @@ export DOTNET_NOLOGO = 1
 export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help deps bpf build publish image-rootfs demo test bench check chart kernels format clean
+.PHONY: help deps bpf build publish image-rootfs demo test soak bench check chart kernels format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -36,6 +36,9 @@ demo: publish ## a cluster in a box: a Service answered by eBPF, end to end; KEE
 
 test: build image-rootfs ## every test; what needs root is skipped without it, and under CI=true a skip fails
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh
+
+soak: build ## storms of random objects against the whole sync loop, for an hour; SOAK_MINUTES=... for longer
+	@EBPF_CNI_SOAK_MINUTES=$(or $(SOAK_MINUTES),60) dotnet tests/Ebpf.Cni.Agent.Tests/bin/$(CONFIGURATION)/net10.0/Ebpf.Cni.Agent.Tests.dll -noColor -noLogo -class '*.StormTests'
 
 bench: publish ## measure against direct connections, iptables and nftables rules; writes docs/benchmarks.md and its plots
 	@dotnet run --project tests/Ebpf.Cni.Benchmarks -c Release -- $(BENCH_ARGS)

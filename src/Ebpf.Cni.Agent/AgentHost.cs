@@ -35,22 +35,22 @@ public static partial class AgentHost
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // Whoever opens connections and says nothing must not keep the kubelet's probes out.
-            kestrel.Limits.MaxConcurrentConnections = 256;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(30);
             kestrel.Limits.MaxRequestBodySize = 0;
-            kestrel.Listen(options.MetricsAddress);
-            kestrel.Listen(options.HealthzAddress);
-            kestrel.ListenUnixSocket(options.ObserveSocket);
+            kestrel.Listen(options.MetricsAddress, BoundedListener.Bound);
+            kestrel.Listen(options.HealthzAddress, BoundedListener.Bound);
+            kestrel.ListenUnixSocket(options.ObserveSocket, BoundedListener.Bound);
         });
         builder.Services.Configure<SocketTransportOptions>(transport => transport.CreateBoundListenSocket = ObserveSocket.Bind);
         var errors = new RecentErrors();
         builder.Services.AddSingleton(errors);
         builder.Services.AddSerilog(Logger(options, errors), dispose: true);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownLimit);
+        builder.Services.Configure<HostOptions>(LoopGuard.StopAlone);
         AddServices(builder.Services, options, connection);
         // In the order of starting: the watches first, since their answers take longest.
+        builder.Services.AddHostedService(s => s.GetRequiredService<LoopGuard>());
         builder.Services.AddHostedService<ClusterWatch>();
         builder.Services.AddHostedService(s => s.GetRequiredService<DataplaneHolder>());
         builder.Services.AddHostedService<NetworkWatch>();
@@ -75,6 +75,7 @@ public static partial class AgentHost
         app.Services.GetRequiredService<StatusReader>();
         Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), Version, options.NodeName, KernelRelease());
         var (others, observe) = (app.Services.GetRequiredService<HttpEndpoints>(), app.Services.GetRequiredService<ObserveEndpoint>());
+        app.Use(BoundedListener.Answering);
         app.Run(context => ObserveEndpoint.IsFor(context) ? observe.HandleAsync(context) : others.HandleAsync(context));
         return app;
     }
@@ -91,9 +92,11 @@ public static partial class AgentHost
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
         services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(Kernel.Host.NodeMemory.ReadTotal())));
         services.AddSingleton(s => new AddressStore(
-            new EndpointFiles(options.StateDir), options.AddressRest, s.GetRequiredService<TimeProvider>(),
+            new EndpointFiles(options.StateDir, options.NodeName), options.AddressRest, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<AddressStore>>()));
-        services.AddSingleton(s => new SyncStatus(s.GetRequiredService<TimeProvider>(), options.HealthzTimeout));
+        services.AddSingleton(s => new SyncStatus(
+            s.GetRequiredService<TimeProvider>(), options.HealthzTimeout, () => s.GetRequiredService<SnapshotStore>().OldestUntaken));
+        services.AddSingleton<LoopGuard>();
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton(new Sysctl(options.SysctlRoot));
         services.AddSingleton<NodeSetup>();
@@ -102,6 +105,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new NodeState(s.GetRequiredService<AddressStore>(), options, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
+        services.AddSingleton<INodeKernel, NodeKernel>();
         services.AddSingleton<AppliedState>();
         services.AddSingleton<StaleFlows>();
         services.AddSingleton<ConntrackSweeper>();
@@ -112,7 +116,7 @@ public static partial class AgentHost
         services.AddSingleton<CniInstaller>();
         services.AddSingleton<CniMetrics>();
         services.AddSingleton<SyncMetrics>();
-        services.AddSingleton<PendingChanges>();
+        services.AddSingleton(s => new PendingChanges(() => s.GetRequiredService<ClusterWatcher>().States));
         services.AddSingleton<ProgrammingLatency>();
         services.AddSingleton<ConntrackMetrics>();
         services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));

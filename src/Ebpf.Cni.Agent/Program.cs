@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Agent;
+using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Prepare;
 using Ebpf.Cni.Agent.Sync;
@@ -30,22 +31,47 @@ if (errors.Count > 0)
 ThreadPool.SetMinThreads(options.CniParallel + Environment.ProcessorCount + 4, 4);
 try
 {
-    using var only = AgentLock.TryTake(options.RunDir);
+    using var only = AgentLock.TryTake(options.RunDir, AgentLock.RunName);
     if (only is null)
     {
         Console.Error.WriteLine($"--run-dir: another agent uses {options.RunDir}");
         return 1;
     }
 
+    IDisposable? state = null;
+    try
+    {
+        state = AgentLock.TryTake(options.StateDir, AgentLock.StateName);
+        if (state is null)
+        {
+            Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): another agent uses {options.StateDir}; every node needs a directory of its own");
+            return 1;
+        }
+    }
+    catch (Exception e) when (e is IOException or UnauthorizedAccessException && Directory.Exists(options.StateDir))
+    {
+        // A file system that has become read-only, or full: the node's Services are worth more than this guard.
+        Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, going on without: {e.Message}");
+    }
+
+    using var locked = state;
+
+    if (EndpointFiles.OtherOwner(options.StateDir, options.NodeName) is { } owner)
+    {
+        Console.Error.WriteLine(
+            $"--state-dir (chart: hostPaths.state): {options.StateDir} is the node {owner}'s, and this is {options.NodeName}: every node needs a directory of its own. "
+            + "Where this node has got another name, drain it and remove the directory");
+        return 2;
+    }
+
     using var connection = options.Kubeconfig.Length > 0
         ? KubernetesConnection.FromKubeconfig(options.Kubeconfig)
         : KubernetesConnection.InCluster();
     await using var app = AgentHost.Build(options, connection);
-    var services = app.Services.GetServices<IHostedService>().OfType<BackgroundService>().ToList();
-    var dataplane = app.Services.GetRequiredService<DataplaneHolder>();
+    var (guard, dataplane) = (app.Services.GetRequiredService<LoopGuard>(), app.Services.GetRequiredService<DataplaneHolder>());
     await app.RunAsync();
-    // The host stops when a service fails, and calls that a success.
-    return dataplane.Failed || services.Any(s => s.ExecuteTask is { IsFaulted: true }) ? 1 : 0;
+    // The host calls every stop a success.
+    return dataplane.Failed || guard.Tripped ? 1 : 0;
 }
 catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException or SocketException)
 {

@@ -130,11 +130,16 @@ public sealed class NodeDataplane : IDisposable
     private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
+        var readers = Own(BpfGracePeriod.Create());
         Services = new ServiceDataplane(
             new ServiceTables(
                 new KernelTable<SvcKey, Svc>(OpenMap(pins, MapNames.Service)),
                 new KernelBackendArray(backends),
-                new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))) { Changing = Globals.Changing },
+                new KernelTable<SrangeKey, Srange>(OpenMap(pins, MapNames.SourceRange))) 
+                {
+                    Changing = Globals.Changing,
+                    WaitForReaders = () => TryWait(readers),
+                },
             options.SegmentRest, time);
         Endpoints = new EndpointTable(OpenMap(pins, MapNames.Endpoint), TryOpenMap(pins, MapNames.Netns));
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
@@ -154,6 +159,20 @@ public sealed class NodeDataplane : IDisposable
             .. Counter<SockRevKey, SockRev>(pins, MapNames.SockRev, time),
             .. Counter<SockRevKey, SockFlow>(pins, MapNames.SockFlow, time),
         ];
+    }
+
+    /// <summary>Where it fails, time tells as well.</summary>
+    private static bool TryWait(BpfGracePeriod readers)
+    {
+        try
+        {
+            readers.Wait();
+            return true;
+        }
+        catch (KernelException)
+        {
+            return false;
+        }
     }
 
     public KernelFeatures Features { get; }

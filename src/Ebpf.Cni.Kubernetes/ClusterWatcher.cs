@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Ebpf.Cni.Kubernetes;
 
 /// <summary>
-/// Watches services, endpoint slices and nodes into a <see cref="SnapshotStore"/>. Nothing is filtered on the server: which service is ours is for
-/// the compiler to say, and a label that comes or goes must be seen as a change, not as a deletion.
+/// Watches services, endpoint slices and nodes into a <see cref="SnapshotStore"/>. What is never served is left out by the API server itself
+/// (<see cref="Kinds"/>); the compiler ignores the same objects without a word, so that no issue is lost.
 /// </summary>
 public sealed class ClusterWatcher
 {

@@ -1,7 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Ebpf.Cni.Kubernetes.Connection;
 using k8s;
 
@@ -40,30 +38,23 @@ public sealed class KubernetesConnection : IDisposable
 
     /// <summary>
     /// The current context of a kubeconfig: tokens, basic auth, client certificates, exec plugins. A context without a user is anonymous.
+    /// What the file and those that it names say of certificates, CAs and credentials is read again when they change; the server's address is not.
+    /// A proxy of the environment is used as kubectl would.
     /// </summary>
     /// <param name="path">The file; null: $KUBECONFIG's first entry, else ~/.kube/config.</param>
+    /// <param name="time">The clock; null: the system's.</param>
     /// <exception cref="KubernetesConnectionException">The file is missing or says nothing usable.</exception>
-    public static KubernetesConnection FromKubeconfig(string? path = null)
+    public static KubernetesConnection FromKubeconfig(string? path = null, TimeProvider? time = null)
     {
         path ??= Environment.GetEnvironmentVariable("KUBECONFIG")?.Split(':', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault()
             ?? KubernetesClientConfiguration.KubeConfigDefaultLocation;
-        if (!File.Exists(path))
-            throw new KubernetesConnectionException($"kubeconfig {path} does not exist");
-        try
-        {
-            var config = KubernetesClientConfiguration.BuildConfigFromConfigFile(path);
-            var trust = config.SkipTlsVerify ? ServerTrust.Anything : ServerTrust.Of(config.SslCaCerts);
-            var transport = ApiTransport.Create(trust, config.TlsServerName, ClientCertificate(config));
-            return new KubernetesConnection(Normalize(config.Host), new CredentialHandler(KubeconfigCredentials(config), transport), path);
-        }
-        // The library's parser throws whatever the file provokes (YAML, base64, certificate, null reference): all of it is the file's fault.
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            throw new KubernetesConnectionException($"kubeconfig {path} cannot be used: {e.Message}", e);
-        }
+        var source = new KubeconfigSource(path);
+        var server = Normalize(source.Server());
+        var proxy = ProxyEnvironment.For(server, Environment.GetEnvironmentVariable);
+        return new KubernetesConnection(server, Renewing(source, proxy, time ?? TimeProvider.System), path);
     }
 
-    /// <summary>The pod's own service account: address from the environment, CA and token from the mounted directory. The token file is read again as it is rotated.</summary>
+    /// <summary>The pod's own service account: address from the environment, CA and token from the mounted directory, read again as they are rotated. No proxy.</summary>
     /// <exception cref="KubernetesConnectionException">Not running in a pod, or the files are missing.</exception>
     public static KubernetesConnection InCluster(TimeProvider? time = null, string serviceAccountDirectory = ServiceAccountDirectory)
     {
@@ -79,58 +70,20 @@ public sealed class KubernetesConnection : IDisposable
     public static KubernetesConnection Anonymous(Uri address)
     {
         ArgumentNullException.ThrowIfNull(address);
-        return new KubernetesConnection(Normalize(address.AbsoluteUri), ApiTransport.Create(ServerTrust.Of(null), null, null), address.AbsoluteUri);
+        var settings = new TransportSettings(ServerTrust.Of(null), null, null, new FixedCredentials(null));
+        return new KubernetesConnection(Normalize(address.AbsoluteUri), ApiTransport.Create(settings, null), address.AbsoluteUri);
     }
 
     public void Dispose() => Http.Dispose();
 
     internal static KubernetesConnection InCluster(string host, string port, string directory, TimeProvider time)
     {
-        var ca = Path.Combine(directory, "ca.crt");
-        var roots = new X509Certificate2Collection();
-        try
-        {
-            roots.ImportFromPemFile(ca);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
-        {
-            throw new KubernetesConnectionException($"the cluster's CA {ca} cannot be read: {e.Message}", e);
-        }
-
-        if (roots.Count == 0)
-            throw new KubernetesConnectionException($"{ca} holds no certificate");
-        var token = new TokenFile(Path.Combine(directory, "token"), time);
-        token.Read(); // a missing token is told at start, not at the first request
         var address = host.Contains(':', StringComparison.Ordinal) ? $"https://[{host}]:{port}" : $"https://{host}:{port}";
-        return new KubernetesConnection(
-            Normalize(address), new CredentialHandler(token, ApiTransport.Create(ServerTrust.Of(roots), null, null)), "in-cluster");
+        return new KubernetesConnection(Normalize(address), Renewing(new ServiceAccountSource(directory, time), null, time), "in-cluster");
     }
 
-    private static Credentials KubeconfigCredentials(KubernetesClientConfiguration config)
-    {
-        if (config.TokenProvider is { } provider)
-            return new ProvidedCredentials(provider.GetAuthenticationHeaderAsync);
-        if (!string.IsNullOrEmpty(config.AccessToken))
-            return new FixedCredentials(new AuthenticationHeaderValue("Bearer", config.AccessToken));
-        if (!string.IsNullOrEmpty(config.Username))
-        {
-            var pair = Encoding.UTF8.GetBytes($"{config.Username}:{config.Password}");
-            return new FixedCredentials(new AuthenticationHeaderValue("Basic", Convert.ToBase64String(pair)));
-        }
-
-        return new FixedCredentials(null);
-    }
-
-    private static X509Certificate2? ClientCertificate(KubernetesClientConfiguration config)
-    {
-        if (!string.IsNullOrEmpty(config.ClientCertificateData) && !string.IsNullOrEmpty(config.ClientCertificateKeyData))
-            return X509Certificate2.CreateFromPem(Pem(config.ClientCertificateData), Pem(config.ClientCertificateKeyData));
-        if (!string.IsNullOrEmpty(config.ClientCertificateFilePath) && !string.IsNullOrEmpty(config.ClientKeyFilePath))
-            return X509Certificate2.CreateFromPemFile(config.ClientCertificateFilePath, config.ClientKeyFilePath);
-        return null;
-
-        static string Pem(string base64) => Encoding.UTF8.GetString(Convert.FromBase64String(base64));
-    }
+    private static RenewingHandler Renewing(TransportSource source, IWebProxy? proxy, TimeProvider time) =>
+        new(source, settings => new CredentialHandler(settings.Credentials, ApiTransport.Create(settings, proxy)), time);
 
     private static Uri Normalize(string host)
     {

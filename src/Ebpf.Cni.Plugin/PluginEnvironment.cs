@@ -28,9 +28,11 @@ public sealed record PluginEnvironment(string Command, string ContainerId, strin
             yield break;
         }
 
-        if (Args.Length > CniNames.VariableMax)
+        // A DEL must not fail for what it does not need; and it may come without a namespace, which is gone with the container.
+        var deletes = Command == "DEL";
+        if (!deletes && Args.Length > CniNames.VariableMax)
             yield return $"CNI_ARGS is longer than {CniNames.VariableMax} characters";
-        if (Path.Length > CniNames.VariableMax)
+        if (!deletes && Path.Length > CniNames.VariableMax)
             yield return $"CNI_PATH is longer than {CniNames.VariableMax} characters";
         if (Command is "VERSION" or "STATUS" or "GC")
             yield break;
@@ -38,8 +40,7 @@ public sealed record PluginEnvironment(string Command, string ContainerId, strin
             yield return ContainerId.Length == 0 ? "CNI_CONTAINERID is not set" : $"CNI_CONTAINERID '{ContainerId}' is not a container id";
         if (!CniNames.IsInterfaceName(Ifname))
             yield return Ifname.Length == 0 ? "CNI_IFNAME is not set" : $"CNI_IFNAME '{Ifname}' is not an interface name";
-        // A DEL may come without: the container's namespace is gone.
-        if (Netns.Length == 0 ? Command != "DEL" : !CniNames.IsAbsolutePath(Netns))
+        if (!deletes && !CniNames.IsAbsolutePath(Netns))
             yield return Netns.Length == 0 ? "CNI_NETNS is not set" : $"CNI_NETNS '{Netns}' is not an absolute path";
     }
 }

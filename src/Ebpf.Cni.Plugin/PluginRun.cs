@@ -16,7 +16,16 @@ public static class PluginRun
     /// <summary>Longer than the agent's own limit, shorter than a runtime's.</summary>
     public static readonly TimeSpan AgentLimit = TimeSpan.FromSeconds(60);
 
-    public static int Execute(Func<string, string?> variable, Stream input, Stream output)
+    /// <summary>STATUS is one look: an agent that takes longer is as good as away, and runtimes ask every few seconds.</summary>
+    public static readonly TimeSpan StatusLimit = TimeSpan.FromSeconds(5);
+
+    /// <param name="variable">The value of an environment variable, or null.</param>
+    /// <param name="input">Standard input.</param>
+    /// <param name="output">Standard output.</param>
+    /// <param name="usualSocket">The agent's, where the configuration does not tell.</param>
+    /// <param name="time">How old what the agent has left behind is; null: the system's.</param>
+    /// <returns>The exit code.</returns>
+    public static int Execute(Func<string, string?> variable, Stream input, Stream output, string usualSocket = AgentSocket.Usual, TimeProvider? time = null)
     {
         var version = CniVersion.Newest;
         byte[] document;
@@ -24,13 +33,12 @@ public static class PluginRun
         try
         {
             var environment = PluginEnvironment.Read(variable);
-            var text = ReadAll(input);
-            if (text.AsSpan().Trim(" \t\r\n"u8).IsEmpty && environment.Command == "VERSION")
-                text = "{}"u8.ToArray();
-            var config = NetworkConfig.Parse(text);
-            if (CniVersion.IsSupported(config.CniVersion))
-                version = config.CniVersion;
-            document = environment.Command == "VERSION" ? VersionDocument(version) : Forward(environment, config, text);
+            document = environment.Command switch
+            {
+                "VERSION" => AnswerVersion(input, ref version),
+                "DEL" => Delete(environment, input, usualSocket, ref version),
+                _ => Forward(environment, input, usualSocket, time ?? TimeProvider.System, ref version),
+            };
             exitCode = 0;
         }
         catch (Exception e)
@@ -45,54 +53,94 @@ public static class PluginRun
         return exitCode;
     }
 
-    private static byte[] Forward(PluginEnvironment environment, NetworkConfig config, byte[] text)
+    private static byte[] AnswerVersion(Stream input, ref string version)
     {
-        if (!CniVersion.IsSupported(config.CniVersion))
+        var text = ReadAll(input);
+        if (!text.AsSpan().Trim(" \t\r\n"u8).IsEmpty && NetworkConfig.Parse(text) is { StatesVersion: true } config && CniVersion.IsSupported(config.Version))
+            version = config.Version;
+        return VersionDocument(version);
+    }
+
+    private static byte[] Forward(PluginEnvironment environment, Stream input, string usualSocket, TimeProvider time, ref string version)
+    {
+        var text = ReadAll(input);
+        var config = NetworkConfig.Parse(text);
+        if (!CniVersion.IsSupported(config.Version))
         {
             throw new CniException(
-                CniErrorCode.IncompatibleVersion,
-                config.CniVersion.Length == 0 ? "the network configuration has no cniVersion" : $"cniVersion '{config.CniVersion}' is not supported",
-                "supported: " + string.Join(", ", CniVersion.Supported));
+                CniErrorCode.IncompatibleVersion, $"cniVersion '{config.Version}' is not supported", "supported: " + string.Join(", ", CniVersion.Supported));
         }
 
-        if (!CniVersion.Knows(config.CniVersion, environment.Command))
-            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {config.CniVersion} does not know {environment.Command}");
+        version = config.Version;
+        if (!CniVersion.Knows(version, environment.Command))
+            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {version} does not know {environment.Command}");
         if (config.Name.Length == 0)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "the network configuration has no name");
-        if (!CniNames.IsAbsolutePath(config.AgentSocket))
+        var socket = config.AgentSocket.Length > 0 ? config.AgentSocket : usualSocket;
+        if (!CniNames.IsAbsolutePath(socket))
         {
             throw new CniException(CniErrorCode.InvalidNetworkConfig,
                 "'agentSocket' in the network configuration must be the absolute path of the agent's socket");
         }
 
+        return environment.Command == "STATUS" ? Status(environment, socket, text, time) : Ask(environment, socket, text, AgentLimit);
+    }
+
+    /// <summary>While the agent is away, what it said last counts for a while: see <see cref="LastStatus"/>.</summary>
+    private static byte[] Status(PluginEnvironment environment, string socket, byte[] text, TimeProvider time)
+    {
         try
         {
-            return Ask(environment, config, text);
+            return Ask(environment, socket, text, StatusLimit);
         }
-        catch (CniException e) when (environment.Command == "DEL" && e.AgentGone)
+        catch (CniException e) when (e.Code is CniErrorCode.TryAgainLater or CniErrorCode.IoFailure)
         {
-            return DeleteLater(environment, config, text);
-        }
-        catch (CniException e) when (environment.Command == "STATUS" && e.Code is (CniErrorCode.TryAgainLater or CniErrorCode.IoFailure))
-        {
-            // The specification's own code for what STATUS is asked about.
-            throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
+            return LastStatus.Read(LastStatus.PathBeside(socket), time) switch
+            {
+                { Code: 0 } => "{}"u8.ToArray(),
+                { } trouble => throw new CniException(trouble.Code, trouble.Message, trouble.Details, e),
+                // The specification's own code for what STATUS is asked about.
+                null => throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e),
+            };
         }
     }
 
-    private static byte[] Ask(PluginEnvironment environment, NetworkConfig config, byte[] text) =>
-        AgentAnswer.Result(new AgentClient(config.AgentSocket, AgentLimit).Exchange(environment, text));
+    /// <summary>
+    /// Needs nothing but the names of the attachment, and where the agent is. A DEL that is refused for anything else is refused for ever: the runtime stops there, the
+    /// pod stays, and so does what the plugins before us made for it.
+    /// </summary>
+    private static byte[] Delete(PluginEnvironment environment, Stream input, string usualSocket, ref string version)
+    {
+        var text = ReadAll(input, cut: true);
+        var config = NetworkConfig.Salvage(text, out var wellFormed);
+        if (CniVersion.IsSupported(config.Version))
+            version = config.Version;
+        var socket = CniNames.IsAbsolutePath(config.AgentSocket) ? config.AgentSocket : usualSocket;
+        if (!wellFormed)
+            text = "{}"u8.ToArray();
+        try
+        {
+            return Ask(environment, socket, text, AgentLimit);
+        }
+        catch (CniException e) when (e.AgentGone)
+        {
+            return DeleteLater(environment, socket, text);
+        }
+    }
+
+    private static byte[] Ask(PluginEnvironment environment, string socket, byte[] text, TimeSpan limit) =>
+        AgentAnswer.Result(new AgentClient(socket, limit).Exchange(environment, text));
 
     /// <summary>
     /// A node drains and pods go also while the agent is being replaced: the DEL is written down, and the agent does it when it comes. It may have
     /// come, and emptied the queue, between the failure and the writing, so it is asked once more.
     /// </summary>
-    private static byte[] DeleteLater(PluginEnvironment environment, NetworkConfig config, byte[] text)
+    private static byte[] DeleteLater(PluginEnvironment environment, string socket, byte[] text)
     {
-        var queued = new DeleteQueue(PendingDelete.DirectoryBeside(config.AgentSocket)).Put(new PendingDelete(environment.ContainerId, environment.Ifname));
+        var queued = new DeleteQueue(PendingDelete.DirectoryBeside(socket)).Put(new PendingDelete(environment.ContainerId, environment.Ifname));
         try
         {
-            var answer = Ask(environment, config, text);
+            var answer = Ask(environment, socket, text, AgentLimit);
             DeleteQueue.TryDelete(queued);
             return answer;
         }
@@ -103,7 +151,9 @@ public static class PluginRun
         }
     }
 
-    private static byte[] ReadAll(Stream input)
+    /// <param name="input">Standard input.</param>
+    /// <param name="cut">What is too long is cut off, and not refused.</param>
+    private static byte[] ReadAll(Stream input, bool cut = false)
     {
         using var buffer = new MemoryStream();
         var chunk = new byte[8192];
@@ -111,8 +161,11 @@ public static class PluginRun
         while ((read = input.Read(chunk)) > 0)
         {
             buffer.Write(chunk, 0, read);
-            if (buffer.Length > InputMax)
+            if (buffer.Length <= InputMax)
+                continue;
+            if (!cut)
                 throw new CniException(CniErrorCode.DecodingFailure, $"standard input is longer than {InputMax} bytes");
+            break;
         }
 
         return buffer.ToArray();

@@ -40,9 +40,12 @@ switch (args)
     case ["dns", .. var seconds]:
         await DnsScenario.RunAsync(new Report(), Given(seconds, DnsScenario.Seconds));
         return 0;
+    case ["changes"]:
+        ChangeScenario.Run(new Report());
+        return 0;
     default:
         Console.Error.WriteLine(
-            "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] | flood [PACKETS] | dns [SECONDS]");
+            "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] | flood [PACKETS] | dns [SECONDS] | changes");
         return 2;
 }
 
@@ -59,6 +62,7 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
     if (arguments.Length == 0)
         report.Add(await ScaleScenario.RestartAsync(bench));
 }
+ChangeScenario.Run(report);
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
 await PathScenario.RunAsync(report, PathScenario.Rounds);

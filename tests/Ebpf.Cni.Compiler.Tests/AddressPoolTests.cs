@@ -136,7 +136,7 @@ public sealed class AddressPoolTests
     [Theory]
     [InlineData("fd00::/8")]
     [InlineData("10.0.0.0/8")]
-    public void An_address_costs_the_same_in_a_range_of_any_size(string range)
+    public void Two_hundred_thousand_addresses_are_given_and_rest_in_a_range_of_any_size(string range)
     {
         var cidr = PodCidr.Parse(range);
         var pool = AddressPool.Restore(cidr.Family, TimeSpan.FromDays(1), [cidr], []);

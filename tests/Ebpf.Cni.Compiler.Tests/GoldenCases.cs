@@ -32,18 +32,18 @@ public sealed class GoldenCases
     private static string Compile(List<Step> steps)
     {
         var text = new StringBuilder();
-        var cache = new CompileCache();
+        var compiler = new IncrementalCompiler();
         var ids = steps[0].Restored;
         foreach (var step in steps)
         {
             if (text.Length > 0)
                 text.Append("---- then\n");
-            var state = ClusterCompiler.Compile(step.Cluster, step.Node, ids, cache);
+            var state = compiler.Compile(step.Cluster, step.Node, ids);
             Assert.Equal(DesiredStateText.Write(ClusterCompiler.Compile(step.Cluster, step.Node, ids)), DesiredStateText.Write(state));
             text.Append(DesiredStateText.Write(state));
             ids = state.Ids;
         }
-        var empty = ClusterCompiler.Compile(ClusterSnapshot.Empty, steps[^1].Node with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] }, ids, cache);
+        var empty = compiler.Compile(ClusterSnapshot.Empty, steps[^1].Node with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] }, ids);
         Assert.Equal(
             DesiredStateText.Write(DesiredState.Empty with { Ids = IdTable.Empty with { Next = ids.Next } }),
             DesiredStateText.Write(empty));

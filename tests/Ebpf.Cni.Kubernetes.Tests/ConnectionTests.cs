@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Ebpf.Cni.Kubernetes.Tests.FakeApi;
 using Microsoft.AspNetCore.Hosting;
@@ -41,9 +40,9 @@ public sealed class ConnectionTests : IDisposable
     [Fact]
     public async Task Tls_trusts_the_given_ca_only_and_carries_the_client_certificate()
     {
-        using var ca = Ca("ca");
-        using var server = Leaf(ca, "localhost");
-        using var client = Leaf(ca, "system:node:a");
+        using var ca = Certificates.Ca("ca");
+        using var server = Certificates.Leaf(ca, "localhost");
+        using var client = Certificates.Leaf(ca, "system:node:a");
         string? subject = null;
         await using var api = await FakeApiServer.StartAsync(l => l.UseHttps(o =>
         {
@@ -58,13 +57,13 @@ public sealed class ConnectionTests : IDisposable
         var address = $"https://localhost:{api.Address.Port}";
         using var good = KubernetesConnection.FromKubeconfig(Kubeconfig(address, $"certificate-authority-data: {Base64(ca.ExportCertificatePem())}", $$"""
             client-certificate-data: {{Base64(client.ExportCertificatePem())}}
-                client-key-data: {{Base64(client.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem())}}
+                client-key-data: {{Base64(client.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem())}}
             """));
         using var response = await good.Http.GetAsync(new Uri("api/v1/nodes?limit=1", UriKind.Relative));
         Assert.Equal(2, response.Version.Major); // HTTP/2: one connection for all watches
         Assert.Equal("CN=system:node:a", subject);
 
-        using var otherCa = Ca("other");
+        using var otherCa = Certificates.Ca("other");
         using var wrong = KubernetesConnection.FromKubeconfig(Kubeconfig(address, $"certificate-authority-data: {Base64(otherCa.ExportCertificatePem())}", null));
         await Assert.ThrowsAsync<HttpRequestException>(() => wrong.Http.GetStringAsync("api/v1/nodes"));
         using var skip = KubernetesConnection.FromKubeconfig(Kubeconfig(address, "insecure-skip-tls-verify: true", null));
@@ -74,8 +73,8 @@ public sealed class ConnectionTests : IDisposable
     [Fact]
     public async Task In_a_pod_the_token_is_read_again_each_minute_and_after_a_401()
     {
-        using var ca = Ca("ca");
-        using var server = Leaf(ca, "localhost");
+        using var ca = Certificates.Ca("ca");
+        using var server = Certificates.Leaf(ca, "localhost");
         await using var api = await FakeApiServer.StartAsync(l => l.UseHttps(server));
         var time = new FakeTimeProvider();
         var token = Path.Combine(_directory.FullName, "token");
@@ -95,9 +94,12 @@ public sealed class ConnectionTests : IDisposable
         time.Advance(TimeSpan.FromSeconds(61));
         Assert.Equal("Bearer two", await Presented());
         await File.WriteAllTextAsync(token, "three");
+        api.Script = r => r.Authorization == "Bearer three" ? null : new Fault.Refuse(401);
+        Assert.Equal("Bearer three", await Presented()); // at once: refused with two, the file was read again
+        Assert.Equal("Bearer two", api.Requests.ElementAt(api.Requests.Count - 2).Authorization);
         api.Script = _ => new Fault.Refuse(401);
-        Assert.Equal("Bearer two", await Presented());
         Assert.Equal("Bearer three", await Presented());
+        Assert.Equal(6, api.Requests.Count); // nothing newer: refused is refused
         File.Delete(token); // being replaced: the last one serves
         time.Advance(TimeSpan.FromSeconds(61));
         Assert.Equal("Bearer three", await Presented());
@@ -109,16 +111,16 @@ public sealed class ConnectionTests : IDisposable
         var e = Assert.Throws<KubernetesConnectionException>(
             () => KubernetesConnection.InCluster("10.96.0.1", "443", _directory.FullName, TimeProvider.System));
         Assert.Contains("ca.crt", e.Message, StringComparison.Ordinal);
-        using var ca = Ca("ca");
+        using var ca = Certificates.Ca("ca");
         File.WriteAllText(Path.Combine(_directory.FullName, "ca.crt"), ca.ExportCertificatePem());
         e = Assert.Throws<KubernetesConnectionException>(
             () => KubernetesConnection.InCluster("10.96.0.1", "443", _directory.FullName, TimeProvider.System));
         Assert.Contains("token", e.Message, StringComparison.Ordinal);
     }
 
-    private string Kubeconfig(string server, string clusterExtra, string? user)
+    private string Kubeconfig(string server, string clusterExtra, string? user, string? file = null)
     {
-        var path = Path.Combine(_directory.FullName, Guid.NewGuid().ToString("n"));
+        var path = Path.Combine(_directory.FullName, file ?? Guid.NewGuid().ToString("n"));
         File.WriteAllText(path, $$"""
             apiVersion: v1
             kind: Config
@@ -139,24 +141,4 @@ public sealed class ConnectionTests : IDisposable
     }
 
     private static string Base64(string text) => Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(text));
-
-    private static X509Certificate2 Ca(string name)
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-    }
-
-    private static X509Certificate2 Leaf(X509Certificate2 ca, string name)
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("localhost");
-        request.CertificateExtensions.Add(names.Build());
-        using var bare = request.Create(ca, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(1), [1, 2, 3, 4]);
-        return X509CertificateLoader.LoadPkcs12(bare.CopyWithPrivateKey(key).Export(X509ContentType.Pkcs12), null, X509KeyStorageFlags.Exportable);
-    }
 }

@@ -21,8 +21,8 @@ public class FuzzTests
             var bytes = Mutate(random, List);
             try
             {
-                var (page, items) = await new ListPageReader<Compiler.Model.ServiceSnapshot>(Kinds.Services)
-                    .ReadAsync(new MemoryStream(bytes), () => { }, CancellationToken.None);
+                var (page, items) = await new ListPageReader<Compiler.Model.ServiceSnapshot>(Kinds.Services, new JsonPruner(Kinds.Services.Members))
+                    .ReadAsync(new MemoryStream(bytes), _ => { }, CancellationToken.None);
                 Assert.NotEmpty(page.Version);
                 Assert.All(items, item => Assert.True(item.Value is not null || item.Error is not null));
             }
@@ -51,7 +51,7 @@ public class FuzzTests
         }
     }
 
-    private static byte[] Mutate(Random random, string text)
+    internal static byte[] Mutate(Random random, string text)
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         for (var n = random.Next(4); n >= 0; n--)

@@ -26,6 +26,60 @@ public class ListTests
     }
 
     [Fact]
+    public async Task A_relist_asks_for_nothing_older_than_what_is_known_in_one_answer()
+    {
+        await using var w = await Watched.StartAsync(seed: Ten);
+        await w.Converged();
+        var known = w.State(Objects.Services).ResourceVersion;
+        w.Api.Cluster.Compact();
+        w.Api.DropWatches();
+        await Eventually.True(() => w.State(Objects.Services).Lists == 2, "a second list");
+        var list = w.Api.Requests.Last(r => r is { Path: Objects.Services, IsList: true });
+        Assert.Equal((known, "NotOlderThan", null), (list.Version, list.Match, list.Limit));
+        await w.Converged();
+    }
+
+    [Theory]
+    [InlineData(400)]
+    [InlineData(410)]
+    [InlineData(504)]
+    public async Task Where_a_relist_by_version_is_refused_a_list_of_the_present_follows(int code)
+    {
+        await using var w = await Watched.StartAsync(r => r is { Match: not null, IsList: true } ? new Fault.Refuse(code) : null, Ten);
+        await w.Converged();
+        w.Api.Cluster.Compact();
+        w.Api.DropWatches();
+        await Eventually.True(() => w.State(Objects.Services).Lists == 2, "a second list");
+        Assert.Null(w.Api.Requests.Last(r => r is { Path: Objects.Services, IsList: true }).Version);
+    }
+
+    [Fact]
+    public async Task An_empty_list_must_insist_where_objects_are_known()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        await using var w = await Watched.StartAsync(seed: Ten, time: time, options: WatchOptions.Default);
+        await w.Converged();
+        w.Api.Script = r => r is { Watch: false, Path: Objects.Services }
+            ? new Fault.Say("""{"kind":"ServiceList","metadata":{"resourceVersion":"113"},"items":[]}""")
+            : null;
+        w.Api.Cluster.Compact();
+        w.Api.DropWatches();
+        await Eventually.True(Advanced(() => w.State(Objects.Services).Errors > 3), "empty lists");
+        Assert.Equal(11, w.Store.Current.Services.Count);
+        await Eventually.True(Advanced(() => w.Store.Current.Services.Count == 0), "it insists");
+        // Believed, and doubted all the same: the first sign of an object leads to a list.
+        w.Api.Script = _ => null;
+        await Eventually.True(Advanced(() => Difference.Between(w.Api.Cluster, w.Store.Current) is null), "the truth");
+
+        Func<bool> Advanced(Func<bool> condition) => () =>
+        {
+            if (!condition())
+                time.Advance(TimeSpan.FromSeconds(1));
+            return condition();
+        };
+    }
+
+    [Fact]
     public async Task A_token_that_expires_midway_starts_the_list_over()
     {
         var expired = 0;

@@ -118,4 +118,22 @@ internal static class Samples
           }
         }
         """;
+
+    /// <summary>A Node as a cloud's has it: 50 images, managed fields, conditions, labels.</summary>
+    public static string LargeNode()
+    {
+        var images = string.Join(',', Enumerable.Range(0, 50).Select(i => $$$"""
+            {"names":["registry.example/team/component-{{{i}}}@sha256:{{{new string('a', 64)}}}","registry.example/team/component-{{{i}}}:v1.{{{i}}}.0"],"sizeBytes":743952{{{i}}} }
+            """.Trim()));
+        var labels = string.Join(',', Enumerable.Range(0, 15).Select(i => $"\"example.com/label-{i}\":\"value-{i}\""));
+        var fields = string.Join(',', Enumerable.Range(0, 40).Select(i => $$$"""
+            "k:{\"type\":\"Condition{{{i}}}\"}":{".":{},"f:lastHeartbeatTime":{},"f:message":{},"f:reason":{},"f:status":{}}
+            """.Trim()));
+        var conditions = string.Join(',', Enumerable.Range(0, 8).Select(i => $$$"""
+            {"type":"Condition{{{i}}}","status":"False","lastHeartbeatTime":"2026-03-04T10:11:12Z","lastTransitionTime":"2026-03-01T10:11:12Z","reason":"AsItShouldBe","message":"this node has no trouble of kind {{{i}}}"}
+            """.Trim()));
+        return $$$"""
+            {"kind":"Node","apiVersion":"v1","metadata":{"name":"node-a","uid":"n-1","resourceVersion":"99","creationTimestamp":"2026-01-01T00:00:00Z","labels":{"topology.kubernetes.io/zone":"z1",{{{labels}}} },"annotations":{"volumes.kubernetes.io/controller-managed-attach-detach":"true"},"managedFields":[{"manager":"kubelet","operation":"Update","apiVersion":"v1","time":"2026-03-04T10:11:12Z","fieldsType":"FieldsV1","fieldsV1":{"f:status":{"f:conditions":{ {{{fields}}} } } },"subresource":"status"}]},"spec":{"podCIDR":"10.244.1.0/24","podCIDRs":["10.244.1.0/24"],"providerID":"cloud:///z1/i-1"},"status":{"capacity":{"cpu":"8","memory":"32Gi","pods":"110"},"allocatable":{"cpu":"8","memory":"31Gi","pods":"110"},"conditions":[{{{conditions}}}],"addresses":[{"type":"InternalIP","address":"192.168.64.3"},{"type":"Hostname","address":"node-a"}],"daemonEndpoints":{"kubeletEndpoint":{"Port":10250}},"nodeInfo":{"machineID":"m","kernelVersion":"6.1.0","osImage":"Linux"},"images":[{{{images}}}]}}
+            """.Trim();
+    }
 }

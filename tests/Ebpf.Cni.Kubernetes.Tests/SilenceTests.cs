@@ -11,9 +11,9 @@ public class SilenceTests
     [Fact]
     public async Task A_watch_that_is_silent_past_its_end_is_replaced()
     {
-        await using var w = await Watched.StartAsync(r => r is { Watch: true, Number: 2 } ? new Fault.StallAfter(0) : null, time: _time);
+        await using var w = await Watched.StartAsync(r => r is { Watch: true, Number: 4 } ? new Fault.StallAfter(0) : null, time: _time);
         await w.Synced();
-        await Eventually.True(() => w.Watcher.States.All(s => s.Connected), "watches");
+        await Checked(w);
         w.Api.Cluster.Put(Objects.Services, "unheard", Objects.Service("unheard"));
         _time.Advance(TimeSpan.FromMinutes(5));
         Assert.All(w.Watcher.States, s => Assert.Equal(0, s.Errors)); // asked for at least five minutes and grace
@@ -34,7 +34,17 @@ public class SilenceTests
         _time.Advance(TimeSpan.FromMinutes(2.9));
         Assert.All(w.Watcher.States, s => Assert.Equal(0, s.Errors));
         _time.Advance(TimeSpan.FromMinutes(0.2));
-        await Eventually.True(() => w.Watcher.States.All(s => s.Errors == 1), "silence noticed");
+        await Eventually.True(() => w.Api.Requests.Count(r => r.IsCheck) == 3, "the server is asked whether it knows the version");
+        await w.Converged();
+        // In a quiet cluster that is how things are: no failure, and no list.
+        Assert.All(w.Watcher.States, s => Assert.Equal((0, 1, null), (s.Errors, s.Lists, s.LastError)));
+    }
+
+    [Fact]
+    public async Task A_list_that_trickles_is_given_up()
+    {
+        await using var w = await Watched.StartAsync(r => r.Number == 1 ? new Fault.Trickle(TimeSpan.FromSeconds(5), _time) : null, time: _time);
+        await Eventually.True(() => w.Api.Requests.Count == 3, "the lists");
         await Advancing(w.Converged());
     }
 
@@ -51,9 +61,9 @@ public class SilenceTests
     [Fact]
     public async Task Retry_after_is_honoured()
     {
-        await using var w = await Watched.StartAsync(r => r.Number == 1 ? new Fault.Refuse(429, "60") : null, time: _time);
+        await using var w = await Watched.StartAsync(r => r.Number == 1 ? new Fault.Refuse(429, "20") : null, time: _time);
         await Eventually.True(() => w.Watcher.States.All(s => s.Errors == 1), "the refusals");
-        _time.Advance(TimeSpan.FromSeconds(59));
+        _time.Advance(TimeSpan.FromSeconds(19));
         Assert.Equal(3, w.Api.Requests.Count);
         await Advancing(w.Converged());
         Assert.All(w.Watcher.States, s => Assert.Equal(1, s.Errors));
@@ -74,6 +84,20 @@ public class SilenceTests
         var change = await w.Store.WaitForChangeAsync(CancellationToken.None);
         Assert.Equal(start, change.Arrived);
         Assert.Equal(3, change.Cluster.Services.Count);
+    }
+
+    /// <summary>The first watches were silent for a while, the server knew their versions, and they were opened again.</summary>
+    private async Task Checked(Watched w)
+    {
+        await Eventually.True(() => w.Watcher.States.All(s => s.Connected), "watches");
+        await Eventually.True(
+            () =>
+            {
+                if (w.Api.Requests.Count(r => r.IsCheck) < 3)
+                    _time.Advance(TimeSpan.FromSeconds(1));
+                return w.Api.Requests.Count(r => r is { Watch: true, Number: 4 }) == 3 && w.Watcher.States.All(s => s.Connected);
+            },
+            "checked");
     }
 
     /// <summary>Lets fake time pass, second by second, until something real has happened.</summary>

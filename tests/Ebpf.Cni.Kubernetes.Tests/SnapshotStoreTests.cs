@@ -1,5 +1,7 @@
+using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Kubernetes.Decoding;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Kubernetes.Tests;
 
@@ -51,6 +53,73 @@ public class SnapshotStoreTests
             _store.Services.Upsert(Service($"s{i}", "9"));
         Assert.True(Changed());
         Assert.False(Changed());
+    }
+
+    [Fact]
+    public void What_is_taken_names_what_changed_since_it_was_taken_before()
+    {
+        Assert.Same(ClusterSnapshot.Empty, _store.Take());
+        Sync();
+        var first = _store.Take();
+        Assert.Null(first.ServiceChanges); // of the first list, everything is new
+        _store.Services.Upsert(Service("a", "10", port: 9));
+        _store.Services.Upsert(Service("c", "11"));
+        _store.Services.Remove(new("n", "c"), "12");
+        _store.EndpointSlices.Upsert(Slice("a", "13"));
+        var second = _store.Take();
+        Assert.Same(first.Services, second.ServiceChanges!.Since);
+        Assert.Equal(["a", "c"], second.ServiceChanges.Keys.Select(k => k.Name).Order());
+        Assert.Equal("a", Assert.Single(second.SliceChanges!.Keys).Name);
+        var third = _store.Take();
+        Assert.True(third.IsSame(second));
+        Assert.Empty(third.ServiceChanges!.Keys);
+        Assert.Empty(third.SliceChanges!.Keys);
+    }
+
+    [Fact]
+    public void Whatever_happens_what_is_taken_names_all_that_differs()
+    {
+        var random = new Random(Seed.Next());
+        Sync();
+        var before = _store.Take();
+        var version = 10;
+        for (var step = 0; step < 300; step++)
+        {
+            for (var i = random.Next(4); i > 0; i--)
+                Change();
+            var after = _store.Take();
+            Assert.Same(before.Services, after.ServiceChanges!.Since);
+            Assert.Same(before.EndpointSlices, after.SliceChanges!.Since);
+            Assert.Empty(KeyedDifference.Between(before.Services, after.Services, null).Except(after.ServiceChanges.Keys));
+            Assert.Empty(KeyedDifference.Between(before.EndpointSlices, after.EndpointSlices, null).Except(after.SliceChanges.Keys));
+            before = after;
+        }
+
+        void Change()
+        {
+            var (name, at) = ($"s{random.Next(8)}", $"{version++}");
+            switch (random.Next(6))
+            {
+                case 0:
+                    _store.Services.Remove(new("n", name), at);
+                    break;
+                case 1:
+                    _store.EndpointSlices.Remove(new("n", name), at);
+                    break;
+                case 2:
+                    _store.Services.Replace([.. Enumerable.Range(0, 8).Where(_ => random.Next(4) > 0).Select(i => Service($"s{i}", at, port: 80 + random.Next(2)))]);
+                    break;
+                case 3:
+                    _store.EndpointSlices.Replace([.. Enumerable.Range(0, 8).Where(_ => random.Next(4) > 0).Select(i => Slice($"s{i}", at, $"10.0.0.{random.Next(1, 3)}"))]);
+                    break;
+                case 4:
+                    _store.Services.Upsert(Service(name, at, port: 80 + random.Next(2)));
+                    break;
+                default:
+                    _store.EndpointSlices.Upsert(Slice(name, at, $"10.0.0.{random.Next(1, 3)}"));
+                    break;
+            }
+        }
     }
 
     [Fact]

@@ -95,7 +95,7 @@ public class WatchTests
             r => r.Watch && r.Path == Objects.Services && r.Number < 8 ? new Fault.ErrorAfter(0, 400, "BadRequest") : null);
         await w.Synced();
         await Eventually.True(() => w.State(Objects.Services) is { Connected: true, Lists: >= 2 }, "watching again");
-Assert.True(w.State(Objects.Services).Errors >= 4);
+        Assert.True(w.State(Objects.Services).Errors >= 4);
         await w.Converged();
     }
 
@@ -180,19 +180,140 @@ Assert.True(w.State(Objects.Services).Errors >= 4);
     }
 
     [Fact]
-    public async Task Losing_the_api_changes_nothing()
+    public async Task A_service_that_another_proxy_serves_never_comes_and_one_that_becomes_so_goes()
+    {
+        const string other = "\"service.kubernetes.io/service-proxy-name\":\"x\"";
+        await using var w = await Watched.StartAsync(seed: c =>
+        {
+            Objects.Seed(c);
+            c.Put(Objects.Services, "theirs", Objects.Service("theirs", labels: other));
+            c.Put(Objects.Services, "headless", Objects.Service("headless", labels: "\"service.kubernetes.io/headless\":\"\""));
+        });
+        await w.Synced();
+        Assert.Equal([Web], w.Store.Current.Services.Keys);
+
+        w.Api.Cluster.Put(Objects.Services, "web", Objects.Service("web", labels: other));
+        w.Api.Cluster.Put(Objects.Services, "theirs", Objects.Service("theirs"));
+        await w.Converged();
+        Assert.Equal(["theirs"], w.Store.Current.Services.Keys.Select(n => n.Name));
+        Assert.All(w.Api.Requests.Where(r => r.Path != Objects.Nodes), r => Assert.Equal(
+            "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name", r.Selector));
+        Assert.All(w.Api.Requests.Where(r => r.Path == Objects.Nodes), r => Assert.Null(r.Selector));
+    }
+
+    [Theory]
+    [InlineData("refused")]
+    [InlineData("event")]
+    [InlineData("silent")]
+    public async Task A_version_that_the_server_has_yet_to_reach_leads_to_a_list(string answer)
     {
         await using var w = await Watched.StartAsync();
         await w.Synced();
-        var before = w.Store.Current;
-        w.Api.Script = _ => new Fault.Reset();
-        w.Api.Cluster.Compact(); // ends nothing by itself: the watches are idle
-        w.Api.Cluster.Put(Objects.Services, "unseen", Objects.Service("unseen"));
-        await Eventually.True(() => w.State(Objects.Services).Errors > 5 || w.Store.Current.Services.Count == 2, "trouble or the event");
-        foreach (var service in before.Services)
-            Assert.Same(service.Value, w.Store.Current.Services[service.Key]);
-        Assert.False(w.Running.IsCompleted);
+        var restore = w.Api.Cluster.Backup();
+        for (var i = 0; i < 9; i++)
+            w.Api.Cluster.Put(Objects.Services, $"lost{i}", Objects.Service($"lost{i}"));
+        await w.Converged();
+        var future = w.Api.Cluster.Version;
+
+        w.Api.Script = r => r is { Watch: true, Path: Objects.Services } && r.Version == $"{future}"
+            ? answer switch
+            {
+                "refused" => new Fault.Refuse(504, Message: $"Too large resource version: {future}, current: 101"),
+                "event" => new Fault.ErrorAfter(0, 504, "Timeout") { Message = $"Too large resource version: {future}, current: 101" },
+                _ => null, // as real servers do
+            }
+            : null;
+        restore();
+        w.Api.Cluster.Put(Objects.Services, "after", Objects.Service("after"));
+        w.Api.DropWatches();
+        await w.Converged();
+        Assert.DoesNotContain(w.Store.Current.Services.Keys, n => n.Name.StartsWith("lost", StringComparison.Ordinal));
+        // A present list without a version, not one that the server would refuse for the same reason.
+        Assert.Null(w.Api.Requests.Last(r => r is { Path: Objects.Services, IsList: true }).Version);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(500)]
+    public async Task Watches_that_end_at_once_or_fail_while_lists_work_lead_to_a_list(int code)
+    {
+        await using var w = await Watched.StartAsync();
+        await w.Synced();
+        w.Api.Script = r => r is { Watch: true, Path: Objects.Services } ? code == 0 ? new Fault.EndAfter(0) : new Fault.Refuse(code) : null;
+        w.Api.DropWatches();
+        await Eventually.True(() => w.State(Objects.Services).Errors > 0, "the first short watch");
+        w.Api.Cluster.Put(Objects.Services, "after", Objects.Service("after"));
+        await w.Converged();
+        Assert.True(w.State(Objects.Services).Lists > 1);
+    }
+
+    [Fact]
+    public async Task A_server_that_fails_as_a_whole_is_not_asked_for_lists_afterwards()
+    {
+        await using var w = await Watched.StartAsync();
+        await w.Synced();
+        w.Api.Script = _ => new Fault.Refuse(503);
+        w.Api.DropWatches();
+        await Eventually.True(() => w.Watcher.States.All(s => s.Errors > 8), "trouble");
+        w.Api.Cluster.Put(Objects.Services, "after", Objects.Service("after"));
         w.Api.Script = _ => null;
         await w.Converged();
+        Assert.All(w.Watcher.States, s => Assert.Equal(1, s.Lists));
+    }
+
+    [Theory]
+    [InlineData("ADDED")]
+    [InlineData("DELETED")]
+    public async Task An_object_of_another_kind_is_not_taken_for_ours(string type)
+    {
+        await using var w = await Watched.StartAsync(r => r is { Watch: true, Path: Objects.Services, Number: 2 }
+            ? new Fault.GarbageAfter(
+                0, $$$"""{"type":"{{{type}}}","object":{"kind":"Pod","metadata":{"name":"web","namespace":"default","resourceVersion":"999"},"spec":{} } }""")
+            : null);
+        await w.Synced();
+        var web = w.Store.Current.Services[Web];
+        await Eventually.True(() => w.State(Objects.Services).Lists == 2, "a second list");
+        Assert.Same(web, w.Store.Current.Services[Web]);
+    }
+
+    [Fact]
+    public async Task A_nodes_heartbeats_cause_no_snapshot_and_no_change()
+    {
+        await using var w = await Watched.StartAsync();
+        await w.Synced();
+        await w.Store.WaitForChangeAsync(CancellationToken.None);
+        var before = w.Store.Current;
+        using var stop = new CancellationTokenSource();
+        var change = w.Store.WaitForChangeAsync(stop.Token).AsTask();
+        var node = Objects.Node("node-1", 1);
+        for (var i = 0; i < 20; i++)
+            w.Api.Cluster.Put(Objects.Nodes, "node-1", node.Replace("\"sizeBytes\":1", $"\"sizeBytes\":{i}", StringComparison.Ordinal));
+        await Eventually.True(() => w.State(Objects.Nodes).Events == 20, "the heartbeats");
+        Assert.Same(before, w.Store.Current);
+        Assert.False(change.IsCompleted);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => change);
+    }
+
+    [Fact]
+    public async Task Losing_the_api_changes_nothing_and_its_return_brings_what_was_missed()
+    {
+        var lost = false;
+        await using var w = await Watched.StartAsync(r => Volatile.Read(ref lost) ? new Fault.Reset() : r.Watch ? new Fault.EndAfter(1) : null);
+        await w.Synced();
+        await Eventually.True(() => w.Api.OpenWatches == 3, "all watches");
+        var before = w.Store.Current;
+        Volatile.Write(ref lost, true);
+        w.Api.SendBookmarks(); // with which the watches end
+        await Eventually.True(() => w.Api.OpenWatches == 0 && w.Watcher.States.All(s => s is { Connected: false, Errors: > 5 }), "the API is lost, in all kinds");
+        w.Api.Cluster.Put(Objects.Services, "missed", Objects.Service("missed"));
+        w.Api.Cluster.Compact();
+        var errors = w.Watcher.States.Min(s => s.Errors);
+        await Eventually.True(() => w.Watcher.States.All(s => s.Errors > errors + 5), "it stays lost");
+        Assert.Same(before, w.Store.Current);
+        Assert.False(w.Running.IsCompleted);
+        Volatile.Write(ref lost, false);
+        await w.Converged();
+        Assert.Equal(before.Services.Count + 1, w.Store.Current.Services.Count);
     }
 }

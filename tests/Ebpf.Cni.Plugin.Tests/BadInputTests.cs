@@ -58,11 +58,13 @@ public class BadInputTests
     [InlineData("{\"cniVersion\":\"1.0.0\"} {}", CniErrorCode.DecodingFailure)]
     [InlineData("{\"cniVersion\":\"1.0.0\",\"name\":\"\\ud800\"}", CniErrorCode.DecodingFailure)]
     [InlineData("{\"cniVersion\":7}", CniErrorCode.InvalidNetworkConfig)]
-    [InlineData("{}", CniErrorCode.IncompatibleVersion)]
-    [InlineData("{\"cniVersion\":\"0.2.0\"}", CniErrorCode.IncompatibleVersion)]
+    [InlineData("{}", CniErrorCode.InvalidNetworkConfig)]
+    [InlineData("{\"cniVersion\":\"0.2.0\"}", CniErrorCode.InvalidNetworkConfig)]
+    [InlineData("{\"cniVersion\":\"1.0\"}", CniErrorCode.IncompatibleVersion)]
+    [InlineData("{\"cniVersion\":\"0.4.0\",\"CNIVersion\":\"9\"}", CniErrorCode.IncompatibleVersion)]
     [InlineData("{\"cniVersion\":\"2.0.0\"}", CniErrorCode.IncompatibleVersion)]
     [InlineData("{\"cniVersion\":\"1.0.0\"}", CniErrorCode.InvalidNetworkConfig)]
-    [InlineData("{\"cniVersion\":\"1.0.0\",\"name\":\"n\"}", CniErrorCode.InvalidNetworkConfig)]
+    [InlineData("{\"cniVersion\":\"1.0.0\",\"name\":null}", CniErrorCode.InvalidNetworkConfig)]
     [InlineData("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"agentSocket\":\"x\"}", CniErrorCode.InvalidNetworkConfig)]
     public void A_bad_configuration_has_its_code(string input, int code)
     {
@@ -73,6 +75,8 @@ public class BadInputTests
 
     [Theory]
     [InlineData("CHECK", "0.3.1")]
+    [InlineData("CHECK", "")]
+    [InlineData("CHECK", "0.1.0")]
     [InlineData("STATUS", "1.0.0")]
     [InlineData("GC", "0.4.0")]
     public void A_command_unknown_to_the_version_is_refused(string command, string version)

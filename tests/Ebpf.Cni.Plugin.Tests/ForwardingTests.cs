@@ -6,6 +6,10 @@ namespace Ebpf.Cni.Plugin.Tests;
 public class ForwardingTests
 {
     [Theory]
+    [InlineData("ADD", "")]
+    [InlineData("ADD", "0.1.0")]
+    [InlineData("ADD", "0.2.0")]
+    [InlineData("ADD", "0.3.0")]
     [InlineData("ADD", "0.3.1")]
     [InlineData("DEL", "0.4.0")]
     [InlineData("CHECK", "1.0.0")]
@@ -72,10 +76,24 @@ public class ForwardingTests
     }
 
     [Fact]
-    public void Without_an_agent_STATUS_says_not_available()
+    public void Members_are_read_in_any_case_and_null_is_nothing()
     {
-        var outcome = PluginProcess.Run(PluginProcess.Environment("STATUS"), FakeAgent.Config("1.1.0", "/nonexistent/cni.sock"));
-        Assert.Equal((1, CniErrorCode.PluginNotAvailable), (outcome.ExitCode, outcome.Code));
+        using var agent = new FakeAgent("{}");
+        var outcome = PluginProcess.Run(
+            PluginProcess.Environment("ADD"), $$"""{"CNIVersion":null,"Name":"k8s","type":"ebpf-cni","AGENTSOCKET":"{{agent.SocketPath}}"}""");
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Single(agent.Requests);
+    }
+
+    [Fact]
+    public void Without_a_socket_in_the_configuration_the_agent_is_looked_for_where_it_usually_is()
+    {
+        using var agent = new FakeAgent("{}");
+        Assert.Equal(0, PluginProcess.Run(PluginProcess.Environment("ADD"), """{"cniVersion":"1.0.0","name":"n"}""", agent.SocketPath).ExitCode);
+        Assert.Single(agent.Requests);
+        var nobody = PluginProcess.Run(PluginProcess.Environment("ADD"), """{"cniVersion":"1.0.0","name":"n"}""");
+        Assert.Equal(CniErrorCode.TryAgainLater, nobody.Code);
+        Assert.Contains(PluginProcess.Nowhere, nobody.Message, StringComparison.Ordinal);
     }
 
     [Fact]

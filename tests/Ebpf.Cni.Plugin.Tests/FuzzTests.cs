@@ -67,7 +67,7 @@ public sealed class FuzzTests(ITestOutputHelper log)
     {
         using var output = new MemoryStream();
         string? Variable(string name) => environment.GetValueOrDefault(name);
-        var exitCode = PluginRun.Execute(Variable, new MemoryStream(input), output);
+        var exitCode = PluginRun.Execute(Variable, new MemoryStream(input), output, directory.Socket);
         using var document = JsonDocument.Parse(output.ToArray());
         Assert.Equal(JsonValueKind.Object, document.RootElement.ValueKind);
         if (exitCode == 0)
@@ -103,7 +103,7 @@ public sealed class FuzzTests(ITestOutputHelper log)
 
     private static byte[] Configuration(Random random, string socket)
     {
-        var version = random.Next(5) == 0 ? Values[random.Next(Values.Length)] : $"\"{CniVersion.Supported[random.Next(4)]}\"";
+        var version = random.Next(5) == 0 ? Values[random.Next(Values.Length)] : $"\"{CniVersion.Supported[random.Next(CniVersion.Supported.Count)]}\"";
         var name = random.Next(8) == 0 ? Values[random.Next(Values.Length)] : "\"k8s\"";
         var agent = random.Next(8) == 0 ? Values[random.Next(Values.Length)] : JsonSerializer.Serialize(socket);
         var text = $"{{\"cniVersion\":{version},\"name\":{name},\"type\":\"ebpf-cni\",\"agentSocket\":{agent},\"prevResult\":{Structure(random, 0)},\"runtimeConfig\":{Structure(random, 0)}}}";

@@ -24,12 +24,16 @@ internal static class PluginProcess
         ["CNI_PATH"] = "/opt/cni/bin",
     };
 
-    public static Outcome Run(Dictionary<string, string> environment, string input) => Run(environment, Encoding.UTF8.GetBytes(input));
+    /// <summary>Where nothing is ever: no agent of this machine is asked by a test.</summary>
+    public const string Nowhere = "/nonexistent/cni.sock";
 
-    public static Outcome Run(Dictionary<string, string> environment, byte[] input)
+    public static Outcome Run(Dictionary<string, string> environment, string input, string usualSocket = Nowhere, TimeProvider? time = null) =>
+        Run(environment, Encoding.UTF8.GetBytes(input), usualSocket, time);
+
+    public static Outcome Run(Dictionary<string, string> environment, byte[] input, string usualSocket = Nowhere, TimeProvider? time = null)
     {
         using var output = new MemoryStream();
-        var exitCode = PluginRun.Execute(environment.GetValueOrDefault, new MemoryStream(input), output);
+        var exitCode = PluginRun.Execute(environment.GetValueOrDefault, new MemoryStream(input), output, usualSocket, time);
         return new Outcome(exitCode, JsonDocument.Parse(output.ToArray()).RootElement);
     }
 }

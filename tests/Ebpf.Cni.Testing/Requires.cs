@@ -19,9 +19,14 @@ public static class Requires
 /// <summary>Seeds of property tests: random unless EBPF_CNI_SEED names one; always printed, so a failure can be repeated.</summary>
 public static class Seed
 {
+    private const string Variable = "EBPF_CNI_SEED";
+
+    /// <summary>A run is repeated.</summary>
+    public static bool IsFixed => Environment.GetEnvironmentVariable(Variable) is not null;
+
     public static int Next()
     {
-        var fixedSeed = Environment.GetEnvironmentVariable("EBPF_CNI_SEED");
+        var fixedSeed = Environment.GetEnvironmentVariable(Variable);
         var seed = fixedSeed is null ? Random.Shared.Next() : int.Parse(fixedSeed, CultureInfo.InvariantCulture);
         Console.WriteLine($"seed {seed} (repeat with EBPF_CNI_SEED={seed})");
         return seed;

@@ -16,10 +16,20 @@ internal static class AddResult
 {
     public static byte[] Of(EndpointRecord endpoint, CniRequest request) => CniAnswer.Result(writer =>
     {
-        var previous = request.Previous?.Json;
         var addresses = endpoint.Addresses.Select(IPAddress.Parse).ToList();
         writer.WriteStartObject();
         writer.WriteString("cniVersion"u8, request.Version);
+        if (CniVersion.HasMemberPerFamily(request.Version))
+            WriteMembers(writer, addresses);
+        else
+            WriteLists(writer, endpoint, addresses, request);
+        WriteDns(writer, request, request.Previous?.Json);
+        writer.WriteEndObject();
+    });
+
+    private static void WriteLists(Utf8JsonWriter writer, EndpointRecord endpoint, List<IPAddress> addresses, CniRequest request)
+    {
+        var previous = request.Previous?.Json;
         Write(writer, "interfaces", previous, () => WriteInterfaces(writer, endpoint, request.Version));
         var own = (request.Previous?.Interfaces.Count ?? 0) + 1;
         Write(writer, "ips", previous, () =>
@@ -30,16 +40,34 @@ internal static class AddResult
         Write(writer, "routes", previous, () =>
         {
             foreach (var family in addresses.Select(a => a.AddressFamily))
-            {
-                writer.WriteStartObject();
-                writer.WriteString("dst"u8, PodWiring.DefaultRoute(family).ToString());
-                writer.WriteString("gw"u8, PodWiring.Gateway(family).ToString());
-                writer.WriteEndObject();
-            }
+                WriteRoute(writer, family);
         });
-        WriteDns(writer, request, previous);
+    }
+
+    /// <summary>Before 0.3.0: one address a family, each with its gateway and routes. There are no chains then: what is told is ours.</summary>
+    private static void WriteMembers(Utf8JsonWriter writer, List<IPAddress> addresses)
+    {
+        foreach (var address in addresses)
+        {
+            writer.WriteStartObject(address.AddressFamily == AddressFamily.InterNetwork ? "ip4"u8 : "ip6"u8);
+            writer.WriteString("ip"u8, Prefix(address));
+            writer.WriteString("gateway"u8, PodWiring.Gateway(address.AddressFamily).ToString());
+            writer.WriteStartArray("routes"u8);
+            WriteRoute(writer, address.AddressFamily);
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+    }
+
+    private static void WriteRoute(Utf8JsonWriter writer, AddressFamily family)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("dst"u8, PodWiring.DefaultRoute(family).ToString());
+        writer.WriteString("gw"u8, PodWiring.Gateway(family).ToString());
         writer.WriteEndObject();
-    });
+    }
+
+    private static string Prefix(IPAddress address) => string.Create(CultureInfo.InvariantCulture, $"{address}/{PodWiring.FullPrefix(address.AddressFamily)}");
 
     /// <summary>What the plugins before us have in this list, then ours.</summary>
     private static void Write(Utf8JsonWriter writer, string name, JsonElement? previous, Action own)
@@ -76,7 +104,7 @@ internal static class AddResult
         if (CniVersion.NamesFamily(version))
             writer.WriteString("version"u8, address.AddressFamily == AddressFamily.InterNetwork ? "4" : "6");
         writer.WriteNumber("interface"u8, owner);
-        writer.WriteString("address"u8, string.Create(CultureInfo.InvariantCulture, $"{address}/{PodWiring.FullPrefix(address.AddressFamily)}"));
+        writer.WriteString("address"u8, Prefix(address));
         writer.WriteString("gateway"u8, PodWiring.Gateway(address.AddressFamily).ToString());
         writer.WriteEndObject();
     }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Cni;
 
@@ -30,6 +31,7 @@ internal static class ChainedConfiguration
 
     /// <returns>Null when our plugin is in it already: whoever wrote it did so himself.</returns>
     /// <exception cref="JsonException">It is no configuration.</exception>
+    /// <exception cref="NotSupportedException">It is in a version of the specification that our plugin does not speak: behind it, it would refuse every pod.</exception>
     public static byte[]? Compose(ReadOnlyMemory<byte> other, string agentSocket)
     {
         using var document = JsonDocument.Parse(other);
@@ -39,6 +41,9 @@ internal static class ChainedConfiguration
         var isList = root.TryGetProperty("plugins", out var list);
         if (isList ? list.ValueKind != JsonValueKind.Array : !root.TryGetProperty("type", out _))
             throw new JsonException("it has no plugins");
+        var version = root.TryGetProperty("cniVersion", out var stated) && stated.ValueKind == JsonValueKind.String ? CniVersion.Of(stated.GetString()!) : CniVersion.Unstated;
+        if (!CniVersion.IsSupported(version))
+            throw new NotSupportedException($"cniVersion '{version}' is not one of {string.Join(", ", CniVersion.Supported)}");
         var plugins = Plugins(root);
         return plugins.Any(IsOurs)
             ? null

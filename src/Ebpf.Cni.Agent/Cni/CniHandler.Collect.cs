@@ -1,3 +1,4 @@
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Cni;
@@ -11,23 +12,42 @@ public sealed partial class CniHandler
     public async Task DeletePendingAsync(CancellationToken cancel)
     {
         foreach (var key in pending.List())
+            await DeletePendingAsync(key, cancel);
+    }
+
+    /// <summary>
+    /// Those that a request may not find undone: the runtime believes them done, and asks for the same name again, or for the address of one. All others may take the
+    /// time they take: nobody's pod waits for somebody else's.
+    /// </summary>
+    private async Task DeletePendingAsync(CniRequest request, CancellationToken cancel)
+    {
+        if (pending.Has(request.Key))
+            await DeletePendingAsync(request.Key, cancel);
+        // Asked for, or given by the plugin before us.
+        var addresses = request.Runtime.Addresses.Concat((request.Previous?.Addresses ?? []).Select(a => Addr.From(a.Address))).Select(a => a.ToString()).ToHashSet();
+        if (addresses.Count == 0)
+            return;
+        foreach (var owner in store.All.Where(r => r.Addresses.Any(addresses.Contains) && pending.Has(r.Key)))
+            await DeletePendingAsync(owner.Key, cancel);
+    }
+
+    private async Task DeletePendingAsync(EndpointKey key, CancellationToken cancel)
+    {
+        try
         {
-            try
+            await ExclusivelyAsync(key, needsRanges: false, () =>
             {
-                await ExclusivelyAsync(key, needsRanges: false, () =>
-                {
-                    // Somebody else may have done it since, and the name may be a new pod's now.
-                    if (!pending.Has(key))
-                        return false;
-                    Delete(key);
-                    Log.DeletedLater(log, key);
-                    return true;
-                }, cancel);
-            }
-            catch (CniException)
-            {
-                // Told where it failed.
-            }
+                // Somebody else may have done it since, and the name may be a new pod's now.
+                if (!pending.Has(key))
+                    return false;
+                Delete(key);
+                Log.DeletedLater(log, key);
+                return true;
+            }, cancel);
+        }
+        catch (CniException)
+        {
+            // Told where it failed.
         }
     }
 
@@ -73,32 +93,22 @@ public sealed partial class CniHandler
     }
 
     /// <summary>
-    /// Code 50: no ADD can be served, what runs is not affected. Code 51: pods that run may be affected too, since the kernel's tables are behind
-    /// the cluster.
+    /// Why no ADD can be served, or null. Code 50: what runs is not affected. Code 51: pods that run may be affected too, since the kernel's tables are behind the
+    /// cluster. That every address is in use is no reason: a runtime makes a node of it that is not ready, and its pods, which lack nothing, are evicted. The ADD that
+    /// finds no address says so, and an event of the Node.
     /// </summary>
-    private byte[] Status()
+    public CniException? Unavailable()
     {
         if (!limits.Current())
         {
-            throw new CniException(CniErrorCode.PluginNotAvailableLimited,
+            return new CniException(CniErrorCode.PluginNotAvailableLimited,
                 "the node's tables are behind the cluster: services may lead nowhere, for running pods too", "the agent's log and /healthz tell why");
         }
 
         // Addresses are the other plugin's affair, and so is what it says about them.
-        if (limits.Chained)
-            return CniAnswer.Empty;
-        if (!store.HasRanges)
-            throw new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known");
-        foreach (var (family, inUse, capacity) in store.Usage)
-        {
-            if (inUse >= capacity)
-            {
-                throw new CniException(CniErrorCode.PluginNotAvailable,
-                    $"all {capacity:0} addresses of this node's {(family == System.Net.Sockets.AddressFamily.InterNetwork ? "IPv4" : "IPv6")} podCIDRs are in use");
-            }
-        }
-
-        return CniAnswer.Empty;
+        return limits.Chained || store.HasRanges
+            ? null
+            : new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known");
     }
 
     private async Task CollectAsync(CniRequest request, CancellationToken cancel)

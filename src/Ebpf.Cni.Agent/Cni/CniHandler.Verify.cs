@@ -26,8 +26,8 @@ public sealed partial class CniHandler
     public async Task<int> ReconnectAsync(CancellationToken cancel)
     {
         var repaired = 0;
-        foreach (var (endpoint, _) in await Task.Run(Disconnected, cancel))
-            repaired += await ExclusivelyAsync(endpoint.Key, needsRanges: false, () => Reconnect(endpoint.Key), cancel) ? 1 : 0;
+        foreach (var (endpoint, what) in await Task.Run(Disconnected, cancel))
+            repaired += await ExclusivelyAsync(endpoint.Key, needsRanges: false, () => Reconnect(endpoint, what), cancel) ? 1 : 0;
         return repaired;
     }
 
@@ -44,21 +44,22 @@ public sealed partial class CniHandler
         }
     }
 
-    private bool Reconnect(EndpointKey key)
+    private bool Reconnect(EndpointRecord seen, string what)
     {
         try
         {
-            // Under its lock: an ADD or a DEL may have changed everything meanwhile.
-            if (store.Find(key) is not { Ready: true } record || network.FindHostLink(record) is not { } link || network.Disconnected([record]) is not [var (_, what)])
+            // Under its lock: an ADD or a DEL may have changed everything meanwhile. What is there already is only confirmed: a second look would be one at all
+            // routes for each pod.
+            if (store.Find(seen.Key) is not { Ready: true } record || record.Number != seen.Number || network.FindHostLink(record) is not { } link)
                 return false;
-            Log.Lost(log, key, record.Pod, what);
+            Log.Lost(log, record.Key, record.Pod, what);
             record = Follow(record, link);
             network.ConnectHost(record, link);
             return true;
         }
         catch (Exception e) when (e is not CniException)
         {
-            Log.NotVerified(log, key, e.Message);
+            Log.NotVerified(log, seen.Key, e.Message);
             return false;
         }
     }

@@ -18,18 +18,17 @@ public sealed partial class CniHandler(
     public async Task<byte[]> HandleAsync(CniRequest request, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(request);
-        // What the runtime believes deleted is deleted before anything else is answered: it may ask for the same name again.
-        if (request.Command != "DEL")
-            await DeletePendingAsync(cancel);
         switch (request.Command)
         {
             case "STATUS":
-                return Status();
+                return Unavailable() is { } trouble ? throw trouble : CniAnswer.Empty;
             case "GC":
                 await CollectAsync(request, cancel);
                 return CniAnswer.Empty;
         }
 
+        if (request.Command != "DEL")
+            await DeletePendingAsync(request, cancel);
         var answer = await ExclusivelyAsync(request.Key, request.Command == "ADD" && !limits.Chained, () => request.Command switch
         {
             "ADD" => limits.Chained ? AddChained(request) : AddResult.Of(Add(request), request),

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Cni;
 
@@ -12,8 +13,11 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
     /// <summary>Sorts before other plugins' files: runtimes take the first.</summary>
     public const string ConfigurationName = "05-ebpf-cni.conflist";
 
-    /// <summary>The newest that every supported runtime reads; our plugin also answers older and newer ones.</summary>
-    public const string ConfigurationVersion = "1.0.0";
+    /// <summary>
+    /// What our configuration says it is. A runtime takes the newest of them that it knows, and asks for GC and STATUS from 1.1.0 on; one that is older than the choice
+    /// (containerd before 2.0) reads the first alone.
+    /// </summary>
+    public static readonly IReadOnlyList<string> ConfigurationVersions = ["1.0.0", CniVersion.Newest];
 
     private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
@@ -55,6 +59,11 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
         {
             return $"{other} cannot be read: {e.Message}";
         }
+        catch (NotSupportedException e)
+        {
+            File.Delete(Own);
+            return $"{other}: {e.Message}";
+        }
 
         return string.CompareOrdinal(Path.GetFileName(other), ConfigurationName) < 0
             ? $"{other} sorts before {Own}, and runtimes take the first: add {{\"type\":\"{PluginName}\",\"agentSocket\":\"{options.CniSocket}\"}} to its plugins"
@@ -83,7 +92,11 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
         {
             writer.WriteStartObject();
-            writer.WriteString("cniVersion", ConfigurationVersion);
+            writer.WriteString("cniVersion", ConfigurationVersions[0]);
+            writer.WriteStartArray("cniVersions");
+            foreach (var version in ConfigurationVersions)
+                writer.WriteStringValue(version);
+            writer.WriteEndArray();
             writer.WriteString("name", "ebpf-cni");
             writer.WriteStartArray("plugins");
             WritePlugin(writer, options.CniSocket, RuntimeConfig.Capabilities);

@@ -28,7 +28,7 @@ public sealed record CniRequest
     /// <summary>runtimeConfig of an ADD.</summary>
     public RuntimeConfig Runtime { get; init; } = RuntimeConfig.None;
 
-    /// <summary>One of <see cref="CniVersion.Supported"/>.</summary>
+    /// <summary>One of <see cref="CniVersion.Supported"/>; of a DEL, which has no answer that would differ, the newest.</summary>
     public required string Version { get; init; }
 
     /// <summary>prevResult of a CHECK, and of an ADD that is not the first of its chain.</summary>
@@ -61,45 +61,58 @@ public sealed record CniRequest
         var command = Text(request, "command");
         if (command is not ("ADD" or "DEL" or "CHECK" or "STATUS" or "GC"))
             throw new CniException(CniErrorCode.InvalidEnvironment, $"'{command}' is not a command of this agent");
+        // Whatever else it brings: a DEL that is refused is refused for ever, and its pod stays.
+        if (command == "DEL")
+            return new CniRequest { Command = command, Version = CniVersion.Newest, Key = KeyOf(request, command) };
         if (!request.TryGetProperty("config", out var config) || config.ValueKind != JsonValueKind.Object)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "the request has no network configuration");
-        var version = Text(config, "cniVersion");
+        var version = CniVersion.Of(ConfigText(config, "cniVersion"));
         if (!CniVersion.IsSupported(version) || !CniVersion.Knows(version, command))
             throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion '{version}' is not supported, or does not know {command}");
         var args = Text(request, "args");
         if (args.Length > CniNames.VariableMax)
             throw new CniException(CniErrorCode.InvalidEnvironment, $"CNI_ARGS is longer than {CniNames.VariableMax} characters");
-        var read = new CniRequest
+        return new CniRequest
         {
             Command = command,
             Version = version,
-            Key = new EndpointKey(Text(request, "containerId"), Text(request, "ifname")),
-            Netns = Text(request, "netns"),
+            Key = KeyOf(request, command),
+            Netns = NetnsOf(request, command),
             Pod = PodOf(args),
             PodUid = ArgumentOf(args, "K8S_POD_UID"),
-            Network = Text(config, "name"),
+            Network = NetworkOf(config),
             Runtime = command == "ADD" && Member(config, "runtimeConfig", JsonValueKind.Object) is { } runtime ? RuntimeConfig.Read(runtime) : RuntimeConfig.None,
-            // A DEL must not fail for what it does not need.
             Previous = command is "ADD" or "CHECK" && Member(config, "prevResult", JsonValueKind.Object) is { } previous ? PreviousResult.Read(previous) : null,
             Dns = Member(config, "dns", JsonValueKind.Object),
             Attachments = Member(config, "cni.dev/valid-attachments", JsonValueKind.Array) is { } list ? ReadAttachments(list) : null,
         };
-        read.CheckNames();
-        return read;
     }
 
-    private void CheckNames()
+    /// <summary>STATUS and GC are about no attachment.</summary>
+    private static EndpointKey KeyOf(JsonElement request, string command)
     {
-        if (Network.Length > LongestNetworkName)
-            throw new CniException(CniErrorCode.InvalidNetworkConfig, $"the network's name is longer than {LongestNetworkName} characters");
-        if (Command is "STATUS" or "GC")
-            return;
-        if (!CniNames.IsContainerId(Key.ContainerId))
-            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{Key.ContainerId}' is not a container id");
-        if (!CniNames.IsInterfaceName(Key.Ifname))
-            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{Key.Ifname}' is not an interface name");
-        if (Netns.Length == 0 ? Command != "DEL" : !CniNames.IsAbsolutePath(Netns))
-            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{Netns}' is not the path of a network namespace");
+        if (command is "STATUS" or "GC")
+            return default;
+        var key = new EndpointKey(Text(request, "containerId"), Text(request, "ifname"));
+        if (!CniNames.IsContainerId(key.ContainerId))
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{key.ContainerId}' is not a container id");
+        return CniNames.IsInterfaceName(key.Ifname) ? key : throw new CniException(CniErrorCode.InvalidEnvironment, $"'{key.Ifname}' is not an interface name");
+    }
+
+    private static string NetnsOf(JsonElement request, string command)
+    {
+        if (command is "STATUS" or "GC")
+            return "";
+        var netns = Text(request, "netns");
+        return CniNames.IsAbsolutePath(netns) ? netns : throw new CniException(CniErrorCode.InvalidEnvironment, $"'{netns}' is not the path of a network namespace");
+    }
+
+    private static string NetworkOf(JsonElement config)
+    {
+        var name = ConfigText(config, "name");
+        return name.Length <= LongestNetworkName
+            ? name
+            : throw new CniException(CniErrorCode.InvalidNetworkConfig, $"the network's name is longer than {LongestNetworkName} characters");
     }
 
     private static HashSet<EndpointKey> ReadAttachments(JsonElement list)
@@ -117,17 +130,21 @@ public sealed record CniRequest
 
     private static JsonElement? Member(JsonElement owner, string name, JsonValueKind kind)
     {
-        if (!owner.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
+        if (!owner.TryGetAnyCase(name, out var value) || value.ValueKind == JsonValueKind.Null)
             return null;
         return value.ValueKind == kind
             ? value.Clone()
             : throw new CniException(CniErrorCode.InvalidNetworkConfig, $"'{name}' is not of the type {kind}");
     }
 
-    private static string Text(JsonElement owner, string name)
+    private static string Text(JsonElement owner, string name) => owner.TryGetProperty(name, out var value) ? TextOf(value, name) : "";
+
+    /// <summary>Of the configuration: in any case, and null is nothing.</summary>
+    private static string ConfigText(JsonElement config, string name) =>
+        config.TryGetAnyCase(name, out var value) && value.ValueKind != JsonValueKind.Null ? TextOf(value, name) : "";
+
+    private static string TextOf(JsonElement value, string name)
     {
-        if (!owner.TryGetProperty(name, out var value))
-            return "";
         try
         {
             return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new InvalidOperationException("it has another type");

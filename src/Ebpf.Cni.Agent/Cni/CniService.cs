@@ -36,10 +36,8 @@ public sealed partial class CniService(
         var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };
         using var handler = new CniHandler(store, network, programs, node, pending, limits, logs.CreateLogger<CniHandler>());
         Settings();
-        var repair = new LossRepair(handler, node, devices, Settings, time, logs.CreateLogger<LossRepair>());
-        // First, so that pods that are deleted already are not adopted.
-        await handler.DeletePendingAsync(stoppingToken);
-        new EndpointAdoption(store, network, programs, logs.CreateLogger<EndpointAdoption>()).Run();
+        var repair = new LossRepair(handler, node, new NodeLosses(devices, node, dataplane.Routes.Wants), Settings, time, logs.CreateLogger<LossRepair>());
+        new EndpointAdoption(store, network, programs, pending, logs.CreateLogger<EndpointAdoption>()).Run();
 
         using var server = new CniServer(
             options.CniSocket, (request, cancel) => refusals.Watch(handler.HandleAsync, request, cancel), metrics, logs.CreateLogger<CniServer>());
@@ -47,7 +45,9 @@ public sealed partial class CniService(
         status.ServingCni();
         if (!chained)
             TellMtu(logs.CreateLogger<CniService>());
-        await Task.WhenAll(server.RunAsync(stoppingToken), WatchPending(handler, stoppingToken), VerifyPods(handler, stoppingToken), repair.RunAsync(stoppingToken));
+        var statusFile = new StatusFile(LastStatus.PathBeside(options.CniSocket), handler.Unavailable, time, logs.CreateLogger<StatusFile>());
+        await LoopsTogether.RunAsync(
+            stoppingToken, server.RunAsync, cancel => WatchPending(handler, cancel), cancel => VerifyPods(handler, cancel), repair.RunAsync, statusFile.RunAsync);
     }
 
     /// <summary>Of the node, for its pods: behind another plugin they are that one's affair.</summary>
@@ -61,36 +61,23 @@ public sealed partial class CniService(
     private async Task VerifyPods(CniHandler handler, CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(options.VerifyPeriod, time);
-        try
+        while (await timer.WaitForNextTickAsync(cancel))
         {
-            while (await timer.WaitForNextTickAsync(cancel))
-            {
-                Settings();
-                await handler.VerifyAsync(cancel);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent stops.
+            Settings();
+            await handler.VerifyAsync(cancel);
         }
     }
 
     /// <summary>
-    /// A plugin may find this agent gone for a moment, and queue what it came for. Looking now and then is enough: nobody waits for it, and
-    /// before every other request it is done anyway.
+    /// DELs that were queued while no agent was there, first; and a plugin may find this agent gone for a moment. Looking now and then is enough: nobody waits for it but
+    /// a request for the same name or address, which does it itself.
     /// </summary>
     private async Task WatchPending(CniHandler handler, CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(PendingPeriod, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(cancel))
-                await handler.DeletePendingAsync(cancel);
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent stops.
-        }
+        do
+            await handler.DeletePendingAsync(cancel);
+        while (await timer.WaitForNextTickAsync(cancel));
     }
 
     private void TellMtu(ILogger<CniService> log)

@@ -55,6 +55,9 @@ public sealed record EndpointRecord
     /// <summary>Set where another plugin made the interface and gave the addresses; null where we did.</summary>
     public ForeignInterface? Foreign { get; init; }
 
+    /// <summary>The node's name, as it is written; "" in records of older agents.</summary>
+    public string Node { get; init; } = "";
+
     [JsonIgnore]
     public EndpointKey Key => new(ContainerId, Ifname);
 
@@ -86,6 +89,9 @@ public sealed record RestingRecord(string Address, DateTimeOffset Until);
 /// <summary>What the address store knows beyond the endpoints.</summary>
 public sealed record PoolRecord
 {
+    /// <summary>The node's name, as it is written; "" in files of older agents.</summary>
+    public string Node { get; init; } = "";
+
     /// <summary>The node's podCIDRs as last seen: pods can be started before the API server answers.</summary>
     public IReadOnlyList<string> PodCidrs { get; init; } = [];
 

@@ -55,7 +55,7 @@ public sealed partial class PendingDeletes
         {
             return Directory.GetFiles(_directory, "*" + PendingDelete.Extension);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Log.Failed(_log, _directory, e.Message);
             return [];

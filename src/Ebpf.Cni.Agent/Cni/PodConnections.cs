@@ -72,9 +72,10 @@ public sealed partial class PodConnections(Func<IReadOnlyCollection<Addr>, int> 
                 lock (_lock)
                     _pending.ExceptWith(gone);
             }
-            catch (KernelException e)
+            catch (Exception e)
             {
-                Log.Failed(log, gone.Length, e.Message);
+                // Whatever it is: nobody awaits this, and a new pod must not go on with an old one's connections for it.
+                Log.Failed(log, gone.Length, e.Message, e is KernelException ? null : e);
                 Again();
             }
         }
@@ -98,6 +99,6 @@ public sealed partial class PodConnections(Func<IReadOnlyCollection<Addr>, int> 
         public static partial void Ended(ILogger log, int entries, int addresses, double milliseconds);
 
         [LoggerMessage(3192, LogLevel.Error, "connections of pods that are gone cannot be removed ({Addresses} addresses); it is tried again: {Cause}")]
-        public static partial void Failed(ILogger log, int addresses, string cause);
+        public static partial void Failed(ILogger log, int addresses, string cause, Exception? e);
     }
 }

@@ -1,22 +1,70 @@
-using System.Collections.Concurrent;
+using System.Net;
 
 namespace Ebpf.Cni.Agent.Cni;
 
-/// <summary>The node's sides of living pods' interfaces, by index: what happens to them matters. Thread-safe.</summary>
+/// <summary>The node's sides of living pods' interfaces, by index, with what belongs to them: what happens to it matters. Thread-safe.</summary>
 public sealed class PodDevices
 {
-    private readonly ConcurrentDictionary<EndpointKey, int> _devices = [];
+    private readonly Lock _lock = new();
+    private readonly Dictionary<EndpointKey, int> _indices = [];
+    private readonly Dictionary<int, EndpointRecord> _pods = [];
+    private readonly Dictionary<IPAddress, int> _addresses = [];
 
-    public void Add(EndpointKey key, int ifindex) => _devices[key] = ifindex;
+    public void Add(EndpointRecord endpoint, int ifindex)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        lock (_lock)
+        {
+            RemoveUnlocked(endpoint.Key);
+            _indices[endpoint.Key] = ifindex;
+            _pods[ifindex] = endpoint;
+            foreach (var address in endpoint.Addresses)
+                _addresses[IPAddress.Parse(address)] = ifindex;
+        }
+    }
 
-    public void Remove(EndpointKey key) => _devices.TryRemove(key, out _);
+    public void Remove(EndpointKey key)
+    {
+        lock (_lock)
+            RemoveUnlocked(key);
+    }
 
-    /// <summary>A node has at most some hundred pods.</summary>
     public bool Contains(int ifindex)
     {
-        foreach (var (_, device) in _devices)
-            if (device == ifindex)
-                return true;
-        return false;
+        lock (_lock)
+            return _pods.ContainsKey(ifindex);
+    }
+
+    /// <summary>A pod of the agent's own has the address behind this interface.</summary>
+    public bool Contains(int ifindex, IPAddress? address)
+    {
+        lock (_lock)
+            return address is not null && _addresses.TryGetValue(address, out var owner) && owner == ifindex && IsOwn(owner);
+    }
+
+    /// <summary>The address, and nothing else, of a pod of the agent's own.</summary>
+    public bool Contains(IPNetwork destination)
+    {
+        lock (_lock)
+            return destination.PrefixLength == PodWiring.FullPrefix(destination.BaseAddress.AddressFamily) && _addresses.TryGetValue(destination.BaseAddress, out var owner)
+                && IsOwn(owner);
+    }
+
+    /// <summary>Whether the interface's MAC address is another than the pod's table entries have.</summary>
+    public bool HasOtherMac(int ifindex, byte[]? mac)
+    {
+        lock (_lock)
+            return mac is not null && _pods.TryGetValue(ifindex, out var pod) && !mac.AsSpan().SequenceEqual(pod.HostMac);
+    }
+
+    private bool IsOwn(int ifindex) => _pods.TryGetValue(ifindex, out var pod) && pod.Foreign is null;
+
+    private void RemoveUnlocked(EndpointKey key)
+    {
+        if (!_indices.Remove(key, out var ifindex) || !_pods.Remove(ifindex, out var pod))
+            return;
+        foreach (var address in pod.Addresses)
+            if (_addresses.TryGetValue(IPAddress.Parse(address), out var owner) && owner == ifindex)
+                _addresses.Remove(IPAddress.Parse(address));
     }
 }

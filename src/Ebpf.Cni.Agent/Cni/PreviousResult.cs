@@ -36,7 +36,7 @@ public sealed record PreviousResult
         {
             Json = result.Clone(),
             Interfaces = interfaces,
-            Addresses = [.. List(result, "ips").Select(i => ReadAddress(i, interfaces.Count))],
+            Addresses = [.. List(result, "ips").Select(i => ReadAddress(i, interfaces.Count)), .. ReadMember(result, "ip4"), .. ReadMember(result, "ip6")],
         };
     }
 
@@ -56,7 +56,7 @@ public sealed record PreviousResult
     /// <summary>The elements of a list in the result, for handing on; none where it has none.</summary>
     internal static IEnumerable<JsonElement> List(JsonElement owner, string name)
     {
-        if (!owner.TryGetProperty(name, out var list) || list.ValueKind == JsonValueKind.Null)
+        if (!owner.TryGetAnyCase(name, out var list) || list.ValueKind == JsonValueKind.Null)
             return [];
         return list.ValueKind == JsonValueKind.Array && list.GetArrayLength() <= Most ? list.EnumerateArray() : throw Malformed();
     }
@@ -65,11 +65,21 @@ public sealed record PreviousResult
         ? new ResultInterface(Text(item, "name"), Text(item, "mac"), Text(item, "sandbox"))
         : throw Malformed();
 
+    /// <summary>Results before 0.3.0: {"ip4":{"ip":"10.0.0.5/24"}}; they name no interface.</summary>
+    private static IEnumerable<(IPAddress, int)> ReadMember(JsonElement result, string name)
+    {
+        if (!result.TryGetAnyCase(name, out var member) || member.ValueKind == JsonValueKind.Null)
+            yield break;
+        if (member.ValueKind != JsonValueKind.Object || !IPAddress.TryParse(Text(member, "ip").Split('/')[0], out var address))
+            throw Malformed();
+        yield return (address, -1);
+    }
+
     private static (IPAddress, int) ReadAddress(JsonElement item, int interfaces)
     {
         if (item.ValueKind != JsonValueKind.Object || !IPAddress.TryParse(Text(item, "address").Split('/')[0], out var address))
             throw Malformed();
-        if (!item.TryGetProperty("interface", out var index) || index.ValueKind == JsonValueKind.Null)
+        if (!item.TryGetAnyCase("interface", out var index) || index.ValueKind == JsonValueKind.Null)
             return (address, -1);
         return index.ValueKind == JsonValueKind.Number && index.TryGetInt32(out var number) && number >= 0 && number < interfaces
             ? (address, number)
@@ -78,7 +88,7 @@ public sealed record PreviousResult
 
     private static string Text(JsonElement owner, string name)
     {
-        if (!owner.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
+        if (!owner.TryGetAnyCase(name, out var value) || value.ValueKind == JsonValueKind.Null)
             return "";
         try
         {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net.Sockets;
 using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 
@@ -13,15 +14,21 @@ namespace Ebpf.Cni.Agent.Health;
 public sealed partial class HealthCheckPorts(SyncStatus status, ILogger<HealthCheckPorts> log) : IDisposable
 {
     private readonly Dictionary<ObjectName, HealthCheckServer> _servers = [];
+    private readonly HashSet<ObjectName> _failed = [];
+    private ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> _applied = DesiredState.Empty.ChecksByService;
 
-    /// <summary>Makes the listeners exactly these. Those that cannot be opened are returned, each with the cause; call again to try again.</summary>
-    public ImmutableArray<(DesiredHealthCheck Check, string Cause)> Apply(ImmutableArray<DesiredHealthCheck> desired)
+    /// <summary>Makes the listeners exactly those of the state. Those that cannot be opened are returned, each with the cause; call again to try again.</summary>
+    public ImmutableArray<(DesiredHealthCheck Check, string Cause)> Apply(DesiredState desired)
     {
-        var wanted = desired.ToDictionary(d => d.Service);
+        ArgumentNullException.ThrowIfNull(desired);
+        var wanted = desired.ChecksByService;
+        var services = KeyedDifference.Between(_applied, wanted, desired.CheckChanges).Union(_failed).ToList();
+        _applied = wanted;
+        _failed.Clear();
         // Closed first: one Service may take over the port of another.
-        foreach (var (service, server) in _servers.ToList())
+        foreach (var service in services)
         {
-            if (wanted.TryGetValue(service, out var want) && want.Port == server.Port)
+            if (!_servers.TryGetValue(service, out var server) || wanted.GetValueOrDefault(service)?.Port == server.Port)
                 continue;
             Log.Closed(log, service.ToString(), server.Port);
             _servers.Remove(service);
@@ -29,25 +36,34 @@ public sealed partial class HealthCheckPorts(SyncStatus status, ILogger<HealthCh
         }
 
         var failures = ImmutableArray.CreateBuilder<(DesiredHealthCheck, string)>();
-        foreach (var want in desired)
-        {
-            try
+        foreach (var service in services)
+            if (wanted.GetValueOrDefault(service) is { } want && TryServe(want) is { } cause)
             {
-                if (!_servers.TryGetValue(want.Service, out var server))
-                {
-                    _servers.Add(want.Service, server = new HealthCheckServer(want.Service, want.Port, status, log));
-                    Log.Opened(log, want.Service.ToString(), want.Port);
-                }
-
-                server.LocalEndpoints = want.LocalEndpoints;
+                _failed.Add(service);
+                failures.Add((want, cause));
             }
-            catch (SocketException e)
-            {
-                failures.Add((want, e.Message));
-            }
-        }
 
         return failures.ToImmutable();
+    }
+
+    /// <returns>Why it cannot be served; null if it is.</returns>
+    private string? TryServe(DesiredHealthCheck want)
+    {
+        try
+        {
+            if (!_servers.TryGetValue(want.Service, out var server))
+            {
+                _servers.Add(want.Service, server = new HealthCheckServer(want.Service, want.Port, status, log));
+                Log.Opened(log, want.Service.ToString(), want.Port);
+            }
+
+            server.LocalEndpoints = want.LocalEndpoints;
+            return null;
+        }
+        catch (SocketException e)
+        {
+            return e.Message;
+        }
     }
 
     public void Dispose()

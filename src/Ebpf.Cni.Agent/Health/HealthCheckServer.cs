@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Agent.Health;
 /// </summary>
 internal sealed partial class HealthCheckServer : IDisposable
 {
-    /// <summary>Whoever opens connections and says nothing must not keep the balancers out: beyond these the one that has been silent longest goes.</summary>
+    /// <summary>Whoever opens connections and says nothing must not keep the balancers out: see <see cref="ConnectionTable"/>.</summary>
     private const int PeersMax = 64;
 
     private const int RequestMax = 8192;
@@ -23,7 +23,7 @@ internal sealed partial class HealthCheckServer : IDisposable
     private readonly ILogger _log;
     private readonly Socket _listener;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Queue<CancellationTokenSource> _peers = new();
+    private readonly ConnectionTable _peers = new(PeersMax);
     private int _localEndpoints;
 
     /// <exception cref="SocketException">Somebody else has the port.</exception>
@@ -77,35 +77,29 @@ internal sealed partial class HealthCheckServer : IDisposable
         {
             try
             {
-                _ = ServeAsync(await _listener.AcceptAsync(_stop.Token), NextLimit());
+                _ = ServeAsync(await _listener.AcceptAsync(_stop.Token));
             }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            catch (Exception) when (_stop.IsCancellationRequested)
             {
                 return;
             }
-            catch (SocketException e)
+            catch (Exception e)
             {
-                // Being out of descriptors passes; giving up the port would not.
-                Log.AcceptFailed(_log, _service.ToString(), e.Message);
+                // Being out of descriptors passes; giving up the port would not. Nobody awaits this: whatever it is must be told here.
+                Log.AcceptFailed(_log, _service.ToString(), e.Message, e is SocketException ? null : e);
                 await Task.Delay(AcceptPause, CancellationToken.None);
             }
         }
     }
 
-    /// <summary>For the accepting task alone.</summary>
-    private CancellationTokenSource NextLimit()
+    private async Task ServeAsync(Socket peer)
     {
-        if (_peers.Count == PeersMax)
-            _peers.Dequeue().Cancel();
+        // Not disposed: the peer's place may be taken at any time.
         var limit = new CancellationTokenSource(PeerLimit);
-        _peers.Enqueue(limit);
-        return limit;
-    }
-
-    private async Task ServeAsync(Socket peer, CancellationTokenSource limit)
-    {
+        ConnectionTable.Entry? entry = null;
         try
         {
+            entry = _peers.Enter((peer.RemoteEndPoint as IPEndPoint)?.Address, limit.Cancel);
             if (await ReadRequestAsync(peer, limit.Token) is { } headOnly)
             {
                 for (ReadOnlyMemory<byte> left = HealthCheckAnswer.Write(_service, LocalEndpoints, _status.Healthy, headOnly); left.Length > 0;)
@@ -117,8 +111,13 @@ internal sealed partial class HealthCheckServer : IDisposable
         {
             // A peer that goes away, or takes too long, has its answer.
         }
+        catch (Exception e)
+        {
+            Log.ServingFailed(_log, _service.ToString(), e);
+        }
         finally
         {
+            entry?.Dispose();
             peer.Dispose();
         }
     }
@@ -143,6 +142,9 @@ internal sealed partial class HealthCheckServer : IDisposable
     private static partial class Log
     {
         [LoggerMessage(3503, LogLevel.Error, "no connection to the health check of {Service} can be accepted now; trying again: {Cause}")]
-        public static partial void AcceptFailed(ILogger log, string service, string cause);
+        public static partial void AcceptFailed(ILogger log, string service, string cause, Exception? e);
+
+        [LoggerMessage(3504, LogLevel.Error, "the health check of {Service} could not be answered")]
+        public static partial void ServingFailed(ILogger log, string service, Exception e);
     }
 }

@@ -66,6 +66,9 @@ public sealed partial class AddressStore : IAddressStore
         Rebuild(
             [.. pool.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse)],
             [.. pool.Resting.Where(r => r is not null).SelectMany(r => Parse([r.Address]).Select(a => new RestingAddress(a, r.Until < latest ? r.Until : latest)))]);
+        // From now on the directory is this node's, whatever an older agent wrote.
+        if (pool.Node != files.Node)
+            _poolFile.Changed();
     }
 
     /// <summary>The ports of the node that lead to pods may be others now. Called inside the lock: only take note of it.</summary>

@@ -2,23 +2,44 @@ using Ebpf.Cni.Agent.Cni;
 
 namespace Ebpf.Cni.Agent.Ipam;
 
-/// <summary>The state directory: endpoints/&lt;hash&gt;.json, one file an endpoint, and addresses.json.</summary>
+/// <summary>The state directory: endpoints/&lt;hash&gt;.json, one file an endpoint, and addresses.json. Each file carries the node's name.</summary>
 public sealed class EndpointFiles
 {
     private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private const string EndpointsName = "endpoints", PoolName = "addresses.json";
 
     private readonly string _endpoints;
     private readonly string _pool;
 
     /// <summary>Makes the directories where they are missing and removes what interrupted writes left.</summary>
-    public EndpointFiles(string stateDirectory)
+    /// <param name="stateDirectory">One agent's alone.</param>
+    /// <param name="node">The node's name.</param>
+    public EndpointFiles(string stateDirectory, string node)
     {
         ArgumentNullException.ThrowIfNull(stateDirectory);
-        _endpoints = Path.Combine(stateDirectory, "endpoints");
-        _pool = Path.Combine(stateDirectory, "addresses.json");
+        Node = node;
+        _endpoints = Path.Combine(stateDirectory, EndpointsName);
+        _pool = Path.Combine(stateDirectory, PoolName);
         Directory.CreateDirectory(_endpoints, OwnerDirectory);
         AtomicFile.RemoveLeftovers(stateDirectory);
         AtomicFile.RemoveLeftovers(_endpoints);
+    }
+
+    /// <summary>Written into every file.</summary>
+    public string Node { get; }
+
+    /// <summary>
+    /// The node that the files of a state directory name, if it is another; null where they name this one or, as older agents wrote them, none. An agent that takes another
+    /// node's records for its own finds none of their interfaces, and forgets them; the other node's pods are strangers there then, and are removed. Touches nothing.
+    /// </summary>
+    public static string? OtherOwner(string stateDirectory, string node)
+    {
+        var owners = new List<string?> { StateFile.Read(Path.Combine(stateDirectory, PoolName), StateJson.Default.PoolRecord, out _)?.Node };
+        var endpoints = Path.Combine(stateDirectory, EndpointsName);
+        if (Directory.Exists(endpoints))
+            owners.AddRange(Directory.EnumerateFiles(endpoints, "*.json").Select(f => StateFile.Read(f, StateJson.Default.EndpointRecord, out _)?.Node));
+        return owners.Find(o => o is { Length: > 0 } && o != node);
     }
 
     /// <summary>All readable records; a file that is none is set aside under the name *.bad and told in <paramref name="bad"/>.</summary>
@@ -46,7 +67,7 @@ public sealed class EndpointFiles
         return records;
     }
 
-    public void Write(EndpointRecord record) => StateFile.Write(PathOf(record), record, StateJson.Default.EndpointRecord);
+    public void Write(EndpointRecord record) => StateFile.Write(PathOf(record), record with { Node = Node }, StateJson.Default.EndpointRecord);
 
     public void Delete(EndpointRecord record) => File.Delete(PathOf(record));
 
@@ -63,7 +84,7 @@ public sealed class EndpointFiles
         return new PoolRecord();
     }
 
-    public void WritePool(PoolRecord pool) => StateFile.Write(_pool, pool, StateJson.Default.PoolRecord);
+    public void WritePool(PoolRecord pool) => StateFile.Write(_pool, pool with { Node = Node }, StateJson.Default.PoolRecord);
 
     private string? Unsoundness(EndpointRecord record, string file)
     {

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Plugin.Protocol;
@@ -18,9 +17,6 @@ public interface IAddressStore
     /// <summary>Waits until the node's podCIDRs are known.</summary>
     /// <exception cref="CniException">Code 11: they are not known in time.</exception>
     Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel);
-
-    /// <summary>Addresses in use and the number that the ranges can give, by family.</summary>
-    IReadOnlyList<(AddressFamily Family, int InUse, double Capacity)> Usage { get; }
 
     /// <summary>A new record with an address of each family that the node has: one of <paramref name="asked"/>, at rest or not, or the next free one.</summary>
     /// <exception cref="CniException">Code 102: no free address. Code 103: one that was asked for cannot be had. Code 101: the disk. Nothing is reserved then.</exception>

@@ -3,7 +3,8 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Agent.Metrics;
 
 /// <summary>How many changes were heard of that are not in the kernel yet, by kind of object. Thread-safe.</summary>
-public sealed class PendingChanges(ClusterWatcher watcher)
+/// <param name="watches">How the watches are doing, one state a kind.</param>
+public sealed class PendingChanges(Func<IReadOnlyList<ReflectorState>> watches)
 {
     private readonly Lock _lock = new();
     private Dictionary<string, long> _compiling = [];
@@ -13,7 +14,7 @@ public sealed class PendingChanges(ClusterWatcher watcher)
     public void Compiling()
     {
         lock (_lock)
-            _compiling = watcher.States.ToDictionary(s => s.Kind, s => s.Events);
+            _compiling = watches().ToDictionary(s => s.Kind, s => s.Events);
     }
 
     /// <summary>What was compiled last is in the kernel.</summary>

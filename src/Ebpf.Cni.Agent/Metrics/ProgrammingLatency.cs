@@ -1,3 +1,4 @@
+using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Prometheus;
 
@@ -29,18 +30,11 @@ public sealed class ProgrammingLatency
     public void Applied(ClusterSnapshot cluster)
     {
         ArgumentNullException.ThrowIfNull(cluster);
-        if (ReferenceEquals(cluster.EndpointSlices, _before.EndpointSlices))
-            return;
         var now = _time.GetUtcNow();
-        using var old = _before.EndpointSlices.GetEnumerator();
-        var more = old.MoveNext();
-        // Both are in the order of names, and what did not change is the same object.
-        foreach (var (name, slice) in cluster.EndpointSlices)
+        foreach (var name in KeyedDifference.Between(_before.EndpointSlices, cluster.EndpointSlices, cluster.SliceChanges))
         {
-            while (more && old.Current.Key < name)
-                more = old.MoveNext();
-            var known = more && old.Current.Key == name ? old.Current.Value : null;
-            if (!ReferenceEquals(known, slice) && slice.LastChangeTriggerTime is { } trigger && trigger > _started && trigger != known?.LastChangeTriggerTime)
+            var (known, slice) = (_before.EndpointSlices.GetValueOrDefault(name), cluster.EndpointSlices.GetValueOrDefault(name));
+            if (!ReferenceEquals(known, slice) && slice?.LastChangeTriggerTime is { } trigger && trigger > _started && trigger != known?.LastChangeTriggerTime)
                 _duration.Observe(Math.Max(0, (now - trigger).TotalSeconds));
         }
 

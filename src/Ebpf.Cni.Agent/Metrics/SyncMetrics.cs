@@ -11,11 +11,13 @@ public sealed class SyncMetrics
 {
     private static readonly double[] Buckets = Histogram.ExponentialBuckets(0.0001, 2, 18);
 
+    private static readonly (string Policy, Scope Scope)[] Policies = [("internal", Scope.Internal), ("external", Scope.External)];
+
     private readonly TimeProvider _time;
     private readonly Histogram _sync, _compile, _apply, _reaction;
     private readonly Gauge _lastSync, _lastQueued, _owed, _issues, _noLocal;
     private readonly Counter _writes, _errors, _drift;
-    private HashSet<string> _reasons = [];
+    private DesiredState _held = DesiredState.Empty;
     private long? _arrived;
 
     public SyncMetrics(CollectorRegistry registry, TimeProvider time)
@@ -39,6 +41,8 @@ public sealed class SyncMetrics
         _noLocal = factory.CreateGauge(
             "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
             "Service ports with a Local traffic policy that have endpoints, but none on this node.", ["traffic_policy"]);
+        foreach (var (policy, _) in Policies)
+            _noLocal.WithLabels(policy).Set(0);
         _drift = factory.CreateCounter("ebpf_cni_drift_total", "Entries of the kernel's tables found different from what was written.");
     }
 
@@ -81,22 +85,37 @@ public sealed class SyncMetrics
     /// <summary>What the kernel now holds.</summary>
     public void Holds(DesiredState state)
     {
-        // Their frontends drop in silence: exactly those.
-        var silent = state.Frontends.Where(f => f.Flags.HasFlag(SvcFlags.DropEmpty)).Select(f => (f.Owner, f.Key.Scope)).ToHashSet();
-        _noLocal.WithLabels("internal").Set(silent.Count(s => s.Scope == Scope.Internal));
-        _noLocal.WithLabels("external").Set(silent.Count(s => s.Scope == Scope.External));
+        ArgumentNullException.ThrowIfNull(state);
+        foreach (var (before, after) in state.PortsSince(_held))
+            foreach (var (policy, scope) in Policies)
+                _noLocal.WithLabels(policy).Inc((IsSilent(after, scope) ? 1 : 0) - (IsSilent(before, scope) ? 1 : 0));
+        _held = state;
     }
 
     public void Verified(DriftReport drift) => _drift.Inc(drift.Total);
 
-    public void Issues(IEnumerable<CompileIssue> issues)
+    /// <summary>An issue that was not there before.</summary>
+    public void Appeared(CompileIssue issue)
     {
-        var counts = issues.CountBy(i => i.Reason).ToDictionary();
-        foreach (var gone in _reasons.Where(r => !counts.ContainsKey(r)))
-            _issues.WithLabels(gone).Set(0);
-        foreach (var (reason, count) in counts)
-            _issues.WithLabels(reason).Set(count);
-        _reasons = [.. counts.Keys];
+        ArgumentNullException.ThrowIfNull(issue);
+        _issues.WithLabels(issue.Reason).Inc();
+    }
+
+    /// <summary>An issue that was there is no more.</summary>
+    public void Over(CompileIssue issue)
+    {
+        ArgumentNullException.ThrowIfNull(issue);
+        _issues.WithLabels(issue.Reason).Dec();
+    }
+
+    /// <summary>Its frontends drop in silence: exactly those of a Local policy without an endpoint here.</summary>
+    private static bool IsSilent(DesiredPort? port, Scope scope)
+    {
+        if (port is not null)
+            foreach (var frontend in port.Frontends)
+                if (frontend.Key.Scope == scope && frontend.Flags.HasFlag(SvcFlags.DropEmpty))
+                    return true;
+        return false;
     }
 
     private double Since(long started) => _time.GetElapsedTime(started).TotalSeconds;

@@ -28,7 +28,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Attachmen
         connections.Settle(Addresses(endpoint));
         if (link.Ifindex == 0)
             return;
-        devices.Add(endpoint.Key, link.Ifindex);
+        devices.Add(endpoint, link.Ifindex);
         dataplane.Endpoints.Put(Entry(endpoint, link));
     }
 
@@ -64,7 +64,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Attachmen
         if (link.Ifindex == 0)
             return differences;
         var expected = Entry(endpoint, link);
-        var found = dataplane.Endpoints.List().FirstOrDefault(e => e.Id == endpoint.Number);
+        var found = dataplane.Endpoints.Find(endpoint.Number, expected.Addresses);
         if (found is null)
             differences.Add("the endpoint table does not have the pod");
         else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac || found.Queued != expected.Queued

@@ -5,6 +5,7 @@ using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Compiler;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Agent.Node;
 
@@ -29,7 +30,7 @@ internal static class HostPortTable
                 if (ports.Contains(wanted))
                     continue;
                 if (ports.Find(p => Overlap(p, wanted)) is { } holder)
-                    refused.Add($"{wanted.Port}/{wanted.Protocol.ToString().ToUpperInvariant()} is {holder.Pod}'s");
+                    refused.Add($"{wanted.Port}/{ProtocolText.Of(wanted.Protocol)} is {holder.Pod}'s");
                 else
                     ports.Add(wanted);
             }

@@ -4,11 +4,14 @@ using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Agent.Node;
 
-/// <summary>Reads the node's devices, addresses and default routes at start and whenever the kernel tells of a change.</summary>
+/// <summary>Reads the node's devices, addresses and default routes at start, and what of them may have changed whenever the kernel tells of a change.</summary>
 public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILogger<NetworkWatch> log) : BackgroundService
 {
-    /// <summary>Changes come in bursts: a device, its addresses, its routes. Pods' devices come and go too, and are read for nothing.</summary>
+    /// <summary>Changes come in bursts: a device, its addresses, its routes.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>So many times its own duration passes between one read and the next, however fast the network changes and however much there is to read.</summary>
+    private const int RestAfterRead = 20;
 
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
@@ -31,12 +34,15 @@ public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILog
     private async Task FollowAsync(CancellationToken cancel)
     {
         // First: what changes while it is read is read again.
-        using var monitor = RouteMonitor.Open();
+        var reader = new NetworkReader();
+        using var monitor = RouteMonitor.Open(reader.Subscription, reader.Matters);
         while (true)
         {
-            node.SetFacts(NetworkFacts.Read());
+            var started = time.GetTimestamp();
+            node.SetFacts(reader.Read(monitor));
+            var rest = time.GetElapsedTime(started) * RestAfterRead;
             await monitor.WaitForChangeAsync(cancel);
-            await Task.Delay(Settling, time, cancel);
+            await Task.Delay(rest > Settling ? rest : Settling, time, cancel);
         }
     }
 

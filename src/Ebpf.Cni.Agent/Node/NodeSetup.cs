@@ -52,6 +52,7 @@ public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
     {
         if (!settings.Is("ipv6/conf/all/forwarding", "1"))
         {
+            // Devices come and go meanwhile: one that is gone needs nothing.
             foreach (var name in settings.Directories("ipv6/conf"))
             {
                 if (name is not ("all" or "default" or "lo") && !name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal)

@@ -37,6 +37,7 @@ public sealed class NodeState : IHostPorts
     public const string UplinkUnfit = nameof(UplinkUnfit);
     public const string UplinkDoubtful = nameof(UplinkDoubtful);
     public const string ProxyDevice = nameof(ProxyDevice);
+    public const string NetworkFought = nameof(NetworkFought);
 
     private readonly Lock _lock = new();
     private readonly AddressStore _endpoints;
@@ -45,6 +46,7 @@ public sealed class NodeState : IHostPorts
     private readonly TaskCompletionSource _known = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<(long Version, TaskCompletionSource Done)> _waiting = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _awaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private NetworkFacts _facts = NetworkFacts.None;
     private NodeView? _view;
     private ImmutableArray<string> _internalIPs = [];
@@ -53,6 +55,8 @@ public sealed class NodeState : IHostPorts
     private ImmutableArray<NodeServer> _servers = [];
     private bool _applying;
     private bool _lost;
+    private string? _fought;
+    private Inputs? _viewed;
 
     public NodeState(AddressStore endpoints, AgentOptions options, TimeProvider time)
     {
@@ -81,6 +85,16 @@ public sealed class NodeState : IHostPorts
         }
     }
 
+    /// <summary>Completes when an ADD begins to wait for an apply after the last <see cref="View"/>: that one is not put off.</summary>
+    public Task Awaited
+    {
+        get
+        {
+            lock (_lock)
+                return _awaited.Task;
+        }
+    }
+
     public void SetFacts(NetworkFacts facts)
     {
         lock (_lock)
@@ -100,6 +114,20 @@ public sealed class NodeState : IHostPorts
         lock (_lock)
         {
             _lost = true;
+            _changed.TrySetResult();
+        }
+    }
+
+    /// <summary>What this agent sets on the node is taken away again each time. Thread-safe.</summary>
+    /// <param name="example">A sentence's beginning: "the route to ... was deleted"; null: it is over.</param>
+    public void SetFought(string? example)
+    {
+        lock (_lock)
+        {
+            // An issue that is there is enough: another route each time is no news.
+            if ((_fought is null) == (example is null))
+                return;
+            _fought = example;
             _changed.TrySetResult();
         }
     }
@@ -142,17 +170,24 @@ public sealed class NodeState : IHostPorts
         NetworkFacts facts;
         ImmutableArray<NodeServer> servers;
         long version;
+        string? fought;
         lock (_lock)
         {
             if (_changed.Task.IsCompleted)
                 _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            (facts, version, servers) = (_facts, _version, _servers);
+            if (_awaited.Task.IsCompleted)
+                _awaited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            (facts, version, servers, fought) = (_facts, _version, _servers, _fought);
         }
 
         // The version is older than what is read here: at worst something is applied that nobody waits for.
         // A Node object that is gone for a moment, or has lost its addresses, does not take the node's uplinks along.
         if (self is { InternalIPs.IsDefaultOrEmpty: false })
             _internalIPs = self.InternalIPs;
+        // Most compiles are for a service: the node is as it was.
+        var inputs = new Inputs(facts, _internalIPs, version, servers, fought, self?.Uid);
+        if (_view is not null && inputs.Equals(_viewed))
+            return _view;
         (facts, var leftovers) = ProxyLeftover.Split(facts);
         var network = NodeAddressing.Of(facts, _internalIPs, _options, _view?.Network.Memory ?? UplinkMemory.None);
         var ports = _view?.Context.HostPorts ?? [];
@@ -161,14 +196,20 @@ public sealed class NodeState : IHostPorts
         var context = Context(network, ports, Routing(facts, network)) with { NodeServers = [.. servers.Where(s => network.Addresses.Contains(s.Addr))] };
         var view = new NodeView(
             _view is { } before && before.Context.Equals(context) ? before.Context : context, network,
-            [.. _portIssues, .. UnfitIssues(network, self), .. leftovers.Select(l => OfThisNode(self, ProxyDevice, $"{l.Message}."))], version)
+            [
+                .. _portIssues, .. UnfitIssues(network, self), .. leftovers.Select(l => OfThisNode(self, ProxyDevice, $"{l.Message}.")),
+                .. fought is null ? [] : new[] { OfThisNode(self, NetworkFought, FoughtText(fought)) },
+            ], version)
         {
             UplinkMtu = Node.UplinkMtu.Of(facts, network.Main.Union(network.InternalDevices)),
             Facts = facts,
             TunnelDevice = facts.TunnelDevice,
         };
         lock (_lock)
+        {
+            _viewed = inputs;
             return _view = view;
+        }
     }
 
     /// <summary>What the view holds is in the kernel.</summary>
@@ -196,6 +237,7 @@ public sealed class NodeState : IHostPorts
             _waiting.Add((_version, done));
             // Something must come of it even when it was applied a moment ago.
             _changed.TrySetResult();
+            _awaited.TrySetResult();
         }
 
         try
@@ -236,6 +278,21 @@ public sealed class NodeState : IHostPorts
         OnLink = OnLinkNetworks.Of(facts, network.Main),
         InternalIPs = [.. _internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().Select(Addr.From)],
     };
+
+    private static string FoughtText(string example) =>
+        "Routes, neighbours or settings of ebpf-cni on this node are taken away again each time they are put back, which is done at most once a minute if it goes on: "
+        + $"{example}. Find out who does it; with systemd-networkd, ManageForeignRoutes=no.";
+
+    /// <summary>What a view is made of, besides the view before and the options.</summary>
+    private sealed record Inputs(
+        NetworkFacts Facts, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers, string? Fought, string? Uid)
+    {
+        public bool Equals(Inputs? other) =>
+            other is not null && ReferenceEquals(Facts, other.Facts) && HostPorts == other.HostPorts && Servers == other.Servers && Fought == other.Fought && Uid == other.Uid
+            && InternalIPs.SequenceEqual(other.InternalIPs);
+
+        public override int GetHashCode() => HashCode.Combine(HostPorts, Fought, Uid);
+    }
 
     private NodeContext Context(NodeNetwork network, ImmutableArray<HostPort> ports, RoutingContext routing) => new(_options.NodeName)
     {

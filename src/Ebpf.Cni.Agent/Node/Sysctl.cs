@@ -13,8 +13,18 @@ public sealed class Sysctl(string root)
     /// <summary>This kernel has the setting.</summary>
     public bool Has(string name) => File.Exists(PathOf(name));
 
-    /// <summary>The setting is there and has this value.</summary>
-    public bool Is(string name, string value) => Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
+    /// <summary>The setting is there and has this value; false too where its device goes meanwhile.</summary>
+    public bool Is(string name, string value)
+    {
+        try
+        {
+            return Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>A list, whole: the kernel answers the first read alone, with as much as that has room for.</summary>
     public string ReadList(string name)
@@ -53,7 +63,7 @@ public sealed class Sysctl(string root)
     }
 
     /// <summary>The names of the directories in one: of the devices in ipv6/conf.</summary>
-    public IEnumerable<string> Directories(string name) => Directory.EnumerateDirectories(PathOf(name)).Select(d => Path.GetFileName(d)!);
+    public IEnumerable<string> Directories(string name) => Directory.GetDirectories(PathOf(name)).Select(d => Path.GetFileName(d)!);
 
     private string PathOf(string name) => Path.Combine(root, name);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel.Netlink;
 
@@ -10,8 +11,12 @@ namespace Ebpf.Cni.Agent.Node;
 /// </summary>
 internal sealed class UnderlayMtu
 {
+    private const long LongestKnown = 60_000; // milliseconds
+
+    private long _askedAt;
     private NetworkFacts? _facts;
     private ImmutableArray<DesiredPrefix> _prefixes;
+    private Dictionary<Addr, int> _devices = [];
     private int? _known;
 
     /// <returns>Null without tunnels, or while no route leads to a peer.</returns>
@@ -19,12 +24,25 @@ internal sealed class UnderlayMtu
     {
         if (ReferenceEquals(_facts, facts) && _prefixes == prefixes)
             return _known;
-        (_facts, _prefixes) = (facts, prefixes);
         var peers = prefixes.Where(p => p.Tunnel is not null).Select(p => p.Tunnel!.Value).ToHashSet();
         if (peers.Count == 0)
-            return _known = null;
-        using var netlink = RouteNetlink.Open();
-        var devices = peers.Select(p => netlink.InterfaceTowards(p.ToIPAddress())).ToHashSet();
-        return _known = facts.Links.Where(l => devices.Contains(l.Index) && l.Mtu > 0).Min(l => (int?)l.Mtu);
+        {
+            (_facts, _prefixes, _devices, _known) = (facts, prefixes, [], null);
+            return null;
+        }
+
+        // One peer that comes is one question, not one for each that is there; but a mesh may set its route to a peer later than the Node comes.
+        var known = ReferenceEquals(_facts, facts) && Environment.TickCount64 - _askedAt < LongestKnown ? _devices : [];
+        if (known.Count == 0)
+            _askedAt = Environment.TickCount64;
+        (_facts, _prefixes) = (null, default);
+        var devices = new Dictionary<Addr, int>(peers.Count);
+        using (var netlink = RouteNetlink.Open())
+            foreach (var peer in peers)
+                devices[peer] = known.TryGetValue(peer, out var ifindex) && ifindex != 0 ? ifindex : netlink.InterfaceTowards(peer.ToIPAddress());
+        var ways = devices.Values.ToHashSet();
+        _known = facts.Links.Where(l => ways.Contains(l.Index) && l.Mtu > 0).Min(l => (int?)l.Mtu);
+        (_facts, _prefixes, _devices) = (facts, prefixes, devices);
+        return _known;
     }
 }

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Agent.Observe;
 
@@ -13,9 +14,5 @@ internal static class AddressText
     /// <summary>A prefix of the tries, where IPv4 ones have 96 bits more.</summary>
     public static string Prefix(Addr address, uint bits) => address.IsIPv4 && bits >= 96 ? $"{address}/{bits - 96}" : $"{address}/{bits}";
 
-    public static string Protocol(IpProtocol protocol) => protocol switch
-    {
-        IpProtocol.IcmpV6 => "ICMPv6",
-        _ => protocol.ToString().ToUpperInvariant(),
-    };
+    public static string Protocol(IpProtocol protocol) => ProtocolText.Of(protocol);
 }

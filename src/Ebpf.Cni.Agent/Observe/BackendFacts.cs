@@ -27,22 +27,36 @@ internal sealed class BackendCounts
     }
 }
 
-/// <summary>On which nodes a service's endpoints are, as its slices say.</summary>
-internal static class BackendNodes
+/// <summary>What the slices say about an endpoint of a service.</summary>
+/// <param name="Node">Null where they do not tell.</param>
+/// <param name="Ready">New connections may go there.</param>
+/// <param name="Terminating">Its pod is being deleted.</param>
+internal sealed record EndpointFact(string? Node, bool Ready, bool Terminating)
 {
-    public static IReadOnlyDictionary<Addr, string> Of(ClusterSnapshot cluster, ObjectName service)
+    /// <summary>Of a service's endpoints, by address.</summary>
+    public static IReadOnlyDictionary<Addr, EndpointFact> Of(ClusterSnapshot cluster, ObjectName service)
     {
-        var nodes = new Dictionary<Addr, string>();
+        var facts = new Dictionary<Addr, EndpointFact>();
         foreach (var slice in cluster.EndpointSlices.Values)
         {
             if (slice.ServiceName != service.Name || slice.Name.Namespace != service.Namespace)
                 continue;
             foreach (var endpoint in slice.Endpoints)
                 foreach (var text in endpoint.Addresses)
-                    if (endpoint.NodeName is { } node && IPAddress.TryParse(text, out var address))
-                        nodes[Addr.From(address)] = node;
+                    if (IPAddress.TryParse(text, out var address))
+                        facts[Addr.From(address)] = new EndpointFact(endpoint.NodeName, endpoint.Ready, endpoint.Terminating);
         }
 
-        return nodes;
+        return facts;
     }
+
+    /// <summary>Why a backend keeps what it has and gets nothing new.</summary>
+    public static string Waning(EndpointFact? endpoint) => endpoint switch
+    {
+        null => "gone",
+        { Terminating: true } => "terminating",
+        { Ready: false } => "not ready",
+        // It serves, and others are preferred: this zone's, this node's.
+        _ => "not chosen",
+    };
 }

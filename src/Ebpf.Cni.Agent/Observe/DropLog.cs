@@ -5,7 +5,7 @@ using Ebpf.Cni.Dataplane.Observe;
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>A log line for a dropped packet: who, to whom, why. At most a few a second; the rest is counted in a line of its own.</summary>
-public sealed partial class DropLog(DataplaneHolder holder, TimeProvider time, ILogger<DropLog> log) : BackgroundService
+public sealed partial class DropLog(DataplaneHolder holder, TimeProvider time, ILogger<DropLog> log) : BackgroundService, IEndsByItself
 {
     private readonly LineBudget _budget = new(perSecond: 5, time);
 
@@ -27,9 +27,9 @@ public sealed partial class DropLog(DataplaneHolder holder, TimeProvider time, I
             Log.Suppressed(log, suppressed);
         var (from, to) = (EndText(drop.Source, drop.SourcePort), EndText(drop.Destination, drop.DestinationPort));
         if (drop.Hook == Hook.Socket)
-            Log.Refused(log, to, drop.Protocol, drop.Reason);
+            Log.Refused(log, to, AddressText.Protocol(drop.Protocol), drop.Reason);
         else
-            Log.Dropped(log, from, to, drop.Protocol, drop.Reason, drop.Hook, drop.Ifindex, drop.Length);
+            Log.Dropped(log, from, to, AddressText.Protocol(drop.Protocol), drop.Reason, drop.Hook, drop.Ifindex, drop.Length);
     }
 
     private static string EndText(Addr address, ushort port) => port == 0 ? address.ToString()
@@ -40,10 +40,10 @@ public sealed partial class DropLog(DataplaneHolder holder, TimeProvider time, I
     {
         [LoggerMessage(3401, LogLevel.Information, "dropped {Source} → {Destination} {Protocol}: {Reason} ({Hook}, interface {Ifindex}, {Length} bytes)")]
         public static partial void Dropped(
-            ILogger log, string source, string destination, IpProtocol protocol, Reason reason, Hook hook, int ifindex, uint length);
+            ILogger log, string source, string destination, string protocol, Reason reason, Hook hook, int ifindex, uint length);
 
         [LoggerMessage(3402, LogLevel.Information, "refused a socket's call to {Destination} {Protocol}: {Reason}")]
-        public static partial void Refused(ILogger log, string destination, IpProtocol protocol, Reason reason);
+        public static partial void Refused(ILogger log, string destination, string protocol, Reason reason);
 
         [LoggerMessage(3403, LogLevel.Information, "{Count} drops were not logged; ebpf_cni_packets_total counts all")]
         public static partial void Suppressed(ILogger log, long count);

@@ -33,7 +33,7 @@ internal static class EndpointListing
             Interface = device,
             Ifindex = endpoint.Ifindex,
             Mac = endpoint.PodMac.ToString(),
-            Limited = endpoint.Queued,
+            Limited = record?.Bandwidth is { IngressRate: > 0 } or { EgressRate: > 0 },
             State = record is null ? "unknown"
                 : device.Length == 0 ? "no device"
                 : endpoint.Addresses.ToHashSet().SetEquals(Parse(record)) ? "ok"

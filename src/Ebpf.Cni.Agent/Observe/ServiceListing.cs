@@ -32,13 +32,13 @@ internal sealed class ServiceListing
     };
 
     public ServiceAnswer One(
-        ObjectName name, ImmutableArray<ServiceView> views, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, string> nodes)
+        ObjectName name, ImmutableArray<ServiceView> views, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints)
     {
         var held = views.Select(v => v.Key).ToHashSet();
         return new ServiceAnswer
         {
             Service = name.ToString(),
-            Frontends = [.. views.Select(v => Detail(v, ranges, counts, nodes)).OrderBy(f => f.PortName, StringComparer.Ordinal)],
+            Frontends = [.. views.Select(v => Detail(v, ranges, counts, endpoints)).OrderBy(f => f.PortName, StringComparer.Ordinal)],
             Missing =
             [
                 .. _desired.Frontends.Where(f => f.Owner.Service == name && f.Key.Scope != Scope.Bind && !f.Flags.HasFlag(SvcFlags.Address) && !held.Contains(f.Key))
@@ -47,27 +47,28 @@ internal sealed class ServiceListing
         };
     }
 
-    private FrontendDetail Detail(ServiceView view, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, string> nodes) =>
+    private FrontendDetail Detail(ServiceView view, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints) =>
         Line(view, new FrontendDetail()) with
         {
             AffinitySeconds = view.Value.AffinitySec,
             SourceRanges = view.Value.Flags.HasFlag(SvcFlags.SourceRanges)
                 ? [.. ranges.Where(r => r.ServiceId.Host == view.Value.ServiceId).Select(r => AddressText.Prefix(r.Addr, r.Prefixlen - 32)).Order(StringComparer.Ordinal)]
                 : [],
-            Served = [.. view.Backends.Select(b => BackendOf(b, false, counts, nodes)), .. view.Tail.Select(b => BackendOf(b, true, counts, nodes))],
+            Served = [.. view.Backends.Select(b => BackendOf(b, false, counts, endpoints)), .. view.Tail.Select(b => BackendOf(b, true, counts, endpoints))],
         };
 
-    private BackendLine BackendOf(Backend backend, bool tail, BackendCounts counts, IReadOnlyDictionary<Addr, string> nodes)
+    private BackendLine BackendOf(Backend backend, bool tail, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints)
     {
-        var got = counts[backend];
+        var (got, endpoint) = (counts[backend], endpoints.GetValueOrDefault(backend.Addr));
         return new BackendLine
         {
             Address = backend.Addr.ToString(),
             Port = backend.Port.Host,
             Pod = _names.Pod(backend.Addr),
-            Node = nodes.TryGetValue(backend.Addr, out var node) ? node : _names.Node(backend.Addr),
+            Node = endpoint?.Node ?? _names.Node(backend.Addr),
             Local = backend.Flags.HasFlag(BackendFlags.Local),
             Tail = tail,
+            State = tail ? EndpointFact.Waning(endpoint) : "serving",
             Connections = got.Connections,
             PacketsTo = got.PacketsTo,
             BytesTo = got.BytesTo,

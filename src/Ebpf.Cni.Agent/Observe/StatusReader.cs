@@ -52,7 +52,9 @@ public sealed class StatusReader(
             yield return "the cluster was not applied to the kernel yet";
         if (!sync.CniServing.IsCompleted)
             yield return "CNI requests are not served yet";
-        if (!sync.Healthy)
+        if (sync.Hangs)
+            yield return "the sync loop hangs in the kernel: its pass does not end";
+        else if (!sync.Healthy)
             yield return "a change waits for too long to get into the kernel";
     }
 

@@ -34,7 +34,7 @@ public sealed class TableReader(AddressStore addresses, AppliedState applied, Sn
             return null;
         var ranges = views.Any(v => v.Value.Flags.HasFlag(SvcFlags.SourceRanges)) ? kernel.Services.ReadSourceRanges(wanted) : [];
         var answer = new ServiceListing(names, desired).One(
-            name, views, ranges, BackendCounts.Of(kernel.Stats.Read(), sweeper.Last?.Live), BackendNodes.Of(cluster, name));
+            name, views, ranges, BackendCounts.Of(kernel.Stats.Read(), sweeper.Last?.Live), EndpointFact.Of(cluster, name));
         return answer with { Type = known?.Type, Issues = [.. issues.Current.Where(i => i.Kind == "Service" && i.Name == name).Select(StatusReader.Issue)] };
     }
 

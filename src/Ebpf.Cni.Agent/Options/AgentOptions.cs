@@ -4,6 +4,7 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Cli.Protocol;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Options;
 
@@ -133,6 +134,9 @@ public sealed record AgentOptions
 
     public TimeSpan AddressRest { get; init; }
     public int CniParallel { get; init; }
+    /// <summary>From the end of an apply to the next; zero: none.</summary>
+    public TimeSpan MinSyncPeriod { get; init; }
+
     public TimeSpan VerifyPeriod { get; init; }
     public TimeSpan HealthzTimeout { get; init; }
     public bool DropLog { get; init; }
@@ -144,7 +148,7 @@ public sealed record AgentOptions
     public RoutingMode EffectiveRouting => CniMode == CniMode.Full ? Routing : RoutingMode.None;
 
     /// <summary>The unix socket on which the plugin finds the agent.</summary>
-    public string CniSocket => Path.Combine(RunDir, "cni.sock");
+    public string CniSocket => Path.Combine(RunDir, AgentSocket.FileName);
 
     /// <summary>The unix socket on which ecni finds it.</summary>
     public string ObserveSocket => Path.Combine(RunDir, ObservePaths.SocketName);

@@ -1,6 +1,7 @@
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 using static Ebpf.Cni.Agent.Options.OptionValues;
+using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Options;
 
@@ -21,7 +22,7 @@ public static class OptionTable
         new("bpf-objects", "DIR", Beside("bpf"), "Where socket.bpf.o, pod.bpf.o, uplink.bpf.o and overlay.bpf.o are.", (o, v) => o with { BpfObjects = v }),
         new("state-dir", "DIR", "/var/lib/ebpf-cni", "Endpoints and address allocations; must survive restarts.",
             (o, v) => o with { StateDir = v }),
-        new("run-dir", "DIR", "/run/ebpf-cni", "Where the plugin's and ecni's sockets are.", (o, v) => o with { RunDir = v }),
+        new("run-dir", "DIR", AgentSocket.UsualDirectory, "Where the plugin's and ecni's sockets are.", (o, v) => o with { RunDir = v }),
         new("cni-conf-dir", "DIR", "/etc/cni/net.d", "Where the container runtime looks for network configurations.",
             (o, v) => o with { CniConfDir = v }),
         new("cni-bin-dir", "DIR", "/opt/cni/bin", "Where the container runtime looks for plugins.", (o, v) => o with { CniBinDir = v }),
@@ -121,9 +122,12 @@ public static class OptionTable
         new("address-rest", "SECONDS", "60", "How long a released pod address stays unused.",
             (o, v) => o with { AddressRest = Seconds(v, 0, 86400) }),
         new("cni-parallel", "N", "16", "Most CNI requests worked on at once.", (o, v) => o with { CniParallel = Number(v, 1, 256) }),
+        new("min-sync-period", "MILLISECONDS", "50",
+            "Least time from the end of one apply to the kernel to the next: in a storm of changes, all that come meanwhile are one. A change after quiet, and a pod that waits for its hostPorts, are applied at once. 0: none.",
+            (o, v) => o with { MinSyncPeriod = TimeSpan.FromMilliseconds(Number(v, 0, 10_000)) }),
         new("verify-period", "SECONDS", "600", "How often the kernel's tables are read back and compared.",
             (o, v) => o with { VerifyPeriod = Seconds(v, 1, 86400) }),
-        new("healthz-timeout", "SECONDS", "60", "A change not applied for longer makes /healthz and /livez fail.",
+        new("healthz-timeout", "SECONDS", "60", "A change not applied for longer, or an apply or verification that does not end for longer, makes /healthz and /livez fail.",
             (o, v) => o with { HealthzTimeout = Seconds(v, 1, 3600) }),
         new("drop-log", "true|false", "true", "Log dropped packets, a few lines a second at most.",
             (o, v) => o with { DropLog = Boolean(v) }),

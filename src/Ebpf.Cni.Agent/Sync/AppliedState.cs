@@ -8,7 +8,8 @@ public sealed class AppliedState
     private readonly Lock _lock = new();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DesiredState _current = DesiredState.Empty;
-    private (DesiredState Of, IReadOnlyDictionary<uint, ServicePortName> Names) _names = (DesiredState.Empty, new Dictionary<uint, ServicePortName>());
+    private PortsInUse _ports = PortsInUse.None;
+    private (object? Of, IReadOnlyDictionary<uint, ServicePortName> Names) _names = (null, new Dictionary<uint, ServicePortName>());
 
     public DesiredState Current
     {
@@ -16,6 +17,16 @@ public sealed class AppliedState
         {
             lock (_lock)
                 return _current;
+        }
+    }
+
+    /// <summary>The state, and its NodePorts and hostPorts.</summary>
+    public (DesiredState State, PortsInUse Ports) InUse
+    {
+        get
+        {
+            lock (_lock)
+                return (_current, _ports);
         }
     }
 
@@ -36,8 +47,8 @@ public sealed class AppliedState
         {
             lock (_lock)
             {
-                if (!ReferenceEquals(_names.Of, _current))
-                    _names = (_current, _current.Ids.ByName.ToDictionary(e => e.Value, e => e.Key));
+                if (!ReferenceEquals(_names.Of, _current.Ids.ByName))
+                    _names = (_current.Ids.ByName, _current.Ids.ByName.ToDictionary(e => e.Value, e => e.Key));
                 return _names.Names;
             }
         }
@@ -49,6 +60,7 @@ public sealed class AppliedState
         {
             if (ReferenceEquals(_current, state))
                 return;
+            _ports = _ports.After(_current, state);
             _current = state;
             _changed.TrySetResult();
             _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -4,7 +4,6 @@ using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kubernetes;
@@ -12,15 +11,14 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>
-/// The loop from the cluster to the kernel: the latest snapshot, compiled, applied. Changes that come during an apply are one change
-/// after it; nothing else delays a change. What an apply owes is tried again with a growing delay; everything is read back now and then.
+/// The loop from the cluster to the kernel: the latest snapshot, compiled, applied. A change after quiet is applied at once, in a storm all that come within --min-sync-period are one
+/// (<see cref="BoundedFrequencyRunner"/>). What an apply owes is tried again with a growing delay; everything is read back once in --verify-period.
 /// </summary>
 public sealed partial class ClusterSync(
-    SnapshotStore store, DataplaneHolder holder, NodeState node, NodeApply nodeApply, NodeRanges ranges, StaleFlows stale, AppliedState applied,
+    SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, StaleFlows stale, AppliedState applied,
     IssueReport issues, SyncStatus status, SyncMetrics metrics, PendingChanges pending, ProgrammingLatency latency, AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
-    private readonly CompileCache _cache = new();
-    private readonly RetryDelay _retry = new();
+    private readonly IncrementalCompiler _compiler = new();
     private DesiredState _desired = DesiredState.Empty;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeView _view = null!; // set by the first compile, before anything is applied
@@ -28,80 +26,69 @@ public sealed partial class ClusterSync(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var dataplane = await holder.Opened.WaitAsync(stoppingToken);
-        _desired = DesiredState.Empty with { Ids = dataplane.Services.RestoredIds };
+        await kernel.Opened.WaitAsync(stoppingToken);
+        _desired = DesiredState.Empty with { Ids = kernel.Services.RestoredIds };
         await node.Known.WaitAsync(stoppingToken);
-        var change = store.WaitForChangeAsync(stoppingToken).AsTask();
-        await change;
-        var (retryAt, verifyAt) = (long.MaxValue, After(options.VerifyPeriod));
-        while (true)
-        {
-            // Before it is looked at: what changes from here on wakes the loop again.
-            var nodeChange = node.Changed;
-            if (change.IsCompleted)
-            {
-                var arrived = (await change).Arrived;
-                change = store.WaitForChangeAsync(stoppingToken).AsTask();
-                Compile(arrived);
-            }
-            else if (nodeChange.IsCompleted)
-            {
-                Compile(time.GetTimestamp());
-            }
+        await store.WhenSynced.WaitAsync(stoppingToken);
+        await new BoundedFrequencyRunner(options.MinSyncPeriod, options.VerifyPeriod, time)
+            .RunAsync(() => Task.WhenAny(store.Changed, node.Changed), () => node.Awaited, Pass, stoppingToken);
+    }
 
-            if (time.GetTimestamp() >= verifyAt)
-            {
-                Verify(dataplane);
-                nodeApply.Verify();
-                ranges.Take(_cluster);
-                verifyAt = After(options.VerifyPeriod);
-            }
-
-            if (node.TakeLoss())
-                nodeApply.Lost();
-            retryAt = Apply(dataplane) is { } delay ? After(delay) : long.MaxValue;
-            await SleepAsync(Task.WhenAny(change, node.Changed), Math.Min(retryAt, verifyAt), stoppingToken);
-        }
+    /// <summary>Everything that touches the kernel, in one piece that the status watches: whichever call hangs, /livez fails.</summary>
+    private RunOutcome Pass(bool full)
+    {
+        status.PassBegins();
+        if (store.TryTake(out var change))
+            Compile(change.Arrived);
+        else if (node.Changed.IsCompleted)
+            Compile(time.GetTimestamp());
+        if (full)
+            Verify();
+        if (node.TakeLoss())
+            kernel.Lost();
+        var outcome = Apply();
+        status.PassEnds();
+        return outcome;
     }
 
     private void Compile(long arrived)
     {
         pending.Compiling();
-        var cluster = _cluster = store.Current;
+        var cluster = _cluster = store.Take();
         status.Queued(arrived);
         metrics.Queued(arrived);
         var started = time.GetTimestamp();
         var self = cluster.Nodes.GetValueOrDefault(options.NodeName);
         _view = node.View(self);
-        _desired = ClusterCompiler.Compile(cluster, _view.Context, _desired.Ids, _cache);
+        _desired = _compiler.Compile(cluster, _view.Context, _desired.Ids);
         metrics.Compiled(started);
         status.SetEligible(self is not { BeingDeleted: true });
         ranges.Take(cluster);
     }
 
-    /// <summary>The delay before the next attempt when something is owed.</summary>
-    private TimeSpan? Apply(NodeDataplane dataplane)
+    private RunOutcome Apply()
     {
         var started = time.GetTimestamp();
-        var before = nodeApply.BeforeServices(dataplane, _view, _desired);
-        var services = dataplane.Services.Apply(_desired);
-        var after = nodeApply.AfterServices(dataplane, _view, _desired);
+        var before = kernel.BeforeServices(_view, _desired);
+        var services = kernel.Services.Apply(_desired);
+        var after = kernel.AfterServices(_view, _desired);
         stale.Ended(services.GoneBackends);
         applied.Set(_desired);
         metrics.Applied(started, services, before, after);
-        issues.Report("sync", [.. _desired.Issues, .. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
+        issues.Report(_desired);
+        issues.Report("sync", [.. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
         foreach (var error in services.Errors)
             Log.Failed(log, error.What, error.Cause.Message);
         if (services.Errors.Length > 0)
-            return _retry.Next();
-        Done(services, before.Writes + after.Writes, started);
-        if (before.Owed || after.Owed)
-            return Earlier(_retry.Next(), services.RetryAfter);
-        _retry.Reset();
-        return services.Complete ? null : services.RetryAfter;
-    }
+        {
+            // A repair that fails is as bad as a change that does.
+            status.Queued(started);
+            return new RunOutcome(Failed: true);
+        }
 
-    private static TimeSpan Earlier(TimeSpan one, TimeSpan? other) => other < one ? other.Value : one;
+        Done(services, before.Writes + after.Writes, started);
+        return new RunOutcome(before.Owed || after.Owed, services.Complete ? null : services.RetryAfter);
+    }
 
     private void Done(ApplyResult services, int others, long started)
     {
@@ -122,41 +109,31 @@ public sealed partial class ClusterSync(
             return;
         _first = false;
         var current = store.Current;
-        Log.FirstSync(log, current.Services.Count, _desired.Frontends.Length, _desired.Segments.Sum(s => s.Backends.Length), _desired.Routes.Length,
-            _desired.Issues.Length, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
+        Log.FirstSync(log, current.Services.Count, _desired.Ports.Values.Sum(p => p.Frontends.Length), _desired.Ports.Values.Sum(p => p.Segments.Sum(s => s.Backends.Length)), _desired.Routes.Length,
+            _desired.IssuesByKey.Count, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
         // The first lists leave much behind that never comes again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
-    private void Verify(NodeDataplane dataplane)
+    private void Verify()
     {
         try
         {
-            var drift = dataplane.Services.Verify();
+            var drift = kernel.Services.Verify();
             metrics.Verified(drift);
             if (drift.Total > 0)
                 Log.Drift(log, drift.Missing, drift.Unexpected, drift.Different, drift.DamagedSegments);
-            if (dataplane.Ipcache.Verify() is > 0 and var prefixes)
+            if (kernel.VerifyDestinations() is > 0 and var prefixes)
                 Log.PrefixDrift(log, prefixes);
         }
         catch (KernelException e)
         {
             Log.Failed(log, "reading the service tables back", e.Message);
         }
-    }
 
-    private async Task SleepAsync(Task change, long until, CancellationToken cancel)
-    {
-        if (change.IsCompleted)
-            return;
-        var left = TimeSpan.FromSeconds(Math.Max(0, until - time.GetTimestamp()) / (double)time.TimestampFrequency);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        await Task.WhenAny(change, Task.Delay(left, time, stop.Token));
-        await stop.CancelAsync();
-        cancel.ThrowIfCancellationRequested();
+        kernel.Doubt();
+        ranges.Take(_cluster);
     }
-
-    private long After(TimeSpan delay) => time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
 
     private CompileIssue Issue(TableFull full) => new("Service", full.Service, UidOf(full), "TableFull", full.Message);
 

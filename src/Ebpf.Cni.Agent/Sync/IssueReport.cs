@@ -1,15 +1,25 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Agent.Metrics;
+using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Sync;
 
-/// <summary>Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object.</summary>
-public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics, ILogger<IssueReport> log)
+/// <summary>
+/// Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object. Costs what changed; only the events of all that lasts are
+/// handed on again every few minutes, for those that have expired.
+/// </summary>
+public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics, TimeProvider time, ILogger<IssueReport> log)
 {
+    private static readonly TimeSpan RepeatAfter = TimeSpan.FromMinutes(5);
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, IReadOnlyCollection<CompileIssue>> _bySource = [];
-    private HashSet<CompileIssue> _known = [];
+    private readonly Dictionary<string, HashSet<CompileIssue>> _bySource = [];
+
+    /// <summary>How many sources know each.</summary>
+    private readonly Dictionary<CompileIssue, int> _known = [];
+    private ImmutableSortedDictionary<IssueKey, CompileIssue> _compiled = DesiredState.Empty.IssuesByKey;
+    private long _repeated = time.GetTimestamp();
 
     /// <summary>All that is known now, by object.</summary>
     public IReadOnlyList<CompileIssue> Current
@@ -17,7 +27,27 @@ public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics,
         get
         {
             lock (_lock)
-                return [.. _known.OrderBy(i => i.Kind, StringComparer.Ordinal).ThenBy(i => i.Name).ThenBy(i => i.Reason, StringComparer.Ordinal)];
+                return [.. _known.Keys.OrderBy(i => i.Kind, StringComparer.Ordinal).ThenBy(i => i.Name).ThenBy(i => i.Reason, StringComparer.Ordinal)];
+        }
+    }
+
+    /// <summary>What the compiler has found; one source of its own.</summary>
+    public void Report(DesiredState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        lock (_lock)
+        {
+            var (come, gone) = (new List<CompileIssue>(), new List<CompileIssue>());
+            foreach (var key in KeyedDifference.Between(_compiled, state.IssuesByKey, state.IssueChanges))
+            {
+                if (state.IssuesByKey.GetValueOrDefault(key) is { } now)
+                    come.Add(now);
+                if (_compiled.GetValueOrDefault(key) is { } before)
+                    gone.Add(before);
+            }
+
+            _compiled = state.IssuesByKey;
+            Tell(come, gone);
         }
     }
 
@@ -25,24 +55,57 @@ public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics,
     /// <param name="issues">All that it finds now.</param>
     public void Report(string source, IReadOnlyCollection<CompileIssue> issues)
     {
+        ArgumentNullException.ThrowIfNull(issues);
         lock (_lock)
         {
-            _bySource[source] = issues;
-            Tell([.. _bySource.Values.SelectMany(i => i)]);
+            var before = _bySource.GetValueOrDefault(source, []);
+            if (before.Count + issues.Count > 0)
+            {
+                var now = _bySource[source] = [.. issues];
+                Tell(now, before);
+            }
+            else
+                Repeat();
         }
     }
 
-    private void Tell(HashSet<CompileIssue> now)
+    /// <summary>What is in both stays as it is.</summary>
+    private void Tell(IReadOnlyCollection<CompileIssue> come, IReadOnlyCollection<CompileIssue> gone)
     {
-        foreach (var issue in now)
-            if (!_known.Contains(issue))
-                Log.Appeared(log, issue.Kind, issue.Name.ToString(), issue.Reason, issue.Message);
-        foreach (var issue in _known)
-            if (!now.Contains(issue))
-                Log.Over(log, issue.Kind, issue.Name.ToString(), issue.Reason);
-        _known = now;
-        metrics.Issues(now);
-        events.Report(now);
+        var appeared = new List<CompileIssue>();
+        foreach (var issue in come)
+        {
+            var sources = _known.GetValueOrDefault(issue);
+            _known[issue] = sources + 1;
+            if (sources == 0)
+                appeared.Add(issue);
+        }
+
+        foreach (var issue in gone)
+        {
+            if (--_known[issue] > 0)
+                continue;
+            _known.Remove(issue);
+            metrics.Over(issue);
+            Log.Over(log, issue.Kind, issue.Name.ToString(), issue.Reason);
+        }
+
+        foreach (var issue in appeared)
+        {
+            metrics.Appeared(issue);
+            Log.Appeared(log, issue.Kind, issue.Name.ToString(), issue.Reason, issue.Message);
+        }
+
+        events.Report(appeared);
+        Repeat();
+    }
+
+    private void Repeat()
+    {
+        if (time.GetElapsedTime(_repeated) < RepeatAfter)
+            return;
+        _repeated = time.GetTimestamp();
+        events.Report(_known.Keys);
     }
 
     private static partial class Log

@@ -37,15 +37,20 @@ public sealed partial class NodeApply(
     private readonly UnderlayMtu _underlay = new();
     private ImmutableArray<DesiredPrefix> _prefixes;
     private NodeNetwork? _applied;
+    private bool _verifyRoutes;
+
+    /// <summary>Routes that lead to a next hop, and of which these are those.</summary>
+    private (ImmutableArray<DesiredRoute> Of, ImmutableArray<DesiredRoute> Direct) _direct;
 
     /// <summary>The next apply does not rely on what the last one left.</summary>
     public void Verify()
     {
         _applied = null;
         _tunnel.Verify();
+        _verifyRoutes = true;
     }
 
-    /// <summary>What is on the node may have been taken away; the next apply looks. (Routes are compared by each.)</summary>
+    /// <summary>What is on the node may have been taken away; the next apply looks. (Of routes the kernel has told.)</summary>
     public void Lost() => _tunnel.Lost();
 
     /// <summary>What packets of services need on their way.</summary>
@@ -106,14 +111,17 @@ public sealed partial class NodeApply(
         {
             // A tunnel that could not be made has been told of; the routes into it are owed until it can.
             var tunnel = _tunnel.Route(view.Network);
-            var routes = dataplane.Routes.Apply(tunnel is null ? [.. desired.Routes.Where(r => r.Gateway is not null)] : desired.Routes, tunnel);
+            if (_verifyRoutes)
+                dataplane.Routes.Forget();
+            _verifyRoutes = false;
+            var routes = dataplane.Routes.Apply(tunnel is null ? Direct(desired.Routes) : desired.Routes, tunnel);
             return (routes.Replaced + routes.Deleted, routes.Errors);
         });
         Destinations(parts, dataplane, desired.Prefixes);
         _prefixes = desired.Prefixes;
         parts.Do("tunnel", "TunnelFailed", "removing the tunnel's device", () => (_tunnel.RemoveIdle(dataplane, desired), []));
         peers.Tell(desired);
-        foreach (var (check, cause) in healthChecks.Apply(desired.HealthChecks))
+        foreach (var (check, cause) in healthChecks.Apply(desired))
         {
             parts.Fail(new CompileIssue(
                 "Service", check.Service, store.Current.Services.GetValueOrDefault(check.Service)?.Uid ?? "", "HealthCheckFailed",
@@ -121,6 +129,14 @@ public sealed partial class NodeApply(
         }
 
         return parts.Result();
+    }
+
+    /// <summary>The same array for the same, so that what did not change is not compared.</summary>
+    private ImmutableArray<DesiredRoute> Direct(ImmutableArray<DesiredRoute> routes)
+    {
+        if (_direct.Of != routes)
+            _direct = (routes, routes.All(r => r.Gateway is not null) ? routes : [.. routes.Where(r => r.Gateway is not null)]);
+        return _direct.Direct;
     }
 
     private CompileIssue OfThisNode(string reason, string message) => new(

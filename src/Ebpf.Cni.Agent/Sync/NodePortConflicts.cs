@@ -4,6 +4,7 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Services;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kernel.Sockets;
@@ -24,16 +25,15 @@ public sealed partial class NodePortConflicts(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var (ports, lookAt) = (ImmutableDictionary<(ushort, IpProtocol), ServicePortName>.Empty, long.MinValue);
+        var (ports, lookAt) = (PortsInUse.None, long.MinValue);
         while (true)
         {
             var change = applied.Changed;
-            var state = applied.Current;
-            var now = PortsOf(state);
-            if (!Same(now, ports) || time.GetTimestamp() >= lookAt)
+            var (state, now) = applied.InUse;
+            if (!ReferenceEquals(now, ports) || time.GetTimestamp() >= lookAt)
             {
                 (ports, lookAt) = (now, time.GetTimestamp() + (long)(Period.TotalSeconds * time.TimestampFrequency));
-                Look(ports, node.NodePortAddresses.Concat(LoopbackOf(state, now)).ToHashSet());
+                Look(ports.NodePorts, node.NodePortAddresses.Concat(LoopbackOf(state, ports.NodePorts)).ToHashSet());
             }
 
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
@@ -43,13 +43,9 @@ public sealed partial class NodePortConflicts(
         }
     }
 
-    /// <summary>The markers for the bind hook are exactly the NodePorts.</summary>
-    internal static ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> PortsOf(DesiredState state) => state.Frontends
-        .Where(f => f.Key.Scope == Scope.Bind)
-        .ToImmutableDictionary(f => (f.Key.Port.Host, f.Key.Proto), f => f.Owner);
-
     /// <summary>The loopback addresses on which NodePorts are served.</summary>
-    internal static IEnumerable<IPAddress> LoopbackOf(DesiredState state, IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports) => state.Frontends
+    internal static IEnumerable<IPAddress> LoopbackOf(DesiredState state, IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports) => ports.Values.Distinct()
+        .SelectMany(name => state.Ports.TryGetValue(name, out var port) ? port.Frontends : [])
         .Where(f => f.Key.Scope == Scope.Internal && ports.ContainsKey((f.Key.Port.Host, f.Key.Proto))).Select(f => f.Key.Addr).Distinct().Select(a => a.ToIPAddress()).Where(IPAddress.IsLoopback);
 
     /// <summary>Sockets that would hear what comes to a NodePort, if the packets came to them.</summary>
@@ -67,10 +63,6 @@ public sealed partial class NodePortConflicts(
                 yield return (port, socket);
         }
     }
-
-    private static bool Same(
-        ImmutableDictionary<(ushort, IpProtocol), ServicePortName> a, ImmutableDictionary<(ushort, IpProtocol), ServicePortName> b) =>
-        a.Count == b.Count && a.All(e => b.TryGetValue(e.Key, out var other) && other == e.Value);
 
     private void Look(ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports, IReadOnlySet<IPAddress> served)
     {
@@ -94,7 +86,7 @@ public sealed partial class NodePortConflicts(
 
     private CompileIssue Issue(IGrouping<Compiler.Model.ObjectName, (ServicePortName Port, SocketInfo Socket)> found)
     {
-        var what = found.Select(f => string.Create(CultureInfo.InvariantCulture, $"{f.Port.Protocol.ToString().ToUpperInvariant()} {f.Socket.Local}"))
+        var what = found.Select(f => string.Create(CultureInfo.InvariantCulture, $"{ProtocolText.Of(f.Port.Protocol)} {f.Socket.Local}"))
             .Distinct().Order(StringComparer.Ordinal);
         return new CompileIssue(
             "Service", found.Key, store.Current.Services.GetValueOrDefault(found.Key)?.Uid ?? "", Reason,

@@ -32,42 +32,17 @@ public sealed partial class NodeServerWatch(AppliedState applied, NodeState node
     }
 
     /// <summary>Ports of cluster IPs among the node's addresses. Pure.</summary>
-    /// <param name="state">Its frontends are sorted by address; a cluster IP's first is its marker.</param>
-    /// <param name="addresses">The node's own.</param>
+    /// <param name="state">Compiled for a node that had these addresses, or had others.</param>
+    /// <param name="addresses">The node's own, now.</param>
     internal static HashSet<NodeServer> Candidates(DesiredState state, IEnumerable<Addr> addresses)
     {
-        var found = new HashSet<NodeServer>();
-        foreach (var address in addresses)
-        {
-            var at = FirstOf(state.Frontends, address);
-            if (at == state.Frontends.Length || state.Frontends[at].Key.Addr != address || !state.Frontends[at].Flags.HasFlag(SvcFlags.Address))
-                continue;
-            for (at++; at < state.Frontends.Length && state.Frontends[at].Key is var key && key.Addr == address; at++)
-                if (key.Scope == Scope.Internal)
-                    found.Add(new NodeServer(address, key.Port.Host, key.Proto));
-        }
-
-        return found;
+        var own = addresses.ToHashSet();
+        return [.. state.ServerCandidates.Where(c => own.Contains(c.Addr))];
     }
 
     /// <summary>The candidates at which a socket is bound to that very address. Pure.</summary>
     internal static ImmutableArray<NodeServer> Served(IReadOnlySet<NodeServer> candidates, IEnumerable<SocketInfo> listeners) =>
         [.. listeners.Select(s => new NodeServer(Addr.From(Plain(s.Local.Address)), (ushort)s.Local.Port, (IpProtocol)s.Protocol)).Where(candidates.Contains).Distinct().Order()];
-
-    private static int FirstOf(ImmutableArray<DesiredFrontend> frontends, Addr address)
-    {
-        var (low, high) = (0, frontends.Length);
-        while (low < high)
-        {
-            var middle = (low + high) / 2;
-            if (frontends[middle].Key.Addr.CompareTo(address) < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
-    }
 
     private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 

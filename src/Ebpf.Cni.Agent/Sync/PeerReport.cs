@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
@@ -13,7 +14,7 @@ public sealed partial class PeerReport
 
     private readonly ILogger<PeerReport> _log;
     private readonly Gauge _peers;
-    private DesiredState? _last;
+    private (ImmutableArray<DesiredRoute> Routes, ImmutableArray<DesiredPrefix> Prefixes) _last;
     private SortedDictionary<string, string> _told = [];
 
     public PeerReport(CollectorRegistry registry, ILogger<PeerReport> log)
@@ -26,10 +27,9 @@ public sealed partial class PeerReport
     public void Tell(DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(desired);
-        if (ReferenceEquals(desired, _last) || (_last is not null && desired.Routes.AsSpan().SequenceEqual(_last.Routes.AsSpan())
-            && desired.Prefixes.AsSpan().SequenceEqual(_last.Prefixes.AsSpan())))
+        if (!_last.Routes.IsDefault && desired.Routes == _last.Routes && desired.Prefixes == _last.Prefixes)
             return;
-        _last = desired;
+        _last = (desired.Routes, desired.Prefixes);
         foreach (var family in (bool[])[true, false])
             foreach (var direct in (bool[])[true, false])
                 _peers.WithLabels(family ? "ipv4" : "ipv6", direct ? "direct" : "tunnel")

@@ -1,12 +1,9 @@
-using System.Collections.Immutable;
-using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Agent.Sync;
 
-/// <summary>NodePorts and hostPorts that are in use are reserved in the kernel (<see cref="ReservedPorts"/>), as they come and go, and again when another has written the list.</summary>
+/// <summary>NodePorts and hostPorts that are in use are reserved in the kernel (<see cref="ReservedPorts"/>), as they come and go. Now and then the list is looked at, which another may have written.</summary>
 public sealed partial class PortReservation(AppliedState applied, SyncStatus status, Sysctl settings, AgentOptions options, TimeProvider time, ILogger<PortReservation> log)
     : BackgroundService
 {
@@ -19,13 +16,17 @@ public sealed partial class PortReservation(AppliedState applied, SyncStatus sta
         // What is remembered counts until the cluster is known.
         await status.FirstSync.WaitAsync(stoppingToken);
         var reserved = new ReservedPorts(settings, Path.Combine(options.StateDir, FileName));
-        var (of, ports) = (default(ImmutableArray<DesiredFrontend>), new HashSet<ushort>());
+        var (done, lookAt) = ((PortsInUse?)null, long.MinValue);
         while (true)
         {
             var change = applied.Changed;
-            if (of != applied.Current.Frontends)
-                ports = PortsOf(of = applied.Current.Frontends);
-            Apply(reserved, ports);
+            var ports = applied.InUse.Ports;
+            if (!ReferenceEquals(ports, done) || time.GetTimestamp() >= lookAt)
+            {
+                done = TryApply(reserved, ports.Numbers) ? ports : null;
+                lookAt = time.GetTimestamp() + (long)(options.VerifyPeriod.TotalSeconds * time.TimestampFrequency);
+            }
+
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
             await Task.WhenAny(change, Task.Delay(options.VerifyPeriod, time, limit.Token));
             await limit.CancelAsync();
@@ -33,23 +34,21 @@ public sealed partial class PortReservation(AppliedState applied, SyncStatus sta
         }
     }
 
-    /// <summary>NodePorts have a marker for the bind hook each; hostPorts are named so.</summary>
-    internal static HashSet<ushort> PortsOf(ImmutableArray<DesiredFrontend> frontends) =>
-        [.. frontends.Where(f => f.Key.Scope == Scope.Bind || f.Owner.IsHostPort).Select(f => f.Key.Port.Host)];
-
-    private void Apply(ReservedPorts reserved, HashSet<ushort> ports)
+    private bool TryApply(ReservedPorts reserved, HashSet<ushort> ports)
     {
         try
         {
             if (reserved.Apply(ports))
                 Log.Reserved(log, PortList.Write(ports));
             _told = false;
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
             if (!_told)
                 Log.Failed(log, e.Message);
             _told = true;
+            return false;
         }
     }
 

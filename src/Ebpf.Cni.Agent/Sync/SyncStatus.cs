@@ -1,12 +1,18 @@
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>How far the agent has come, and whether it keeps up. Thread-safe.</summary>
-public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
+/// <param name="time">The clock.</param>
+/// <param name="patience">How long a change may wait, and a pass of the loop may last.</param>
+/// <param name="oldestUntaken">
+/// When the oldest change that the loop has not even looked at arrived (TimeProvider.GetTimestamp); null: there is none. Asked of the store, since a loop that hangs looks at nothing.
+/// </param>
+public sealed class SyncStatus(TimeProvider time, TimeSpan patience, Func<long?>? oldestUntaken = null)
 {
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _firstSync = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _cniServing = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long? _oldestQueued;
+    private long? _passBegan;
     private DateTimeOffset? _lastApplied;
     private bool _eligible = true;
 
@@ -33,20 +39,29 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
     {
         get
         {
+            var untaken = oldestUntaken?.Invoke();
             lock (_lock)
-                return _oldestQueued is { } since ? time.GetElapsedTime(since) : null;
+                return Since(_oldestQueued is { } queued && !(untaken < queued) ? queued : untaken);
         }
     }
 
-    /// <summary>kube-proxy's rule: healthy while no change has waited for longer than the limit. A node without changes is healthy.</summary>
-    public bool Healthy
+    /// <summary>How long the loop's present pass has lasted; null between passes.</summary>
+    public TimeSpan? Passing
     {
         get
         {
             lock (_lock)
-                return _oldestQueued is not { } since || time.GetElapsedTime(since) <= patience;
+                return Since(_passBegan);
         }
     }
+
+    /// <summary>
+    /// kube-proxy's rule: healthy while no change has waited for longer than the limit. A node without changes is healthy, unless a pass of the loop, which verifies and repeats too, does not end.
+    /// </summary>
+    public bool Healthy => !(Waiting > patience) && !Hangs;
+
+    /// <summary>A pass of the loop has lasted for longer than the limit: it hangs in the kernel.</summary>
+    public bool Hangs => Passing > patience;
 
     /// <summary>New traffic from outside may come to this node: it is not being deleted.</summary>
     public bool NodeEligible => Volatile.Read(ref _eligible);
@@ -54,13 +69,26 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
     /// <summary>What the Node object says.</summary>
     public void SetEligible(bool eligible) => Volatile.Write(ref _eligible, eligible);
 
-    /// <summary>A change is to be applied.</summary>
-    /// <param name="arrived">When it was heard of (TimeProvider.GetTimestamp).</param>
+    /// <summary>A change is to be applied, or something that failed is owed.</summary>
+    /// <param name="arrived">When it was heard of, or failed (TimeProvider.GetTimestamp).</param>
     public void Queued(long arrived)
     {
         lock (_lock)
             if (_oldestQueued is not { } since || arrived < since)
                 _oldestQueued = arrived;
+    }
+
+    /// <summary>The loop begins a pass, whatever for.</summary>
+    public void PassBegins()
+    {
+        lock (_lock)
+            _passBegan = time.GetTimestamp();
+    }
+
+    public void PassEnds()
+    {
+        lock (_lock)
+            _passBegan = null;
     }
 
     /// <summary>Everything queued is in the kernel.</summary>
@@ -72,4 +100,6 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience)
     }
 
     public void ServingCni() => _cniServing.TrySetResult();
+
+    private TimeSpan? Since(long? then) => then is { } start ? time.GetElapsedTime(start) : null;
 }

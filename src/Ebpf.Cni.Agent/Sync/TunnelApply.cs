@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler.Output;
@@ -16,6 +17,7 @@ internal sealed class TunnelApply(AgentOptions options)
     private int _seen;
     private bool _idleBefore;
     private bool _verified;
+    private (ImmutableArray<DesiredPrefix> Of, bool Any) _tunnelled;
 
     /// <summary>0 without a device.</summary>
     public int Ifindex { get; private set; }
@@ -75,5 +77,10 @@ internal sealed class TunnelApply(AgentOptions options)
     public TunnelRoute? Route(NodeNetwork network) =>
         Ifindex == 0 ? null : new TunnelRoute(Ifindex, network.V4?.ToIPAddress(), network.V6?.ToIPAddress());
 
-    private static bool IsNeeded(DesiredState desired) => desired.Prefixes.Any(p => p.Tunnel is not null);
+    private bool IsNeeded(DesiredState desired)
+    {
+        if (_tunnelled.Of != desired.Prefixes)
+            _tunnelled = (desired.Prefixes, desired.Prefixes.Any(p => p.Tunnel is not null));
+        return _tunnelled.Any;
+    }
 }

@@ -81,9 +81,6 @@ public static class IssueReason
     /// </summary>
     public const string FrontendConflict = nameof(FrontendConflict);
 
-    /// <summary>A slice without the label kubernetes.io/service-name; it is left out.</summary>
-    public const string SliceWithoutService = nameof(SliceWithoutService);
-
     /// <summary>A slice's address type is not IPv4, IPv6 or FQDN; it is left out.</summary>
     public const string AddressTypeUnknown = nameof(AddressTypeUnknown);
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Compiler.Changes;
 
 namespace Ebpf.Cni.Compiler.Model;
 
@@ -15,4 +16,14 @@ public sealed record ClusterSnapshot
 
     public ImmutableSortedDictionary<string, NodeSnapshot> Nodes { get; init; } =
         ImmutableSortedDictionary.Create<string, NodeSnapshot>(StringComparer.Ordinal);
+
+    /// <summary>How <see cref="Services"/> differ from those of the snapshot taken before; null: not known.</summary>
+    public KeyedChanges<ObjectName, ServiceSnapshot>? ServiceChanges { get; init; }
+
+    /// <summary>The same of <see cref="EndpointSlices"/>.</summary>
+    public KeyedChanges<ObjectName, EndpointSliceSnapshot>? SliceChanges { get; init; }
+
+    /// <summary>The same objects, whatever is known of their history.</summary>
+    public bool IsSame(ClusterSnapshot other) =>
+        other is not null && ReferenceEquals(Services, other.Services) && ReferenceEquals(EndpointSlices, other.EndpointSlices) && ReferenceEquals(Nodes, other.Nodes);
 }

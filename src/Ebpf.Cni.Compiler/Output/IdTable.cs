@@ -18,4 +18,13 @@ public sealed record IdTable
 
     /// <summary>The next never-used id; 0 is reserved.</summary>
     public uint Next { get; init; } = 1;
+
+    /// <summary>By content.</summary>
+    public bool Equals(IdTable? other) =>
+        ReferenceEquals(this, other) || (other is not null && Next == other.Next && Same(ByName, other.ByName) && Same(Restored, other.Restored));
+
+    public override int GetHashCode() => HashCode.Combine(Next, ByName.Count, Restored.Count);
+
+    private static bool Same<TKey>(ImmutableDictionary<TKey, uint> a, ImmutableDictionary<TKey, uint> b) where TKey : notnull =>
+        ReferenceEquals(a, b) || (a.Count == b.Count && a.All(e => b.TryGetValue(e.Key, out var id) && id == e.Value));
 }

@@ -28,24 +28,26 @@ internal enum FrontendKind : byte
 }
 
 /// <summary>A frontend before its service port has an id.</summary>
-internal readonly record struct CompiledFrontend(SvcKey Key, FrontendKind Kind, SegmentVariant Variant, SvcFlags Flags, uint AffinitySec);
+internal readonly record struct CompiledFrontend(SvcKey Key, FrontendKind Kind, SegmentVariant Variant, SvcFlags Flags, uint AffinitySec)
+{
+    /// <summary>Of a cluster IP: it stands for the address itself.</summary>
+    public bool IsMarker => Kind == FrontendKind.ClusterIP && Key.Port == default && Key.Proto == 0;
+
+    /// <summary>Of the node itself: there is none at a cluster IP.</summary>
+    public bool IsOfNode => Kind is FrontendKind.NodePort or FrontendKind.HostPort;
+
+    /// <summary>The same address, port and protocol, for whomever: what services may want of each other.</summary>
+    public SvcKey Target => Key with { Scope = Scope.Internal };
+}
 
 /// <summary>A list of backends that frontends of a service port may share.</summary>
 internal readonly record struct CompiledSegment(
     SegmentVariant Variant, ImmutableArray<DesiredBackend> Backends, ImmutableArray<DesiredBackend> Tail);
 
-/// <summary>
-/// One service port as compiled. The outputs made for an id are kept, so that a service port that did not change yields the very same
-/// objects in the next state and whoever compares states sees it at a glance.
-/// </summary>
+/// <summary>One service port as compiled: what follows from its service and slices alone.</summary>
 internal sealed class CompiledPort(
     ServicePortName name, string uid, CompiledFrontend[] frontends, CompiledSegment[] segments, AddressRange[]? sourceRanges = null)
 {
-    private readonly DesiredFrontend?[] _frontends = new DesiredFrontend?[frontends.Length];
-    private readonly DesiredSegment?[] _segments = new DesiredSegment?[segments.Length];
-    private DesiredSourceRange[]? _sourceRanges;
-    private uint _id;
-
     public ServicePortName Name { get; } = name;
 
     /// <summary>The service's.</summary>
@@ -60,37 +62,14 @@ internal sealed class CompiledPort(
     /// <summary>Of its frontends with <see cref="SvcFlags.SourceRanges"/>.</summary>
     public AddressRange[] SourceRanges { get; } = sourceRanges ?? [];
 
-    /// <summary>0 until one is assigned.</summary>
-    public uint Id
+    /// <summary>It wants the same addresses, in the same right.</summary>
+    public bool ClaimsTheSame(CompiledPort other)
     {
-        get => _id;
-        set
-        {
-            if (_id == value)
-                return;
-            _id = value;
-            Array.Clear(_frontends);
-            Array.Clear(_segments);
-            _sourceRanges = null;
-        }
+        if (Frontends.Length != other.Frontends.Length)
+            return false;
+        for (var i = 0; i < Frontends.Length; i++)
+            if (Frontends[i].Key != other.Frontends[i].Key || Frontends[i].Kind != other.Frontends[i].Kind)
+                return false;
+        return true;
     }
-
-    /// <summary>The table that <see cref="Id"/> was last seen in.</summary>
-    public IdTable? IdSource { get; set; }
-
-    public DesiredFrontend EmitFrontend(int index)
-    {
-        var frontend = Frontends[index];
-        return _frontends[index] ??=
-            new DesiredFrontend(frontend.Key, new SegmentKey(Id, frontend.Variant), Name, frontend.Flags, frontend.AffinitySec);
-    }
-
-    public DesiredSegment EmitSegment(int index) =>
-        _segments[index] ??= new DesiredSegment(new SegmentKey(Id, Segments[index].Variant), Name, Segments[index].Backends)
-        {
-            Tail = Segments[index].Tail,
-        };
-
-    public DesiredSourceRange[] EmitSourceRanges() =>
-        _sourceRanges ??= Array.ConvertAll(SourceRanges, r => new DesiredSourceRange(Id, r.Addr, r.Length));
 }

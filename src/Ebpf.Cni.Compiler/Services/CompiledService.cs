@@ -4,13 +4,11 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// All that follows from one service and its slices alone: everything but ids and what other services claim. What a cache keeps;
-/// valid as long as service and slices are the same objects.
+/// All that follows from one service and its slices alone: everything but ids and what other services claim. Valid as long as service and slices are the same objects.
 /// </summary>
 internal sealed class CompiledService(
-    ObjectName name, ServiceSnapshot source, ServiceSlices slices, CompiledPort[] ports, DesiredHealthCheck? healthCheck, CompileIssue[] issues)
+    ServiceSnapshot source, ServiceSlices slices, CompiledPort[] ports, DesiredHealthCheck? healthCheck, CompileIssue[] issues, ReadSlices read)
 {
-    public ObjectName Name { get; } = name;
     public ServiceSnapshot Source { get; } = source;
     public ServiceSlices Slices { get; } = slices;
 
@@ -21,4 +19,7 @@ internal sealed class CompiledService(
 
     /// <summary>The service's and its slices'.</summary>
     public CompileIssue[] Issues { get; } = issues;
+
+    /// <summary>Of a service with many slices: the slices as read, for the next compile.</summary>
+    public ReadSlices Read { get; } = read;
 }

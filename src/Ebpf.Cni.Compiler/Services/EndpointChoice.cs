@@ -14,7 +14,7 @@ internal readonly struct EndpointChoice
     private readonly EndpointTraits _cluster;
     private readonly EndpointTraits _local;
 
-    /// <param name="candidates">All endpoints of the port, in any order, perhaps repeated; sorted and merged in place.</param>
+    /// <param name="candidates">All endpoints of the port, in any order, perhaps repeated; sorted and merged in place, and read as long as this is asked.</param>
     public EndpointChoice(List<Candidate> candidates)
     {
         if (candidates.Count == 0)
@@ -72,14 +72,17 @@ internal readonly struct EndpointChoice
     {
         if (_all is null)
             return new CompiledSegment(variant, [], []);
-        var chosen = ImmutableArray.CreateBuilder<DesiredBackend>(_all.Count);
+        var count = 0;
+        foreach (var (endpoint, _) in _all)
+            count += endpoint.Has(traits) ? 1 : 0;
+        var chosen = ImmutableArray.CreateBuilder<DesiredBackend>(count);
         ImmutableArray<DesiredBackend>.Builder? tail = null;
         foreach (var (endpoint, port) in _all)
             if (endpoint.Has(traits))
                 chosen.Add(Backend(endpoint, port));
             else if (endpoint.Has(EndpointTraits.Serving))
                 (tail ??= ImmutableArray.CreateBuilder<DesiredBackend>()).Add(Backend(endpoint, port));
-        return new CompiledSegment(variant, chosen.DrainToImmutable(), tail?.DrainToImmutable() ?? []);
+        return new CompiledSegment(variant, chosen.MoveToImmutable(), tail?.DrainToImmutable() ?? []);
     }
 
     private static DesiredBackend Backend(SliceEndpoint endpoint, U16Be port) =>

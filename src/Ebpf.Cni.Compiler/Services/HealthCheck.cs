@@ -21,25 +21,6 @@ internal static class HealthCheck
         return null;
     }
 
-    /// <summary>The checks that hold, by service; a port answers for the first service that has it.</summary>
-    public static List<DesiredHealthCheck> Resolve(List<CompiledService> services, List<CompileIssue> issues)
-    {
-        var held = new List<DesiredHealthCheck>();
-        var owners = new Dictionary<ushort, ObjectName>();
-        foreach (var service in services)
-        {
-            if (service.HealthCheck is not { } check)
-                continue;
-            if (owners.TryAdd(check.Port, check.Service))
-                held.Add(check);
-            else
-                issues.Add(new CompileIssue("Service", service.Name, service.Source.Uid ?? "", IssueReason.HealthCheckPortConflict,
-                    string.Create(CultureInfo.InvariantCulture,
-                        $"health check node port {check.Port} is {IssueCollector.Quote(owners[check.Port].ToString())}'s; it is not answered for this service")));
-        }
-        return held;
-    }
-
     /// <summary>
     /// Addresses, not ports, that are local and ready; what only terminates does not count (LocalReadyEndpoints, pkg/proxy/endpointslicecache.go). kube-proxy
     /// counts and answers for each family by itself; here one port answers for both, and a pod with two addresses must not count twice.

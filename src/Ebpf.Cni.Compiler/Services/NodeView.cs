@@ -40,6 +40,9 @@ internal sealed class NodeView
 
     public NodeContext Context { get; }
 
+    /// <summary>One object for all views that are the same: what was read for one of them is valid for the others.</summary>
+    public object Identity { get; private set; } = new();
+
     public string Name => Context.NodeName;
 
     /// <summary>The node's own topology zone; empty: none.</summary>
@@ -67,6 +70,9 @@ internal sealed class NodeView
         _podRanges ??= ReadPodRanges();
         return !Array.Exists(_podRanges, r => r.Contains(address));
     }
+
+    /// <summary>This is the same view as an earlier one, of a later cluster.</summary>
+    public void Succeed(NodeView same) => (Identity, _podRanges) = (same.Identity, _podRanges ?? same._podRanges);
 
     public bool IsSame(NodeView? other) =>
         other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6

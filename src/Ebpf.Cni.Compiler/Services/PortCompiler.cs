@@ -15,7 +15,12 @@ internal sealed record ServiceTraits(
 /// traffic as if it had left and come back (the short cut in nftables/proxier.go). What comes from outside meets the same entry; only
 /// externalTrafficPolicy Local gives it one of its own.
 /// </summary>
-internal sealed class PortCompiler(ServicePort port, ServiceTraits service, NodeView node, IssueCollector issues)
+/// <param name="port">The service port.</param>
+/// <param name="service">What it shares with the others.</param>
+/// <param name="node">Where it is to be served.</param>
+/// <param name="issues">Gets what is wrong with it.</param>
+/// <param name="scratch">A list that is lent: a service of thousands of endpoints should not leave one behind with every change.</param>
+internal sealed class PortCompiler(ServicePort port, ServiceTraits service, NodeView node, IssueCollector issues, List<EndpointChoice.Candidate> scratch)
 {
     private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
 
@@ -133,7 +138,8 @@ internal sealed class PortCompiler(ServicePort port, ServiceTraits service, Node
     /// <summary>A slice's port belongs to the service port of its name and protocol; its number is the target, which pods may each have their own of.</summary>
     private List<EndpointChoice.Candidate> Candidates(bool ipv4, List<SliceEndpoints> slices)
     {
-        var candidates = new List<EndpointChoice.Candidate>();
+        var candidates = scratch;
+        candidates.Clear();
         foreach (var slice in slices)
         {
             if (slice.IsIPv4 != ipv4)

@@ -13,10 +13,17 @@ internal static class ServiceCompiler
 
     private const uint LongestAffinitySec = 86400;
 
-    public static CompiledService Compile(ObjectName name, ServiceSnapshot service, ServiceSlices slices, NodeView node)
+    /// <param name="name">The service's.</param>
+    /// <param name="service">As the API has it.</param>
+    /// <param name="slices">Its own.</param>
+    /// <param name="node">Where it is to be served.</param>
+    /// <param name="before">What its last compile read.</param>
+    /// <param name="scratch">Lent for the time of the call.</param>
+    public static CompiledService Compile(
+        ObjectName name, ServiceSnapshot service, ServiceSlices slices, NodeView node, ReadSlices before, List<EndpointChoice.Candidate> scratch)
     {
         if (!IsProxied(service))
-            return new CompiledService(name, service, slices, [], null, []);
+            return new CompiledService(service, slices, [], null, [], ReadSlices.None);
         var issues = new List<CompileIssue>();
         var found = new IssueCollector("Service", name, service.Uid);
         var addresses = ServiceAddresses.Read(service, node, found);
@@ -32,16 +39,14 @@ internal static class ServiceCompiler
             found.Add(IssueReason.PolicyUnknown, $"{IssueCollector.Quote(unknown)} is not known; the default is used");
         var endpoints = new List<SliceEndpoints>(slices.Items.Length);
         var inSlices = new List<CompileIssue>();
-        foreach (var (sliceName, slice) in slices.Items)
-            if (SliceEndpoints.Read(sliceName, slice, node, inSlices) is { } read)
-                endpoints.Add(read);
+        var read = ReadSlices.Read(slices, node, before, endpoints, inSlices);
         var healthCheck = HealthCheck.Read(name, service, addresses, endpoints, found);
         var compiled = new CompiledPort[ports.Count];
         for (var i = 0; i < compiled.Length; i++)
-            compiled[i] = new PortCompiler(ports[i], traits, node, found).Compile(endpoints, first: i == 0);
+            compiled[i] = new PortCompiler(ports[i], traits, node, found, scratch).Compile(endpoints, first: i == 0);
         found.MoveTo(issues);
         issues.AddRange(inSlices);
-        return new CompiledService(name, service, slices, compiled, healthCheck, [.. issues]);
+        return new CompiledService(service, slices, compiled, healthCheck, [.. issues], read);
     }
 
     /// <summary>

@@ -1,87 +1,81 @@
 using System.Collections.Immutable;
-using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
-using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// Stage 1: the slices of each service, in the slices' order. Chains through flat arrays: one dictionary entry for each service
-/// and nothing else, since this is rebuilt whenever any slice changes. Slices of another proxy and of headless services are not seen: kube-proxy's
+/// Stage 1: the slices of each service, in the slices' order, kept up to date slice by slice. Slices of another proxy and of headless services are not seen: kube-proxy's
 /// label selectors (cmd/kube-proxy/app/server.go) are on its watch of slices too.
 /// </summary>
 internal sealed class SliceIndex
 {
-    private const int End = -1;
+    private readonly Dictionary<ObjectName, ServiceSlices> _byService = [];
 
-    private readonly Dictionary<ObjectName, int> _first;
-    private readonly KeyValuePair<ObjectName, EndpointSliceSnapshot>[] _slices;
-    private readonly int[] _next;
+    public ServiceSlices Of(ObjectName service) => _byService.GetValueOrDefault(service, ServiceSlices.None);
 
-    public SliceIndex(ImmutableSortedDictionary<ObjectName, EndpointSliceSnapshot> slices)
+    /// <summary>A slice came, went or changed.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="before">As it was last put here; null: it was not.</param>
+    /// <param name="after">As it is; null: it is no more.</param>
+    /// <param name="touched">Gets the services that have other slices now.</param>
+    public void Put(ObjectName name, EndpointSliceSnapshot? before, EndpointSliceSnapshot? after, HashSet<ObjectName> touched)
     {
-        Source = slices;
-        _slices = [.. slices];
-        _next = new int[_slices.Length];
-        _first = new Dictionary<ObjectName, int>(_slices.Length);
-        var orphans = new List<CompileIssue>();
-        for (var i = _slices.Length - 1; i >= 0; i--)
+        if (ReferenceEquals(before, after))
+            return;
+        var (left, joined) = (ServiceOf(name, before), ServiceOf(name, after));
+        if (left is { } old)
         {
-            var (name, slice) = _slices[i];
-            if (slice.ProxyName is not null || slice.HeadlessLabel)
-                continue;
-            if (string.IsNullOrEmpty(slice.ServiceName))
-            {
-                orphans.Add(Orphan(name, slice));
-                continue;
-            }
-            var service = new ObjectName(name.Namespace, slice.ServiceName);
-            _next[i] = _first.TryGetValue(service, out var head) ? head : End;
-            _first[service] = i;
+            touched.Add(old);
+            if (old != joined)
+                Set(old, Of(old).Without(name));
         }
-        Issues = [.. orphans];
-    }
-
-    /// <summary>What was indexed.</summary>
-    public ImmutableSortedDictionary<ObjectName, EndpointSliceSnapshot> Source { get; }
-
-    /// <summary>Slices that belong to no service.</summary>
-    public ImmutableArray<CompileIssue> Issues { get; }
-
-    public ServiceSlices Of(ObjectName service)
-    {
-        var count = 0;
-        var head = _first.TryGetValue(service, out var first) ? first : End;
-        for (var i = head; i != End; i = _next[i])
-            count++;
-        if (count == 0)
-            return ServiceSlices.None;
-        var result = new KeyValuePair<ObjectName, EndpointSliceSnapshot>[count];
-        for (var i = head; i != End; i = _next[i])
-            result[^count--] = _slices[i];
-        return new ServiceSlices(result);
-    }
-
-    /// <summary>Whether the service still has exactly these slices: the same objects.</summary>
-    public bool Has(ObjectName service, ServiceSlices slices)
-    {
-        var i = _first.TryGetValue(service, out var head) ? head : End;
-        foreach (var (_, slice) in slices.Items)
+        if (joined is { } service)
         {
-            if (i == End || !ReferenceEquals(_slices[i].Value, slice))
-                return false;
-            i = _next[i];
+            touched.Add(service);
+            _byService[service] = Of(service).With(name, after!);
         }
-        return i == End;
     }
 
-    private static CompileIssue Orphan(ObjectName name, EndpointSliceSnapshot slice) => new(
-        "EndpointSlice", name, slice.Uid ?? "", IssueReason.SliceWithoutService,
-        "the label kubernetes.io/service-name is missing; the slice is ignored");
+    private void Set(ObjectName service, ServiceSlices slices)
+    {
+        if (slices.Items.Length == 0)
+            _byService.Remove(service);
+        else
+            _byService[service] = slices;
+    }
+
+    /// <summary>Null: none of ours. One that names no service is somebody's own; kube-proxy passes it over too.</summary>
+    private static ObjectName? ServiceOf(ObjectName name, EndpointSliceSnapshot? slice) =>
+        slice is null or { ProxyName: not null } or { HeadlessLabel: true } || string.IsNullOrEmpty(slice.ServiceName)
+            ? null
+            : new ObjectName(name.Namespace, slice.ServiceName);
 }
 
-/// <summary>The slices of one service with their names.</summary>
-internal readonly record struct ServiceSlices(KeyValuePair<ObjectName, EndpointSliceSnapshot>[] Items)
+/// <summary>The slices of one service with their names, in the order of these.</summary>
+internal readonly record struct ServiceSlices(ImmutableArray<KeyValuePair<ObjectName, EndpointSliceSnapshot>> Items)
 {
     public static readonly ServiceSlices None = new([]);
+
+    public ServiceSlices With(ObjectName name, EndpointSliceSnapshot slice)
+    {
+        var item = KeyValuePair.Create(name, slice);
+        return Find(name) is >= 0 and var at ? new(Items.SetItem(at, item)) : new(Items.Insert(~Find(name), item));
+    }
+
+    public ServiceSlices Without(ObjectName name) => Find(name) is >= 0 and var at ? new(Items.RemoveAt(at)) : this;
+
+    /// <summary>Its position; the complement of where it would be if it is not here.</summary>
+    private int Find(ObjectName name)
+    {
+        var (low, high) = (0, Items.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (Items[middle].Key < name)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low < Items.Length && Items[low].Key == name ? low : ~low;
+    }
 }

@@ -10,14 +10,18 @@ namespace Ebpf.Cni.Dataplane.Cluster;
 public sealed record IpcacheResult(int Written, int Deleted, ImmutableArray<ApplyError> Errors);
 
 /// <summary>
-/// <c>ebc_ipcache_v2</c>: what destinations are, and which are reached through the tunnel. An apply compares with what the kernel holds and writes the difference, what is new or different first:
-/// at no moment is a pod or a node taken for the outside. The state that was applied without an error last is not compared again; see <see cref="Verify"/>. Thread-safe.
+/// <c>ebc_ipcache_v2</c>: what destinations are, and which are reached through the tunnel. An apply writes the difference, what is new or different first: at no moment
+/// is a pod or a node taken for the outside. What was written without an error is remembered; the kernel is asked for it at first, after an error, and after <see cref="Verify"/>. Thread-safe.
 /// </summary>
 public sealed class IpcacheTable
 {
     private readonly Lock _lock = new();
     private readonly IKeyedTable<IpcacheKey, Ipcache> _table;
     private ImmutableArray<DesiredPrefix> _settled;
+
+    /// <summary>What the kernel holds; null: it is to be read.</summary>
+    private Dictionary<IpcacheKey, Ipcache>? _held;
+
     private int _tunnel;
     private int _entries;
 
@@ -38,7 +42,8 @@ public sealed class IpcacheTable
             if (!_settled.IsDefault && _tunnel == tunnelIfindex && (_settled == desired || _settled.AsSpan().SequenceEqual(desired.AsSpan())))
                 return new IpcacheResult(0, 0, []);
             (_settled, _tunnel) = (default, tunnelIfindex);
-            var held = Read();
+            var held = _held ?? Read();
+            _held = null;
             var wanted = new Dictionary<IpcacheKey, Ipcache>(desired.Length);
             foreach (var prefix in desired)
                 wanted[Key(prefix)] = Value(prefix);
@@ -47,7 +52,7 @@ public sealed class IpcacheTable
             var deleted = Delete([.. held.Keys.Where(k => !wanted.ContainsKey(k))], errors);
             _entries = errors.Count == 0 ? wanted.Count : Read().Count;
             if (errors.Count == 0)
-                _settled = desired;
+                (_settled, _held) = (desired, wanted);
             return new IpcacheResult(written, deleted, errors.DrainToImmutable());
         }
     }
@@ -61,7 +66,7 @@ public sealed class IpcacheTable
                 return 0;
             var held = Read();
             var different = _settled.Count(p => !held.Remove(Key(p), out var known) || known != Value(p));
-            _settled = default;
+            (_settled, _held) = (default, null);
             return different + held.Count;
         }
     }

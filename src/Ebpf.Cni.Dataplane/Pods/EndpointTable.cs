@@ -85,11 +85,18 @@ public sealed class EndpointTable : IDisposable
             return [.. _map.ReadAll<EpKey, Ep>()
                 .GroupBy(e => e.Value, e => e.Key.Addr)
                 .OrderBy(g => g.Key.Id)
-                .Select(g => new PodEndpoint(
-                    g.Key.Id, (int)g.Key.Ifindex, g.Key.PodMac, g.Key.HostMac, [.. g.Order()], g.Select(a => _cookies.GetValueOrDefault(a)).Max())
-                {
-                    Queued = (g.Key.Flags & EpFlags.Queued) != 0,
-                })];
+                .Select(Pod)];
+    }
+
+    /// <summary>A pod by its addresses, without a look at others: those of them that are its own. Null where none is.</summary>
+    /// <param name="id">The pod's.</param>
+    /// <param name="addresses">That it should have.</param>
+    public PodEndpoint? Find(uint id, IEnumerable<Addr> addresses)
+    {
+        ArgumentNullException.ThrowIfNull(addresses);
+        lock (_lock)
+            return addresses.Select(a => (Found: _map.TryLookup(new EpKey(a), out Ep entry) && entry.Id == id, Entry: entry, Addr: a)).Where(e => e.Found)
+                .GroupBy(e => e.Entry, e => e.Addr).Select(Pod).FirstOrDefault();
     }
 
     /// <summary>Counts by reading: for metrics, not for hot paths.</summary>
@@ -100,6 +107,12 @@ public sealed class EndpointTable : IDisposable
         _map.Dispose();
         _netns?.Dispose();
     }
+
+    private PodEndpoint Pod(IGrouping<Ep, Addr> entry) => new(
+        entry.Key.Id, (int)entry.Key.Ifindex, entry.Key.PodMac, entry.Key.HostMac, [.. entry.Order()], entry.Select(a => _cookies.GetValueOrDefault(a)).Max())
+    {
+        Queued = (entry.Key.Flags & EpFlags.Queued) != 0,
+    };
 
     private void PutNamespace(PodEndpoint endpoint)
     {

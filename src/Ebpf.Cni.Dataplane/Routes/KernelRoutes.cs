@@ -6,10 +6,37 @@ namespace Ebpf.Cni.Dataplane.Routes;
 /// <summary>Our routes through rtnetlink, in the network namespace of the thread that made this object.</summary>
 internal sealed class KernelRoutes : IRouteKernel, IDisposable
 {
-    private readonly RouteNetlink _netlink = RouteNetlink.Open();
+    private static readonly NetworkSubscription Subscription = new()
+    {
+        Routes = RouteEvents.OfProtocol | RouteEvents.Replacements, Protocol = RouteTable.Protocol, NextHops = false, Arrivals = false,
+    };
 
-    public IReadOnlyList<OwnedRoute> Read() =>
-        [.. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex, r.PreferredSource))];
+    private readonly RouteNetlink _netlink = RouteNetlink.Open();
+    private readonly NetworkEvents _events = NetworkEvents.Open(Subscription);
+    private readonly uint _port;
+
+    /// <summary>By which our routes with a gateway leave: IPv4's go with them in silence.</summary>
+    private readonly HashSet<int> _devices = [];
+
+    private bool _unread = true;
+
+    public KernelRoutes() => _port = _netlink.Port;
+
+    public bool Changed(RouteTable table)
+    {
+        var changed = _unread;
+        _unread = false;
+        _events.Read(told => changed |= Matters(told, table));
+        return changed;
+    }
+
+    public IReadOnlyList<OwnedRoute> Read()
+    {
+        _devices.Clear();
+        List<OwnedRoute> routes = [.. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex, r.PreferredSource))];
+        _devices.UnionWith(routes.Where(r => r.Gateway is not null).Select(r => r.Ifindex));
+        return routes;
+    }
 
     public void Add(OwnedRoute route) => _netlink.AddRoute(Ours(route));
 
@@ -27,7 +54,35 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
         }
     }
 
-    public void Dispose() => _netlink.Dispose();
+    public void Dispose()
+    {
+        _events.Dispose();
+        _netlink.Dispose();
+    }
+
+    private bool Matters(NetworkEvent told, RouteTable table)
+    {
+        switch (told.Kind)
+        {
+            case NetworkEventKind.Lost:
+                return true;
+            case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone when told.Requester == _port:
+                // The kernel has found the device by the gateway.
+                if (told is { HasGateway: true, Ifindex: > 0 })
+                    _devices.Add(told.Ifindex);
+                return false;
+            case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone:
+                return told.Table == Route.MainTable && (table.Wants(told.Destination) || (told.Protocol == RouteTable.Protocol && table.IsOurs(told.HasGateway, told.Ifindex)));
+            case NetworkEventKind.LinkSet:
+                return told.WentDown && Leaves(told.Ifindex, table);
+            case NetworkEventKind.LinkGone or NetworkEventKind.AddressGone:
+                return Leaves(told.Ifindex, table) || table.HasSource(told.Address);
+            default:
+                return false;
+        }
+    }
+
+    private bool Leaves(int ifindex, RouteTable table) => _devices.Contains(ifindex) || table.IsOurs(hasGateway: false, ifindex);
 
     private static Route Ours(OwnedRoute route) => new(route.Destination, route.Ifindex)
     {

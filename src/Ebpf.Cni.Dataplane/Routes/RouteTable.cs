@@ -7,31 +7,6 @@ using Ebpf.Cni.Kernel;
 
 namespace Ebpf.Cni.Dataplane.Routes;
 
-/// <summary>
-/// A route that carries our protocol number. Without a gateway it leads straight to a device: the tunnel's, or a pod's, which belongs to the CNI path.
-/// </summary>
-/// <param name="Destination">Whereto.</param>
-/// <param name="Gateway">The next hop.</param>
-/// <param name="Ifindex">The device; 0 to have the kernel find it by the gateway.</param>
-/// <param name="PreferredSource">What the node's own packets get as their source; null: the kernel chooses.</param>
-internal readonly record struct OwnedRoute(IPNetwork Destination, IPAddress? Gateway, int Ifindex, IPAddress? PreferredSource = null);
-
-/// <summary>The kernel's routes with our protocol number.</summary>
-internal interface IRouteKernel
-{
-    IReadOnlyList<OwnedRoute> Read();
-
-    /// <summary>Adds beside all others.</summary>
-    /// <exception cref="KernelException">EEXIST if there is a route to this destination, anybody's.</exception>
-    void Add(OwnedRoute route);
-
-    /// <summary>Replaces the route to this destination, at once, whoever owns it: call it only where that is one of ours.</summary>
-    void Replace(OwnedRoute route);
-
-    /// <summary>Deletes; an absent one is no error.</summary>
-    void Delete(OwnedRoute route);
-}
-
 /// <summary>The device of the tunnel, and what the node's own packets into it have as their source. The kernel must have the addresses.</summary>
 /// <param name="Ifindex">In the network namespace of the routes.</param>
 /// <param name="SourceV4">The node's address; null: none of this family, and the kernel chooses.</param>
@@ -46,7 +21,8 @@ public sealed record RouteResult(int Replaced, int Deleted, ImmutableArray<Apply
 
 /// <summary>
 /// The routes to other nodes' pods, in the main table of the network namespace of the calling thread. Ours are those with protocol
-/// <see cref="Protocol"/> and a gateway, or to the tunnel's device; no other route is touched. Nothing is remembered: every apply compares with what the kernel holds.
+/// <see cref="Protocol"/> and a gateway, or to the tunnel's device; no other route is touched. What was set is remembered, and the kernel is asked for its routes again
+/// only after it has told of a change of ours, has lost count, or has refused something: an apply without changes costs one look at the events. For one thread, but for <see cref="Wants"/>.
 /// </summary>
 public sealed class RouteTable
 {
@@ -55,7 +31,24 @@ public sealed class RouteTable
 
     private readonly IRouteKernel _kernel;
 
+    /// <summary>What the kernel has of ours, each destination once; null: it is to be read.</summary>
+    private Dictionary<IPNetwork, OwnedRoute>? _held;
+
+    /// <summary>Ours that have a destination of another beside them.</summary>
+    private List<OwnedRoute> _surplus = [];
+
+    private Dictionary<IPNetwork, OwnedRoute> _wanted = [];
+    private ImmutableArray<DesiredRoute> _desired;
+    private TunnelRoute? _tunnel;
+    private bool _owed;
+
+    /// <summary>A write may have been done or not.</summary>
+    private bool _unsure;
+
     internal RouteTable(IRouteKernel kernel) => _kernel = kernel;
+
+    /// <summary>How often the kernel was asked for its routes.</summary>
+    internal int Reads { get; private set; }
 
     /// <summary>Makes our routes exactly these: missing and different ones first, then what is not desired any more.</summary>
     /// <param name="desired">Each destination once.</param>
@@ -63,8 +56,51 @@ public sealed class RouteTable
     /// <exception cref="KernelException">The routes cannot be read.</exception>
     public RouteResult Apply(ImmutableArray<DesiredRoute> desired, TunnelRoute? tunnel = null)
     {
+        var changed = _kernel.Changed(this);
+        if (changed || _unsure || tunnel?.Ifindex != _tunnel?.Ifindex)
+            _held = null;
+        if (_held is not null && !_owed && tunnel == _tunnel && desired == _desired)
+            return new RouteResult(0, 0, []);
         var errors = ImmutableArray.CreateBuilder<ApplyError>();
-        var wanted = new Dictionary<IPNetwork, OwnedRoute>();
+        var wanted = Wanted(desired, tunnel, errors);
+        (_desired, _tunnel, _owed) = (desired, tunnel, true);
+        Volatile.Write(ref _wanted, wanted);
+        if (_held is null)
+            Read(wanted);
+        var held = _held!;
+        var obsolete = held.Values.Where(r => !wanted.ContainsKey(r.Destination)).Concat(_surplus).ToList();
+        var replaced = 0;
+        foreach (var route in desired)
+        {
+            if (!wanted.TryGetValue(route.Destination, out var want))
+                continue;
+            var there = held.TryGetValue(route.Destination, out var known);
+            if ((there && Serves(known, want)) || !Try(errors, Text(route), () => Put(want, there)))
+                continue;
+            held[route.Destination] = want;
+            replaced++;
+        }
+
+        var deleted = obsolete.Count(r => Try(errors, $"delete the route to {r.Destination} through {Way(r.Gateway)}", () => Delete(r)));
+        _owed = errors.Count > 0;
+        return new RouteResult(replaced, deleted, errors.DrainToImmutable());
+    }
+
+    /// <summary>The next apply asks the kernel for its routes, whether or not it told of a change.</summary>
+    public void Forget() => _held = null;
+
+    /// <summary>Whether this is the destination of one that was desired last. Thread-safe.</summary>
+    public bool Wants(IPNetwork destination) => Volatile.Read(ref _wanted).ContainsKey(destination);
+
+    /// <summary>Of routes with our protocol number.</summary>
+    internal bool IsOurs(bool hasGateway, int ifindex) => hasGateway || (_tunnel is { } tunnel && tunnel.Ifindex == ifindex);
+
+    /// <summary>Our routes have this address as their source: the kernel takes them away with it.</summary>
+    internal bool HasSource(IPAddress? address) => address is not null && (address.Equals(_tunnel?.SourceV4) || address.Equals(_tunnel?.SourceV6));
+
+    private static Dictionary<IPNetwork, OwnedRoute> Wanted(ImmutableArray<DesiredRoute> desired, TunnelRoute? tunnel, ImmutableArray<ApplyError>.Builder errors)
+    {
+        var wanted = new Dictionary<IPNetwork, OwnedRoute>(desired.Length);
         foreach (var route in desired)
             if (route.Gateway is not null)
                 wanted.Add(route.Destination, new OwnedRoute(route.Destination, route.Gateway, 0));
@@ -72,23 +108,27 @@ public sealed class RouteTable
                 wanted.Add(route.Destination, new OwnedRoute(route.Destination, null, tunnel.Ifindex, tunnel.Source(route.Destination)));
             else
                 errors.Add(new ApplyError(Text(route), new KernelException("there is no tunnel", Errno.ENODEV)));
-        var served = new HashSet<IPNetwork>();
-        var others = new List<OwnedRoute>();
-        foreach (var route in _kernel.Read().Where(r => r.Gateway is not null || r.Ifindex == tunnel?.Ifindex))
-        {
-            if (wanted.TryGetValue(route.Destination, out var want) && Serves(route, want))
-                served.Add(route.Destination);
-            else
-                others.Add(route);
-        }
-        // One with a wanted destination and another way is replaced, unless the right one is there beside it.
-        var obsolete = others.Where(r => !wanted.ContainsKey(r.Destination) || served.Contains(r.Destination)).ToList();
+        return wanted;
+    }
 
-        var outdated = others.Select(r => r.Destination).ToHashSet();
-        var missing = desired.Where(r => wanted.ContainsKey(r.Destination) && !served.Contains(r.Destination)).ToList();
-        var replaced = missing.Count(r => Try(errors, Text(r), () => Put(wanted[r.Destination], outdated.Contains(r.Destination))));
-        var deleted = obsolete.Count(r => Try(errors, $"delete the route to {r.Destination} through {Way(r.Gateway)}", () => _kernel.Delete(r)));
-        return new RouteResult(replaced, deleted, errors.DrainToImmutable());
+    private void Read(Dictionary<IPNetwork, OwnedRoute> wanted)
+    {
+        Reads++;
+        _unsure = false;
+        var held = new Dictionary<IPNetwork, OwnedRoute>();
+        var surplus = new List<OwnedRoute>();
+        foreach (var route in _kernel.Read().Where(r => IsOurs(r.Gateway is not null, r.Ifindex)))
+        {
+            if (held.TryAdd(route.Destination, route))
+                continue;
+            // Of two, the right one stays.
+            var right = wanted.TryGetValue(route.Destination, out var want) && Serves(route, want);
+            surplus.Add(right ? held[route.Destination] : route);
+            if (right)
+                held[route.Destination] = route;
+        }
+
+        (_held, _surplus) = (held, surplus);
     }
 
     private static bool Serves(in OwnedRoute held, in OwnedRoute want) => want.Gateway is null
@@ -110,7 +150,14 @@ public sealed class RouteTable
             _kernel.Add(route);
     }
 
-    private static bool Try(ImmutableArray<ApplyError>.Builder errors, string what, Action write)
+    private void Delete(OwnedRoute route)
+    {
+        _kernel.Delete(route);
+        if (!_surplus.Remove(route))
+            _held!.Remove(route.Destination);
+    }
+
+    private bool Try(ImmutableArray<ApplyError>.Builder errors, string what, Action write)
     {
         try
         {
@@ -125,7 +172,12 @@ public sealed class RouteTable
         catch (KernelException e)
         {
             errors.Add(new ApplyError(what, e));
+            if (!IsRefusal(e.Errno))
+                _unsure = true;
             return false;
         }
     }
+
+    /// <summary>The kernel has looked and has changed nothing.</summary>
+    private static bool IsRefusal(int errno) => errno is Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.ENETDOWN or Errno.ENODEV or Errno.EINVAL;
 }

@@ -45,14 +45,15 @@ public sealed class LiveSegment
     internal bool Holds(uint serviceId, DesiredSegment wanted) =>
         Trusted && ServiceId == serviceId && Same(Backends, wanted.Backends) && Same(Tail, wanted.Tail);
 
-    /// <summary>Writes it out as the table has it.</summary>
-    internal void Render(Span<Backend> into)
+    /// <summary>Writes elements out as the table has them, beginning with the <paramref name="first"/>, as many as there are and fit.</summary>
+    internal void Render(int first, Span<Backend> into)
     {
-        var at = 0;
-        foreach (var one in Backends)
-            into[at++] = new Backend(one.Addr, one.Port, one.Flags, ServiceId);
-        foreach (var one in Tail)
-            into[at++] = new Backend(one.Addr, one.Port, one.Flags, ServiceId);
+        for (var i = 0; i < into.Length && first + i < (int)Extent.Count; i++)
+        {
+            var at = first + i;
+            var one = at < Backends.Length ? Backends[at] : Tail[at - Backends.Length];
+            into[i] = new Backend(one.Addr, one.Port, one.Flags, ServiceId);
+        }
     }
 
     private static bool Same(ImmutableArray<DesiredBackend> a, ImmutableArray<DesiredBackend> b) => a == b || a.AsSpan().SequenceEqual(b.AsSpan());

@@ -46,12 +46,10 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges
     }
 
     /// <summary>Deletes those <paramref name="candidates"/> in the kernel that are not desired, except what belongs to a service that keeps its old state.</summary>
-    public void DeleteUndesired(DesiredState desired, IEnumerable<SvcKey> candidates)
+    public void DeleteUndesired(IEnumerable<DesiredPort> desired, IEnumerable<SvcKey> candidates)
     {
-        var wanted = desired.Frontends.Select(f => f.Key).ToHashSet();
-        var keptIds = _untouched.Count == 0
-            ? []
-            : desired.Segments.Where(s => _untouched.Contains(s.Owner.Service)).Select(s => s.Key.ServiceId).ToHashSet();
+        var wanted = desired.SelectMany(p => p.Frontends).Select(f => f.Key).ToHashSet();
+        var keptIds = _untouched.Count == 0 ? [] : desired.Where(p => _untouched.Contains(p.Name.Service)).Select(p => p.Id).ToHashSet();
         foreach (var key in candidates)
         {
             if (wanted.Contains(key) || !mirror.TryGet(key, out var known))
@@ -67,19 +65,19 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges
     /// Deletes those <paramref name="candidates"/> that are not desired, except those of a service port to which a frontend keeps pointing that should not: its service,
     /// or the one that takes it over, was refused. To be called last.
     /// </summary>
-    public void DeleteUndesiredRanges(DesiredState desired, IEnumerable<SrangeKey> candidates)
+    public void DeleteUndesiredRanges(IEnumerable<DesiredPort> desired, IEnumerable<SrangeKey> candidates)
     {
-        var wanted = desired.SourceRanges.Select(r => SourceRangeMirror.Key(r)).ToHashSet();
+        var wanted = desired.SelectMany(p => p.SourceRanges).Select(r => SourceRangeMirror.Key(r)).ToHashSet();
         var obsolete = candidates.Where(r => !wanted.Contains(r) && ranges.Has(r)).ToList();
         if (obsolete.Count > 0 && (_untouched.Count == 0 || !KeepRangesOfStaying(desired, obsolete)))
             _rangeDeletes.AddRange(obsolete);
     }
 
     /// <returns>Whether all must stay: a frontend that stays may lead to any service port.</returns>
-    private bool KeepRangesOfStaying(DesiredState desired, List<SrangeKey> obsolete)
+    private bool KeepRangesOfStaying(IEnumerable<DesiredPort> desired, List<SrangeKey> obsolete)
     {
         var moving = _updates.Select(u => u.Key).Concat(_deletes).ToHashSet();
-        var settled = desired.Frontends.Where(f => !_untouched.Contains(f.Owner.Service)).ToDictionary(f => f.Key, f => f.Segment.ServiceId);
+        var settled = desired.Where(p => !_untouched.Contains(p.Name.Service)).SelectMany(p => p.Frontends).ToDictionary(f => f.Key, f => f.Segment.ServiceId);
         var staying = mirror.Frontends.Where(f => !moving.Contains(f.Key) && settled.GetValueOrDefault(f.Key) != f.Value.Value.ServiceId).ToList();
         var kept = staying.Select(f => f.Value.Value.ServiceId).ToHashSet();
         obsolete.RemoveAll(r => kept.Contains(r.ServiceId.Host));

@@ -9,6 +9,9 @@ internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBacken
 {
     /// <summary>Tells the programs that frontends are about to change; disposed when they have.</summary>
     public Func<IDisposable>? Changing { get; init; }
+
+    /// <summary>Returns when no program runs any more that runs now, with what it has read of the tables; false if that could not be waited for.</summary>
+    public Func<bool>? WaitForReaders { get; init; }
 }
 
 /// <summary>
@@ -16,6 +19,9 @@ internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBacken
 /// </summary>
 internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, SourceRangeMirror ranges, SegmentAllocator allocator)
 {
+    /// <summary>A segment is written piece by piece: a large one should not need as much memory again.</summary>
+    private const int Piece = 1024;
+
     private static readonly Srange Allowed = new(Allow: 1);
 
     private readonly ImmutableArray<ApplyError>.Builder _errors = ImmutableArray.CreateBuilder<ApplyError>();
@@ -82,11 +88,14 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
     private void Write(LiveSegment segment)
     {
         var count = (int)segment.Extent.Count;
-        if (_buffer.Length < count)
-            _buffer = new Backend[Math.Max(count, 64)];
-        var content = _buffer.AsSpan(0, count);
-        segment.Render(content);
-        tables.Backends.Write(segment.Extent.Offset, content);
+        if (_buffer.Length < Math.Min(count, Piece))
+            _buffer = new Backend[Math.Clamp(count, 64, Piece)];
+        for (var first = 0; first < count; first += _buffer.Length)
+        {
+            var content = _buffer.AsSpan(0, Math.Min(count - first, _buffer.Length));
+            segment.Render(first, content);
+            tables.Backends.Write(segment.Extent.Offset + (uint)first, content);
+        }
         _backendsWritten += count;
     }
 

@@ -5,7 +5,7 @@ public enum AllocationOutcome
 {
     Allocated,
 
-    /// <summary>It will fit once what rests now is free: try again after <see cref="SegmentAllocator.NextRelease"/>.</summary>
+    /// <summary>It will fit once what rests now is free, and that could not be waited for: try again after <see cref="SegmentAllocator.NextRelease"/>.</summary>
     Resting,
 
     /// <summary>It does not fit, waiting does not help.</summary>
@@ -14,8 +14,8 @@ public enum AllocationOutcome
 
 /// <summary>
 /// Hands out extents of the backend table. A released extent rests before it is handed out again: a program that read a frontend just
-/// before it was switched may still be reading the old segment. A rest far longer than any program runs replaces a
-/// grace-period call into the kernel. Not thread-safe; every operation is O(log n).
+/// before it was switched may still be reading the old segment. The rest is over when all programs have ended that ran at the release. That is waited for when the space is
+/// needed, once for all that rests; without need, a time far longer than any program runs does. Not thread-safe; every operation is O(log n).
 /// </summary>
 public sealed class SegmentAllocator
 {
@@ -24,11 +24,13 @@ public sealed class SegmentAllocator
     private readonly Queue<(Extent Extent, long Since)> _resting = new();
     private readonly TimeSpan _rest;
     private readonly TimeProvider _time;
+    private readonly Func<bool>? _waitForReaders;
 
     /// <param name="capacity">Elements of the table.</param>
-    /// <param name="rest">How long released elements stay untouched.</param>
+    /// <param name="rest">How long released elements stay untouched if nothing else tells that nobody reads them.</param>
     /// <param name="time">The clock that measures the rest.</param>
-    public SegmentAllocator(uint capacity, TimeSpan rest, TimeProvider time)
+    /// <param name="waitForReaders">Waits until no program runs any more that runs now; false if that cannot be told. Null: nothing but time tells.</param>
+    public SegmentAllocator(uint capacity, TimeSpan rest, TimeProvider time, Func<bool>? waitForReaders = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(capacity);
         ArgumentOutOfRangeException.ThrowIfLessThan(rest, TimeSpan.Zero);
@@ -36,6 +38,7 @@ public sealed class SegmentAllocator
         Capacity = capacity;
         _rest = rest;
         _time = time;
+        _waitForReaders = waitForReaders;
         _free.Put(new Extent(0, capacity));
         _eventual.Put(new Extent(0, capacity));
     }
@@ -66,7 +69,12 @@ public sealed class SegmentAllocator
         ArgumentOutOfRangeException.ThrowIfZero(count);
         WakeRested();
         if (!_free.TryTake(count, out extent))
-            return _eventual.Largest >= count ? AllocationOutcome.Resting : AllocationOutcome.Full;
+        {
+            if (_eventual.Largest < count)
+                return AllocationOutcome.Full;
+            if (!TryWakeAll() || !_free.TryTake(count, out extent))
+                return AllocationOutcome.Resting;
+        }
         _eventual.Take(extent);
         return AllocationOutcome.Allocated;
     }
@@ -105,6 +113,16 @@ public sealed class SegmentAllocator
             _resting.Dequeue();
             _free.Put(head.Extent);
         }
+    }
+
+    /// <summary>Ends the rest of all that was released before now.</summary>
+    private bool TryWakeAll()
+    {
+        if (_waitForReaders is null || !_waitForReaders())
+            return false;
+        while (_resting.TryDequeue(out var rested))
+            _free.Put(rested.Extent);
+        return true;
     }
 
     private void CheckInside(Extent extent)

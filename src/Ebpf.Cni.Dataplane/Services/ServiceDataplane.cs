@@ -22,13 +22,13 @@ public sealed class ServiceDataplane
 
     /// <summary>Reads the tables; writes nothing.</summary>
     /// <param name="tables">Frontends, backends, source ranges.</param>
-    /// <param name="rest">How long the space of a released segment rests.</param>
+    /// <param name="rest">How long the space of a released segment rests if it is not needed sooner.</param>
     /// <param name="time">The clock that measures the rest.</param>
     internal ServiceDataplane(ServiceTables tables, TimeSpan rest, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(tables);
         _tables = tables;
-        _allocator = new SegmentAllocator(tables.Backends.Length, rest, time);
+        _allocator = new SegmentAllocator(tables.Backends.Length, rest, time, tables.WaitForReaders);
         (_mirror, Restored) = new ServiceRestorer(tables.Frontends, tables.Backends).Restore(_allocator);
         _ranges = SourceRangeMirror.Restore(tables.SourceRanges);
         RestoredIds = ReadIds(_mirror);
@@ -63,8 +63,9 @@ public sealed class ServiceDataplane
             if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || result.SourceRangesDeleted > 0 || !plan.Releases.IsEmpty))
                 result = result.Then(Execute(Plan(desired, delta)));
             result = AddForgotten(result);
+            // Only what waits for released space is served by time; what a full table refuses is when something changes.
             if (!result.Complete)
-                return result with { RetryAfter = _allocator.NextRelease };
+                return result with { RetryAfter = result.Waiting.IsEmpty ? null : _allocator.NextRelease };
             _settled = desired;
             return result;
         }
@@ -94,13 +95,13 @@ public sealed class ServiceDataplane
         }
     }
 
-    /// <summary>Entries and sizes of the tables. What rests counts as used.</summary>
+    /// <summary>Entries and sizes of the tables. What rests is free when it is needed.</summary>
     public (TableUsage Frontends, TableUsage Backends, TableUsage SourceRanges) Usage()
     {
         lock (_lock)
         {
             return (new TableUsage(MapNames.Service, (uint)_mirror.Frontends.Count, _mirror.FrontendCapacity),
-                new TableUsage(MapNames.Backend, _allocator.Used + _allocator.Resting, _allocator.Capacity),
+                new TableUsage(MapNames.Backend, _allocator.Used, _allocator.Capacity),
                 new TableUsage(MapNames.SourceRange, (uint)_ranges.Count, _ranges.Capacity));
         }
     }

@@ -11,14 +11,15 @@ namespace Ebpf.Cni.Dataplane.Services;
 internal static class ServicePlanner
 {
     /// <summary>Reserves the new segments' space in <paramref name="allocator"/>; touches nothing else.</summary>
-    /// <exception cref="ArgumentException">A frontend names a segment that is not in <paramref name="desired"/>.</exception>
+    /// <exception cref="ArgumentException">A frontend names a segment that its port does not have.</exception>
     public static ApplyPlan Plan(ServiceMirror mirror, SourceRangeMirror ranges, DesiredState desired, SegmentAllocator allocator)
     {
         ArgumentNullException.ThrowIfNull(desired);
-        var (builder, present) = Start(mirror, ranges, desired, allocator);
+        var ports = desired.Ports.Values;
+        var (builder, present) = Start(mirror, ranges, ports, allocator);
         if (present < mirror.Frontends.Count)
-            builder.DeleteUndesired(desired, mirror.Frontends.Keys);
-        builder.DeleteUndesiredRanges(desired, ranges.All);
+            builder.DeleteUndesired(ports, mirror.Frontends.Keys);
+        builder.DeleteUndesiredRanges(ports, ranges.All);
         return builder.Build();
     }
 
@@ -32,14 +33,20 @@ internal static class ServicePlanner
         return builder.Build();
     }
 
+    /// <returns>The plan without deletions, and how many desired frontends the kernel knows.</returns>
     private static (PlanBuilder Builder, int Present) Start(
-        ServiceMirror mirror, SourceRangeMirror ranges, DesiredState desired, SegmentAllocator allocator)
+        ServiceMirror mirror, SourceRangeMirror ranges, IEnumerable<DesiredPort> ports, SegmentAllocator allocator)
     {
-        var targets = desired.Segments.ToDictionary(s => s.Key, s => new Target(s));
-        var present = MatchServed(mirror, desired, targets);
-        var changes = new ChangeList();
-        FindChanges(mirror, desired, targets, changes);
-        FindRanges(ranges, desired, changes);
+        var (present, changes) = (0, new ChangeList());
+        foreach (var port in ports)
+        {
+            var targets = new Target[port.Segments.Length];
+            for (var i = 0; i < targets.Length; i++)
+                targets[i] = new Target(port.Segments[i]);
+            present += MatchServed(mirror, port, targets);
+            FindChanges(mirror, port, targets, changes);
+            FindRanges(ranges, port, changes);
+        }
         var builder = new PlanBuilder(mirror, ranges, allocator);
         foreach (var change in changes.All)
             builder.Add(change);
@@ -55,14 +62,13 @@ internal static class ServicePlanner
             allocator.Cancel(write.Segment.Extent);
     }
 
-    /// <summary>Finds segments that already hold what is desired; returns how many desired frontends the kernel knows.</summary>
-    private static int MatchServed(ServiceMirror mirror, DesiredState desired, Dictionary<SegmentKey, Target> targets)
+    /// <summary>Finds segments that already hold what is desired; returns how many of the port's frontends the kernel knows.</summary>
+    private static int MatchServed(ServiceMirror mirror, DesiredPort port, Target[] targets)
     {
         var present = 0;
-        foreach (var frontend in desired.Frontends)
+        foreach (var frontend in port.Frontends)
         {
-            if (!targets.TryGetValue(frontend.Segment, out var target))
-                throw new ArgumentException($"frontend {frontend.Key} of {frontend.Owner} names the missing segment {frontend.Segment}", nameof(desired));
+            var target = TargetOf(frontend, targets);
             if (!mirror.TryGet(frontend.Key, out var known))
                 continue;
             present++;
@@ -73,32 +79,33 @@ internal static class ServicePlanner
         return present;
     }
 
-    /// <summary>The frontends that the kernel must learn about, by service, in the order of the desired state.</summary>
-    private static void FindChanges(ServiceMirror mirror, DesiredState desired, Dictionary<SegmentKey, Target> targets, ChangeList changes)
+    private static Target TargetOf(DesiredFrontend frontend, Target[] targets)
     {
-        foreach (var frontend in desired.Frontends)
+        foreach (var target in targets)
+            if (target.Desired.Key == frontend.Segment)
+                return target;
+        throw new ArgumentException($"frontend {frontend.Key} of {frontend.Owner} names the missing segment {frontend.Segment}", nameof(frontend));
+    }
+
+    /// <summary>The frontends that the kernel must learn about.</summary>
+    private static void FindChanges(ServiceMirror mirror, DesiredPort port, Target[] targets, ChangeList changes)
+    {
+        foreach (var frontend in port.Frontends)
         {
-            var target = targets[frontend.Segment];
+            var target = TargetOf(frontend, targets);
             var known = mirror.TryGet(frontend.Key, out var found) ? found : null;
             if (known is { Certain: true } && target.Served && known.Value == target.ValueFor(frontend))
                 continue;
-            changes.Of(frontend.Owner.Service).Frontends.Add((frontend, target, known is null));
+            changes.Of(port.Name.Service).Frontends.Add((frontend, target, known is null));
         }
     }
 
-    /// <summary>The source ranges that the kernel must learn about. One of a service port without frontends keeps nobody out and is passed over.</summary>
-    private static void FindRanges(SourceRangeMirror ranges, DesiredState desired, ChangeList changes)
+    /// <summary>The source ranges that the kernel must learn about.</summary>
+    private static void FindRanges(SourceRangeMirror ranges, DesiredPort port, ChangeList changes)
     {
-        Dictionary<uint, ObjectName>? owners = null;
-        foreach (var range in desired.SourceRanges)
-        {
-            var key = SourceRangeMirror.Key(range);
-            if (ranges.HasCertainly(key))
-                continue;
-            owners ??= desired.Segments.DistinctBy(s => s.Key.ServiceId).ToDictionary(s => s.Key.ServiceId, s => s.Owner.Service);
-            if (owners.TryGetValue(range.ServiceId, out var owner))
-                changes.Of(owner).Ranges.Add(key);
-        }
+        foreach (var range in port.SourceRanges)
+            if (SourceRangeMirror.Key(range) is var key && !ranges.HasCertainly(key))
+                changes.Of(port.Name.Service).Ranges.Add(key);
     }
 
     /// <summary>A desired segment and, once found or allocated, the segment of the table that serves it.</summary>

@@ -59,7 +59,7 @@ internal static class ServiceVerifier
             if (found.Length < count)
                 (found, expected) = (new Backend[count], new Backend[count]);
             backends.Read(segment.Extent.Offset, found.AsSpan(0, count));
-            segment.Render(expected);
+            segment.Render(0, expected.AsSpan(0, count));
             if (found.AsSpan(0, count).SequenceEqual(expected.AsSpan(0, count)))
                 continue;
             segment.Distrust();

@@ -39,7 +39,9 @@ public sealed partial class BpfMap : IDisposable
     }
 
     /// <exception cref="KernelException">The kernel refuses.</exception>
-    public static BpfMap Create(BpfMapSpec spec)
+    public static BpfMap Create(BpfMapSpec spec) => Create(spec, innerMapFd: 0);
+
+    private static BpfMap Create(BpfMapSpec spec, int innerMapFd)
     {
         ArgumentNullException.ThrowIfNull(spec);
         LockedMemory.Unlimit();
@@ -50,6 +52,7 @@ public sealed partial class BpfMap : IDisposable
             ValueSize = (uint)spec.ValueSize,
             MaxEntries = spec.MaxEntries,
             Flags = (uint)spec.Flags,
+            InnerMapFd = (uint)innerMapFd,
             Name = new ObjectName(spec.Name),
         };
         var operation = $"create the map {spec.Name} ({spec.Type}, {spec.MaxEntries} entries)";

@@ -96,6 +96,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "bind", SetLastError = true)]
     public static partial int Bind(FdHandle fd, void* address, uint length);
 
+    [LibraryImport(Library, EntryPoint = "getsockname", SetLastError = true)]
+    public static partial int SocketName(FdHandle fd, void* address, uint* length);
+
     [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
     public static partial int EventFd(uint initial, int flags);
 

@@ -6,12 +6,17 @@ namespace Ebpf.Cni.Kernel.Netlink;
 /// <summary>A message of an answer, without its header.</summary>
 internal readonly record struct NetlinkMessage(MessageType Type, byte[] Payload);
 
+/// <summary>Takes a message of an answer, without its header; the bytes are gone after the call.</summary>
+internal delegate void MessageSink(MessageType type, ReadOnlySpan<byte> payload);
+
 /// <summary>
 /// Collects the answer to one request from the datagrams that arrive. Pure: any bytes give an answer or a
 /// <see cref="NetlinkFormatException"/>. Messages with another sequence number are left over from a request whose
 /// answer could not be read, and are skipped.
 /// </summary>
-internal sealed class NetlinkAnswer(uint sequence)
+/// <param name="sequence">Of the request.</param>
+/// <param name="each">Gets the messages as they come, which are not kept then.</param>
+internal sealed class NetlinkAnswer(uint sequence, MessageSink? each = null)
 {
     private static readonly int HeaderSize = Unsafe.SizeOf<MessageHeader>();
 
@@ -62,7 +67,10 @@ internal sealed class NetlinkAnswer(uint sequence)
             case MessageType.Overrun:
                 throw new NetlinkFormatException("messages were lost");
             default:
-                _messages.Add(new NetlinkMessage(header.Type, payload.ToArray()));
+                if (each is null)
+                    _messages.Add(new NetlinkMessage(header.Type, payload.ToArray()));
+                else
+                    each(header.Type, payload);
                 break;
         }
     }

@@ -28,6 +28,7 @@ internal enum MessageType : ushort
     GetFilter = 46,
     NewSettings = 80,
     NewNextHop = 104,
+    DeleteNextHop = 105,
     GetNextHop = 106,
 }
 
@@ -39,7 +40,7 @@ internal enum MessageFlags : ushort
     Request = 0x1,
     Acknowledge = 0x4,
 
-    /// <summary>Making: replace what exists.</summary>
+    /// <summary>Making: replace what exists. In an event: it was in the place of another.</summary>
     Replace = 0x100,
 
     /// <summary>Making: fail if it exists.</summary>
@@ -85,6 +86,9 @@ internal struct MessageHeader
 internal struct LinkHeader
 {
     public const uint FlagUp = 1, FlagRunning = 0x40, FlagNoArp = 0x80, FlagMulticast = 0x1000;
+
+    /// <summary>A <see cref="Change"/> of all flags: that of a message about a new interface.</summary>
+    public const uint EverythingChanged = uint.MaxValue;
     public const ushort TypeEthernet = 1;
 
     public byte Family;

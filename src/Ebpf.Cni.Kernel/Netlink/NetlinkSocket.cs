@@ -14,7 +14,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
 
     private const int SocketRaw = 3, CloseOnExec = 0x80000;
     private const int SocketLevel = 1, ReceiveTimeout = 20;
-    private const int NetlinkLevel = 270, CapAck = 10, ExtendedAck = 11;
+    private const int NetlinkLevel = 270, CapAck = 10, ExtendedAck = 11, StrictCheck = 12;
     private const int TruncatedFlag = 0x20;
 
     // the kernel answers within the system call; this only turns a lost answer into an error instead of a hang
@@ -39,6 +39,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         // both only improve error texts; kernels without them answer in the old form
         TrySetOption(handle, NetlinkLevel, ExtendedAck, 1);
         TrySetOption(handle, NetlinkLevel, CapAck, 1);
+        // Dumps of routes keep to what the request asks for. Without it the kernel gives all there are, which is filtered here again.
+        if (protocol == RouteProtocol)
+            TrySetOption(handle, NetlinkLevel, StrictCheck, 1);
         var timeout = stackalloc long[] { AnswerSeconds, 0 };
         _ = LibC.SetSocketOption(handle, SocketLevel, ReceiveTimeout, timeout, 2 * sizeof(long));
         return new NetlinkSocket(handle);
@@ -54,20 +57,67 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             return Verdict(Exchange(request, operation), operation);
     }
 
-    /// <summary>Gets all of something; asks again if it changed meanwhile.</summary>
-    /// <exception cref="KernelException">The kernel refuses; EINTR if the table never held still.</exception>
-    public IReadOnlyList<NetlinkMessage> Dump(NetlinkRequest request, string operation)
+    /// <summary>The number by which events name this socket as the one that asked for a change (nl_pid).</summary>
+    public uint Port
     {
+        get
+        {
+            var own = new SocketAddress { Family = AddressFamilies.Netlink };
+            var size = (uint)sizeof(SocketAddress);
+            lock (_gate)
+            {
+                if (LibC.SocketName(_fd, &own, &size) == 0 && own.Port != 0)
+                    return own.Port;
+                // It would get one with its first request.
+                own = new SocketAddress { Family = AddressFamilies.Netlink };
+                return LibC.Bind(_fd, &own, size) == 0 && LibC.SocketName(_fd, &own, &size) == 0 ? own.Port : throw LibC.LastError("number a netlink socket");
+            }
+        }
+    }
+
+    /// <summary>Gets all of something; asks again if it changed meanwhile.</summary>
+    /// <param name="request">A dump.</param>
+    /// <param name="operation">For errors.</param>
+    /// <param name="type">Of the messages that count.</param>
+    /// <param name="read">From a message's payload to what is wanted of it; null: nothing. A table may have a million entries: look at the header first.</param>
+    /// <exception cref="KernelException">The kernel refuses; EINTR if the table never held still.</exception>
+    public List<T> Dump<T>(NetlinkRequest request, string operation, MessageType type, Func<ReadOnlySpan<byte>, T?> read) where T : class
+    {
+        var found = new List<T>();
         lock (_gate)
         {
             for (var attempt = 0; attempt < DumpTries; attempt++)
             {
-                var answer = Exchange(request, operation);
-                if (!answer.Interrupted && answer.Error != Errno.EINTR)
-                    return Verdict(answer, operation);
+                found.Clear();
+                var answer = Exchange(request, operation, (answered, payload) =>
+                {
+                    if (answered == type && read(payload) is { } one)
+                        found.Add(one);
+                });
+                if (answer.Interrupted || answer.Error == Errno.EINTR)
+                    continue;
+                Verdict(answer, operation);
+                return found;
             }
         }
         throw new KernelException(operation, Errno.EINTR, "the table changes faster than it can be read");
+    }
+
+    /// <summary>Whether a dump has one such message. The rest of the answer is not waited for: the socket is good for nothing else afterwards.</summary>
+    /// <exception cref="KernelException">The kernel refuses.</exception>
+    public bool Any(NetlinkRequest request, string operation, MessageType type, Func<ReadOnlySpan<byte>, bool> wanted)
+    {
+        lock (_gate)
+        {
+            var found = false;
+            var answer = new NetlinkAnswer(++_sequence, (answered, payload) => found |= answered == type && wanted(payload));
+            Send(request.Bytes(_sequence), operation);
+            while (!found && !answer.Complete)
+                answer.Read(Receive(operation));
+            if (!found)
+                Verdict(answer, operation);
+            return found;
+        }
     }
 
     public void Dispose() => _fd.Dispose();
@@ -76,9 +126,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         ? answer.Messages
         : throw new KernelException(operation, answer.Error, answer.Explanation);
 
-    private NetlinkAnswer Exchange(NetlinkRequest request, string operation)
+    private NetlinkAnswer Exchange(NetlinkRequest request, string operation, MessageSink? each = null)
     {
-        var answer = new NetlinkAnswer(++_sequence);
+        var answer = new NetlinkAnswer(++_sequence, each);
         Send(request.Bytes(_sequence), operation);
         while (!answer.Complete)
             answer.Read(Receive(operation));

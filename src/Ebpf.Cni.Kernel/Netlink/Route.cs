@@ -67,6 +67,11 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
 
     public uint Table { get; init; } = MainTable;
 
+    /// <summary>The kernel tells of its next hop object alone, not of interfaces: what changes that changes the route.</summary>
+    public bool FollowsNextHopObject => NextHopId != 0;
+
+    internal bool LeavesBy(int ifindex) => Ifindex == ifindex || NextHopId != 0 || Spread?.Ifindexes.Contains(ifindex) == true;
+
     internal byte Family => AddressFamilies.Of(Destination.BaseAddress);
 
     internal RouteScope DefaultScope =>
@@ -144,7 +149,7 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
         return null;
     }
 
-    private static IPNetwork Network(IPAddress address, int prefixLength) => IsNetwork(address.GetAddressBytes(), prefixLength)
+    internal static IPNetwork Network(IPAddress address, int prefixLength) => IsNetwork(address.GetAddressBytes(), prefixLength)
         ? new IPNetwork(address, prefixLength)
         : throw new NetlinkFormatException($"{address}/{prefixLength} is no network");
 

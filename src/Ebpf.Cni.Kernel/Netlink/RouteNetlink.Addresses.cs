@@ -32,14 +32,8 @@ public sealed partial class RouteNetlink
     public IReadOnlyList<AddressInfo> Addresses(int ifindex = 0)
     {
         var request = NetlinkRequest.Create(MessageType.GetAddress, MessageFlags.Dump, default(AddressHeader));
-        return
-        [
-            .. _socket.Dump(request, "list addresses")
-                .Where(message => message.Type == MessageType.NewAddress)
-                .Select(message => AddressInfo.Read(message.Payload))
-                .OfType<AddressInfo>()
-                .Where(found => ifindex == 0 || found.Ifindex == ifindex),
-        ];
+        return _socket.Dump(
+            request, "list addresses", MessageType.NewAddress, payload => AddressInfo.Read(payload) is { } found && (ifindex == 0 || found.Ifindex == ifindex) ? found : null);
     }
 
     private static NetlinkRequest AddressRequest(MessageType type, MessageFlags flags, int ifindex, IPAddress address, int prefixLength,

@@ -15,7 +15,7 @@ public sealed partial class RouteNetlink
     public IReadOnlyList<LinkInfo> Links()
     {
         var request = NetlinkRequest.Create(MessageType.GetLink, MessageFlags.Dump, default(LinkHeader));
-        return [.. ReadLinks(_socket.Dump(request, "list interfaces"))];
+        return _socket.Dump(request, "list interfaces", MessageType.NewLink, payload => LinkInfo.Read(payload));
     }
 
     /// <summary>Null if there is none.</summary>
@@ -126,16 +126,14 @@ public sealed partial class RouteNetlink
     {
         try
         {
-            return ReadLinks(_socket.Execute(request, operation)).FirstOrDefault();
+            return _socket.Execute(request, operation).Where(message => message.Type == MessageType.NewLink)
+                .Select(message => LinkInfo.Read(message.Payload)).FirstOrDefault();
         }
         catch (KernelException e) when (e.Errno == Errno.ENODEV)
         {
             return null;
         }
     }
-
-    private static IEnumerable<LinkInfo> ReadLinks(IEnumerable<NetlinkMessage> messages) =>
-        messages.Where(message => message.Type == MessageType.NewLink).Select(message => LinkInfo.Read(message.Payload));
 
     private static void PutEnd(NetlinkRequest request, string name, byte[]? mac, int? mtu)
     {

@@ -27,14 +27,8 @@ public sealed partial class RouteNetlink
     public IReadOnlyList<Neighbour> Neighbours(int ifindex = 0)
     {
         var request = NetlinkRequest.Create(MessageType.GetNeighbour, MessageFlags.Dump, default(NeighbourHeader));
-        return
-        [
-            .. _socket.Dump(request, "list neighbours")
-                .Where(message => message.Type == MessageType.NewNeighbour)
-                .Select(message => Neighbour.Read(message.Payload))
-                .OfType<Neighbour>()
-                .Where(found => ifindex == 0 || found.Ifindex == ifindex),
-        ];
+        return _socket.Dump(
+            request, "list neighbours", MessageType.NewNeighbour, payload => Neighbour.Read(payload) is { } found && (ifindex == 0 || found.Ifindex == ifindex) ? found : null);
     }
 
     private static NetlinkRequest NeighbourRequest(MessageType type, MessageFlags flags, int ifindex, IPAddress address, ushort state)

@@ -39,12 +39,7 @@ public sealed partial class RouteNetlink
     public IReadOnlyList<QueueInfo> Queues(int ifindex)
     {
         var request = NetlinkRequest.Create(MessageType.GetQueue, MessageFlags.Dump, new QueueHeader { Ifindex = ifindex });
-        return
-        [
-            .. _socket.Dump(request, $"list the queues of interface {ifindex}")
-                .Where(message => message.Type == MessageType.NewQueue)
-                .Select(message => QueueInfo.Read(message.Payload))
-                .Where(queue => queue.Ifindex == ifindex),
-        ];
+        return _socket.Dump(
+            request, $"list the queues of interface {ifindex}", MessageType.NewQueue, payload => QueueInfo.Read(payload) is var queue && queue.Ifindex == ifindex ? queue : null);
     }
 }

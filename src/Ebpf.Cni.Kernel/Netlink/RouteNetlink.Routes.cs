@@ -1,10 +1,14 @@
 using System.Net;
+using System.Runtime.InteropServices;
 
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <content>Routes.</content>
 public sealed partial class RouteNetlink
 {
+    /// <summary>In a header: the table's number is longer than a byte.</summary>
+    private const byte TableInAttribute = 0;
+
     /// <summary>Adds the route and touches no other.</summary>
     /// <exception cref="KernelException">
     /// EEXIST if anybody has one with the same destination, table and metric; ENETUNREACH if the gateway is not on the link and
@@ -33,13 +37,45 @@ public sealed partial class RouteNetlink
         Execute(RouteRequest(MessageType.DeleteRoute, MessageFlags.Acknowledge, route), $"delete the route to {route.Destination}");
     }
 
-    /// <summary>Both families.</summary>
+    /// <summary>Both families. The kernel gives no others: a node may have a million.</summary>
     /// <param name="protocol">Only this owner's; null for all.</param>
-    public IReadOnlyList<Route> Routes(byte? protocol = null, uint table = Route.MainTable) =>
-    [
-        .. DumpRoutes(AddressFamilies.IPv4).Concat(DumpRoutes(AddressFamilies.IPv6))
-            .Where(route => route.Table == table && (protocol is null || route.Protocol == protocol)),
-    ];
+    /// <param name="table">Of this table alone.</param>
+    public IReadOnlyList<Route> Routes(byte? protocol = null, uint table = Route.MainTable) => Dump(new RouteHeader { Protocol = protocol ?? 0 }, table, _ => true);
+
+    /// <summary>The default routes of the main table that lead somewhere, both families.</summary>
+    public IReadOnlyList<Route> DefaultRoutes() =>
+        Dump(new RouteHeader { Type = (byte)RouteType.Unicast }, Route.MainTable, header => header.DestinationLength == 0);
+
+    /// <summary>
+    /// Whether the main table has a route by the interface to a network: neither a default route nor one to a single or a link-local address. Stops at the first. In the calling
+    /// thread's namespace.
+    /// </summary>
+    /// <param name="ifindex">The interface; none that is gone has routes.</param>
+    /// <param name="except">Routes of this protocol do not count.</param>
+    public static bool LeadsToANetwork(int ifindex, byte except)
+    {
+        foreach (var family in (ReadOnlySpan<byte>)[AddressFamilies.IPv4, AddressFamilies.IPv6])
+        {
+            // A socket for each: what is left of its answer goes with it.
+            using var socket = NetlinkSocket.Open();
+            var request = DumpRequest(new RouteHeader { Family = family, Type = (byte)RouteType.Unicast }, Route.MainTable);
+            request.Put(RouteAttribute.Interface, ifindex);
+            try
+            {
+                if (socket.Any(request, $"list routes of interface {ifindex}", MessageType.NewRoute, payload =>
+                    Glance(payload, family, out var header) && header.Protocol != except && header.DestinationLength > 0
+                    && header.DestinationLength < AddressFamilies.Size(family) * 8 && Route.Read(payload) is { Table: Route.MainTable, Type: RouteType.Unicast } route
+                    && !route.Destination.BaseAddress.IsIPv6LinkLocal && route.LeavesBy(ifindex)))
+                    return true;
+            }
+            catch (KernelException e) when (e.Errno is Errno.ENODEV or Errno.ENOENT)
+            {
+                // No such interface any more, or no such table yet.
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>The interfaces by which a route leaves, each once; those of a next hop object that the kernel did not resolve included.</summary>
     public IReadOnlyList<int> Interfaces(Route route)
@@ -82,29 +118,55 @@ public sealed partial class RouteNetlink
         return 0;
     }
 
-    private IEnumerable<byte[]> DumpNextHops() =>
-        _socket.Dump(NetlinkRequest.Create(MessageType.GetNextHop, MessageFlags.Dump, default(NextHopHeader)), "list next hops")
-            .Where(message => message.Type == MessageType.NewNextHop)
-            .Select(message => message.Payload);
+    private List<byte[]> DumpNextHops() => _socket.Dump(
+        NetlinkRequest.Create(MessageType.GetNextHop, MessageFlags.Dump, default(NextHopHeader)), "list next hops", MessageType.NewNextHop, payload => payload.ToArray());
 
-    private IEnumerable<Route> DumpRoutes(byte family)
+    /// <param name="wanted">Protocol and type, 0 for any.</param>
+    /// <param name="table">Its number.</param>
+    /// <param name="counts">Judges by the header, before the rest is read.</param>
+    private List<Route> Dump(RouteHeader wanted, uint table, Func<RouteHeader, bool> counts)
     {
-        var request = NetlinkRequest.Create(MessageType.GetRoute, MessageFlags.Dump, new RouteHeader { Family = family });
-        return _socket.Dump(request, "list routes")
-            .Where(message => message.Type == MessageType.NewRoute)
-            .Select(message => Route.Read(message.Payload))
-            .OfType<Route>()
-            .Where(route => route.Family == family); // a kernel without that family answers for all it has
+        List<Route> routes = [.. DumpOf(AddressFamilies.IPv4), .. DumpOf(AddressFamilies.IPv6)];
+        return routes;
+
+        List<Route> DumpOf(byte family)
+        {
+            var request = DumpRequest(wanted with { Family = family }, table);
+            try
+            {
+                return _socket.Dump(request, "list routes", MessageType.NewRoute, payload =>
+                    Glance(payload, family, out var header) && (wanted.Protocol == 0 || header.Protocol == wanted.Protocol)
+                    && (wanted.Type == 0 || header.Type == wanted.Type) && counts(header) && Route.Read(payload) is { } route && route.Table == table
+                        ? route
+                        : null);
+            }
+            catch (KernelException e) when (e.Errno == Errno.ENOENT)
+            {
+                return []; // the kernel makes a table with its first route
+            }
+        }
+    }
+
+    /// <summary>The header of a route of the family: a kernel without that family answers for all it has.</summary>
+    private static bool Glance(ReadOnlySpan<byte> payload, byte family, out RouteHeader header) =>
+        MemoryMarshal.TryRead(payload, out header) && header.Family == family;
+
+    private static NetlinkRequest DumpRequest(RouteHeader wanted, uint table)
+    {
+        wanted.Table = table <= byte.MaxValue ? (byte)table : TableInAttribute;
+        var request = NetlinkRequest.Create(MessageType.GetRoute, MessageFlags.Dump, in wanted);
+        if (wanted.Table == TableInAttribute)
+            request.Put(RouteAttribute.Table, table);
+        return request;
     }
 
     private static NetlinkRequest RouteRequest(MessageType type, MessageFlags flags, Route route)
     {
-        const byte tableInAttribute = 0;
         var header = new RouteHeader
         {
             Family = route.Family,
             DestinationLength = (byte)route.Destination.PrefixLength,
-            Table = route.Table <= byte.MaxValue ? (byte)route.Table : tableInAttribute,
+            Table = route.Table <= byte.MaxValue ? (byte)route.Table : TableInAttribute,
             Protocol = route.Protocol,
             Scope = (byte)(route.Scope ?? route.DefaultScope),
             Type = (byte)route.Type,

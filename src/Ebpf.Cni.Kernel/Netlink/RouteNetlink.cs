@@ -22,6 +22,9 @@ public sealed partial class RouteNetlink : IDisposable
         return networkNamespace.Run(Open);
     }
 
+    /// <summary>By which events name this object as the one that changed something (<see cref="NetworkEvent.Requester"/>).</summary>
+    public uint Port => _socket.Port;
+
     public void Dispose() => _socket.Dispose();
 
     private void Execute(NetlinkRequest request, string operation) => _socket.Execute(request, operation);

@@ -82,12 +82,10 @@ public sealed class SocketDiagnostics : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    private IEnumerable<SocketInfo> Dump(SocketProtocol protocol, byte family, uint states)
+    private List<SocketInfo> Dump(SocketProtocol protocol, byte family, uint states)
     {
         var request = new SocketRequest { Family = family, Protocol = (byte)protocol, States = states == 0 ? uint.MaxValue : states };
-        return _socket.Dump(NetlinkRequest.Create(SocketsByFamily, MessageFlags.Dump, in request), $"list {protocol} sockets")
-            .Where(message => message.Type == SocketsByFamily)
-            .Select(message => SocketInfo.Read(protocol, message.Payload))
-            .OfType<SocketInfo>();
+        return _socket.Dump(
+            NetlinkRequest.Create(SocketsByFamily, MessageFlags.Dump, in request), $"list {protocol} sockets", SocketsByFamily, payload => SocketInfo.Read(protocol, payload));
     }
 }

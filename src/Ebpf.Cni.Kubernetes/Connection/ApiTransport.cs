@@ -1,5 +1,5 @@
+using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 
 namespace Ebpf.Cni.Kubernetes.Connection;
 
@@ -11,7 +11,9 @@ internal static class ApiTransport
 {
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(10);
 
-    public static SocketsHttpHandler Create(ServerTrust trust, string? tlsServerName, X509Certificate2? clientCertificate)
+    /// <param name="settings">TLS on both sides; the credentials are not the transport's.</param>
+    /// <param name="proxy">On the way; null: none, whatever the environment says.</param>
+    public static SocketsHttpHandler Create(TransportSettings settings, IWebProxy? proxy)
     {
         var handler = new SocketsHttpHandler
         {
@@ -19,17 +21,21 @@ internal static class ApiTransport
             ConnectCallback = ConnectAsync,
             AllowAutoRedirect = false,
             UseCookies = false,
+            UseProxy = proxy is not null,
+            Proxy = proxy,
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             KeepAlivePingDelay = TimeSpan.FromSeconds(30),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(15),
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
             ActivityHeadersPropagator = null,
         };
-        trust.ApplyTo(handler.SslOptions);
-        if (!string.IsNullOrEmpty(tlsServerName))
-            handler.SslOptions.TargetHost = tlsServerName;
-        if (clientCertificate is not null)
-            handler.SslOptions.ClientCertificates = [clientCertificate];
+        settings.Trust.ApplyTo(handler.SslOptions);
+        // A resumed session would carry on with the certificates of its first handshake, which may have been replaced since.
+        handler.SslOptions.AllowTlsResume = false;
+        if (!string.IsNullOrEmpty(settings.TlsServerName))
+            handler.SslOptions.TargetHost = settings.TlsServerName;
+        if (settings.ClientCertificate is not null)
+            handler.SslOptions.ClientCertificates = [settings.ClientCertificate];
         return handler;
     }
 

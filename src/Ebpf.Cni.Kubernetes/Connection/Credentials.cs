@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using k8s.Authentication;
 
 namespace Ebpf.Cni.Kubernetes.Connection;
 
@@ -16,20 +17,26 @@ internal sealed class FixedCredentials(AuthenticationHeaderValue? header) : Cred
     public override ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken ct) => new(header);
 }
 
-/// <summary>An exec plugin's token; the provider refreshes it by its own expiry.</summary>
-internal sealed class ProvidedCredentials(Func<CancellationToken, Task<AuthenticationHeaderValue>> provider) : Credentials
+/// <summary>An exec plugin's token, asked for again when it expires or is refused.</summary>
+/// <param name="start">A provider that knows no token yet.</param>
+internal sealed class PluginCredentials(Func<ITokenProvider> start) : Credentials
 {
+    private volatile ITokenProvider _provider = start();
+
     public override async ValueTask<AuthenticationHeaderValue?> GetAsync(CancellationToken ct)
     {
         try
         {
-            return await provider(ct).ConfigureAwait(false);
+            return await _provider.GetAuthenticationHeaderAsync(ct).ConfigureAwait(false);
         }
-        catch (k8s.Exceptions.KubeConfigException e)
+        // What the plugin's output provokes in the library, or the system when it is started.
+        catch (Exception e) when (e is not (OutOfMemoryException or OperationCanceledException))
         {
             throw new HttpRequestException($"the kubeconfig's credential plugin failed: {e.Message}", e);
         }
     }
+
+    public override void Rejected() => _provider = start();
 }
 
 /// <summary>

@@ -8,14 +8,20 @@ namespace Ebpf.Cni.Kubernetes.Decoding;
 /// <summary>The kinds the agent watches, and how each becomes what the compiler reads. Conversions are total: judging values is the compiler's work.</summary>
 internal static class Kinds
 {
+    /// <summary>
+    /// Services of another proxy and headless ones, and the slices of both, never leave the API server: kube-proxy's own selector
+    /// (cmd/kube-proxy/app/server.go). Gaining such a label is a deletion to a watch with this selector, losing it an addition, which is right.
+    /// </summary>
+    private const string Proxied = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name";
+
     public static readonly ResourceKind<ServiceSnapshot> Services =
-        new ResourceKind<ServiceWire, ServiceSnapshot>("Service", "api/v1/services", WireJson.Default.ServiceWire, Service);
+        new ResourceKind<ServiceWire, ServiceSnapshot>("Service", "api/v1/services", Proxied, WireJson.Default.ServiceWire, Service);
 
     public static readonly ResourceKind<EndpointSliceSnapshot> EndpointSlices = new ResourceKind<EndpointSliceWire, EndpointSliceSnapshot>(
-        "EndpointSlice", "apis/discovery.k8s.io/v1/endpointslices", WireJson.Default.EndpointSliceWire, Slice);
+        "EndpointSlice", "apis/discovery.k8s.io/v1/endpointslices", Proxied, WireJson.Default.EndpointSliceWire, Slice);
 
     public static readonly ResourceKind<NodeSnapshot> Nodes =
-        new ResourceKind<NodeWire, NodeSnapshot>("Node", "api/v1/nodes", WireJson.Default.NodeWire, Node);
+        new ResourceKind<NodeWire, NodeSnapshot>("Node", "api/v1/nodes", null, WireJson.Default.NodeWire, Node);
 
     private static ServiceSnapshot Service(ServiceWire wire, MetaWire meta, ObjectName name) => new()
     {

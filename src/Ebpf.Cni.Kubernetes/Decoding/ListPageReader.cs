@@ -13,11 +13,14 @@ internal readonly record struct ListPage(string Version, string? Continue);
 /// decoded is an element with an error; a page that is not a list of the expected kind is an exception, because an answer that merely lacks
 /// items must never read as "there are none".
 /// </summary>
-internal sealed class ListPageReader<T>(ResourceKind<T> kind)
+/// <param name="kind">The kind of the elements.</param>
+/// <param name="pruner">Drops what <see cref="ResourceKind{T}.Members"/> lacks.</param>
+internal sealed class ListPageReader<T>(ResourceKind<T> kind, JsonPruner pruner)
     where T : class
 {
     /// <summary>No API object is larger: etcd refuses 1.5 MiB by default.</summary>
     private const int LargestElement = 16 << 20;
+    private const int LargeElement = 256 << 10;
 
     private readonly List<Decoded<T>> _items = [];
     private JsonReaderState _state;
@@ -35,22 +38,27 @@ internal sealed class ListPageReader<T>(ResourceKind<T> kind)
     }
 
     /// <param name="body">The response's body.</param>
-    /// <param name="arrived">Called whenever bytes came.</param>
+    /// <param name="arrived">Called with the number of bytes whenever some came.</param>
     /// <param name="ct">Ends the read.</param>
     /// <exception cref="JsonException">Not JSON, cut off, or not a list of this kind.</exception>
-    public async Task<(ListPage Page, List<Decoded<T>> Items)> ReadAsync(Stream body, Action arrived, CancellationToken ct)
+    public async Task<(ListPage Page, List<Decoded<T>> Items)> ReadAsync(Stream body, Action<long> arrived, CancellationToken ct)
     {
         var pipe = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: 16 << 10, leaveOpen: true));
+        long held = 0;
         try
         {
             while (true)
             {
-                var read = await pipe.ReadAsync(ct).ConfigureAwait(false);
-                arrived();
+                // An element is read from its beginning each time that more of it is there: once per doubling, not once per packet.
+                var read = held < LargeElement
+                    ? await pipe.ReadAsync(ct).ConfigureAwait(false)
+                    : await pipe.ReadAtLeastAsync((int)(2 * held), ct).ConfigureAwait(false);
+                arrived(read.Buffer.Length - held);
                 var consumed = Consume(read.Buffer, read.IsCompleted);
                 if (read.IsCompleted)
                     return (Finish(), _items);
-                if (read.Buffer.Slice(consumed).Length > LargestElement)
+                held = read.Buffer.Slice(consumed).Length;
+                if (held > LargestElement)
                     throw new JsonException($"an element of the {kind.Kind} list is larger than {LargestElement >> 20} MiB");
                 pipe.AdvanceTo(consumed, read.Buffer.End);
             }
@@ -103,7 +111,7 @@ internal sealed class ListPageReader<T>(ResourceKind<T> kind)
             case Where.Items:
                 if (!WholeValue(ref reader, buffer, out var element))
                     return false;
-                _items.Add(kind.Decode(element));
+                _items.Add(kind.Decode(pruner.Prune(element)));
                 return true;
             default:
                 throw new JsonException($"a {kind.Kind} list does not have a {reader.TokenType} here");

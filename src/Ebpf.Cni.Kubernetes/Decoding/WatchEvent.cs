@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Ebpf.Cni.Kubernetes.Decoding.Wire;
 
 namespace Ebpf.Cni.Kubernetes.Decoding;
 
@@ -15,6 +16,10 @@ internal enum WatchEventType
 /// <summary>The envelope of a watch event; the object is left undecoded.</summary>
 internal readonly record struct WatchEvent(WatchEventType Type, ReadOnlySequence<byte> Object)
 {
+    /// <summary>What is read of an event about objects with these members: those, and a Status' where the event is an ERROR.</summary>
+    public static KeptMembers Members(KeptMembers ofObject) =>
+        KeptMembers.Envelope("object", ofObject.Or(KeptMembers.Of(WireJson.Default.StatusWire)), "type");
+
     /// <exception cref="JsonException">Not JSON, or not an event.</exception>
     public static WatchEvent Parse(in ReadOnlySequence<byte> line)
     {

@@ -13,7 +13,9 @@ internal static class WireReader
         var reader = new Utf8JsonReader(json);
         try
         {
-            return JsonSerializer.Deserialize(ref reader, type);
+            var value = JsonSerializer.Deserialize(ref reader, type);
+            reader.Read(); // anything but white space after the value throws
+            return value;
         }
         catch (InvalidOperationException e)
         {

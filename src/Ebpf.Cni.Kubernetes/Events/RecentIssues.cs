@@ -3,7 +3,7 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Kubernetes.Events;
 
 /// <summary>
-/// Which issues were told lately. The compiler repeats its issues with every compile; one is told once, and again after an hour (events expire
+/// Which issues were told lately. Issues that last are reported again and again; one is told once, and again after an hour (events expire
 /// after one by default) while it lasts. Bounded: the oldest are forgotten first.
 /// </summary>
 internal sealed class RecentIssues(int capacity, TimeSpan memory, TimeProvider time)

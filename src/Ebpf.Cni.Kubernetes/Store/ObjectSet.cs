@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kubernetes.Decoding;
@@ -17,6 +18,8 @@ internal sealed class ObjectSet<TKey, T>(
 {
     private readonly Dictionary<ObjectName, Entry> _entries = [];
     private readonly Dictionary<ObjectName, CompileIssue> _undecodable = [];
+    private readonly HashSet<TKey> _changed = [];
+    private ImmutableSortedDictionary<TKey, T>? _taken;
 
     public ImmutableSortedDictionary<TKey, T> Items { get; private set; } = empty;
 
@@ -26,6 +29,18 @@ internal sealed class ObjectSet<TKey, T>(
 
     /// <summary>A first complete list was taken in.</summary>
     public bool Listed { get; private set; }
+
+    /// <summary>How <see cref="Items"/> differ from what they were at the last call; null at the first, and where most of them do.</summary>
+    public KeyedChanges<TKey, T>? TakeChanges()
+    {
+        lock (gate)
+        {
+            KeyedChanges<TKey, T>? changes = _taken is null ? null : KeyedDifference.Hint(_taken, [.. _changed]);
+            _taken = Items;
+            _changed.Clear();
+            return changes;
+        }
+    }
 
     public T? Find(in ObjectName name, string version)
     {
@@ -57,6 +72,7 @@ internal sealed class ObjectSet<TKey, T>(
                 {
                     _entries[item.Name] = new Entry(item.Version, value);
                     Items = Items.SetItem(key(item.Name), value);
+                    MarkChanged(key(item.Name));
                     touched = true;
                 }
             }
@@ -77,6 +93,7 @@ internal sealed class ObjectSet<TKey, T>(
             if (_entries.Remove(name))
             {
                 Items = Items.Remove(key(name));
+                MarkChanged(key(name));
                 touched = true;
             }
 
@@ -150,6 +167,10 @@ internal sealed class ObjectSet<TKey, T>(
     {
         if (fresh.Count == 0 && gone.Count == 0)
             return;
+        foreach (var name in gone)
+            MarkChanged(key(name));
+        foreach (var (name, _) in fresh)
+            MarkChanged(name);
         if ((fresh.Count + gone.Count) * 4L > _entries.Count)
         {
             Items = Items.Clear().AddRange(_entries.Select(e => KeyValuePair.Create(key(e.Key), e.Value.Value)));
@@ -161,6 +182,13 @@ internal sealed class ObjectSet<TKey, T>(
         foreach (var (name, value) in fresh)
             builder[name] = value;
         Items = builder.ToImmutable();
+    }
+
+    /// <summary>Until somebody has taken the first list, there is nothing to tell him of.</summary>
+    private void MarkChanged(TKey name)
+    {
+        if (_taken is not null)
+            _changed.Add(name);
     }
 
     /// <summary>Keeps the list of undecodable objects; true when it changed.</summary>

@@ -13,6 +13,7 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 internal sealed class ApiReader(HttpClient http, TimeProvider time)
 {
     private const int LongestErrorBody = 64 << 10;
+    private static readonly TimeSpan ErrorBodySilence = TimeSpan.FromSeconds(5);
 
     /// <param name="path">Relative path and query.</param>
     /// <param name="silence">How long the server may say nothing.</param>
@@ -42,8 +43,9 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            var cause = guard.Tripped ? $"nothing heard for {guard.Limit.TotalSeconds:0} s" : "the connection was given up";
-            throw new ApiFailureException(cause, Remedy.Resume, e);
+            throw guard.Tripped
+                ? new ApiFailureException($"nothing heard for {guard.Limit.TotalSeconds:0} s", Remedy.Resume, e) { Silence = guard.Limit }
+                : new ApiFailureException("the connection was given up", Remedy.Resume, e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or AuthenticationException)
         {
@@ -52,16 +54,18 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
         }
         catch (JsonException e)
         {
-            throw new ApiFailureException($"the answer makes no sense: {e.Message}", Remedy.ResumeThenRelist, e);
+            throw new ApiFailureException($"the answer makes no sense: {e.Message}", Remedy.Doubt, e);
         }
     }
 
     private async Task<ApiFailureException> RefusedAsync(HttpResponseMessage response, Stream body, SilenceGuard guard)
     {
         var code = (int)response.StatusCode;
-        var said = await ReasonAsync(body, guard).ConfigureAwait(false) ?? response.ReasonPhrase;
+        guard.Limit = ErrorBodySilence;
+        var status = await StatusAsync(body, guard).ConfigureAwait(false);
         return new ApiFailureException(
-            string.Create(CultureInfo.InvariantCulture, $"HTTP {code}: {said}"), ApiFailureException.RemedyFor(code))
+            string.Create(CultureInfo.InvariantCulture, $"HTTP {code}: {status?.Message ?? response.ReasonPhrase}"),
+            ApiFailureException.RemedyFor(code, status?.Reason, status?.Message, status?.Causes))
         {
             Status = response.StatusCode,
             RetryAfter = Delay(response.Headers.RetryAfter),
@@ -71,16 +75,16 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
     private TimeSpan? Delay(RetryConditionHeaderValue? header) =>
         header?.Delta ?? (header?.Date is { } date && date > time.GetUtcNow() ? date - time.GetUtcNow() : null);
 
-    /// <summary>The Status message of a refusal, if it is one; whatever the body is, the refusal stands.</summary>
-    private static async Task<string?> ReasonAsync(Stream body, SilenceGuard guard)
+    /// <summary>The Status of a refusal, if it has one; whatever the body is, the refusal stands.</summary>
+    private static async Task<StatusWire?> StatusAsync(Stream body, SilenceGuard guard)
     {
         try
         {
             var buffer = new byte[LongestErrorBody];
             var length = await body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, guard.Token).ConfigureAwait(false);
-            return WireReader.Read(new(buffer, 0, length), WireJson.Default.StatusWire)?.Message;
+            return WireReader.Read(new(buffer, 0, length), WireJson.Default.StatusWire);
         }
-        catch (Exception e) when (e is JsonException or IOException or HttpRequestException)
+        catch (Exception e) when (e is JsonException or IOException or HttpRequestException || (e is OperationCanceledException && guard.Tripped))
         {
             return null;
         }

@@ -3,7 +3,8 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 /// <summary>Exponential delays with jitter: each is between half and all of a time that doubles with every failure, up to a limit.</summary>
 internal sealed class Backoff(TimeSpan first, TimeSpan longest, Random random)
 {
-    private static readonly TimeSpan MaxServerWish = TimeSpan.FromMinutes(5);
+    /// <summary>A server that needs longer says so again; one that is well again is not left alone for minutes.</summary>
+    private static readonly TimeSpan MaxServerWish = TimeSpan.FromSeconds(25);
     private int _failures;
 
     /// <summary>The next delay, at least what the server asked for; that, too, is spread so that not all nodes come back at once.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text.Json;
 using Ebpf.Cni.Kubernetes.Decoding;
 using Ebpf.Cni.Kubernetes.Decoding.Wire;
@@ -9,52 +8,85 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 
 internal sealed partial class Reflector<T>
 {
-    /// <summary>One watch, from the last version to its end; false: it ended at once and brought nothing.</summary>
-    /// <exception cref="ApiFailureException">It broke. Events before that are in the store.</exception>
-    private async Task<bool> WatchAsync(CancellationToken ct)
+    /// <summary>One watch, from the last version to its end, and how long to wait after it.</summary>
+    /// <exception cref="ApiFailureException">It broke, or ended at once. Events before that are in the store.</exception>
+    private async Task<TimeSpan> WatchAsync(CancellationToken ct)
     {
         var timeout = _options.WatchTimeout * (1 + _random.NextDouble());
-        var path = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{_kind.Path}?watch=1&allowWatchBookmarks=true&timeoutSeconds={Math.Max(1, (int)timeout.TotalSeconds)}&resourceVersion={Uri.EscapeDataString(_version!)}");
         var started = _time.GetTimestamp();
-        var fruitful = false;
+        var lines = 0;
+        var unfinished = false;
+        // From a version of the future a watch is silent for ever; and where nothing is known, silence is no proof that there is nothing.
+        var unconfirmed = !_confirmed;
+        bool IsDoubtful() => (unconfirmed && lines == 0) || _sink.Count == 0;
+        TimeSpan Patience() => unfinished ? _options.ResponseSilence : IsDoubtful() ? _options.DoubtfulSilence : LongestSilence(timeout);
         Log.Watching(_log, _kind.Kind, _version!);
-        await _api.GetAsync(path, _options.ResponseSilence, async (body, guard) =>
+        try
         {
-            _status.Change(s => s with { Connected = true, LastError = null });
-            Answered();
-            // Re-armed with the watch's own patience: bookmarks make silence conspicuous, without them only the end that was asked for does.
-            guard.Limit = Patience(timeout);
-            Heard(guard);
-            await WatchLineReader.ReadAsync(
-                body,
-                (in ReadOnlySequence<byte> line) =>
-                {
-                    Take(WatchEvent.Parse(line));
-                    guard.Limit = Patience(timeout);
-                    fruitful = true;
-                    return true;
-                },
-                () => Heard(guard),
-                guard.Token).ConfigureAwait(false);
-            return true;
-        }, ct).ConfigureAwait(false);
+            await _api.GetAsync(_paths.Watch(_version!, timeout), _options.ResponseSilence, async (body, guard) =>
+            {
+                _status.Change(static s => s with { Connected = true, LastError = null });
+                Answered();
+                // Re-armed with the watch's own patience: bookmarks make silence conspicuous, without them only the end that was asked for does.
+                guard.Limit = Patience();
+                guard.Heard();
+                _status.Heard();
+                await WatchLineReader.ReadAsync(
+                    body,
+                    (in ReadOnlySequence<byte> line) =>
+                    {
+                        var goOn = Take(WatchEvent.Parse(_events.Prune(line)));
+                        lines++;
+                        unfinished = false;
+                        guard.Limit = Patience();
+                        guard.Heard();
+                        return goOn;
+                    },
+                    (bytes, rest) =>
+                    {
+                        _status.Heard();
+                        unfinished = rest;
+                        guard.Limit = Patience();
+                        guard.Heard(bytes);
+                    },
+                    guard.Token).ConfigureAwait(false);
+                return true;
+            }, ct).ConfigureAwait(false);
+        }
+        catch (ApiFailureException e) when (IsQuiet(e, unfinished, IsDoubtful()))
+        {
+            _status.Change(static s => s with { Connected = false });
+            Log.Quiet(_log, _kind.Kind, e.Silence!.Value.TotalSeconds, _version!);
+            _next = Step.Check;
+            return TimeSpan.Zero;
+        }
 
-        _status.Change(s => s with { Connected = false });
-        if (!fruitful && _time.GetElapsedTime(started) < ShortWatch)
-            return false;
-        Progressed();
-        return true;
+        _status.Change(static s => s with { Connected = false });
+        if (_time.GetElapsedTime(started) >= ShortWatch)
+        {
+            Progressed();
+            return TimeSpan.Zero;
+        }
+
+        if (lines == 0)
+            throw new ApiFailureException("the server ends the watch at once", Remedy.Doubt);
+        // A server that has a word to say each time and hangs up is not hammered either.
+        return _options.FirstBackoff * (0.5 + (_random.NextDouble() / 2));
     }
 
-    private TimeSpan Patience(TimeSpan timeout)
+    private TimeSpan LongestSilence(TimeSpan timeout)
     {
         var atMost = timeout + _options.WatchGrace;
         return _bookmarksSeen && _options.BookmarkSilence < atMost ? _options.BookmarkSilence : atMost;
     }
 
-    private void Take(in WatchEvent e)
+    /// <summary>The silence of an open watch from which nothing need have been heard yet: in a quiet cluster it is no failure.</summary>
+    private bool IsQuiet(ApiFailureException failure, bool unfinished, bool doubtful) =>
+        failure.Silence is { } silence && !unfinished && _status.Read().Connected
+        && ((doubtful && silence == _options.DoubtfulSilence) || (_bookmarksSeen && silence == _options.BookmarkSilence));
+
+    /// <returns>False: the watch is over, because a list is to follow.</returns>
+    private bool Take(in WatchEvent e)
     {
         switch (e.Type)
         {
@@ -64,7 +96,7 @@ internal sealed partial class Reflector<T>
             case WatchEventType.Error:
                 throw Refusal(e.Object);
             case WatchEventType.Deleted:
-                TakeDeletion(ResourceKind<T>.DecodeMeta(e.Object, null));
+                TakeDeletion(_kind.DecodeMeta(e.Object, null));
                 break;
             default:
                 TakeObject(_kind.Decode(e.Object));
@@ -72,6 +104,10 @@ internal sealed partial class Reflector<T>
         }
 
         Progressed();
+        if (e.Type == WatchEventType.Bookmark || !_listedEmpty)
+            return true;
+        _next = Step.ListAnew;
+        return false;
     }
 
     private void TakeObject(in Decoded<T> item)
@@ -80,10 +116,9 @@ internal sealed partial class Reflector<T>
         {
             Log.Undecodable(_log, _kind.Kind, item.HasName ? item.Name.ToString() : "(nameless)", error);
             _status.Change(static s => s with { Undecodable = s.Undecodable + 1 });
-            if (!item.HasName)
-                return;
         }
 
+        Believe(item, "changed");
         // Unknown, yet not newer than what was already heard: an event from before its deletion.
         var replayed = !_sink.Contains(item.Name) && item.Error is null && (item.Version == _version || ResourceVersions.IsOlder(item.Version, _version!));
         if (replayed || _sink.Upsert(item) == Freshness.Stale)
@@ -94,34 +129,47 @@ internal sealed partial class Reflector<T>
     private void TakeDeletion(in Decoded<T> item)
     {
         if (!item.HasName)
-        {
-            // Something was deleted and we cannot tell what: only a list can.
             _status.Change(static s => s with { Undecodable = s.Undecodable + 1 });
-            throw new ApiFailureException($"a DELETED event without a readable name: {item.Error}", Remedy.Relist);
-        }
-
+        Believe(item, "was deleted");
         if (_sink.Remove(item.Name, item.Version) == Freshness.Stale)
             throw Backwards(item.Name.ToString(), item.Version);
         Advance(item.Version);
     }
 
+    /// <summary>Something happened and we cannot tell to what, or when: only a list can.</summary>
+    private void Believe(in Decoded<T> item, string what)
+    {
+        if (!item.HasName)
+            throw new ApiFailureException($"something without a readable name {what}: {item.Error}", Remedy.Relist);
+        if (ResourceVersions.IsOdd(item.Version, _version))
+            throw new ApiFailureException($"{item.Name} {what} at version '{item.Version}', which is none", Remedy.Relist);
+    }
+
     private void TakeBookmark(in ReadOnlySequence<byte> json)
     {
-        var version = WireReader.Read(json, WireJson.Default.MetaOnlyWire)?.Metadata?.ResourceVersion;
-        if (string.IsNullOrEmpty(version))
-            throw new JsonException("a bookmark has no resourceVersion");
+        var wire = WireReader.Read(json, WireJson.Default.MetaOnlyWire);
+        var version = wire?.Metadata?.ResourceVersion ?? "";
+        if (ResourceVersions.IsOdd(version, _version) || (wire!.Kind is { } kind && kind != _kind.Kind))
+            throw new JsonException($"a bookmark of kind '{wire?.Kind}' has version '{version}'");
         if (ResourceVersions.IsOlder(version, _version!))
             throw Backwards("bookmark", version);
         _bookmarksSeen = true;
-        _version = version;
+        MoveOn(version);
         _status.Change(s => s with { Bookmarks = s.Bookmarks + 1, ResourceVersion = version });
     }
 
     private void Advance(string version)
     {
-        if (version.Length > 0 && !ResourceVersions.IsOlder(version, _version!))
-            _version = version;
+        if (!ResourceVersions.IsOlder(version, _version!))
+            MoveOn(version);
         _status.Change(s => s with { Events = s.Events + 1, ResourceVersion = _version });
+    }
+
+    /// <summary>The version is one answer's word, until a check confirms it.</summary>
+    private void MoveOn(string version)
+    {
+        _confirmed &= version == _version;
+        _version = version;
     }
 
     /// <summary>
@@ -131,15 +179,15 @@ internal sealed partial class Reflector<T>
     private ApiFailureException Backwards(string what, string version)
     {
         _status.Change(static s => s with { StaleEvents = s.StaleEvents + 1 });
-        return new ApiFailureException($"{what}: version {version} is older than what is known", Remedy.Relist);
+        return new ApiFailureException($"{what}: version {version} is older than what is known", Remedy.RelistAnew);
     }
 
     private static ApiFailureException Refusal(in ReadOnlySequence<byte> json)
     {
         var status = WireReader.Read(json, WireJson.Default.StatusWire);
         var code = status?.Code ?? 0;
-        var expired = status?.Reason is "Expired" or "Gone";
         return new ApiFailureException(
-            $"the watch ended with an error: {code} {status?.Reason} {status?.Message}", expired ? Remedy.Relist : ApiFailureException.RemedyFor(code));
+            $"the watch ended with an error: {code} {status?.Reason} {status?.Message}",
+            ApiFailureException.RemedyFor(code, status?.Reason, status?.Message, status?.Causes));
     }
 }

@@ -1,11 +1,18 @@
 namespace Ebpf.Cni.Kubernetes.Watching;
 
-/// <summary>Cancels a request from which no byte came for a time: the peer is gone though the connection seems to stand.</summary>
+/// <summary>
+/// Cancels a request on which nothing happens for a time: the peer is gone though the connection seems to stand, or it only trickles.
+/// Bytes count once there are <see cref="LeastProgress"/> of them, so that a byte every few seconds does not hold a request for ever.
+/// </summary>
 internal sealed class SilenceGuard : IDisposable
 {
+    /// <summary>Bytes within the limit that are progress in themselves.</summary>
+    public const int LeastProgress = 4 << 10;
+
     private readonly CancellationTokenSource _silence;
     private readonly CancellationTokenSource _linked;
     private TimeSpan _limit;
+    private long _bytes;
 
     public SilenceGuard(TimeSpan limit, TimeProvider time, CancellationToken ct)
     {
@@ -32,8 +39,20 @@ internal sealed class SilenceGuard : IDisposable
 
     public bool Tripped => _silence.IsCancellationRequested;
 
-    /// <summary>Bytes came.</summary>
-    public void Heard() => _silence.CancelAfter(_limit);
+    /// <summary>Something complete came: an answer's head, a watch's line.</summary>
+    public void Heard()
+    {
+        _bytes = 0;
+        _silence.CancelAfter(_limit);
+    }
+
+    /// <summary>Bytes of something incomplete came.</summary>
+    public void Heard(long bytes)
+    {
+        _bytes += bytes;
+        if (_bytes >= LeastProgress)
+            Heard();
+    }
 
     public void Dispose()
     {

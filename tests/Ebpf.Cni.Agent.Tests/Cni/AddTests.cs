@@ -31,11 +31,30 @@ public class AddTests
             answer.GetProperty("result").GetRawText());
     }
 
-    [Fact]
-    public async Task Results_before_version_1_name_the_family()
+    [Theory]
+    [InlineData("0.1.0")]
+    [InlineData("0.2.0")]
+    [InlineData("")] // which is 0.1.0 to the reference plugins
+    public async Task Results_before_0_3_have_a_member_for_each_family(string version)
     {
         using var fixture = new CniFixture();
-        var result = (await fixture.Run(CniFixture.Request("ADD", version: "0.4.0"))).GetProperty("result");
+        var answer = await fixture.Run(CniFixture.Request("ADD", version: version));
+        Assert.Equal(
+            $$$"""
+            {"cniVersion":"{{{(version.Length > 0 ? version : "0.1.0")}}}","ip4":{"ip":"10.1.0.2/32","gateway":"169.254.1.1","routes":[{"dst":"0.0.0.0/0","gw":"169.254.1.1"}]},"ip6":{"ip":"fd00:1::2/128","gateway":"fe80::ecc:1","routes":[{"dst":"::/0","gw":"fe80::ecc:1"}]},"dns":{}}
+            """,
+            answer.GetProperty("result").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("0.3.0")]
+    [InlineData("0.3.1")]
+    [InlineData("0.4.0")]
+    public async Task Results_before_version_1_name_the_family(string version)
+    {
+        using var fixture = new CniFixture();
+        var result = (await fixture.Run(CniFixture.Request("ADD", version: version))).GetProperty("result");
+        Assert.Equal(version, result.GetProperty("cniVersion").GetString());
         Assert.Equal(["4", "6"], result.GetProperty("ips").EnumerateArray().Select(i => i.GetProperty("version").GetString()));
         Assert.False(result.GetProperty("interfaces")[0].TryGetProperty("mtu", out _));
     }

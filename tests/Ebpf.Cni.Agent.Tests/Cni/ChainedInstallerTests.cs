@@ -77,6 +77,26 @@ public sealed class ChainedInstallerTests : IDisposable
     }
 
     [Theory]
+    [InlineData("0.1.0")]
+    [InlineData("0.3.0")] // Azure's, Antrea's and kube-router's
+    public void Old_versions_stay_as_they_are(string version)
+    {
+        Write("10-other.conflist", Other.Replace("0.4.0", version, StringComparison.Ordinal));
+        Assert.Null(Install());
+        Assert.Equal(version, Root().GetProperty("cniVersion").GetString());
+    }
+
+    [Fact]
+    public void Behind_a_version_that_ours_does_not_speak_it_is_not_put()
+    {
+        Write("10-other.conflist", Other);
+        Assert.Null(Install());
+        Write("10-other.conflist", Other.Replace("0.4.0", "2.0.0", StringComparison.Ordinal));
+        Assert.Contains("cniVersion '2.0.0'", Install(), StringComparison.Ordinal);
+        Assert.False(File.Exists(Own));
+    }
+
+    [Theory]
     [InlineData("[]")]
     [InlineData("{}")]
     [InlineData("{\"name\":7,\"type\":\"x\"}")]

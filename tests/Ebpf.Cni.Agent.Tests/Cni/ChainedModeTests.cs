@@ -28,6 +28,18 @@ public class ChainedModeTests
         Assert.Single(fixture.Store.All);
     }
 
+    [Theory]
+    [InlineData("0.3.0", """{"cniVersion":"0.3.0","interfaces":[{"name":"eth0","sandbox":"/ns/a"}],"ips":[{"version":"4","interface":0,"address":"10.9.0.7/24"}]}""")]
+    [InlineData("0.2.0", """{"cniVersion":"0.2.0","ip4":{"ip":"10.9.0.7/24","gateway":"10.9.0.1"}}""")]
+    [InlineData("1.0.0", """{"CNIVersion":"1.0.0","Interfaces":[{"Name":"eth0","Sandbox":"/ns/a"}],"IPs":[{"Interface":0,"Address":"10.9.0.7/24"}]}""")]
+    public async Task Whatever_version_and_spelling_the_others_result_has(string version, string result)
+    {
+        using var fixture = Chained();
+        var answer = await fixture.Run(CniFixture.Request("ADD", version: version, extra: $",\"prevResult\":{result}"));
+        Assert.Equal(result, answer.GetProperty("result").GetRawText());
+        Assert.Equal(["10.9.0.7"], fixture.Store.Find(Key)!.Addresses);
+    }
+
     [Fact]
     public async Task It_is_checked_adopted_and_deleted_as_ours_are()
     {

@@ -53,11 +53,11 @@ internal sealed class CniFixture : IDisposable
         Pending = new PendingDeletes(QueueDirectory, NullLogger<PendingDeletes>.Instance);
         Handler = HandlerOver(Node);
         if (adopt)
-            new EndpointAdoption(Store, Node, Node, NullLogger<EndpointAdoption>.Instance).Run();
+            new EndpointAdoption(Store, Node, Node, Pending, NullLogger<EndpointAdoption>.Instance).Run();
     }
 
     public AddressStore StoreAt(string directory) =>
-        new(new EndpointFiles(directory), TimeSpan.FromSeconds(60), Time, NullLogger<AddressStore>.Instance);
+        new(new EndpointFiles(directory, "n1"), TimeSpan.FromSeconds(60), Time, NullLogger<AddressStore>.Instance);
 
     public CniHandler HandlerOver<TNode>(TNode node, AddressStore? store = null) where TNode : IPodNetwork, IEndpointPrograms =>
         new(store ?? Store, node, node, HostPorts, Pending, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)) { Current = () => Current, Chained = Chained }, NullLogger<CniHandler>.Instance);

@@ -68,7 +68,14 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
 
     public void ConnectHost(EndpointRecord endpoint, HostLink link) => Step("connect", () => Connected.Add(endpoint.Key));
 
-    public void DeleteLink(EndpointKey key) => Step("delete", () => DropLink(key));
+    /// <summary>Called before an interface is deleted.</summary>
+    public Action<EndpointKey>? BeforeDelete { get; set; }
+
+    public void DeleteLink(EndpointKey key)
+    {
+        BeforeDelete?.Invoke(key);
+        Step("delete", () => DropLink(key));
+    }
 
     /// <summary>MAC addresses of node sides that were changed.</summary>
     public Dictionary<EndpointKey, string> ChangedMacs { get; } = [];

@@ -28,7 +28,9 @@ public sealed class InstallerTests : IDisposable
         var file = Assert.Single(Directory.GetFiles(Options.CniConfDir));
         Assert.Equal("05-ebpf-cni.conflist", Path.GetFileName(file));
         using var configuration = JsonDocument.Parse(File.ReadAllText(file));
+        // containerd before 2.0 reads the first alone; newer runtimes take the newest that they know, and ask for STATUS and GC.
         Assert.Equal("1.0.0", configuration.RootElement.GetProperty("cniVersion").GetString());
+        Assert.Equal(["1.0.0", "1.1.0"], configuration.RootElement.GetProperty("cniVersions").EnumerateArray().Select(v => v.GetString()));
         var plugin = Assert.Single(configuration.RootElement.GetProperty("plugins").EnumerateArray());
         foreach (var capability in new[] { "portMappings", "ips", "mac", "bandwidth" })
             Assert.True(plugin.GetProperty("capabilities").GetProperty(capability).GetBoolean());

@@ -6,16 +6,60 @@ namespace Ebpf.Cni.Agent.Tests.Cni;
 public class PendingDeleteTests
 {
     [Fact]
-    public async Task A_queued_DEL_is_done_before_anything_else_is_answered()
+    public async Task One_that_takes_its_time_or_fails_keeps_nobody_elses_pod_waiting()
     {
         using var fixture = new CniFixture("10.1.0.0/24");
         await fixture.Run("ADD", "gone");
         Queue(fixture, "gone");
         Queue(fixture, "never-here");
-        await fixture.Run("ADD", "next");
+        using var release = new ManualResetEventSlim();
+        fixture.Node.BeforeDelete = key =>
+        {
+            if (key.ContainerId == "gone")
+                release.Wait(TestContext.Current.CancellationToken);
+        };
+        var pending = fixture.Handler.DeletePendingAsync(TestContext.Current.CancellationToken);
+        try
+        {
+            await fixture.Run("ADD", "next").WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await fixture.Run(CniFixture.Request("STATUS", version: "1.1.0")).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            Assert.False(pending.IsCompleted);
+        }
+        finally
+        {
+            release.Set();
+        }
+
+        await pending;
         Assert.Equal("next", fixture.Store.All.Single().ContainerId);
-        Assert.Single(fixture.Node.Links);
         Assert.Empty(Directory.GetFiles(fixture.QueueDirectory));
+    }
+
+    [Fact]
+    public async Task A_queued_DEL_comes_before_the_ADD_that_asks_for_its_address()
+    {
+        using var fixture = new CniFixture("10.1.0.0/24");
+        await fixture.Run("ADD", "gone");
+        Queue(fixture, "gone");
+        var added = await fixture.Run(CniFixture.Request("ADD", "next", extra: ",\"runtimeConfig\":{\"ips\":[\"10.1.0.2\"]}"));
+        Assert.Equal(["10.1.0.2/32"], CniFixture.AddressesOf(added));
+        Assert.Equal("next", fixture.Store.All.Single().ContainerId);
+    }
+
+    [Fact]
+    public async Task A_starting_agent_adopts_no_pod_whose_DEL_waits()
+    {
+        using var fixture = new CniFixture("10.1.0.0/24");
+        await fixture.Run("ADD", "gone");
+        await fixture.Run("ADD", "there");
+        Queue(fixture, "gone");
+        fixture.Node.Steps.Clear();
+        fixture.Restart(adopt: true);
+        Assert.Equal(["attach", "publish", "connect"], fixture.Node.Steps);
+        Assert.Equal(2, fixture.Store.All.Count);
+        await fixture.Handler.DeletePendingAsync(default);
+        Assert.Equal("there", fixture.Store.All.Single().ContainerId);
+        Assert.Single(fixture.Node.Links);
     }
 
     [Fact]

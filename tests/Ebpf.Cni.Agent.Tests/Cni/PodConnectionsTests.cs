@@ -1,5 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Tests.Ipam;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -48,6 +49,17 @@ public class PodConnectionsTests
         Assert.Equal(2, Passes);
         connections.Settle([Addresses[0]]);
         Assert.Equal(2, Passes);
+    }
+
+    [Fact]
+    public void What_failed_in_a_way_that_nobody_thought_of_is_owed_too()
+    {
+        var log = new KeptLog<PodConnections>();
+        var connections = new PodConnections(_ => throw new InvalidOperationException("a bug"), TimeProvider.System, log);
+        connections.End([Addresses[0]]);
+        connections.Settle([Addresses[0]]);
+        connections.Settle([Addresses[0]]);
+        Assert.Equal(2, log.Lines.Count(l => l.Message.Contains("a bug", StringComparison.Ordinal)));
     }
 
     private int Passes

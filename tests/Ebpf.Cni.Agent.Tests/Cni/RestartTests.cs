@@ -24,8 +24,9 @@ public class RestartTests
     {
         using var fixture = new CniFixture();
         await fixture.Run("ADD");
-        await fixture.Run("ADD", "dead");
+        await fixture.Run("ADD", "dead", netns: "/ns/b");
         fixture.Node.LoseLink(new EndpointKey("dead", "eth0"));
+        fixture.Node.Namespaces.Remove("/ns/b");
         fixture.Store.Reserve(new EndpointKey("interrupted", "eth0"), "/ns/a", "", []);
         fixture.Node.Entries["10.9.9.9"] = 77;
         fixture.Restart(adopt: true);
@@ -48,16 +49,56 @@ public class RestartTests
         await fixture.Fails(CniFixture.Request("ADD", "p9"));
     }
 
-    [Fact]
-    public async Task A_pod_whose_namespace_is_gone_is_removed_though_its_interface_is_there()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_mount_that_shows_no_namespaces_removes_no_living_pod(bool directoryIsThere)
     {
         using var fixture = new CniFixture();
         await fixture.Run("ADD");
-        await fixture.Run("ADD", "dead", netns: "/ns/b");
-        fixture.Node.GoneNamespaces.Add("/ns/b");
+        await fixture.Run("ADD", "other", netns: "/ns/b");
+        fixture.Node.Namespaces.Clear();
+        if (directoryIsThere)
+            fixture.Node.GoneNamespaces.UnionWith(["/ns/a", "/ns/b"]);
+        fixture.Restart(adopt: true);
+        Assert.Equal((2, 2, 2), (fixture.Store.All.Count, fixture.Node.Links.Count, fixture.Node.Programs.Count));
+        Assert.Equal(4, fixture.Node.Entries.Count);
+    }
+
+    [Fact]
+    public async Task A_pod_that_has_lost_its_interface_alone_keeps_its_addresses_until_its_DEL()
+    {
+        using var fixture = new CniFixture("10.1.0.0/24");
+        await fixture.Run("ADD");
+        fixture.Node.LoseLink(new EndpointKey(CniFixture.Container, "eth0"));
         fixture.Restart(adopt: true);
         Assert.Equal(CniFixture.Container, fixture.Store.All.Single().ContainerId);
-        Assert.Single(fixture.Node.Links);
+        // Nothing leads to an interface that is not there.
+        Assert.Empty(fixture.Node.Entries);
+        Assert.Empty(fixture.Node.Programs);
+        await fixture.Run("DEL");
+        Assert.True(fixture.Node.Empty);
+        Assert.Empty(fixture.Files);
+    }
+
+    [Fact]
+    public async Task Where_no_interface_is_the_pods_alone_its_namespace_tells_unless_none_is_to_be_seen()
+    {
+        using var fixture = new CniFixture { Chained = true };
+        fixture.Restart();
+        fixture.Node.Foreign["/ns/a"] = (new ForeignInterface("", ""), "02:00:00:00:00:22");
+        await fixture.Run(CniFixture.Request("ADD", extra: ",\"prevResult\":{\"ips\":[{\"address\":\"10.9.0.7/24\"}]}"));
+        var key = new EndpointKey(CniFixture.Container, "eth0");
+        fixture.Node.Links[key] = 0;
+        fixture.Node.Foreign["/ns/b"] = (new ForeignInterface("veth2", "02:00:00:00:00:33"), "02:00:00:00:00:34");
+        await fixture.Run(CniFixture.Request("ADD", "other", "/ns/b", extra: ",\"prevResult\":{\"ips\":[{\"address\":\"10.9.0.8/24\"}]}"));
+        fixture.Node.GoneNamespaces.Add("/ns/a");
+        fixture.Node.Namespaces.Clear(); // also the one of the pod whose interface is there
+        fixture.Restart(adopt: true);
+        Assert.Equal(2, fixture.Store.All.Count);
+        fixture.Node.Namespaces.Add("/ns/b");
+        fixture.Restart(adopt: true);
+        Assert.Equal("other", fixture.Store.All.Single().ContainerId);
     }
 
     [Fact]

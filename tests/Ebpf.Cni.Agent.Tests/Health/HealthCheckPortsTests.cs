@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -97,7 +98,7 @@ public sealed class HealthCheckPortsTests : IDisposable
             listener.Start();
             return listener;
         });
-        var failure = Assert.Single(_node.Run(() => _ports.Apply([new(Web, 32000, 1), new(new("default", "fine"), 32001, 1)])));
+        var failure = Assert.Single(_node.Run(() => _ports.Apply(State(new(Web, 32000, 1), new(new("default", "fine"), 32001, 1)))));
         Assert.Equal(Web, failure.Check.Service);
         Assert.StartsWith("HTTP/1.1 200 ", Ask(32001), StringComparison.Ordinal);
         holder.Dispose();
@@ -116,7 +117,9 @@ public sealed class HealthCheckPortsTests : IDisposable
         silent.ForEach(p => p.Dispose());
     }
 
-    private void Apply(params DesiredHealthCheck[] desired) => Assert.Empty(_node!.Run(() => _ports.Apply([.. desired])));
+    private void Apply(params DesiredHealthCheck[] desired) => Assert.Empty(_node!.Run(() => _ports.Apply(State(desired))));
+
+    private static DesiredState State(params DesiredHealthCheck[] checks) => new() { ChecksByService = checks.ToImmutableSortedDictionary(c => c.Service, c => c) };
 
     /// <summary>The whole answer; "" when nobody listens, or the peer hangs up.</summary>
     private string Ask(int port, string method = "GET") => _node!.Run(() =>

@@ -71,7 +71,7 @@ public class AddressStoreHistories
                 store.All.Select(r => $"{r.ContainerId} {string.Join(' ', r.Addresses)}").Order(StringComparer.Ordinal));
         }
 
-        AddressStore Open() => new(new EndpointFiles(state.Path), Rest, time, NullLogger<AddressStore>.Instance);
+        AddressStore Open() => new(new EndpointFiles(state.Path, "n1"), Rest, time, NullLogger<AddressStore>.Instance);
 
         void Add(string pod)
         {

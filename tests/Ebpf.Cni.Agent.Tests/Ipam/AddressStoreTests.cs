@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text.Json.Nodes;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Compiler.Ipam;
@@ -30,7 +31,7 @@ public sealed class AddressStoreTests : IDisposable
         Assert.Equal("10.1.0.2", Add("a"));
 
         using var other = new TemporaryDirectory();
-        var late = new AddressStore(new EndpointFiles(other.Path), Rest, _time, NullLogger<AddressStore>.Instance)
+        var late = new AddressStore(new EndpointFiles(other.Path, "n1"), Rest, _time, NullLogger<AddressStore>.Instance)
             .WaitForRangesAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         _time.Advance(TimeSpan.FromSeconds(20));
         Assert.Equal(CniErrorCode.TryAgainLater, (await Assert.ThrowsAsync<CniException>(() => late)).Code);
@@ -99,7 +100,7 @@ public sealed class AddressStoreTests : IDisposable
         Add("a");
         Delete("a");
         var earlier = new FakeTimeProvider(_time.GetUtcNow().AddYears(-10));
-        var store = new AddressStore(new EndpointFiles(_state.Path), Rest, earlier, NullLogger<AddressStore>.Instance);
+        var store = new AddressStore(new EndpointFiles(_state.Path, "n1"), Rest, earlier, NullLogger<AddressStore>.Instance);
         Assert.Throws<CniException>(() => store.Reserve(Key("b"), "/ns/b", "", []));
         earlier.Advance(Rest);
         Assert.Equal(["10.1.0.2"], store.Reserve(Key("b"), "/ns/b", "", []).Addresses);
@@ -118,15 +119,52 @@ public sealed class AddressStoreTests : IDisposable
         var file = Path.Combine(_state.Path, "addresses.json");
         File.WriteAllText(file, content);
         var log = new KeptLog<AddressStore>();
-        _store = new AddressStore(new EndpointFiles(_state.Path), Rest, _time, log);
+        _store = new AddressStore(new EndpointFiles(_state.Path, "n1"), Rest, _time, log);
         Assert.Contains(log.Lines, l => l.Id == 3103 && l.Message.Contains(file, StringComparison.Ordinal));
         Assert.Equal(content, File.ReadAllText(file + ".bad"));
         // The API tells the ranges again; nobody's address is given out.
         Assert.False(_store.HasRanges);
         Ranges("10.1.0.0/24");
         Assert.Equal("10.1.0.3", Add("b"));
-        _ = new AddressStore(new EndpointFiles(_state.Path), Rest, _time, log = new KeptLog<AddressStore>());
+        _ = new AddressStore(new EndpointFiles(_state.Path, "n1"), Rest, _time, log = new KeptLog<AddressStore>());
         Assert.Empty(log.Lines);
+    }
+
+    [Fact]
+    public void Every_file_carries_the_nodes_name_and_another_nodes_directory_is_known()
+    {
+        Ranges("10.1.0.0/24");
+        Add("a");
+        var pool = Path.Combine(_state.Path, "addresses.json");
+        var record = Directory.GetFiles(Path.Combine(_state.Path, "endpoints")).Single();
+        Assert.All([pool, record], file => Assert.Contains("\"node\": \"n1\"", File.ReadAllText(file), StringComparison.Ordinal));
+        Assert.Null(EndpointFiles.OtherOwner(_state.Path, "n1"));
+        Assert.Equal("n1", EndpointFiles.OtherOwner(_state.Path, "n2"));
+        // One of them is enough, and damage to the other does not hide it.
+        File.WriteAllText(pool, "{");
+        Assert.Equal("n1", EndpointFiles.OtherOwner(_state.Path, "n2"));
+        File.Delete(pool);
+        Assert.Equal("n1", EndpointFiles.OtherOwner(_state.Path, "n2"));
+        using var nothing = new TemporaryDirectory();
+        Assert.Null(EndpointFiles.OtherOwner(nothing["missing"], "n2"));
+    }
+
+    [Fact]
+    public void A_directory_of_an_older_agent_is_taken_over()
+    {
+        Ranges("10.1.0.0/24");
+        Add("a");
+        foreach (var file in Directory.GetFiles(_state.Path, "*.json", SearchOption.AllDirectories))
+        {
+            var members = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+            Assert.True(members.Remove("node"));
+            File.WriteAllText(file, members.ToJsonString());
+        }
+
+        Assert.Null(EndpointFiles.OtherOwner(_state.Path, "n2"));
+        var taken = new AddressStore(new EndpointFiles(_state.Path, "n2"), Rest, _time, NullLogger<AddressStore>.Instance);
+        Assert.Equal(["10.1.0.2"], taken.All.Single().Addresses);
+        Assert.Equal("n2", EndpointFiles.OtherOwner(_state.Path, "n1"));
     }
 
     [Fact]
@@ -136,16 +174,16 @@ public sealed class AddressStoreTests : IDisposable
         Add("a");
         var first = _store.All.Single();
         foreach (var (pod, number, address) in ((string, uint, string)[])[("copy", first.Number, "10.1.0.9"), ("thief", 77, first.Addresses[0])])
-            new EndpointFiles(_state.Path).Write(first with { ContainerId = pod, Number = number, Addresses = [address] });
+            new EndpointFiles(_state.Path, "n1").Write(first with { ContainerId = pod, Number = number, Addresses = [address] });
         var log = new KeptLog<AddressStore>();
-        _store = new AddressStore(new EndpointFiles(_state.Path), Rest, _time, log);
+        _store = new AddressStore(new EndpointFiles(_state.Path, "n1"), Rest, _time, log);
         Assert.Equal(2, log.Lines.Count(l => l.Id == 3101));
         Assert.Single(_store.All);
     }
 
     public void Dispose() => _state.Dispose();
 
-    private AddressStore Open() => new(new EndpointFiles(_state.Path), Rest, _time, NullLogger<AddressStore>.Instance);
+    private AddressStore Open() => new(new EndpointFiles(_state.Path, "n1"), Rest, _time, NullLogger<AddressStore>.Instance);
 
     private void Ranges(params string[] ranges) => _store.SetRanges([.. ranges.Select(PodCidr.Parse)]);
 

@@ -1,9 +1,13 @@
 using System.Net;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Tests.Ipam;
+using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Node;
 
@@ -90,7 +94,7 @@ public class LossTests
         using var node = new RealNode();
         node.Pod("a");
         await Add(node, "a");
-        using var monitor = node.Namespace.Run(() => RouteMonitor.OpenForLosses(PodWiring.RouteProtocol, node.Devices.Contains));
+        using var monitor = node.Namespace.Run(() => RouteMonitor.Open(NodeLosses.Subscription, Losses(node).Note));
         node.Namespace.Run(() =>
         {
             using var netlink = RouteNetlink.Open();
@@ -110,19 +114,238 @@ public class LossTests
         await told.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task A_route_that_another_puts_in_a_pods_place_is_taken_back_and_told_of()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        node.Pod("a");
+        var address = await Add(node, "a");
+        var log = new KeptLog<LossRepair>();
+        using var stop = new CancellationTokenSource();
+        var running = await Start(node, stop.Token, log);
+        try
+        {
+            node.Namespace.Run(() =>
+            {
+                using var netlink = RouteNetlink.Open();
+                var other = netlink.AddVeth("other0", "other1").Index;
+                netlink.SetUp(other);
+                // the kernel tells of the new one alone
+                netlink.ReplaceRoute(new(new IPNetwork(address, 32), other) { Protocol = 12 });
+            });
+            Assert.Equal(1, Routes(node)); // of IPv6
+            await Eventually.True(() => Routes(node) == 2, "the pod's route is back", TimeSpan.FromSeconds(10));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+
+        Assert.Contains(log.Lines, l => l.Message.Contains($"the route to {address}/32 was replaced by one of protocol 12 (bird), by netlink port", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Pods_that_come_and_go_are_no_losses()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        var log = new KeptLog<LossRepair>();
+        using var stop = new CancellationTokenSource();
+        var running = await Start(node, stop.Token, log);
+        try
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                node.Pod("a");
+                await Add(node, "a");
+                await node.Run("DEL", "a");
+            }
+
+            node.Pod("b");
+            await Add(node, "b");
+            // Control, and what came before it was judged before it.
+            node.Namespace.Run(() => Flush(routes: true, neighbours: false));
+            await Eventually.True(() => Routes(node) == 2, "the pod's routes are back", TimeSpan.FromSeconds(10));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+
+        Assert.True(log.Lines is [var (_, only)] && only.Contains("was deleted", StringComparison.Ordinal), string.Join("\n", log.Lines.Select(l => l.Message)));
+    }
+
+    [Fact]
+    public void Peers_routes_and_their_uplink_are_the_nodes_too()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        var peer = IPNetwork.Parse("10.244.7.0/24");
+        var losses = new NodeLosses(node.Devices, node.State, peer.Equals);
+        node.Namespace.Run(() =>
+        {
+            using var netlink = RouteNetlink.Open();
+            var uplink = netlink.AddVeth("up0", "up1").Index;
+            netlink.SetUp(uplink);
+            netlink.SetUp(netlink.FindLink("up1")!.Index);
+            netlink.AddAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
+            node.State.SetFacts(NetworkFacts.Read());
+            Assert.Equal([uplink], node.State.View(null).Network.Main);
+            using var events = NetworkEvents.Open(NodeLosses.Subscription);
+            var ours = new Kernel.Netlink.Route(peer, uplink) { Gateway = IPAddress.Parse("192.0.2.2"), Protocol = PodWiring.RouteProtocol };
+            netlink.AddRoute(ours);
+            Assert.Equal("", Noted());
+            netlink.DeleteRoute(ours);
+            Assert.StartsWith("the route to 10.244.7.0/24 was deleted, by netlink port ", Noted(), StringComparison.Ordinal);
+            netlink.AddRoute(ours);
+            // nobody's here, another's, and a change of our own
+            netlink.AddRoute(new(IPNetwork.Parse("10.9.0.0/16"), uplink) { Protocol = PodWiring.RouteProtocol });
+            netlink.DeleteRoute(new(IPNetwork.Parse("10.9.0.0/16"), uplink) { Protocol = PodWiring.RouteProtocol });
+            netlink.ReplaceRoute(ours with { Gateway = IPAddress.Parse("192.0.2.3") });
+            netlink.SetMtu(uplink, 1400);
+            Assert.Equal("", Noted());
+            netlink.SetDown(uplink);
+            netlink.SetUp(uplink);
+            Assert.StartsWith("up0 was switched off", Noted(), StringComparison.Ordinal);
+            netlink.DeleteAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
+            Assert.StartsWith("the address 192.0.2.1 was deleted", Noted(), StringComparison.Ordinal);
+
+            string Noted()
+            {
+                events.Read(told => losses.Note(told));
+                return string.Join("; ", losses.Take(_ => true).Select(NodeLosses.Text));
+            }
+        });
+    }
+
+    [Fact]
+    public async Task Where_it_is_taken_away_each_time_the_node_says_so_until_it_is_over()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        node.Pod("a");
+        await Add(node, "a");
+        var time = new FakeTimeProvider();
+        using var stop = new CancellationTokenSource();
+        var running = await Start(node, stop.Token, time: time);
+        try
+        {
+            await Eventually.True(
+                () =>
+                {
+                    if (Routes(node) == 2)
+                        node.Namespace.Run(() => Flush(routes: true, neighbours: false));
+                    time.Advance(TimeSpan.FromMilliseconds(50));
+                    return Issue(node) is not null;
+                }, "the node has an issue");
+            Assert.Contains("was deleted, by netlink port", Issue(node)!.Message, StringComparison.Ordinal);
+            await Eventually.True(
+                () =>
+                {
+                    time.Advance(TimeSpan.FromMilliseconds(200));
+                    return Issue(node) is null;
+                }, "the issue is over");
+            Assert.Equal(2, Routes(node));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+    }
+
+    [Fact]
+    public async Task Events_that_were_dropped_are_a_reason_to_look_and_nobody_to_blame()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        var (time, log) = (new FakeTimeProvider(), new KeptLog<LossRepair>());
+        using var stop = new CancellationTokenSource();
+        // Whatever the kernel tells is as if it had dropped it.
+        var running = await Start(node, stop.Token, log, time, (_, isLoss) => isLoss(default));
+        try
+        {
+            for (var round = 0; round < 8; round++)
+            {
+                node.Namespace.Run(() =>
+                {
+                    using var netlink = RouteNetlink.Open();
+                    netlink.SetMtu(1, 60000 + round);
+                });
+                await Eventually.True(
+                    () =>
+                    {
+                        time.Advance(TimeSpan.FromMilliseconds(50));
+                        return node.State.TakeLoss();
+                    }, "everything is looked at");
+            }
+
+            Assert.Null(Issue(node));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+
+        Assert.Empty(log.Lines);
+    }
+
+    [Fact]
+    public void The_pace_is_slower_the_longer_it_lasts_and_quick_again_afterwards()
+    {
+        var time = new FakeTimeProvider();
+        var pace = new RepairPace(time);
+        var rests = new List<double>();
+        for (var i = 0; i < 12; i++)
+        {
+            pace.Repairing();
+            rests.Add(pace.Rest.TotalSeconds);
+            Assert.Equal(i >= 3, pace.IsFought);
+            time.Advance(pace.Rest);
+        }
+
+        Assert.Equal([1, 1, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60], rests);
+        time.Advance(pace.Calm);
+        pace.Repairing();
+        Assert.Equal((false, 1.0), (pace.IsFought, pace.Rest.TotalSeconds));
+        // Losses with a rest in between are no fight, however many.
+        for (var i = 0; i < 20; i++)
+        {
+            time.Advance(pace.Calm);
+            pace.Repairing();
+        }
+
+        Assert.False(pace.IsFought);
+    }
+
+    private static CompileIssue? Issue(RealNode node) => node.State.View(null).Issues.FirstOrDefault(i => i.Reason == NodeState.NetworkFought);
+
+    private static NodeLosses Losses(RealNode node) => new(node.Devices, node.State, _ => false);
+
     /// <summary>What happens from then on is told.</summary>
-    private static async Task<Task> Start(RealNode node, CancellationToken stop)
+    private static async Task<Task> Start(
+        RealNode node, CancellationToken stop, ILogger<LossRepair>? log = null, TimeProvider? time = null, Func<NetworkEvent, Func<NetworkEvent, bool>, bool>? judge = null)
     {
         var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var repair = new LossRepair(
-            node.Handler, node.State, node.Devices, () => node.Namespace.Run(() => File.WriteAllText(Forwarding, "1")), TimeProvider.System, NullLogger<LossRepair>.Instance)
+            node.Handler, node.State, Losses(node), () => node.Namespace.Run(() => File.WriteAllText(Forwarding, "1")), time ?? TimeProvider.System,
+            log ?? NullLogger<LossRepair>.Instance)
         {
-            Open = ours =>
+            Open = isLoss =>
             {
-                var monitor = node.Namespace.Run(() => RouteMonitor.OpenForLosses(PodWiring.RouteProtocol, ours));
+                var monitor = node.Namespace.Run(() => RouteMonitor.Open(NodeLosses.Subscription, told => judge?.Invoke(told, isLoss) ?? isLoss(told)));
                 opened.TrySetResult();
                 return monitor;
             },
+            IsThere = ifindex => node.Namespace.Run(() =>
+            {
+                using var netlink = RouteNetlink.Open();
+                return netlink.FindLink(ifindex) is not null;
+            }),
         };
         var running = repair.RunAsync(stop);
         await opened.Task;

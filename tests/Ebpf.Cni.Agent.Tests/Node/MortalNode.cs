@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
@@ -59,8 +58,6 @@ internal sealed class MortalStore(AddressStore real, KillSwitch kill) : IAddress
     public bool HasRanges => real.HasRanges;
 
     public Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel) => real.WaitForRangesAsync(limit, cancel);
-
-    public IReadOnlyList<(AddressFamily Family, int InUse, double Capacity)> Usage => real.Usage;
 
     public EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked) => kill.Step(() => real.Reserve(key, netns, pod, asked));
 

@@ -133,7 +133,7 @@ internal sealed class RealNode : IDisposable
     {
         Kill.Revive();
         Store = new AddressStore(
-            new EndpointFiles(_directory.Path), Rest, TimeProvider.System, NullLogger<AddressStore>.Instance);
+            new EndpointFiles(_directory.Path, "n1"), Rest, TimeProvider.System, NullLogger<AddressStore>.Instance);
         Store.SetRanges([PodCidr.Parse("10.201.0.0/24"), PodCidr.Parse("fd00:201::/120")]);
         State = new NodeState(Store, new AgentOptions(), TimeProvider.System);
         Connections = new PodConnections(Dataplane.Conntrack.PurgeAddresses, TimeProvider.System, NullLogger<PodConnections>.Instance);
@@ -145,7 +145,7 @@ internal sealed class RealNode : IDisposable
         Handler = new CniHandler(
             new MortalStore(Store, Kill), mortal, mortal, new NoHostPorts(), pending, new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)),
             NullLogger<CniHandler>.Instance);
+        new EndpointAdoption(Store, real, real, pending, NullLogger<EndpointAdoption>.Instance).Run();
         Handler.DeletePendingAsync(CancellationToken.None).GetAwaiter().GetResult();
-        new EndpointAdoption(Store, real, real, NullLogger<EndpointAdoption>.Instance).Run();
     }
 }

@@ -63,6 +63,35 @@ public class RealPodTests(ITestOutputHelper log)
     }
 
     [Fact]
+    public async Task A_namespace_that_has_just_gone_is_known_at_a_start()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        node.Pod("a");
+        await node.Run("ADD", "a");
+        node.RemovePod("a");
+        node.RestartPods();
+        AssertEmpty(node);
+    }
+
+    [Fact]
+    public async Task A_start_that_cannot_see_the_pods_namespaces_takes_nothing_from_them()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        var (a, b) = (node.Pod("a"), node.Pod("b"));
+        await node.Run("ADD", "a");
+        var address = Addresses(await node.Run("ADD", "b"))[0];
+        // Their paths go, as they are not there where a mount does not propagate; they themselves live on.
+        NetworkNamespace.Remove(node.PodPath("a"));
+        NetworkNamespace.Remove(node.PodPath("b"));
+        node.Restart();
+        Assert.Equal(2, node.Store.All.Count);
+        Assert.Equal(2, node.Dataplane.Endpoints.List().Length);
+        Assert.Equal("hello", Talk(a, b, address));
+    }
+
+    [Fact]
     public async Task A_connection_goes_on_while_the_agent_is_replaced()
     {
         Requires.Root();
@@ -96,7 +125,7 @@ public class RealPodTests(ITestOutputHelper log)
     }
 
     [Fact]
-    public async Task Times_of_ADD_and_DEL_are_printed()
+    public async Task Twenty_pods_one_after_the_other_leave_nothing()
     {
         Requires.Root();
         using var node = new RealNode();

@@ -66,7 +66,7 @@ public class KnownNamesTests
     [Fact]
     public void Slices_say_where_a_services_own_endpoints_are()
     {
-        var nodes = BackendNodes.Of(Known.Cluster, Known.Web);
-        Assert.Equal((Addr.Parse("172.16.0.1"), "n2"), (Assert.Single(nodes).Key, nodes.Values.Single()));
+        var facts = EndpointFact.Of(Known.Cluster, Known.Web);
+        Assert.Equal((Addr.Parse("172.16.0.1"), new EndpointFact("n2", true, false)), (Assert.Single(facts).Key, facts.Values.Single()));
     }
 }

@@ -50,7 +50,7 @@ public sealed class ObserveSocketTests : IDisposable
     [Fact]
     public void A_run_directory_that_the_agent_makes_is_its_owners()
     {
-        using var held = AgentLock.TryTake(_directory["run"]);
+        using var held = AgentLock.TryTake(_directory["run"], AgentLock.RunName);
         Assert.NotNull(held);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_directory["run"]));
     }

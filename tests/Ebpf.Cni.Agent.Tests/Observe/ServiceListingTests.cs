@@ -17,12 +17,13 @@ public class ServiceListingTests
 
     private static readonly DesiredState Desired = new()
     {
-        Segments = [new DesiredSegment(Segment, Services[7], [Of(Here)]) { Tail = [Of(There)] }],
-        Frontends =
-        [
-            new DesiredFrontend(Front, Segment, Services[7], SvcFlags.None, 0),
-            new DesiredFrontend(Front with { Port = Port(0), Proto = 0 }, new(7, SegmentVariant.None), Services[7], SvcFlags.Address, 0),
-        ],
+        Ports = DesiredState.Empty.Ports.Add(Services[7], new DesiredPort(
+            Services[7], 7,
+            [
+                new DesiredFrontend(Front with { Port = Port(0), Proto = 0 }, new(7, SegmentVariant.None), Services[7], SvcFlags.Address, 0),
+                new DesiredFrontend(Front, Segment, Services[7], SvcFlags.None, 0),
+            ],
+            [new DesiredSegment(Segment, Services[7], [Of(Here)]) { Tail = [Of(There)] }], [])),
     };
 
     private static readonly ServiceView Held = new(Front, new Svc(5, 1, 7, SvcFlags.None, 0, 1), [Here], [There], Sound: true);
@@ -57,12 +58,27 @@ public class ServiceListingTests
         var counts = BackendCounts.Of(
             new Dictionary<StatKey, Stat> { [Key(Here)] = new(5, 10, 1000, 20, 2000) },
             new Dictionary<StatKey, Stat> { [Key(Here)] = new(1, 1, 100, 2, 200), [Key(There)] = new(1, 0, 0, 0, 0) });
-        var answer = new ServiceListing(Names, Desired).One(Web, [Held], [], counts, BackendNodes.Of(Cluster, Web));
+        var answer = new ServiceListing(Names, Desired).One(Web, [Held], [], counts, EndpointFact.Of(Cluster, Web));
         Assert.Equal(("default/web", 0), (answer.Service, answer.Missing.Count));
         var served = Assert.Single(answer.Frontends).Served;
         Assert.Equal([("10.1.0.7", "default/web-1", "n1", true, false), ("172.16.0.1", "", "n2", false, true)], served.Select(b => (b.Address, b.Pod, b.Node, b.Local, b.Tail)));
         Assert.Equal((5ul, 11ul, 1100ul, 22ul, 2200ul), (served[0].Connections, served[0].PacketsTo, served[0].BytesTo, served[0].PacketsFrom, served[0].BytesFrom));
         Assert.Equal(1ul, served[1].Connections);
+    }
+
+    [Theory]
+    [InlineData(true, false, "not chosen")]
+    [InlineData(false, false, "not ready")]
+    [InlineData(false, true, "terminating")]
+    [InlineData(true, true, "terminating")]
+    [InlineData(null, false, "gone")]
+    public void A_backend_that_gets_nothing_new_says_why(bool? ready, bool terminating, string state)
+    {
+        var facts = new Dictionary<Addr, EndpointFact>();
+        if (ready is { } known)
+            facts[There.Addr] = new EndpointFact("n2", known, terminating);
+        var served = Assert.Single(new ServiceListing(Names, Desired).One(Web, [Held], [], Nothing, facts).Frontends).Served;
+        Assert.Equal(["serving", state], served.Select(b => b.State));
     }
 
     [Fact]
@@ -77,7 +93,7 @@ public class ServiceListingTests
         [
             new(32 + 96 + 24, U32Be.FromHost(7), Addr.Parse("198.51.100.0")), new(32 + 64, U32Be.FromHost(7), Addr.Parse("2001:db8::")), new(32, U32Be.FromHost(8), default),
         ];
-        var detail = Assert.Single(new ServiceListing(Names, Desired).One(Web, [view], ranges, Nothing, BackendNodes.Of(Cluster, Web)).Frontends);
+        var detail = Assert.Single(new ServiceListing(Names, Desired).One(Web, [view], ranges, Nothing, EndpointFact.Of(Cluster, Web)).Frontends);
         Assert.Equal(["dropEmpty", "sourceRanges", "keepSource", "affinity"], detail.Flags);
         Assert.Equal((60u, "external"), (detail.AffinitySeconds, detail.Scope));
         Assert.Equal(["198.51.100.0/24", "2001:db8::/64"], detail.SourceRanges);
@@ -86,9 +102,9 @@ public class ServiceListingTests
     [Fact]
     public void What_should_be_in_the_kernel_and_is_not_is_missing_and_markers_are_not_missed()
     {
-        var answer = new ServiceListing(Names, Desired).One(Web, [], [], Nothing, BackendNodes.Of(Cluster, Web));
+        var answer = new ServiceListing(Names, Desired).One(Web, [], [], Nothing, EndpointFact.Of(Cluster, Web));
         Assert.Equal("10.96.0.1:80/TCP internal", Assert.Single(answer.Missing));
-        Assert.Empty(new ServiceListing(Names, Desired).One(new("default", "other"), [], [], Nothing, BackendNodes.Of(Cluster, Web)).Missing);
+        Assert.Empty(new ServiceListing(Names, Desired).One(new("default", "other"), [], [], Nothing, EndpointFact.Of(Cluster, Web)).Missing);
     }
 
     [Fact]

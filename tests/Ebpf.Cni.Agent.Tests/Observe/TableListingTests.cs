@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Observe;
+using Ebpf.Cni.Cli.Protocol;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Conntrack;
 using Ebpf.Cni.Dataplane.Pods;
@@ -26,6 +28,19 @@ public class TableListingTests
         var web = answer.Endpoints[^1];
         Assert.Equal(["10.1.0.7", "fd00:1::7"], web.Addresses);
         Assert.Equal(("ecni0", "02:00:00:00:00:01"), (web.Interface, web.Mac));
+    }
+
+    [Fact]
+    public void Only_a_pod_with_a_rate_is_rate_limited()
+    {
+        // Another plugin's interface is reached through its queue in any case.
+        var queued = Endpoint(3, 12, "10.1.0.7") with { Queued = true };
+        var record = Record(3, "a/x", "10.1.0.7");
+        Assert.False(Of(record with { Foreign = new ForeignInterface("veth1", "") }).Limited);
+        Assert.True(Of(record with { Bandwidth = new Bandwidth(1, 1, 0, 0) }).Limited);
+        Assert.True(Of(record with { Bandwidth = new Bandwidth(0, 0, 1, 1) }).Limited);
+
+        EndpointLine Of(EndpointRecord pod) => Assert.Single(EndpointListing.Of([queued], [pod], Devices, new ObserveQuery()).Endpoints);
     }
 
     [Fact]

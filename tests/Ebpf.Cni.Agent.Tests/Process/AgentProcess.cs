@@ -41,24 +41,30 @@ internal sealed class AgentProcess : IDisposable
 
     public string this[string name] => _directory[name];
 
+    /// <param name="kubeconfig">Its text.</param>
+    /// <param name="more">Options in pairs of name and value; they replace those of the same name.</param>
     public void Start(string kubeconfig, params string[] more)
     {
         File.WriteAllText(_directory["kubeconfig"], kubeconfig);
-        string[] arguments =
-        [
-            "--node-name", "n1", "--kubeconfig", _directory["kubeconfig"], "--bpffs-root", Bpffs, "--state-dir", _directory["state"],
-            "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
-            "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory,
-            "--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", "--socket-lb", "off", .. more,
-        ];
-        Launch(arguments);
+        string[] usual = ["--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", .. Arguments];
+        Launch([.. usual.Chunk(2).Where(option => !more.Contains(option[0])).SelectMany(option => option), .. more]);
+    }
+
+    /// <summary>Another agent beside the one that runs, with the same directories and ports of its own, until it ends.</summary>
+    /// <returns>Its exit code, and what it said.</returns>
+    public (int Code, string Output) StartBeside()
+    {
+        using var second = Namespace.Run(() => System.Diagnostics.Process.Start(Command(["--metrics-address", "127.0.0.1:10349", "--healthz-address", "127.0.0.1:10356", .. Arguments]))!);
+        var errors = second.StandardError.ReadToEndAsync();
+        var output = second.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
+        second.WaitForExit();
+        return (second.ExitCode, output);
     }
 
     /// <summary>With these arguments alone.</summary>
     public void Launch(params string[] arguments)
     {
-        string[] command = [.. Launcher, Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), .. arguments];
-        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = Command(arguments);
         // A child inherits the namespace of the thread that starts it.
         _process = Namespace.Run(() => System.Diagnostics.Process.Start(start)!);
         _process.OutputDataReceived += Keep;
@@ -86,6 +92,25 @@ internal sealed class AgentProcess : IDisposable
             return (0, "");
         }
     });
+
+    /// <summary>What the plugin would say for the pod default/p in the namespace <c>pod</c>, and what the agent answers.</summary>
+    /// <param name="command">ADD, DEL…</param>
+    /// <param name="config">More members of the network configuration, with a comma before.</param>
+    public string Cni(string command, string config = "")
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Connect(new UnixDomainSocketEndPoint(Path.Combine(this["run"], "cni.sock")));
+        socket.Send(Encoding.UTF8.GetBytes(
+            $$$"""
+            {"command":"{{{command}}}","containerId":"c1","netns":"{{{this["pod"]}}}","ifname":"eth0","args":"K8S_POD_NAMESPACE=default;K8S_POD_NAME=p","path":"",
+             "config":{"cniVersion":"1.0.0","name":"k8s"{{{config}}}}}
+            """));
+        socket.Shutdown(SocketShutdown.Send);
+        var (answer, buffer) = (new StringBuilder(), new byte[4096]);
+        while (socket.Receive(buffer) is > 0 and var read)
+            answer.Append(Encoding.UTF8.GetString(buffer, 0, read));
+        return answer.ToString();
+    }
 
     public async Task Ready()
     {
@@ -133,6 +158,19 @@ internal sealed class AgentProcess : IDisposable
         if (Directory.Exists(Bpffs))
             Directory.Delete(Bpffs, recursive: true);
         _directory.Dispose();
+    }
+
+    private string[] Arguments =>
+    [
+        "--node-name", "n1", "--kubeconfig", _directory["kubeconfig"], "--bpffs-root", Bpffs, "--state-dir", _directory["state"],
+        "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
+        "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory, "--socket-lb", "off",
+    ];
+
+    private ProcessStartInfo Command(string[] arguments)
+    {
+        string[] command = [.. Launcher, Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent"), .. arguments];
+        return new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
 
     private void Keep(object sender, DataReceivedEventArgs line)

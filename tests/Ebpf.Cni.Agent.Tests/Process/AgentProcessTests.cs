@@ -56,7 +56,7 @@ public class AgentProcessTests(ITestOutputHelper log)
     }
 
     [Fact]
-    public async Task A_node_that_cannot_be_reached_does_not_keep_this_one_from_serving()
+    public async Task A_node_at_the_other_end_of_a_tunnel_that_leads_nowhere_does_not_keep_this_one_from_serving()
     {
         Requires.Root();
         const string elsewhere =
@@ -65,7 +65,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var api = new SmallApi(agent.Namespace, new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{elsewhere}" });
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        await Eventually.True(() => agent.Output.Contains("10.202.0.0/24", StringComparison.Ordinal), "the route is told to be missing");
+        await Eventually.True(() => agent.Output.Contains("10.202.0.0/24", StringComparison.Ordinal), "the way to it is told");
         Assert.Equal(200, agent.Get(10256, "/healthz").Status);
     }
 
@@ -131,15 +131,59 @@ public class AgentProcessTests(ITestOutputHelper log)
     }
 
     [Fact]
-    public async Task Two_at_once_are_one_too_many()
+    public async Task A_second_agent_ends_at_once_and_the_first_goes_on()
     {
         Requires.Root();
         using var agent = new AgentProcess();
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        using var second = AgentLock.TryTake(agent["run"]);
-        Assert.Null(second);
+        var second = agent.StartBeside();
+        Assert.Equal(1, second.Code);
+        Assert.Contains($"--run-dir: another agent uses {agent["run"]}", second.Output, StringComparison.Ordinal);
+        Assert.Equal(200, agent.Get(10256, "/readyz").Status);
+        Assert.Contains("ebpf_cni_table_entries{table=\"ebc_svc_v2\"} 2", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
+
+        // It was the running agent that kept it out, not something that one has left.
+        agent.Signal("KILL");
+        agent.WaitForExit();
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+    }
+
+    [Fact]
+    public async Task A_state_directory_that_a_running_agent_has_is_refused()
+    {
+        Requires.Root();
+        using var first = new AgentProcess();
+        using var api = Api(first);
+        first.Start(api.Kubeconfig);
+        await first.Ready();
+        using var second = new AgentProcess();
+        second.Start(api.Kubeconfig, "--state-dir", first["state"]);
+        Assert.Equal(1, second.WaitForExit());
+        Assert.Contains($"--state-dir (chart: hostPaths.state): another agent uses {first["state"]}", second.Output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(second.Bpffs));
+        Assert.Equal(200, first.Get(10256, "/livez").Status);
+    }
+
+    [Fact]
+    public async Task A_state_directory_that_is_another_nodes_is_refused_and_left_as_it_was()
+    {
+        Requires.Root();
+        using var agent = new AgentProcess();
+        using var api = Api(agent);
+        agent.Start(api.Kubeconfig);
+        await agent.Ready();
+        agent.Signal("KILL");
+        agent.WaitForExit();
+        var before = Contents();
+        agent.Start(api.Kubeconfig, "--node-name", "n2");
+        Assert.Equal(2, agent.WaitForExit());
+        Assert.Contains($"{agent["state"]} is the node n1's, and this is n2", agent.Output, StringComparison.Ordinal);
+        Assert.Equal(before, Contents());
+
+        string[] Contents() => [.. Directory.EnumerateFiles(agent["state"], "*.json", SearchOption.AllDirectories).Order().Select(f => $"{f}: {File.ReadAllText(f)}")];
     }
 
     [Fact]
@@ -154,7 +198,7 @@ public class AgentProcessTests(ITestOutputHelper log)
     }
 
     [Fact]
-    public void A_service_that_fails_stops_the_agent_with_an_error()
+    public void A_dataplane_that_cannot_be_opened_stops_the_agent_with_an_error()
     {
         Requires.Root();
         using var agent = new AgentProcess();

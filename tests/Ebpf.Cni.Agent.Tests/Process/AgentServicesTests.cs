@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Ebpf.Cni.Kernel.Namespaces;
@@ -141,21 +140,8 @@ public partial class AgentServicesTests
         change(netlink, IPAddress.Parse("192.0.2.9"));
     });
 
-    private static string Cni(AgentProcess agent, string command)
-    {
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        socket.Connect(new UnixDomainSocketEndPoint(Path.Combine(agent["run"], "cni.sock")));
-        socket.Send(Encoding.UTF8.GetBytes(
-            $$$$"""
-            {"command":"{{{{command}}}}","containerId":"c1","netns":"{{{{agent["pod"]}}}}","ifname":"eth0","args":"K8S_POD_NAMESPACE=default;K8S_POD_NAME=p","path":"",
-             "config":{"cniVersion":"1.0.0","name":"k8s","runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}}}
-            """));
-        socket.Shutdown(SocketShutdown.Send);
-        var (answer, buffer) = (new StringBuilder(), new byte[4096]);
-        while (socket.Receive(buffer) is > 0 and var read)
-            answer.Append(Encoding.UTF8.GetString(buffer, 0, read));
-        return answer.ToString();
-    }
+    private static string Cni(AgentProcess agent, string command) =>
+        agent.Cni(command, ",\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8080,\"containerPort\":80,\"protocol\":\"tcp\"}]}");
 
     [GeneratedRegex("ebpf_cni_table_entries\\{table=\"ebc_svc_v2\"\\} (\\d+)")]
     private static partial Regex FrontendsPattern();

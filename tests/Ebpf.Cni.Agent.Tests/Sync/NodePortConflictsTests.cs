@@ -18,21 +18,6 @@ public class NodePortConflictsTests
     private static readonly ImmutableDictionary<(ushort, IpProtocol), ServicePortName> Ports =
         ImmutableDictionary<(ushort, IpProtocol), ServicePortName>.Empty.Add((30080, IpProtocol.Tcp), Web);
 
-    [Fact]
-    public void NodePorts_are_the_bind_hooks_markers()
-    {
-        var key = new SvcKey(default, U16Be.FromHost(30080), IpProtocol.Tcp, Scope.Bind);
-        var state = DesiredState.Empty with
-        {
-            Frontends =
-            [
-                new(key, new SegmentKey(1, SegmentVariant.None), Web, SvcFlags.None, 0),
-                new(key with { Scope = Scope.Internal, Addr = Addr.Parse("10.96.0.1") }, new SegmentKey(1, SegmentVariant.ClusterIPv4), Web, SvcFlags.None, 0),
-            ],
-        };
-        Assert.Equal(Ports, NodePortConflicts.PortsOf(state));
-    }
-
     [Theory]
     [InlineData("127.0.0.1", 30080, true)]
     [InlineData("::1", 30080, true)]
@@ -41,7 +26,8 @@ public class NodePortConflictsTests
     public void Loopback_addresses_are_served_if_a_NodePort_has_them(string address, ushort port, bool loopback)
     {
         var key = new SvcKey(Addr.Parse(address), U16Be.FromHost(port), IpProtocol.Tcp, Scope.Internal);
-        var state = DesiredState.Empty with { Frontends = [new(key, new SegmentKey(1, SegmentVariant.None), Web, SvcFlags.None, 0)] };
+        var web = new DesiredPort(Web, 1, [new(key, new SegmentKey(1, SegmentVariant.None), Web, SvcFlags.None, 0)], [], []);
+        var state = DesiredState.Empty with { Ports = DesiredState.Empty.Ports.Add(Web, web) };
         Assert.Equal(loopback ? [IPAddress.Parse(address)] : [], NodePortConflicts.LoopbackOf(state, Ports));
     }
 

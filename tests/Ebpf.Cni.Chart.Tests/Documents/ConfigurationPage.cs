@@ -29,12 +29,47 @@ internal static class ConfigurationPage
                 """);
             foreach (var option in OptionTable.All)
                 page.Append(Row(option)).Append('\n');
-            return page.Append(Sizes()).ToString();
+            return page.Append(Sizes()).Append(ApiServer).ToString();
         }
     }
 
     /// <summary>What the kernel charges for all tables, in MiB by the node's GiB: a test of the dataplane measures it and compares the page.</summary>
     private static readonly (int Memory, int Charged)[] Measured = [(4, 56), (16, 111), (64, 212), (256, 388)];
+
+    private const string ApiServer = """
+
+        ## The way to the API server
+
+        In a pod the agent uses the service account: the address is `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` (the
+        chart's `apiServer.host`), the CA and the token are the mounted files. Elsewhere it uses the current context of
+        `--kubeconfig`.
+
+        **Files are read again.** A renewed client certificate, a rotated CA, a kubeconfig with new credentials and a rotated
+        token need no restart:
+
+        - every minute, also while connections stand;
+        - at once after a 401 and after a connection that fails; if a file has changed, the request is sent once more.
+
+        New connections are made from then on. Watches on the old ones end by themselves, within ten minutes. A certificate
+        without its key (a replacement under way) changes nothing until both are there. The server's address in a kubeconfig is
+        read at start only.
+
+        **Proxies.** In a pod none is used, whatever the environment says: the API server's address inside the cluster is one
+        that no proxy outside knows. With `--kubeconfig`, `HTTPS_PROXY` (`HTTP_PROXY` for an http address) and `NO_PROXY`, or
+        their lower-case forms, count as they do for kubectl:
+
+        | `NO_PROXY` | is asked directly |
+        | --- | --- |
+        | `example` | `example` and all names below it |
+        | `.example`, `*.example` | the names below it alone |
+        | `10.0.0.1`, `[fd00::1]` | this address |
+        | `172.30.0.0/16` | addresses of the range; not names |
+        | any of these but a range, with `:6443` | the same, on this port only |
+        | `*` | everything |
+
+        Loopback is always asked directly. Proxies may be http, https or socks5.
+
+        """;
 
     private static string Sizes()
     {

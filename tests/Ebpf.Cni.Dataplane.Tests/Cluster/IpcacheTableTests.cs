@@ -35,6 +35,27 @@ public class IpcacheTableTests
     }
 
     [Fact]
+    public void A_change_is_compared_with_what_was_written_and_the_kernel_is_read_after_an_error_alone()
+    {
+        var table = new IpcacheTable(_kernel);
+        table.Apply([Prefix("10.244.1.0/24")]);
+        var reads = _kernel.Reads;
+        for (var i = 0; i < 5; i++)
+            Assert.Equal((1, 1), table.Apply([Prefix($"10.244.{i + 2}.0/24")]) is var result ? (result.Written, result.Deleted) : default);
+        Assert.Equal(reads, _kernel.Reads);
+        _kernel.NextFault = () => Fault.FailAfterwards;
+        Assert.NotEmpty(table.Apply([Prefix("10.244.9.0/24")]).Errors);
+        _kernel.NextFault = () => Fault.None;
+        Assert.Empty(table.Apply([Prefix("10.244.9.0/24")]).Errors);
+        Assert.True(_kernel.Reads > reads);
+        Assert.Equal(new IpcacheKey(96 + 24, Addr.Parse("10.244.9.0")), Assert.Single(_kernel.Entries).Key);
+        // Another program's write is seen by a verification, as before.
+        _kernel.Entries.Clear();
+        Assert.Equal(1, table.Verify());
+        Assert.Equal(1, table.Apply([Prefix("10.244.9.0/24")]).Written);
+    }
+
+    [Fact]
     public void What_is_new_is_there_before_what_is_old_goes()
     {
         var table = new IpcacheTable(_kernel);

@@ -32,6 +32,24 @@ public sealed class EndpointTableTests : IDisposable
     }
 
     [Fact]
+    public void A_pod_is_found_by_its_own_addresses_without_a_look_at_the_others()
+    {
+        using var dataplane = Open();
+        var pod = Pod(1, "10.244.0.5", "fd00:244::5");
+        dataplane.Endpoints.Put(pod);
+        dataplane.Endpoints.Put(Pod(2, "10.244.0.6"));
+        var listed = dataplane.Endpoints.List()[0];
+        var found = dataplane.Endpoints.Find(1, pod.Addresses)!;
+        Assert.Equal(listed.Addresses, found.Addresses);
+        Assert.Equal(listed with { Addresses = found.Addresses }, found);
+        // one of them is gone, or another's
+        dataplane.Endpoints.Remove([pod.Addresses[0]]);
+        Assert.Equal([pod.Addresses[1]], dataplane.Endpoints.Find(1, pod.Addresses)!.Addresses);
+        Assert.Null(dataplane.Endpoints.Find(1, [Addr.Parse("10.244.0.6")]));
+        Assert.Null(dataplane.Endpoints.Find(3, pod.Addresses));
+    }
+
+    [Fact]
     public void A_full_table_takes_a_pod_whole_or_not_at_all()
     {
         using var dataplane = Open(size: 3);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Routes;
@@ -155,6 +156,42 @@ public class RouteTableTests
     }
 
     [Fact]
+    public void The_kernel_is_asked_again_only_when_it_told_of_a_change_or_a_write_may_have_been_done()
+    {
+        var kernel = new FakeRoutes();
+        var table = new RouteTable(kernel);
+        ImmutableArray<DesiredRoute> desired = [Route("10.244.1.0/24", "192.0.2.1"), Route("10.244.2.0/24", "192.0.2.2")];
+        for (var round = 0; round < 10; round++)
+            table.Apply(desired);
+        for (var round = 0; round < 10; round++)
+            Assert.Equal((1, 1), Counts(table.Apply([desired[0], Route($"10.244.{round + 10}.0/24", "192.0.2.2")])));
+        Assert.Equal((1, 1), Counts(table.Apply(desired)));
+        Assert.Equal(1, table.Reads);
+
+        kernel.Routes.RemoveAt(0);
+        kernel.Told = true;
+        Assert.Equal((1, 0), Counts(table.Apply(desired)));
+        Assert.Equal(2, table.Reads);
+        // a refusal has changed nothing, however often
+        kernel.Foreign.Add(IPNetwork.Parse("10.244.3.0/24"));
+        for (var round = 0; round < 10; round++)
+            Assert.Single(table.Apply([.. desired, Route("10.244.3.0/24", "192.0.2.3")]).Errors);
+        Assert.Equal(2, table.Reads);
+        kernel.Fails = () => true;
+        kernel.Error = Errno.ETIMEDOUT;
+        Assert.NotEmpty(table.Apply([]).Errors);
+        kernel.Fails = () => false;
+        Assert.Equal((0, 2), Counts(table.Apply([])));
+        Assert.Equal(3, table.Reads);
+        table.Forget();
+        Assert.Equal((0, 0), Counts(table.Apply([])));
+        Assert.Equal(4, table.Reads);
+        Assert.False(table.Wants(desired[0].Destination));
+        table.Apply(desired);
+        Assert.True(table.Wants(desired[0].Destination));
+    }
+
+    [Fact]
     public void Failures_are_told_one_by_one_and_owed_to_the_next_apply()
     {
         var random = new Random(Seed.Next());
@@ -180,51 +217,9 @@ public class RouteTableTests
     /// <summary>All but those that the kernel makes, some of them in its own time.</summary>
     private static List<Route> Chosen(RouteNetlink netlink) => [.. netlink.Routes().Where(r => r.Protocol != 2)];
 
-    private const int Tunnel = 9;
+    private const int Tunnel = FakeRoutes.Tunnel;
 
     private static DesiredRoute Tunnelled(string destination) => new(IPNetwork.Parse(destination), null, "other");
 
     private static DesiredRoute Route(string destination, string gateway) => new(IPNetwork.Parse(destination), IPAddress.Parse(gateway), "other");
-
-    private sealed class FakeRoutes : IRouteKernel
-    {
-        public List<OwnedRoute> Routes { get; } = [];
-
-        public Func<bool> Fails { get; set; } = () => false;
-
-        public IReadOnlyList<OwnedRoute> Read() => [.. Routes];
-
-        public HashSet<IPNetwork> Foreign { get; } = [];
-
-        public void Add(OwnedRoute route)
-        {
-            ThrowIfFailing();
-            if (Foreign.Contains(route.Destination) || Routes.Exists(r => r.Destination.Equals(route.Destination)))
-                throw new KernelException("injected", Errno.EEXIST);
-            Routes.Add(Resolved(route));
-        }
-
-        public void Replace(OwnedRoute route)
-        {
-            ThrowIfFailing();
-            Assert.Contains(Routes, r => r.Destination.Equals(route.Destination) && (r.Gateway is not null || r.Ifindex == Tunnel));
-            Routes.RemoveAll(r => r.Destination.Equals(route.Destination));
-            Routes.Add(Resolved(route));
-        }
-
-        public void Delete(OwnedRoute route)
-        {
-            ThrowIfFailing();
-            Routes.Remove(route);
-        }
-
-        // the kernel finds the device by the gateway
-        private static OwnedRoute Resolved(OwnedRoute route) => route.Ifindex == 0 ? route with { Ifindex = 2 } : route;
-
-        private void ThrowIfFailing()
-        {
-            if (Fails())
-                throw new KernelException("injected", Errno.ENETUNREACH);
-        }
-    }
 }

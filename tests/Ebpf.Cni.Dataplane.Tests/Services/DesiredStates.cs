@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 
@@ -18,13 +20,23 @@ internal static class DesiredStates
     public static DesiredFrontend Frontend(string service, uint id, string address, ushort port = 80) =>
         new(Key(address, port), new SegmentKey(id, SegmentVariant.ClusterIPv4), Name(service), SvcFlags.None, 0);
 
+    /// <summary>Of parts in any order; the ports that are in <paramref name="before"/> as well are the same objects.</summary>
     public static DesiredState State(
-        IEnumerable<DesiredSegment> segments, IEnumerable<DesiredFrontend> frontends, IEnumerable<DesiredSourceRange>? ranges = null) => new()
+        IEnumerable<DesiredSegment> segments, IEnumerable<DesiredFrontend> frontends, IEnumerable<DesiredSourceRange>? ranges = null, DesiredState? before = null)
+    {
+        var (segmentsById, rangesById) = (segments.ToLookup(s => s.Key.ServiceId), (ranges ?? []).ToLookup(r => r.ServiceId));
+        var ports = ImmutableSortedDictionary.CreateBuilder<ServicePortName, DesiredPort>();
+        foreach (var port in frontends.GroupBy(f => (f.Owner, f.Segment.ServiceId)))
         {
-            Segments = [.. segments.OrderBy(s => s.Owner).ThenBy(s => s.Key.Variant)],
-            Frontends = [.. frontends.OrderBy(f => f.Key)],
-            SourceRanges = [.. (ranges ?? []).OrderBy(r => r.ServiceId).ThenBy(r => r.Addr).ThenBy(r => r.PrefixLength)],
-        };
+            var made = new DesiredPort(
+                port.Key.Owner, port.Key.ServiceId,
+                [.. port.OrderBy(f => f.Key)],
+                [.. segmentsById[port.Key.ServiceId].Where(s => port.Any(f => f.Segment == s.Key)).OrderBy(s => s.Key.Variant)],
+                [.. rangesById[port.Key.ServiceId].OrderBy(r => r.Addr).ThenBy(r => r.PrefixLength)]);
+            ports.Add(port.Key.Owner, before?.Ports.GetValueOrDefault(port.Key.Owner) is { } known && known == made ? known : made);
+        }
+        return new DesiredState { Ports = ports.ToImmutable() };
+    }
 
     public static DesiredSourceRange Range(uint id, string prefix)
     {
@@ -79,19 +91,26 @@ internal static class DesiredStates
         }
     }
 
-    /// <summary>Another service in the place of one, all others by the same objects; or other backends for one segment.</summary>
+    /// <summary>
+    /// Another service in the place of one, all others by the same objects; or other backends for one segment. As a compile does it, the state often tells where it differs.
+    /// </summary>
     public static DesiredState Mutate(Random random, DesiredState state)
+    {
+        var after = Change(random, state);
+        return random.Next(4) == 0 ? after : after with { PortChanges = new(state.Ports, [.. KeyedDifference.Between(state.Ports, after.Ports, null)]) };
+    }
+
+    private static DesiredState Change(Random random, DesiredState state)
     {
         if (random.Next(2) == 0 && state.Segments.Length > 0)
         {
             var at = random.Next(state.Segments.Length);
-            var segment = state.Segments[at];
-            return state with { Segments = state.Segments.SetItem(at, Fill(random, segment)) };
+            return State(state.Segments.SetItem(at, Fill(random, state.Segments[at])), state.Frontends, state.SourceRanges, state);
         }
         if (random.Next(4) == 0 && state.SourceRanges.Length > 0)
         {
             var id = state.SourceRanges[random.Next(state.SourceRanges.Length)].ServiceId;
-            return State(state.Segments, state.Frontends, [.. state.SourceRanges.Where(r => r.ServiceId != id), .. Ranges(random, id)]);
+            return State(state.Segments, state.Frontends, [.. state.SourceRanges.Where(r => r.ServiceId != id), .. Ranges(random, id)], state);
         }
         var fresh = Random(random);
         var service = new ObjectName("default", $"s{random.Next(5)}");
@@ -100,7 +119,8 @@ internal static class DesiredStates
         return State(
             [.. state.Segments.Where(s => s.Owner.Service != service), .. fresh.Segments.Where(s => s.Owner.Service == service)],
             [.. rest, .. fresh.Frontends.Where(f => f.Owner.Service == service && !taken.Contains(f.Key))],
-            [.. state.SourceRanges.Where(r => OwnerOf(state, r) != service), .. fresh.SourceRanges.Where(r => OwnerOf(fresh, r) == service)]);
+            [.. state.SourceRanges.Where(r => OwnerOf(state, r) != service), .. fresh.SourceRanges.Where(r => OwnerOf(fresh, r) == service)],
+            state);
     }
 
     private static readonly SegmentVariant[] Variants =

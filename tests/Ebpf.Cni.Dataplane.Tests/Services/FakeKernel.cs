@@ -38,7 +38,10 @@ internal sealed class FakeKernel : IBackendArray
         _frontends.AfterLeft = left => AfterLeft(left);
     }
 
-    public ServiceTables Tables => new(_frontends, this, _ranges);
+    public ServiceTables Tables => new(_frontends, this, _ranges) { WaitForReaders = WaitForReaders };
+
+    /// <summary>Null: this kernel cannot be asked to wait until nobody reads any more.</summary>
+    public Func<bool>? WaitForReaders { get; set; }
 
     public Dictionary<SvcKey, Svc> Frontends => _frontends.Entries;
 

@@ -106,11 +106,9 @@ public class GoneBackendTests
         }
     }
 
-    private static DesiredState Udp(DesiredState state) => state with
-    {
-        Segments = [.. state.Segments.Select(s => s with { Owner = s.Owner with { Protocol = IpProtocol.Udp } })],
-        Frontends = [.. state.Frontends.Select(f => f with { Owner = f.Owner with { Protocol = IpProtocol.Udp } })],
-    };
+    private static DesiredState Udp(DesiredState state) => State(
+        state.Segments.Select(s => s with { Owner = s.Owner with { Protocol = IpProtocol.Udp } }),
+        state.Frontends.Select(f => f with { Owner = f.Owner with { Protocol = IpProtocol.Udp } }));
 
     private static DesiredState Dns(IpProtocol protocol, string[] backends, string[]? tail = null)
     {

@@ -18,16 +18,24 @@ internal sealed class ObservedWorld
     private Dictionary<uint, HashSet<SrangeKey>> _rangesBefore = [];
     private Dictionary<uint, HashSet<SrangeKey>> _rangesPromised = [];
 
-    public ObservedWorld(uint frontends, uint backends) : this(new FakeKernel(frontends, backends)) { }
+    /// <param name="frontends">Size of the table.</param>
+    /// <param name="backends">Size of the table.</param>
+    /// <param name="waits">The kernel can be asked to wait for its readers; false: it refuses, or nothing can be asked.</param>
+    public ObservedWorld(uint frontends, uint backends, Func<bool>? waits = null) : this(new FakeKernel(frontends, backends), waits) { }
 
-    private ObservedWorld(FakeKernel kernel)
+    private ObservedWorld(FakeKernel kernel, Func<bool>? waits = null)
     {
         Kernel = kernel;
+        if (waits is not null)
+            Kernel.WaitForReaders = () => Wait(waits());
         Kernel.AfterStep = Observe;
         Kernel.BeforeWrite = CheckNobodyReads;
         Kernel.AfterLeft = left => _readers.Add((left, Time.GetUtcNow() + Rest));
         Tables = Open();
     }
+
+    /// <summary>How often readers were waited for.</summary>
+    public int Waits { get; private set; }
 
     public FakeTimeProvider Time { get; } = new();
 
@@ -81,6 +89,14 @@ internal sealed class ObservedWorld
         Assert.True(again.Complete);
         Assert.Equal(0, again.KernelWrites);
         Assert.Equal(default, Tables.Verify());
+    }
+
+    private bool Wait(bool succeeds)
+    {
+        Waits++;
+        if (succeeds)
+            _readers.Clear();
+        return succeeds;
     }
 
     private ServiceDataplane Open() => new(Kernel.Tables, Rest, Time);

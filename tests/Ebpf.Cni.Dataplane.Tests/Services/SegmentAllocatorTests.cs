@@ -25,6 +25,24 @@ public class SegmentAllocatorTests
         Assert.Null(allocator.NextRelease);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void Readers_are_waited_for_when_space_is_short_and_only_then(bool succeeds)
+    {
+        var (waits, time) = (0, new FakeTimeProvider());
+        var allocator = new SegmentAllocator(4, Rest, time, () => ++waits > 0 && succeeds);
+        allocator.TryAllocate(2, out var first);
+        allocator.Release(first);
+        Assert.Equal(AllocationOutcome.Allocated, allocator.TryAllocate(2, out var second));
+        Assert.NotEqual(first, second);
+        Assert.Equal(AllocationOutcome.Full, allocator.TryAllocate(3, out _));
+        Assert.Equal(0, waits);
+        Assert.Equal(succeeds ? AllocationOutcome.Allocated : AllocationOutcome.Resting, allocator.TryAllocate(2, out _));
+        Assert.Equal((1, succeeds), (waits, allocator.NextRelease is null));
+        time.Advance(Rest);
+        Assert.Equal(succeeds ? AllocationOutcome.Full : AllocationOutcome.Allocated, allocator.TryAllocate(2, out _));
+        Assert.Equal(1, waits);
+    }
+
     [Fact]
     public void Cancelled_space_is_free_at_once()
     {

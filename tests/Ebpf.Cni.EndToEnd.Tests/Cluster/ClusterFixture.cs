@@ -49,13 +49,16 @@ public abstract class ClusterFixture(string name, params string[] agentArguments
             return asked.Failures.Count == 0 && asked.Answers.Count == backends;
         }, $"{protocol} to {address}:{port} answered by {backends} backends");
 
-    /// <summary>Waits until a connection is refused at once.</summary>
-    public Task Refused(string address, int port) => Eventually.True(
-        async () =>
-        {
-            var asked = await Ask("tcp", address, port, 1);
-            return asked.Answers.Count == 0 && asked.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal));
-        }, $"{address}:{port} refuses");
+    /// <summary>Waits until a connection is refused at once; from then on all are.</summary>
+    public async Task Refused(string address, int port)
+    {
+        await Eventually.True(async () => AllRefused(await Ask("tcp", address, port, 1)), $"{address}:{port} refuses");
+        var more = await Ask("tcp", address, port, 10);
+        Assert.True(AllRefused(more), $"{address}:{port} refuses, and then does not: {more}");
+
+        static bool AllRefused(Asked asked) =>
+            asked.Answers.Count == 0 && asked.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal));
+    }
 
     public static string[] Program(string name, params string[] arguments) =>
         ["python3", Path.Combine(AppContext.BaseDirectory, "programs", name), .. arguments];

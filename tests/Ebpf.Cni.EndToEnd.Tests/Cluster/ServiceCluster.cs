@@ -18,6 +18,9 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     /// <summary>The only rules there are on a node.</summary>
     private const string Firewall = "table inet t { chain f { type filter hook forward priority 0; policy drop; counter; }; }";
 
+    /// <summary>How many more questions a "never" asks.</summary>
+    private const int Probes = 5;
+
     private static readonly (string Name, string Node, bool Server)[] Pods =
     [
         ("a1", "node-a", true), ("a2", "node-a", true), ("b1", "node-b", true), ("b2", "node-b", true), ("c1", "node-c", true), ("h1", "node-a", true),
@@ -108,35 +111,55 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
         return last!;
     }
 
-    /// <summary>Waits until questions are refused at once.</summary>
+    /// <summary>Waits until a question is refused at once; from then on all are.</summary>
     public async Task Refused(Client client, string protocol, string address, int port)
     {
-        Asked? last = null;
         string[] more = protocol == "udp" ? ["--connected"] : []; // an unconnected socket hears of no error
         // 4 s: the kernel takes an ICMP error that arrives within connect() for a passing one, and heeds the next, after a second
-        await Check(
-            async () => (last = await Ask(client, protocol, address, port, 1, 4, more)).Answers.Count == 0
-                && last.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal)),
-            () => $"{client}: {protocol} to {address}:{port} is refused; last: {last}");
+        await Never(
+            count => Ask(client, protocol, address, port, count, 4, more), 3,
+            asked => asked.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal)), $"{client}: {protocol} to {address}:{port} is refused");
     }
 
-    /// <summary>Waits until questions vanish: neither answered nor refused.</summary>
-    public async Task Dropped(Client client, string protocol, string address, int port, params string[] more)
+    /// <summary>Waits until a question vanishes, neither answered nor refused; from then on all do, and every one of them is counted as dropped because of the Service's rules.</summary>
+    public async Task Dropped(Client client, string protocol, string address, int port)
     {
-        Asked? last = null;
-        await Check(
-            async () => (last = await Ask(client, protocol, address, port, 1, 0.4, more)).Answers.Count == 0
-                && last.Failures.Keys.All(f => f.StartsWith("TimeoutError", StringComparison.Ordinal)),
-            () => $"{client}: {protocol} to {address}:{port} vanishes; last: {last}");
+        var what = $"{client}: {protocol} to {address}:{port} vanishes";
+        await Never(count => Ask(client, protocol, address, port, count, 0.4), 0, IsSilent, what);
+        var before = await DroppedByRules();
+        await Never(count => Ask(client, protocol, address, port, count, 0.4), Probes, IsSilent, what);
+        var counted = await DroppedByRules() - before;
+        Assert.True(counted > Probes, $"{what}: of {Probes + 1} questions only {counted} packets are counted as dropped");
     }
 
-    /// <summary>Waits until nothing is answered, whatever is said instead.</summary>
-    public async Task Silent(Client client, string protocol, string address, int port)
+    /// <summary>Waits until a question vanishes, by somebody else's doing, who counts it in his own way; from then on all do.</summary>
+    public Task DroppedByOthers(Client client, string protocol, string address, int port, params string[] more) => Never(
+        count => Ask(client, protocol, address, port, count, 0.4, more), Probes, IsSilent, $"{client}: {protocol} to {address}:{port} vanishes");
+
+    /// <summary>Waits until a question is not answered, whatever is said instead; from then on none is.</summary>
+    public Task Silent(Client client, string protocol, string address, int port) => Never(
+        count => Ask(client, protocol, address, port, count, 0.4), Probes, _ => true, $"{client}: {protocol} to {address}:{port} is not answered");
+
+    private static bool IsSilent(Asked asked) => asked.Failures.Keys.All(f => f.StartsWith("TimeoutError", StringComparison.Ordinal));
+
+    /// <summary>Waits until one question is not answered, and asks so many more: what fails once may have been an accident, or the last moment of something else.</summary>
+    private static async Task Never(Func<int, Task<Asked>> ask, int more, Func<Asked, bool> holds, string what)
     {
         Asked? last = null;
-        await Check(
-            async () => (last = await Ask(client, protocol, address, port, 1, 0.4)).Answers.Count == 0,
-            () => $"{client}: {protocol} to {address}:{port} is not answered; last: {last}");
+        await Check(async () => (last = await ask(1)).Answers.Count == 0 && holds(last), () => $"{what}; last: {last}");
+        if (more == 0)
+            return;
+        var all = await ask(more);
+        Assert.True(all.Answers.Count == 0 && holds(all), $"{what}, and then does not; of {more} more: {all}");
+    }
+
+    /// <summary>Packets dropped on all nodes for lack of a local endpoint or outside of the source ranges.</summary>
+    private async Task<double> DroppedByRules()
+    {
+        var metrics = await Task.WhenAll(Cluster.NodeNames.Select(node => Cluster.MetricsAsync(node)));
+        return metrics.SelectMany(m => m.Split('\n'))
+            .Where(l => l.StartsWith("ebpf_cni_packets_total{reason=\"no_local_backend\"", StringComparison.Ordinal) || l.StartsWith("ebpf_cni_packets_total{reason=\"source_range\"", StringComparison.Ordinal))
+            .Sum(l => double.Parse(l.Split(' ')[^1], CultureInfo.InvariantCulture));
     }
 
     public static string[] Program(string program, params string[] arguments) =>

@@ -76,7 +76,7 @@ public abstract class LoopbackPortTests(ServiceCluster cluster)
     public async Task Kubelets_firewall_drops_a_server_of_the_loopback_address_from_the_nodes_address()
     {
         await using var rules = await NodeRules.Add(cluster, KubeletRules);
-        await cluster.Dropped(NodeA, "tcp", "127.0.0.1", 9, "--source", cluster.NodeAddress("node-a", "IPv4"));
+        await cluster.DroppedByOthers(NodeA, "tcp", "127.0.0.1", 9, "--source", cluster.NodeAddress("node-a", "IPv4"));
         await cluster.Refused(NodeA, "tcp", "127.0.0.1", 9);
     }
 

@@ -101,6 +101,8 @@ public abstract class UdpConntrackTests(ServiceCluster cluster)
     {
         await using var service = await TestService.Create(cluster, "type: NodePort", "b1");
         var (client, address, port) = Target(service, who, "IPv4");
+        // The Service may be there a moment before its slice, and refuses then.
+        await cluster.AnsweredBy(client, "udp", address, port, "b1");
         await using var flow = Flow.Start(cluster, client, true, address, port);
         await flow.Becomes("b1");
         await service.SetBackends("b1", "a1", "c1");

@@ -23,6 +23,24 @@ public sealed class AnswerFuzzTests
     }
 
     [Fact]
+    public void Any_datagram_is_events()
+    {
+        var random = new Random(Seed.Next());
+        var (known, lost) = (0, 0);
+        for (var round = 0; round < Rounds; round++)
+        {
+            var bytes = Payload(random, headerSize: 16);
+            byte[] message = [.. new byte[16], .. bytes];
+            BinaryPrimitives.WriteInt32LittleEndian(message, random.Next(20) == 0 ? random.Next() : message.Length);
+            BinaryPrimitives.WriteUInt16LittleEndian(message.AsSpan(4), (ushort)(random.Next(10) == 0 ? random.Next(200) : (int[])[16, 17, 20, 21, 24, 25, 28, 29, 80, 104] is var types ? types[random.Next(types.Length)] : 0));
+            NetworkEventReader.Read(message, told => _ = told.Kind == NetworkEventKind.Lost ? lost++ : known++);
+            NetworkEventReader.Read(Datagram(random), _ => { });
+        }
+
+        Assert.True(known > 20 && lost > 20, $"{known} known, {lost} lost of {Rounds}");
+    }
+
+    [Fact]
     public void Any_payload_is_an_object_or_a_format_error()
     {
         var random = new Random(Seed.Next());

@@ -23,7 +23,7 @@ public static class Difference
         ResourceKind<T> kind, FakeCluster truth, string path, IReadOnlyDictionary<TKey, T> seen, Func<ObjectName, TKey> key, Func<T, T, bool> same)
         where T : class
     {
-        var (_, objects) = truth.List(path);
+        var (_, objects) = truth.List(path, kind.Selector);
         foreach (var o in objects)
         {
             var wanted = kind.Decode(new ReadOnlySequence<byte>(Encoding.UTF8.GetBytes(o.Json)));

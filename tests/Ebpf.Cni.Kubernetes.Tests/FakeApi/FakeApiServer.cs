@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
@@ -15,6 +17,7 @@ public sealed class FakeApiServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ConcurrentDictionary<string, int> _counts = new();
     private readonly ConcurrentDictionary<string, (long Version, List<FakeObject> Left)> _tokens = new();
+    private readonly ConcurrentDictionary<HttpContext, bool> _open = new();
     private readonly CancellationTokenSource _stop = new();
     private int _bookmarks;
     private int _watches;
@@ -30,6 +33,13 @@ public sealed class FakeApiServer : IAsyncDisposable
     public Func<FakeRequest, Fault?> Script { get; set; } = _ => null;
 
     public Uri Address => new(_app.Urls.Single());
+
+    /// <summary>Resets every open watch.</summary>
+    public void DropWatches()
+    {
+        foreach (var watch in _open.Keys)
+            watch.Abort();
+    }
 
     public int OpenWatches => Volatile.Read(ref _watches);
 
@@ -81,7 +91,9 @@ public sealed class FakeApiServer : IAsyncDisposable
             query["continue"],
             query["resourceVersion"],
             query.ContainsKey("limit") ? int.Parse(query["limit"]!, CultureInfo.InvariantCulture) : null,
-            context.Request.Headers.Authorization);
+            context.Request.Headers.Authorization,
+            query["resourceVersionMatch"],
+            query["labelSelector"]);
         Requests.Enqueue(request);
         var fault = Script(request);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stop.Token);
@@ -100,10 +112,22 @@ public sealed class FakeApiServer : IAsyncDisposable
         switch (fault)
         {
             case Fault.Refuse refusal:
-                await RefuseAsync(context, refusal.Code, refusal.RetryAfter);
+                await RefuseAsync(context, refusal.Code, refusal.RetryAfter, refusal.Message);
                 break;
             case Fault.Reset:
                 context.Abort();
+                break;
+            case Fault.Trickle trickle:
+                await context.Response.WriteAsync("{", ct);
+                while (true)
+                {
+                    await context.Response.Body.FlushAsync(ct);
+                    await Task.Delay(trickle.Pause, trickle.Time, ct);
+                    await context.Response.WriteAsync(" ", ct);
+                }
+
+            case Fault.HangUp:
+                context.Features.GetRequiredFeature<IConnectionLifetimeFeature>().Abort();
                 break;
             case Fault.Hang:
                 await Task.Delay(Timeout.Infinite, ct);
@@ -122,7 +146,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         var fault = Script(new FakeRequest(path, _counts.AddOrUpdate(path, 1, (_, n) => n + 1), false, null, null, null, null));
         if (fault is Fault.Refuse refusal)
         {
-            await RefuseAsync(context, refusal.Code, refusal.RetryAfter);
+            await RefuseAsync(context, refusal.Code, refusal.RetryAfter, refusal.Message);
             return;
         }
 
@@ -132,12 +156,12 @@ public sealed class FakeApiServer : IAsyncDisposable
         await context.Response.WriteAsync("{}");
     }
 
-    private static async Task RefuseAsync(HttpContext context, int code, string? retryAfter)
+    private static async Task RefuseAsync(HttpContext context, int code, string? retryAfter = null, string message = "no such version")
     {
         context.Response.StatusCode = code;
         if (retryAfter is not null)
             context.Response.Headers.RetryAfter = retryAfter;
-        await context.Response.WriteAsync($$"""{"kind":"Status","apiVersion":"v1","status":"Failure","message":"told to refuse","code":{{code}}}""");
+        await context.Response.WriteAsync($$"""{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{{message}}","code":{{code}}}""");
     }
 
     private async Task ListAsync(HttpContext context, FakeRequest request, Fault? fault, CancellationToken ct)
@@ -146,7 +170,19 @@ public sealed class FakeApiServer : IAsyncDisposable
         List<FakeObject> rest;
         if (request.Continue is null)
         {
-            (version, rest) = Cluster.List(request.Path);
+            (version, rest) = Cluster.List(request.Path, request.Selector);
+            var floor = 0L;
+            if (request.Version is not null && !long.TryParse(request.Version, CultureInfo.InvariantCulture, out floor))
+            {
+                await RefuseAsync(context, 400);
+                return;
+            }
+
+            if (floor > version)
+            {
+                await RefuseAsync(context, 504, message: $"Too large resource version: {floor}, current: {version}");
+                return;
+            }
         }
         else if (_tokens.TryGetValue(request.Continue, out var kept) && kept.Version > Cluster.Compacted)
         {
@@ -154,7 +190,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         }
         else
         {
-            await RefuseAsync(context, 410, null);
+            await RefuseAsync(context, 410);
             return;
         }
 
@@ -184,20 +220,27 @@ public sealed class FakeApiServer : IAsyncDisposable
 
     private async Task WatchAsync(HttpContext context, FakeRequest request, Fault? fault, CancellationToken ct)
     {
-        var from = long.Parse(request.Version!, CultureInfo.InvariantCulture);
+        if (!long.TryParse(request.Version, CultureInfo.InvariantCulture, out var from))
+        {
+            await RefuseAsync(context, 400);
+            return;
+        }
+
         if (from < Cluster.Compacted)
         {
-            await RefuseAsync(context, 410, null);
+            await RefuseAsync(context, 410);
             return;
         }
 
         Interlocked.Increment(ref _watches);
+        _open[context] = true;
         try
         {
-            await new FakeWatch(Cluster, request.Path, from, fault, () => Volatile.Read(ref _bookmarks)).RunAsync(context, ct);
+            await new FakeWatch(Cluster, request.Path, request.Selector, from, fault, () => Volatile.Read(ref _bookmarks)).RunAsync(context, ct);
         }
         finally
         {
+            _open.TryRemove(context, out _);
             Interlocked.Decrement(ref _watches);
         }
     }

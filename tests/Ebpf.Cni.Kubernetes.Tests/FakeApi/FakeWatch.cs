@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Ebpf.Cni.Kubernetes.Tests.FakeApi;
 
 /// <summary>One watch's answer, with at most one fault in it.</summary>
-internal sealed class FakeWatch(FakeCluster cluster, string path, long from, Fault? fault, Func<int> bookmarks)
+internal sealed class FakeWatch(FakeCluster cluster, string path, string? selector, long from, Fault? fault, Func<int> bookmarks)
 {
     private long _sent = from;
     private int _events;
@@ -20,7 +20,7 @@ internal sealed class FakeWatch(FakeCluster cluster, string path, long from, Fau
         {
             if (await StrikeAsync(context, ct))
                 return;
-            var (changes, version, more) = cluster.Since(path, _sent);
+            var (changes, version, more) = cluster.Since(path, selector, _sent);
             if (_sent < cluster.Compacted)
             {
                 await SendAsync(context, """{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}}""", ct);
@@ -40,7 +40,7 @@ internal sealed class FakeWatch(FakeCluster cluster, string path, long from, Fau
                 _sent = version;
                 _events++;
                 await SendAsync(
-                    context, $$$$"""{"type":"BOOKMARK","object":{"kind":"x","metadata":{"resourceVersion":"{{{{version}}}}","creationTimestamp":null}}}""", ct);
+                    context, $$$$"""{"type":"BOOKMARK","object":{"kind":"{{{{Objects.KindOf(path)}}}}","metadata":{"resourceVersion":"{{{{version}}}}","creationTimestamp":null}}}""", ct);
                 continue;
             }
 
@@ -92,7 +92,7 @@ internal sealed class FakeWatch(FakeCluster cluster, string path, long from, Fau
             case Fault.ErrorAfter error when _events >= error.Events:
                 await SendAsync(
                     context,
-                    $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{error.Code}}},"reason":"{{{error.Reason}}}","message":"told to fail"}}""",
+                    $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{error.Code}}},"reason":"{{{error.Reason}}}","message":"{{{error.Message}}}"}}""",
                     ct);
                 return true;
             case Fault.GarbageAfter garbage when _events == garbage.Events:

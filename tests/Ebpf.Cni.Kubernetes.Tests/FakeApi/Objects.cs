@@ -16,8 +16,8 @@ public static class Objects
         _ => "Node",
     };
 
-    public static string Service(string name, string ip = "10.96.0.1", int port = 80) => $$"""
-        {"metadata":{{Meta(name)}},"spec":{"type":"ClusterIP","clusterIP":"{{ip}}","clusterIPs":["{{ip}}"],
+    public static string Service(string name, string ip = "10.96.0.1", int port = 80, string labels = "") => $$"""
+        {"metadata":{{Meta(name, labels)}},"spec":{"type":"ClusterIP","clusterIP":"{{ip}}","clusterIPs":["{{ip}}"],
         "ports":[{"name":"http","protocol":"TCP","port":{{port}},"targetPort":"web"}],"sessionAffinity":"None"},"status":{"loadBalancer":{} } }
         """.ReplaceLineEndings("");
 

@@ -12,6 +12,9 @@ public sealed class Watched : IAsyncDisposable
         PageSize = 3,
         FirstBackoff = TimeSpan.FromMilliseconds(1),
         LongestBackoff = TimeSpan.FromMilliseconds(20),
+        RelistSpread = TimeSpan.FromMilliseconds(5),
+        DoubtfulSilence = TimeSpan.FromMilliseconds(200),
+        EmptyListDoubt = TimeSpan.FromMilliseconds(100),
     };
 
     private readonly CancellationTokenSource _stop = new();

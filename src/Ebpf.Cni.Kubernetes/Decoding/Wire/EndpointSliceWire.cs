@@ -4,6 +4,9 @@ namespace Ebpf.Cni.Kubernetes.Decoding.Wire;
 
 internal sealed class EndpointSliceWire : IObjectWire
 {
+    [JsonConverter(typeof(PooledString))]
+    public string? Kind { get; set; }
+
     public MetaWire? Metadata { get; set; }
 
     [JsonConverter(typeof(PooledString))]

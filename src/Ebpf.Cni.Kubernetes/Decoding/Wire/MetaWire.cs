@@ -6,11 +6,17 @@ namespace Ebpf.Cni.Kubernetes.Decoding.Wire;
 /// <summary>An object whose metadata can be read even if nothing else can.</summary>
 internal interface IObjectWire
 {
+    /// <summary>The kind, which events carry and elements of a list do not.</summary>
+    string? Kind { get; }
+
     MetaWire? Metadata { get; }
 }
 
 internal sealed class MetaOnlyWire : IObjectWire
 {
+    [JsonConverter(typeof(PooledString))]
+    public string? Kind { get; set; }
+
     public MetaWire? Metadata { get; set; }
 }
 

@@ -4,6 +4,9 @@ namespace Ebpf.Cni.Kubernetes.Decoding.Wire;
 
 internal sealed class NodeWire : IObjectWire
 {
+    [JsonConverter(typeof(PooledString))]
+    public string? Kind { get; set; }
+
     public MetaWire? Metadata { get; set; }
     public NodeSpecWire? Spec { get; set; }
     public NodeStatusWire? Status { get; set; }

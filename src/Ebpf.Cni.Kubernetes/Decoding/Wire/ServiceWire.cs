@@ -4,6 +4,9 @@ namespace Ebpf.Cni.Kubernetes.Decoding.Wire;
 
 internal sealed class ServiceWire : IObjectWire
 {
+    [JsonConverter(typeof(PooledString))]
+    public string? Kind { get; set; }
+
     public MetaWire? Metadata { get; set; }
     public ServiceSpecWire? Spec { get; set; }
     public ServiceStatusWire? Status { get; set; }

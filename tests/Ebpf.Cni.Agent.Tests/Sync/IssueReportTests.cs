@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text;
+using Ebpf.Cni.Agent.Metrics;
+using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Prometheus;
+
+namespace Ebpf.Cni.Agent.Tests.Sync;
+
+/// <summary>Issues of several sources, as they come and go.</summary>
+public sealed class IssueReportTests : IDisposable
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly KubernetesConnection _connection = KubernetesConnection.Anonymous(new Uri("http://127.0.0.1:1/"));
+    private readonly IssueEvents _events;
+    private readonly IssueReport _report;
+
+    public IssueReportTests()
+    {
+        _events = new IssueEvents(_connection, "n", NullLogger<IssueEvents>.Instance, _time);
+        _report = new IssueReport(_events, new SyncMetrics(_registry, _time), _time, NullLogger<IssueReport>.Instance);
+    }
+
+    public void Dispose() => _connection.Dispose();
+
+    [Fact]
+    public async Task An_issue_lasts_as_long_as_one_source_knows_it()
+    {
+        var issue = Issue("a", "Same");
+        _report.Report(State(issue));
+        _report.Report("other", [issue]);
+        Assert.Equal([issue], _report.Current);
+        Assert.Equal(1, await Gauge("Same"));
+        _report.Report(State());
+        Assert.Equal([issue], _report.Current);
+        _report.Report("other", []);
+        Assert.Empty(_report.Current);
+        Assert.Equal(0, await Gauge("Same"));
+    }
+
+    [Fact]
+    public async Task Random_histories_end_with_what_is_known_last()
+    {
+        var random = new Random(Seed.Next());
+        var state = State();
+        var other = Array.Empty<CompileIssue>();
+        for (var step = 0; step < 300; step++)
+        {
+            if (random.Next(2) == 0)
+            {
+                var next = State(Some());
+                _report.Report(state = random.Next(3) == 0 ? next : next with { IssueChanges = new(state.IssuesByKey, [.. state.IssuesByKey.Keys.Union(next.IssuesByKey.Keys)]) });
+            }
+            else
+                _report.Report("other", other = Some());
+
+            var known = state.Issues.Union(other).ToList();
+            Assert.Equal(known.OrderBy(i => i.ToString()), _report.Current.OrderBy(i => i.ToString()));
+            Assert.Equal(known.Count(i => i.Reason == "R1"), await Gauge("R1"));
+        }
+
+        CompileIssue[] Some() => [.. Enumerable.Range(0, 12).Where(_ => random.Next(3) == 0).Select(i => Issue($"s{i % 4}", $"R{i / 4}") with { Message = $"{random.Next(2)}" })];
+    }
+
+    private static CompileIssue Issue(string name, string reason) => new("Service", new("default", name), "u", reason, "message");
+
+    private static DesiredState State(params CompileIssue[] issues) => new()
+    {
+        IssuesByKey = DesiredState.Empty.IssuesByKey.AddRange(issues.Select(i => KeyValuePair.Create(IssueKey.Of(i), i))),
+    };
+
+    private async Task<int> Gauge(string reason)
+    {
+        using var stream = new MemoryStream();
+        await _registry.CollectAndExportAsTextAsync(stream, TestContext.Current.CancellationToken);
+        var line = Encoding.UTF8.GetString(stream.ToArray()).Split('\n').SingleOrDefault(l => l.StartsWith($"ebpf_cni_issues{{reason=\"{reason}\"}}", StringComparison.Ordinal));
+        return line is null ? 0 : int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
+    }
+}

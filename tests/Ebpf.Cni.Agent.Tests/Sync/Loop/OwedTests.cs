@@ -1,0 +1,115 @@
+using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Dataplane.Tests.Services;
+using Ebpf.Cni.Kubernetes;
+
+namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+
+/// <summary>What an apply could not do: tried again, with a delay that grows, and told as long as it lasts.</summary>
+public class OwedTests
+{
+    [Fact]
+    public async Task A_write_that_fails_is_repeated_after_a_delay_that_doubles_up_to_half_a_minute()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Kernel.Tables.NextFault = () => Fault.Fail;
+        loop.Put(1);
+        await loop.SettleAsync();
+        double[] delays = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30];
+        foreach (var delay in delays)
+        {
+            var before = loop.Kernel.Runs.Count;
+            await loop.AdvanceAsync(TimeSpan.FromSeconds(delay) - TimeSpan.FromMilliseconds(1));
+            Assert.Equal(before, loop.Kernel.Runs.Count);
+            await loop.AdvanceAsync(TimeSpan.FromMilliseconds(1));
+            Assert.Equal(before + 1, loop.Kernel.Runs.Count);
+        }
+
+        Assert.False(loop.Status.Healthy);
+        Assert.Equal(1 + delays.Length, loop.Log.Lines.Count(l => l.Id == 3333) / 2); // its port and its address's marker
+
+        loop.Kernel.Tables.NextFault = () => Fault.None;
+        await loop.AdvanceAsync(TimeSpan.FromSeconds(30));
+        Assert.True(loop.Serves(1) && loop.Status.Healthy);
+
+        // A success begins anew.
+        await loop.AdvanceAsync(RunningLoop.Interval);
+        loop.Kernel.Tables.NextFault = () => Fault.Fail;
+        loop.Put(2);
+        await loop.SettleAsync();
+        Assert.False(loop.Serves(2));
+        loop.Kernel.Tables.NextFault = () => Fault.None;
+        await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
+        Assert.True(loop.Serves(2));
+    }
+
+    [Fact]
+    public async Task A_change_does_not_wait_for_another_ones_delay()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Kernel.Tables.NextFault = () => Fault.Fail;
+        loop.Put(1);
+        await loop.AdvanceAsync(TimeSpan.FromSeconds(20)); // the next attempt is far away
+        loop.Kernel.Tables.NextFault = () => Fault.None;
+        Assert.False(loop.Serves(1));
+        loop.Put(2);
+        await loop.SettleAsync();
+        Assert.True(loop.Serves(1) && loop.Serves(2));
+    }
+
+    [Fact]
+    public async Task What_fails_beside_the_services_is_repeated_and_no_ill_health()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Kernel.After = new NodeApplyResult([("route", 0)], 1, []);
+        loop.Put(1);
+        await loop.SettleAsync();
+        Assert.True(loop.Serves(1));
+        Assert.Null(loop.Status.Waiting);
+        var before = loop.Kernel.Runs.Count;
+        await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
+        Assert.Equal(before + 1, loop.Kernel.Runs.Count);
+        await loop.AdvanceAsync(TimeSpan.FromMinutes(5));
+        Assert.True(loop.Status.Healthy);
+        loop.Kernel.After = new NodeApplyResult([], 0, []);
+        await loop.AdvanceAsync(TimeSpan.FromSeconds(30));
+        before = loop.Kernel.Runs.Count;
+        await loop.AdvanceAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(before, loop.Kernel.Runs.Count);
+    }
+
+    [Fact]
+    public async Task What_waits_for_space_to_rest_is_applied_when_it_has_rested_without_another_change()
+    {
+        await using var loop = await RunningLoop.StartAsync(new FakeKernel(64, 3));
+        loop.Put(1);
+        loop.PutSlice(1, "10.244.0.1", "10.244.0.2");
+        await loop.AdvanceAsync(RunningLoop.Interval);
+        loop.PutSlice(1, "10.244.0.3", "10.244.0.4"); // no room beside the former two
+        await loop.SettleAsync();
+        loop.PutSlice(1); // gives them back, to rest
+        await loop.AdvanceAsync(RunningLoop.Interval);
+        loop.PutSlice(1, "10.244.0.5", "10.244.0.6", "10.244.0.7");
+        await loop.AdvanceAsync(RunningLoop.Interval);
+        Assert.Equal(0u, Count(loop));
+        await loop.AdvanceAsync(FakeNodeKernel.Rest);
+        Assert.Equal(3u, Count(loop));
+        Assert.Null(loop.Status.Waiting);
+    }
+
+    [Fact]
+    public async Task Changes_are_pending_by_kind_until_an_apply_that_has_them_succeeds()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Heard = [new ReflectorState { Kind = "Service", Events = 3 }, new ReflectorState { Kind = "Node", Events = 1 }];
+        loop.Kernel.Tables.NextFault = () => Fault.Fail;
+        loop.Put(1);
+        await loop.SettleAsync();
+        Assert.Equal((3, 1, 0), (loop.Pending.Of("Service", 3), loop.Pending.Of("Node", 1), loop.Pending.Of("EndpointSlice", 0)));
+        loop.Kernel.Tables.NextFault = () => Fault.None;
+        await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
+        // The attempt succeeded with what was read before the first one: what was heard since is pending.
+        Assert.Equal((0, 0, 2), (loop.Pending.Of("Service", 3), loop.Pending.Of("Node", 1), loop.Pending.Of("EndpointSlice", 2)));
+    }
+
+    private static uint Count(RunningLoop loop) => loop.Kernel.Tables.Frontends[DesiredStates.Key("10.96.0.2")].Count;
+}
