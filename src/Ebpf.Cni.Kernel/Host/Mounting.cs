@@ -18,9 +18,6 @@ public enum MountPropagation
 /// <summary>Mounts in the calling thread's mount namespace. Every failure is a <see cref="KernelException"/> that names what was to be mounted.</summary>
 public static class Mounting
 {
-    private const int BusyAttempts = 500;
-    private const int BusyPause = 10; // milliseconds
-
     private const int ReadOnlyFlag = 1, Remount = 0x20, BindFlag = 0x1000, Recursive = 0x4000;
 
     /// <summary>Shows a directory or file at another place too, with all that is mounted below it.</summary>
@@ -28,22 +25,8 @@ public static class Mounting
         Call(source, target, null, BindFlag | Recursive, null, $"bind {source} to {target}");
 
     /// <summary>What is mounted at <paramref name="target"/> can no longer be written there; what is mounted below it can.</summary>
-    public static void ReadOnly(string target)
-    {
-        for (var left = BusyAttempts; ; left--)
-        {
-            try
-            {
-                Call(null, target, null, Remount | BindFlag | ReadOnlyFlag, null, $"make {target} read-only");
-                return;
-            }
-            catch (KernelException e) when (e.Errno == Errno.EBUSY && left > 0)
-            {
-                // Whoever writes there goes through the new mount from its first instant on; it is soon done (mount(2)).
-                Thread.Sleep(BusyPause);
-            }
-        }
-    }
+    public static void ReadOnly(string target) =>
+        Call(null, target, null, Remount | BindFlag | ReadOnlyFlag, null, $"make {target} read-only");
 
     /// <summary>Of what is mounted at <paramref name="target"/> and below.</summary>
     public static void Propagate(string target, MountPropagation kind) =>
@@ -90,7 +73,10 @@ public static class Mounting
         else if (!File.Exists(target))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Create(target).Dispose();
+            // Made without being opened: a child of another thread would keep it open for writing until its exec, and a mount with writers does
+            // not become read-only (EBUSY).
+            if (LibC.MakeNode(target, LibC.S_IFREG | 0x1A4 /* 0644 */, 0) != 0)
+                throw LibC.LastError($"make {target}");
         }
         Bind(source, target);
     }
