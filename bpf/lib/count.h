@@ -94,7 +94,7 @@ static __noinline void ebc_event_fill(struct ebc_event *e, const struct ebc_subj
 }
 
 /*
- * The only way to refuse: every packet or call that somebody may miss passes here, with one reason. All are
+ * The only way to refuse: every packet or call that a peer may miss passes here, with one reason. All are
  * counted; records are rationed, since all CPUs share the ring's lock, and a reader that is too slow loses
  * them.
  */

@@ -4,17 +4,20 @@ namespace Ebpf.Cni.Agent;
 internal interface IEndsByItself;
 
 /// <summary>
-/// An agent without one of its loops looks healthy and is not: whichever ends unasked, by a fault or without one, is named in the log, and stops the agent. Kubelet starts
-/// another; the dataplane forwards meanwhile.
+/// An agent without one of its loops looks healthy and is not: whichever ends unasked, by a fault or without
+/// one, is named in the log, and stops the agent. Kubelet starts another; the dataplane forwards meanwhile.
 /// </summary>
-internal sealed partial class LoopGuard(IServiceProvider services, IHostApplicationLifetime lifetime, ILogger<LoopGuard> log) : IHostedLifecycleService
+internal sealed partial class LoopGuard(IServiceProvider services, IHostApplicationLifetime lifetime, ILogger<LoopGuard> log)
+    : IHostedLifecycleService
 {
     private volatile bool _tripped;
 
     /// <summary>The agent stops for a fault of its own.</summary>
     public bool Tripped => _tripped;
 
-    /// <summary>The host itself would stop for a fault as well, and might be gone before this has seen it: with an exit code that says all is well.</summary>
+    /// <summary>
+    /// The host itself would stop for a fault as well, and might be gone before this has seen it: with an exit code that says all is well.
+    /// </summary>
     public static void StopAlone(HostOptions host) => host.BackgroundServiceExceptionBehavior = BackgroundServiceExceptionBehavior.Ignore;
 
     public Task StartedAsync(CancellationToken cancellationToken)
@@ -52,7 +55,8 @@ internal sealed partial class LoopGuard(IServiceProvider services, IHostApplicat
         [LoggerMessage(3002, LogLevel.Critical, "{Loop} failed; the agent stops, and is started again by its DaemonSet")]
         public static partial void Failed(ILogger log, string loop, Exception e);
 
-        [LoggerMessage(3003, LogLevel.Critical, "{Loop} has ended, which it never should; the agent stops, and is started again by its DaemonSet")]
+        [LoggerMessage(3003, LogLevel.Critical,
+            "{Loop} has ended, which it never should; the agent stops, and is started again by its DaemonSet")]
         public static partial void Ended(ILogger log, string loop);
     }
 }

@@ -3,7 +3,9 @@ namespace Ebpf.Cni.Agent;
 /// <summary>Loops of one service that live and die together.</summary>
 internal static class LoopsTogether
 {
-    /// <summary>Runs until cancelled. The first that ends before ends all of them: waiting for the others would hide it for as long as they run.</summary>
+    /// <summary>
+    /// Runs until cancelled. The first that ends before ends all of them: waiting for the others would hide it for as long as they run.
+    /// </summary>
     /// <exception cref="InvalidOperationException">One has ended without a fault. What a loop throws comes through as it is.</exception>
     public static async Task RunAsync(CancellationToken cancel, params IReadOnlyList<Func<CancellationToken, Task>> loops)
     {

@@ -44,14 +44,16 @@ try
         state = AgentLock.TryTake(options.StateDir, AgentLock.StateName);
         if (state is null)
         {
-            Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): another agent uses {options.StateDir}; every node needs a directory of its own");
+            Console.Error.WriteLine(
+                $"--state-dir (chart: hostPaths.state): another agent uses {options.StateDir}; every node needs a directory of its own");
             return 1;
         }
     }
     catch (Exception e) when (e is IOException or UnauthorizedAccessException && Directory.Exists(options.StateDir))
     {
         // A file system that has become read-only, or full: the node's Services are worth more than this guard.
-        Console.Error.WriteLine($"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, going on without: {e.Message}");
+        Console.Error.WriteLine(
+            $"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, going on without: {e.Message}");
     }
 
     using var locked = state;
@@ -59,7 +61,8 @@ try
     if (EndpointFiles.OtherOwner(options.StateDir, options.NodeName) is { } owner)
     {
         Console.Error.WriteLine(
-            $"--state-dir (chart: hostPaths.state): {options.StateDir} is the node {owner}'s, and this is {options.NodeName}: every node needs a directory of its own. "
+            $"--state-dir (chart: hostPaths.state): {options.StateDir} is the node {owner}'s, and this is {options.NodeName}: "
+            + "every node needs a directory of its own. "
             + "Where this node has got another name, drain it and remove the directory");
         return 2;
     }

@@ -13,5 +13,6 @@ public static class ClusterCompiler
     /// <param name="cluster">Complete lists: what is missing from them is missing from the result.</param>
     /// <param name="node">The node compiled for.</param>
     /// <param name="ids">The last result's <see cref="DesiredState.Ids"/>; at first what was restored from the kernel.</param>
-    public static DesiredState Compile(ClusterSnapshot cluster, NodeContext node, IdTable ids) => new IncrementalCompiler().Compile(cluster, node, ids);
+    public static DesiredState Compile(ClusterSnapshot cluster, NodeContext node, IdTable ids) =>
+        new IncrementalCompiler().Compile(cluster, node, ids);
 }

@@ -14,7 +14,8 @@ using Ebpf.Cni.Compiler.Tables;
 namespace Ebpf.Cni.Compiler;
 
 /// <summary>
-/// A cluster as compiled, and its way to the next snapshot: slices → services → claims → ids → ports, each stage for what the one before it has touched.
+/// A cluster as compiled, and its way to the next snapshot: slices → services
+/// → claims → ids → ports, each stage for what the one before it has touched.
 /// </summary>
 internal sealed class Compilation
 {
@@ -73,7 +74,8 @@ internal sealed class Compilation
     }
 
     /// <summary>
-    /// Services see little of their node (<see cref="NodeView"/>): a pod with a hostPort that comes must not cost a compile of them all, but the zone in the Node object is of it.
+    /// Services see little of their node (<see cref="NodeView"/>): a pod with a hostPort that
+    /// comes must not cost a compile of them all, but the zone in the Node object is of it.
     /// </summary>
     /// <returns>Whether services see what they saw before.</returns>
     private bool LookAtNode(ClusterSnapshot cluster, NodeContext node, bool sameNode)
@@ -104,7 +106,9 @@ internal sealed class Compilation
     }
 
     /// <summary>What the touched ports hold now, and under which ids.</summary>
-    private (ImmutableSortedDictionary<ServicePortName, DesiredPort> Ports, KeyedChanges<ServicePortName, DesiredPort>? Changes, IdTable Ids) Resolve(IdTable ids)
+    private (ImmutableSortedDictionary<ServicePortName, DesiredPort> Ports,
+        KeyedChanges<ServicePortName, DesiredPort>? Changes,
+        IdTable Ids) Resolve(IdTable ids)
     {
         var before = _state?.Ports ?? ImmutableSortedDictionary<ServicePortName, DesiredPort>.Empty;
         if (!_ids.Begin(ids))
@@ -177,7 +181,8 @@ internal sealed class Compilation
     }
 
     /// <summary>Those of the node's addresses that are cluster IPs of services as well, in order.</summary>
-    private ImmutableArray<Addr> ClusterIPs(ImmutableArray<Addr> nodeAddresses) => nodeAddresses.IsDefaultOrEmpty ? [] : nodeAddresses.RemoveAll(a => !_claims.IsClusterIP(a));
+    private ImmutableArray<Addr> ClusterIPs(ImmutableArray<Addr> nodeAddresses) =>
+        nodeAddresses.IsDefaultOrEmpty ? [] : nodeAddresses.RemoveAll(a => !_claims.IsClusterIP(a));
 
     private ImmutableArray<NodeServer> ServerCandidates()
     {
@@ -192,7 +197,7 @@ internal sealed class Compilation
         return [.. found];
     }
 
-    /// <summary>The former array if it is equal: whoever compares them need not look inside.</summary>
+    /// <summary>The former array if it is equal: a comparison of the two need not look inside.</summary>
     private static ImmutableArray<T> Same<T>(ImmutableArray<T>? before, ImmutableArray<T> after) =>
         before is { IsDefault: false } known && known.AsSpan().SequenceEqual(after.AsSpan()) ? known : after;
 }

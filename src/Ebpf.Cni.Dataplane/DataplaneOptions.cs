@@ -96,7 +96,9 @@ public sealed record DataplaneOptions
     /// <summary>Prefixes of pods, nodes and exempt destinations.</summary>
     public uint IpcacheTableSize { get; init; } = 65536;
 
-    /// <summary>How long the space of a released segment stays untouched if it is not needed sooner: much longer than any program runs.</summary>
+    /// <summary>
+    /// How long the space of a released segment stays untouched if it is not needed sooner: much longer than any program runs.
+    /// </summary>
     public TimeSpan SegmentRest { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The same with these sizes.</summary>

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Ebpf.Cni.Kubernetes;
 
 /// <summary>
-/// Watches services, endpoint slices and nodes into a <see cref="SnapshotStore"/>. What is never served is left out by the API server itself
-/// (<see cref="Kinds"/>); the compiler ignores the same objects without a word, so that no issue is lost.
+/// Watches services, endpoint slices and nodes into a <see cref="SnapshotStore"/>. What is never served is left out by the
+/// API server itself (<see cref="Kinds"/>); the compiler ignores the same objects without a word, so that no issue is lost.
 /// </summary>
 public sealed class ClusterWatcher
 {

@@ -55,7 +55,10 @@ public sealed partial class IssueEvents
     /// <summary>Events given up: over the rate, queue full, API gone or unwilling.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
 
-    /// <summary>Queues what is new among the issues; one that lasts is to be reported again now and then, and is told again after an hour. Never blocks, never throws.</summary>
+    /// <summary>
+    /// Queues what is new among the issues; one that lasts is to be reported again
+    /// now and then, and is told again after an hour. Never blocks, never throws.
+    /// </summary>
     public void Report(IEnumerable<CompileIssue> issues)
     {
         ArgumentNullException.ThrowIfNull(issues);

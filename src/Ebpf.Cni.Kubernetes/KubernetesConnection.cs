@@ -37,9 +37,9 @@ public sealed class KubernetesConnection : IDisposable
     public string Source { get; }
 
     /// <summary>
-    /// The current context of a kubeconfig: tokens, basic auth, client certificates, exec plugins. A context without a user is anonymous.
-    /// What the file and those that it names say of certificates, CAs and credentials is read again when they change; the server's address is not.
-    /// A proxy of the environment is used as kubectl would.
+    /// The current context of a kubeconfig: tokens, basic auth, client certificates, exec plugins. A context without
+    /// a user is anonymous. What the file and those that it names say of certificates, CAs and credentials is read
+    /// again when they change; the server's address is not. A proxy of the environment is used as kubectl would.
     /// </summary>
     /// <param name="path">The file; null: $KUBECONFIG's first entry, else ~/.kube/config.</param>
     /// <param name="time">The clock; null: the system's.</param>
@@ -54,7 +54,10 @@ public sealed class KubernetesConnection : IDisposable
         return new KubernetesConnection(server, Renewing(source, proxy, time ?? TimeProvider.System), path);
     }
 
-    /// <summary>The pod's own service account: address from the environment, CA and token from the mounted directory, read again as they are rotated. No proxy.</summary>
+    /// <summary>
+    /// The pod's own service account: address from the environment, CA and token
+    /// from the mounted directory, read again as they are rotated. No proxy.
+    /// </summary>
     /// <exception cref="KubernetesConnectionException">Not running in a pod, or the files are missing.</exception>
     public static KubernetesConnection InCluster(TimeProvider? time = null, string serviceAccountDirectory = ServiceAccountDirectory)
     {

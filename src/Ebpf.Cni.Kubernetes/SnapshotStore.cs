@@ -34,7 +34,8 @@ public sealed class SnapshotStore
     public ClusterSnapshot Current => _current;
 
     /// <summary>
-    /// <see cref="Current"/>, and what changed in it since the last call: the names, so that whoever compiled the snapshot taken before need not look at the others. One caller.
+    /// <see cref="Current"/>, and what changed in it since the last call: the names, so that
+    /// the compiler of the snapshot taken before need not look at the others. One caller.
     /// </summary>
     public ClusterSnapshot Take()
     {
@@ -68,8 +69,8 @@ public sealed class SnapshotStore
     }
 
     /// <summary>
-    /// When the oldest change that was not taken yet arrived (<see cref="TimeProvider.GetTimestamp"/>); null: there is none, or the store is not synced. Stamped by the watches:
-    /// whoever should take it may hang.
+    /// When the oldest change that was not taken yet arrived (<see cref="TimeProvider.GetTimestamp"/>); null:
+    /// there is none, or the store is not synced. Stamped by the watches: the loop that should take it may hang.
     /// </summary>
     public long? OldestUntaken
     {
@@ -96,7 +97,8 @@ public sealed class SnapshotStore
     }
 
     /// <summary>
-    /// Waits until something changed since it was last taken; any number of changes in between are one. The first call returns when the store is synced.
+    /// Waits until something changed since it was last taken; any number of changes
+    /// in between are one. The first call returns when the store is synced.
     /// </summary>
     public async ValueTask<SnapshotChange> WaitForChangeAsync(CancellationToken ct)
     {
@@ -118,7 +120,7 @@ public sealed class SnapshotStore
         if (_services.Undecodable.Count + _slices.Undecodable.Count + _nodes.Undecodable.Count + _undecodable.Count > 0)
             _undecodable = [.. _services.Undecodable, .. _slices.Undecodable, .. _nodes.Undecodable];
         if (_whenSynced.TrySetResult())
-            _arrived = _time.GetTimestamp(); // parts of a cluster are no change that anybody could apply
+            _arrived = _time.GetTimestamp(); // parts of a cluster are no change that a pass could apply
         _changed.TrySetResult();
     }
 }

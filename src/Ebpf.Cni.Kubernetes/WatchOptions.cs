@@ -14,10 +14,14 @@ public sealed record WatchOptions
     /// <summary>How much later than asked a watch may end before it counts as dead.</summary>
     public TimeSpan WatchGrace { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a watch may be silent once this server has been seen to send bookmarks; it sends one a minute where something happens.</summary>
+    /// <summary>
+    /// How long a watch may be silent once this server has been seen to send bookmarks; it sends one a minute where something happens.
+    /// </summary>
     public TimeSpan BookmarkSilence { get; init; } = TimeSpan.FromMinutes(3);
 
-    /// <summary>How long a watch may be silent from a version that is known from one answer only. The server is then asked whether it knows it.</summary>
+    /// <summary>
+    /// How long a watch may be silent from a version that is known from one answer only. The server is then asked whether it knows it.
+    /// </summary>
     public TimeSpan DoubtfulSilence { get; init; } = TimeSpan.FromSeconds(20);
 
     /// <summary>How long a list, the first answer to a watch, or an unfinished line of one may be silent.</summary>
@@ -26,7 +30,9 @@ public sealed record WatchOptions
     public TimeSpan FirstBackoff { get; init; } = TimeSpan.FromMilliseconds(200);
     public TimeSpan LongestBackoff { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>The first list after a watch that cannot go on comes after a random time up to this: all nodes hear of a compaction at once.</summary>
+    /// <summary>
+    /// The first list after a watch that cannot go on comes after a random time up to this: all nodes hear of a compaction at once.
+    /// </summary>
     public TimeSpan RelistSpread { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a list must keep on being empty before it is believed, where objects were known.</summary>

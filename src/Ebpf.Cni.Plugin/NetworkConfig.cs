@@ -5,8 +5,8 @@ using Ebpf.Cni.Plugin.Protocol;
 namespace Ebpf.Cni.Plugin;
 
 /// <summary>
-/// What the plugin itself needs of the network configuration; the rest goes to the agent as it came. Names of members are read in any case and null is nothing, as the
-/// reference plugins do it.
+/// What the plugin itself needs of the network configuration; the rest goes to the agent as it
+/// came. Names of members are read in any case and null is nothing, as the reference plugins do it.
 /// </summary>
 /// <param name="Version">As stated, or <see cref="CniVersion.Unstated"/>.</param>
 /// <param name="Name">The network's name; "" when missing.</param>
@@ -24,7 +24,7 @@ public sealed record NetworkConfig(string Version, string Name, string AgentSock
         return fields.Config;
     }
 
-    /// <summary>What can be read of it, for a DEL: that has to succeed also with a configuration that nobody will ever put right.</summary>
+    /// <summary>What can be read of it, for a DEL: that has to succeed also with a configuration that is never put right.</summary>
     /// <param name="json">Anything.</param>
     /// <param name="wellFormed">Whether it is one JSON object.</param>
     public static NetworkConfig Salvage(ReadOnlySpan<byte> json, out bool wellFormed)

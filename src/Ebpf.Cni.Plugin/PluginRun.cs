@@ -25,7 +25,8 @@ public static class PluginRun
     /// <param name="usualSocket">The agent's, where the configuration does not tell.</param>
     /// <param name="time">How old what the agent has left behind is; null: the system's.</param>
     /// <returns>The exit code.</returns>
-    public static int Execute(Func<string, string?> variable, Stream input, Stream output, string usualSocket = AgentSocket.Usual, TimeProvider? time = null)
+    public static int Execute(
+        Func<string, string?> variable, Stream input, Stream output, string usualSocket = AgentSocket.Usual, TimeProvider? time = null)
     {
         var version = CniVersion.Newest;
         byte[] document;
@@ -56,7 +57,9 @@ public static class PluginRun
     private static byte[] AnswerVersion(Stream input, ref string version)
     {
         var text = ReadAll(input);
-        if (!text.AsSpan().Trim(" \t\r\n"u8).IsEmpty && NetworkConfig.Parse(text) is { StatesVersion: true } config && CniVersion.IsSupported(config.Version))
+        if (!text.AsSpan().Trim(" \t\r\n"u8).IsEmpty
+            && NetworkConfig.Parse(text) is { StatesVersion: true } config
+            && CniVersion.IsSupported(config.Version))
             version = config.Version;
         return VersionDocument(version);
     }
@@ -68,7 +71,9 @@ public static class PluginRun
         if (!CniVersion.IsSupported(config.Version))
         {
             throw new CniException(
-                CniErrorCode.IncompatibleVersion, $"cniVersion '{config.Version}' is not supported", "supported: " + string.Join(", ", CniVersion.Supported));
+                CniErrorCode.IncompatibleVersion,
+                $"cniVersion '{config.Version}' is not supported",
+                "supported: " + string.Join(", ", CniVersion.Supported));
         }
 
         version = config.Version;
@@ -106,8 +111,8 @@ public static class PluginRun
     }
 
     /// <summary>
-    /// Needs nothing but the names of the attachment, and where the agent is. A DEL that is refused for anything else is refused for ever: the runtime stops there, the
-    /// pod stays, and so does what the plugins before us made for it.
+    /// Needs nothing but the names of the attachment, and where the agent is. A DEL that is refused for anything else
+    /// is refused for ever: the runtime stops there, the pod stays, and so does what the plugins before us made for it.
     /// </summary>
     private static byte[] Delete(PluginEnvironment environment, Stream input, string usualSocket, ref string version)
     {
@@ -137,7 +142,8 @@ public static class PluginRun
     /// </summary>
     private static byte[] DeleteLater(PluginEnvironment environment, string socket, byte[] text)
     {
-        var queued = new DeleteQueue(PendingDelete.DirectoryBeside(socket)).Put(new PendingDelete(environment.ContainerId, environment.Ifname));
+        var queued = new DeleteQueue(PendingDelete.DirectoryBeside(socket))
+            .Put(new PendingDelete(environment.ContainerId, environment.Ifname));
         try
         {
             var answer = Ask(environment, socket, text, AgentLimit);

@@ -45,7 +45,8 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] | flood [PACKETS] | dns [SECONDS] | changes");
+            "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] "
+            + "| flood [PACKETS] | dns [SECONDS] | changes");
         return 2;
 }
 

@@ -241,7 +241,7 @@ public sealed class IcmpErrorTests
             Assert.Equal((CtState.Udp, CtFlags.None), (entry.State, entry.Flags & CtFlags.SeenReply));
     }
 
-    /// <summary>It would reach somebody outside who has asked another pod, from a pod's own address.</summary>
+    /// <summary>It would reach a client outside that has asked another pod, from a pod's own address.</summary>
     [Theory, InlineData(false), InlineData(true)]
     public void A_pod_says_nothing_outside_about_another_pods_connection(bool v6)
     {
@@ -250,7 +250,9 @@ public sealed class IcmpErrorTests
         node.SetUplink(0, "192.0.2.77", "2001:db8::77");
         node.AddCluster(own + (v6 ? "/128" : "/32"), IpcacheFlags.Node | IpcacheFlags.Local);
         node.AddCluster(pods, IpcacheFlags.Pod | IpcacheFlags.Local);
-        node.SetService(PodPrograms.Key(Address.At(own, 30080), IpProtocol.Udp, Scope.External), SvcFlags.None, Address.At(Address.Server(v6), 8080));
+        node.SetService(
+            PodPrograms.Key(Address.At(own, 30080), IpProtocol.Udp, Scope.External), SvcFlags.None,
+            Address.At(Address.Server(v6), 8080));
         var request = new Packet { Src = outside, Dst = own, Dport = 30080, Protocol = IpProtocol.Udp };
         var arrived = node.Arrive(request);
         Assert.Equal(PodPrograms.Redirect, arrived.ReturnValue);

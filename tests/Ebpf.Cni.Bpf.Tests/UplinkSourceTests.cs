@@ -118,7 +118,10 @@ public sealed class UplinkSourceTests
     public void What_cannot_be_read_does_not_enter_a_pod_by_the_stack()
     {
         using var node = Node();
-        var packet = To(Address.Client6, Address.Server6) with { DstMac = Macs.Client, Extensions = [.. Enumerable.Repeat(new Extension(60, new byte[6]), 9)] };
+        var packet = To(Address.Client6, Address.Server6) with
+        {
+            DstMac = Macs.Client, Extensions = [.. Enumerable.Repeat(new Extension(60, new byte[6]), 9)],
+        };
         Assert.Equal(PodPrograms.Shot, node.Receive(packet).ReturnValue);
         Assert.Equal("PodIngress.Malformed=1", node.Counts());
         using var chained = new PodPrograms(PodPrograms.Usual | ConfigFlags.Chained).WithPods();

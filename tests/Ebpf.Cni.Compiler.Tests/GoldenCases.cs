@@ -43,7 +43,8 @@ public sealed class GoldenCases
             text.Append(DesiredStateText.Write(state));
             ids = state.Ids;
         }
-        var empty = compiler.Compile(ClusterSnapshot.Empty, steps[^1].Node with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] }, ids);
+        var empty = compiler.Compile(
+            ClusterSnapshot.Empty, steps[^1].Node with { HostPorts = [], MasqueradeExempt = [], NodeAddresses = [] }, ids);
         Assert.Equal(
             DesiredStateText.Write(DesiredState.Empty with { Ids = IdTable.Empty with { Next = ids.Next } }),
             DesiredStateText.Write(empty));

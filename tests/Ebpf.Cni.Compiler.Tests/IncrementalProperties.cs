@@ -8,7 +8,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Compiler.Tests;
 
-/// <summary>Random histories: what came before, and what is known about it, changes no result; what is told about the difference is true.</summary>
+/// <summary>
+/// Random histories: what came before, and what is known about it, changes no result; what is told about the difference is true.
+/// </summary>
 public sealed class IncrementalProperties
 {
     [Theory, InlineData(0), InlineData(0.1)]
@@ -24,7 +26,13 @@ public sealed class IncrementalProperties
             cluster.Step();
             // now and then the node is another one; sometimes only in its hostPorts, which services do not see
             var other = RandomCluster.NodeOf(random, $"node-{random.Next(3)}");
-            node = random.Next(40) switch { 0 => other, < 5 => node with { HostPorts = other.HostPorts }, 5 => node with { MasqueradeExempt = other.MasqueradeExempt }, _ => node };
+            node = random.Next(40) switch
+            {
+                0 => other,
+                < 5 => node with { HostPorts = other.HostPorts },
+                5 => node with { MasqueradeExempt = other.MasqueradeExempt },
+                _ => node,
+            };
             var snapshot = Told(random, compiled, cluster.Cluster);
             var fresh = ClusterCompiler.Compile(cluster.Cluster, node, ids);
             var incremental = compiler.Compile(snapshot, node, ids);
@@ -85,7 +93,8 @@ public sealed class IncrementalProperties
                 if (before.Ports.TryGetValue(port.Name, out var known))
                 {
                     Assert.True(ReferenceEquals(known, port) == known.Equals(port), $"{port.Name}");
-                    Assert.All(port.Segments, s => Assert.True(known.Segments.All(k => !k.Equals(s)) || known.Segments.Contains(s, ReferenceEqualityComparer.Instance)));
+                    Assert.All(port.Segments, s => Assert.True(
+                        known.Segments.All(k => !k.Equals(s)) || known.Segments.Contains(s, ReferenceEqualityComparer.Instance)));
                 }
             before = after;
         }
@@ -151,12 +160,16 @@ public sealed class IncrementalProperties
             Assert.Equal(ClusterCompiler.Compile(cluster, on, before.Ids), state);
         }
 
-        static ClusterSnapshot With(ClusterSnapshot cluster, EndpointSliceSnapshot slice) => cluster with { EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
+        static ClusterSnapshot With(ClusterSnapshot cluster, EndpointSliceSnapshot slice) =>
+            cluster with { EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
 
         static EndpointSliceSnapshot Many(int i, string net) => Synthetic.Slice(0, 100) with
         {
             Name = new ObjectName("ns-0", $"many-{i:000}"),
-            Endpoints = [.. Enumerable.Range(0, 100).Select(n => new EndpointSnapshot([$"{net}.{i}.{n}"], true, true, false, $"node-{n % 2}"))],
+            Endpoints =
+            [
+                .. Enumerable.Range(0, 100).Select(n => new EndpointSnapshot([$"{net}.{i}.{n}"], true, true, false, $"node-{n % 2}")),
+            ],
         };
     }
 
@@ -168,7 +181,11 @@ public sealed class IncrementalProperties
         var service = Synthetic.Service(0) with { Ports = [new ServicePortSnapshot("http", "UDP", 80)] };
         var slice = Synthetic.Slice(0, 1) with { Ports = [new EndpointPortSnapshot("http", "UDP", 8472)] };
         var cluster = Synthetic.Cluster(1, 1);
-        cluster = cluster with { Services = cluster.Services.SetItem(service.Name, service), EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
+        cluster = cluster with
+        {
+            Services = cluster.Services.SetItem(service.Name, service),
+            EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice),
+        };
         var state = compiler.Compile(cluster, node, IdTable.Empty);
         Assert.Contains(state.Issues, i => i.Reason == Issues.IssueReason.EndpointIsTunnelPort);
         node = node with { HostPorts = [new HostPort("default/p", null, 8080, IpProtocol.Tcp, Addr.FromBytes([10, 1, 0, 9]), 80)] };
@@ -179,14 +196,26 @@ public sealed class IncrementalProperties
         Assert.DoesNotContain(after.Issues, i => i.Reason == Issues.IssueReason.EndpointIsTunnelPort);
     }
 
-    /// <summary>The snapshot with what a store may tell of the way to it: nothing, exactly what is different, more than that, or something about another snapshot.</summary>
+    /// <summary>
+    /// The snapshot with what a store may tell of the way to it: nothing, exactly
+    /// what is different, more than that, or something about another snapshot.
+    /// </summary>
     private static ClusterSnapshot Told(Random random, ClusterSnapshot before, ClusterSnapshot after) => random.Next(5) switch
     {
         0 => after,
-        1 => after with { ServiceChanges = new(after.Services.Clear().Add(new ObjectName("x", "y"), new ServiceSnapshot { Name = new ObjectName("x", "y") }), []), SliceChanges = null },
+        1 => after with
+        {
+            ServiceChanges = new(
+                after.Services.Clear().Add(new ObjectName("x", "y"), new ServiceSnapshot { Name = new ObjectName("x", "y") }), []),
+            SliceChanges = null,
+        },
         2 => after with
         {
-            ServiceChanges = new(before.Services, [.. KeyedDifference.Between(before.Services, after.Services, null).Append(new ObjectName("ns-0", "never")).Concat(after.Services.Keys.Take(3)).Distinct()]),
+            ServiceChanges = new(before.Services,
+            [
+                .. KeyedDifference.Between(before.Services, after.Services, null)
+                    .Append(new ObjectName("ns-0", "never")).Concat(after.Services.Keys.Take(3)).Distinct(),
+            ]),
             SliceChanges = new(before.EndpointSlices, [.. before.EndpointSlices.Keys.Union(after.EndpointSlices.Keys)]),
         },
         _ => after with
@@ -197,7 +226,10 @@ public sealed class IncrementalProperties
     };
 
     private static void Check<TKey, TValue>(
-        ImmutableSortedDictionary<TKey, TValue> before, ImmutableSortedDictionary<TKey, TValue> after, KeyedChanges<TKey, TValue>? told, int step)
+        ImmutableSortedDictionary<TKey, TValue> before,
+        ImmutableSortedDictionary<TKey, TValue> after,
+        KeyedChanges<TKey, TValue>? told,
+        int step)
         where TKey : notnull where TValue : class
     {
         if (told is null)

@@ -6,7 +6,9 @@ using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Compiler.Tests;
 
-/// <summary>Who has which frontend, and which ids ports get, as rules over the whole cluster at once: all claims sorted, one walk.</summary>
+/// <summary>
+/// Who has which frontend, and which ids ports get, as rules over the whole cluster at once: all claims sorted, one walk.
+/// </summary>
 internal static class ResolutionModel
 {
     private readonly record struct Claim(CompiledFrontend Frontend, CompiledPort Port);
@@ -23,7 +25,8 @@ internal static class ResolutionModel
     /// <summary>A kernel that holds this state, and perhaps a little less.</summary>
     public static IdTable Restored(DesiredState state, Random random) => new()
     {
-        Restored = state.Frontends.Where(_ => random.Next(10) != 0).ToImmutableDictionary(f => f.Key, f => f.Segment.ServiceId), Next = (uint)random.Next(1, 20),
+        Restored = state.Frontends.Where(_ => random.Next(10) != 0).ToImmutableDictionary(f => f.Key, f => f.Segment.ServiceId),
+        Next = (uint)random.Next(1, 20),
     };
 
     private static List<Claim> Claims(ClusterSnapshot cluster, NodeContext node)
@@ -32,7 +35,8 @@ internal static class ResolutionModel
         var slices = new SliceIndex();
         foreach (var (name, slice) in cluster.EndpointSlices)
             slices.Put(name, null, slice, []);
-        var ports = cluster.Services.SelectMany(s => ServiceCompiler.Compile(s.Key, s.Value, slices.Of(s.Key), view, ReadSlices.None, []).Ports);
+        var ports = cluster.Services.SelectMany(
+            s => ServiceCompiler.Compile(s.Key, s.Value, slices.Of(s.Key), view, ReadSlices.None, []).Ports);
         var claims = ports.Concat(HostPortCompiler.Compile(node).Ports).SelectMany(p => p.Frontends.Select(f => new Claim(f, p)));
         return [.. claims.OrderBy(c => c.Frontend.Key).ThenBy(c => c.Frontend.Kind).ThenBy(c => c.Port.Name)];
     }
@@ -63,13 +67,18 @@ internal static class ResolutionModel
         return held;
     }
 
-    private static (string, ObjectName) OwnerOf(Claim claim) => (claim.Frontend.Kind == FrontendKind.HostPort ? "Pod" : "Service", claim.Port.Name.Service);
+    private static (string, ObjectName) OwnerOf(Claim claim) =>
+        (claim.Frontend.Kind == FrontendKind.HostPort ? "Pod" : "Service", claim.Port.Name.Service);
 
     /// <summary>How many claims a message is about: "… (and 2 more)".</summary>
     private static int Told(string message)
     {
         var at = message.LastIndexOf(" (and ", StringComparison.Ordinal);
-        return at < 0 ? 1 : 1 + int.Parse(message[(at + 6)..message.IndexOf(" more)", at, StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture);
+        return at < 0
+            ? 1
+            : 1 + int.Parse(
+                message[(at + 6)..message.IndexOf(" more)", at, StringComparison.Ordinal)],
+                System.Globalization.CultureInfo.InvariantCulture);
     }
 
     private static Dictionary<ServicePortName, uint> Ids(IdTable before, List<Claim> held)
@@ -79,7 +88,9 @@ internal static class ResolutionModel
         var inUse = before.ByName.Values.Append(0u).ToHashSet();
         foreach (var markers in new[] { false, true })
             foreach (var port in ports.Where(p => !ids.ContainsKey(p)))
-                foreach (var claim in held.Where(h => h.Port.Name == port && h.Frontend.Variant == SegmentVariant.None == markers && before.Restored.ContainsKey(h.Frontend.Key)).Take(1))
+                foreach (var claim in held.Where(h =>
+                    h.Port.Name == port && h.Frontend.Variant == SegmentVariant.None == markers
+                    && before.Restored.ContainsKey(h.Frontend.Key)).Take(1))
                     if (!ids.ContainsKey(port) && inUse.Add(before.Restored[claim.Frontend.Key]))
                         ids[port] = before.Restored[claim.Frontend.Key];
         inUse.UnionWith(before.Restored.Values);

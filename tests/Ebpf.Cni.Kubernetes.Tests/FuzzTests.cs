@@ -21,8 +21,8 @@ public class FuzzTests
             var bytes = Mutate(random, List);
             try
             {
-                var (page, items) = await new ListPageReader<Compiler.Model.ServiceSnapshot>(Kinds.Services, new JsonPruner(Kinds.Services.Members))
-                    .ReadAsync(new MemoryStream(bytes), _ => { }, CancellationToken.None);
+                var reader = new ListPageReader<Compiler.Model.ServiceSnapshot>(Kinds.Services, new JsonPruner(Kinds.Services.Members));
+                var (page, items) = await reader.ReadAsync(new MemoryStream(bytes), _ => { }, CancellationToken.None);
                 Assert.NotEmpty(page.Version);
                 Assert.All(items, item => Assert.True(item.Value is not null || item.Error is not null));
             }

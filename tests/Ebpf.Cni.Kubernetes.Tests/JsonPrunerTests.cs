@@ -59,9 +59,11 @@ public class JsonPrunerTests
     {
         var pruner = new JsonPruner(WatchEvent.Members(Kinds.Nodes.Members));
         var error = Encoding.UTF8.GetBytes(
-            """{"type":"ERROR","object":{"kind":"Status","metadata":{"x":1},"status":"Failure","message":"m","reason":"r","details":{"causes":[]},"code":410,"y":{} } }""");
+            """{"type":"ERROR","object":{"kind":"Status","metadata":{"x":1}"""
+            + ""","status":"Failure","message":"m","reason":"r","details":{"causes":[]},"code":410,"y":{} } }""");
         Assert.Equal(
-            """{"type":"ERROR","object":{"kind":"Status","metadata":{},"status":"Failure","message":"m","reason":"r","details":{"causes":[]},"code":410}}""",
+            """{"type":"ERROR","object":{"kind":"Status","metadata":{}"""
+            + ""","status":"Failure","message":"m","reason":"r","details":{"causes":[]},"code":410}}""",
             Encoding.UTF8.GetString(pruner.Prune(new ReadOnlySequence<byte>(error))));
     }
 

@@ -14,8 +14,9 @@ using Microsoft.Extensions.Time.Testing;
 namespace Ebpf.Cni.Kubernetes.Tests;
 
 /// <summary>
-/// Whatever the API server answers: a minute of simulated time after it answers rightly again, the Services are right. Without network and on one
-/// thread, so that time only passes when everything that can happen has happened. EBPF_CNI_ODD_ANSWERS says how many odd answers are given.
+/// Whatever the API server answers: a minute of simulated time after it answers rightly again, the
+/// Services are right. Without network and on one thread, so that time only passes when everything
+/// that can happen has happened. EBPF_CNI_ODD_ANSWERS says how many odd answers are given.
 /// </summary>
 public sealed class OddAnswerTests
 {
@@ -71,12 +72,16 @@ public sealed class OddAnswerTests
         public async Task<int> RunAsync(int answers)
         {
             using var stop = new CancellationTokenSource();
-            using var http = new HttpClient(_server, disposeHandler: false) { BaseAddress = new Uri("http://api/"), Timeout = Timeout.InfiniteTimeSpan };
+            using var http = new HttpClient(_server, disposeHandler: false)
+            {
+                BaseAddress = new Uri("http://api/"), Timeout = Timeout.InfiniteTimeSpan,
+            };
             _cluster.Put(Objects.Services, "kubernetes", Objects.Service("kubernetes"));
             for (var i = 0; i < 5; i++)
                 Change();
             var reflector = new Reflector<ServiceSnapshot>(
-                Kinds.Services, _held, new ApiReader(http, _time), WatchOptions.Default with { PageSize = 3 }, _time, _random, NullLogger.Instance);
+                Kinds.Services, _held, new ApiReader(http, _time), WatchOptions.Default with { PageSize = 3 },
+                _time, _random, NullLogger.Instance);
             var left = _random.Next(8);
             _server.TurnOdd(left);
             var done = left;
@@ -97,7 +102,9 @@ public sealed class OddAnswerTests
             return done;
         }
 
-        /// <summary>Lets the odd answers happen, while the cluster changes. A watch that stays open is broken, so that there is a next request.</summary>
+        /// <summary>
+        /// Lets the odd answers happen, while the cluster changes. A watch that stays open is broken, so that there is a next request.
+        /// </summary>
         private void Trouble(Task running)
         {
             for (var step = 0; _server.OddLeft > 0 && !running.IsCompleted; step++)
@@ -118,7 +125,7 @@ public sealed class OddAnswerTests
         private void Recover(Task running)
         {
             _server.TurnRight();
-            Change(); // what nobody can have heard of before
+            Change(); // what no answer can have told of before
             var since = _time.GetUtcNow();
             string? difference;
             while ((difference = Difference()) is not null && !running.IsCompleted && _time.GetUtcNow() - since < TimeSpan.FromMinutes(1))

@@ -82,7 +82,8 @@ public class ProxyTests
     [InlineData("HTTPS_PROXY=http://")]
     public void A_proxy_that_makes_no_sense_is_named(string environment)
     {
-        var e = Assert.Throws<KubernetesConnectionException>(() => ProxyEnvironment.For(new Uri("https://api.example"), Variables(environment)));
+        var e = Assert.Throws<KubernetesConnectionException>(
+            () => ProxyEnvironment.For(new Uri("https://api.example"), Variables(environment)));
         Assert.Contains("HTTPS_PROXY", e.Message, StringComparison.Ordinal);
     }
 

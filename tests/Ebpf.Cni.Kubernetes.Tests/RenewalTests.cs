@@ -123,7 +123,10 @@ public sealed class RenewalTests : IDisposable
         var plugin = Path.Combine(_directory.FullName, "plugin");
         File.SetUnixFileMode(plugin, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Write("config", Text(
-            api.Address.AbsoluteUri, "", $"exec:\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n      command: {plugin}"));
+            api.Address.AbsoluteUri,
+            "",
+            "exec:\n      apiVersion: client.authentication.k8s.io/v1\n"
+            + $"      interactiveMode: Never\n      command: {plugin}"));
         using var connection = KubernetesConnection.FromKubeconfig(Path.Combine(_directory.FullName, "config"), _time);
         await GetAsync(connection);
         api.Script = r => r.Authorization == "Bearer two" ? null : new Fault.Refuse(401);
@@ -157,7 +160,8 @@ public sealed class RenewalTests : IDisposable
     {
         await using var api = await ServerAsync(HttpProtocols.Http2);
         _shown = _serverB;
-        using var connection = KubernetesConnection.FromKubeconfig(Kubeconfig(api, _caA.ExportCertificatePem() + "\n" + _caB.ExportCertificatePem()), _time);
+        using var connection = KubernetesConnection.FromKubeconfig(
+            Kubeconfig(api, _caA.ExportCertificatePem() + "\n" + _caB.ExportCertificatePem()), _time);
         await GetAsync(connection);
     }
 
@@ -196,7 +200,9 @@ public sealed class RenewalTests : IDisposable
         Write("ca.pem", ca ?? _caA.ExportCertificatePem());
         WriteClient(_caA);
         Write("config", Text(
-            $"https://localhost:{api.Address.Port}", "certificate-authority: ca.pem", "client-certificate: client.crt\n    client-key: client.key"));
+            $"https://localhost:{api.Address.Port}",
+            "certificate-authority: ca.pem",
+            "client-certificate: client.crt\n    client-key: client.key"));
         return Path.Combine(_directory.FullName, "config");
     }
 

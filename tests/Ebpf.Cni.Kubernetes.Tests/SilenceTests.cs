@@ -43,7 +43,8 @@ public class SilenceTests
     [Fact]
     public async Task A_list_that_trickles_is_given_up()
     {
-        await using var w = await Watched.StartAsync(r => r.Number == 1 ? new Fault.Trickle(TimeSpan.FromSeconds(5), _time) : null, time: _time);
+        await using var w = await Watched.StartAsync(
+            r => r.Number == 1 ? new Fault.Trickle(TimeSpan.FromSeconds(5), _time) : null, time: _time);
         await Eventually.True(() => w.Api.Requests.Count == 3, "the lists");
         await Advancing(w.Converged());
     }

@@ -107,10 +107,18 @@ public class SnapshotStoreTests
                     _store.EndpointSlices.Remove(new("n", name), at);
                     break;
                 case 2:
-                    _store.Services.Replace([.. Enumerable.Range(0, 8).Where(_ => random.Next(4) > 0).Select(i => Service($"s{i}", at, port: 80 + random.Next(2)))]);
+                    _store.Services.Replace(
+                    [
+                        .. Enumerable.Range(0, 8).Where(_ => random.Next(4) > 0)
+                            .Select(i => Service($"s{i}", at, port: 80 + random.Next(2))),
+                    ]);
                     break;
                 case 3:
-                    _store.EndpointSlices.Replace([.. Enumerable.Range(0, 8).Where(_ => random.Next(4) > 0).Select(i => Slice($"s{i}", at, $"10.0.0.{random.Next(1, 3)}"))]);
+                    _store.EndpointSlices.Replace(
+                    [
+                        .. Enumerable.Range(0, 8).Where(_ => random.Next(4) > 0)
+                            .Select(i => Slice($"s{i}", at, $"10.0.0.{random.Next(1, 3)}")),
+                    ]);
                     break;
                 case 4:
                     _store.Services.Upsert(Service(name, at, port: 80 + random.Next(2)));

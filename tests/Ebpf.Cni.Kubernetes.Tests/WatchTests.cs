@@ -239,7 +239,9 @@ public class WatchTests
     {
         await using var w = await Watched.StartAsync();
         await w.Synced();
-        w.Api.Script = r => r is { Watch: true, Path: Objects.Services } ? code == 0 ? new Fault.EndAfter(0) : new Fault.Refuse(code) : null;
+        w.Api.Script = r => r is { Watch: true, Path: Objects.Services }
+            ? code == 0 ? new Fault.EndAfter(0) : new Fault.Refuse(code)
+            : null;
         w.Api.DropWatches();
         await Eventually.True(() => w.State(Objects.Services).Errors > 0, "the first short watch");
         w.Api.Cluster.Put(Objects.Services, "after", Objects.Service("after"));
@@ -268,7 +270,9 @@ public class WatchTests
     {
         await using var w = await Watched.StartAsync(r => r is { Watch: true, Path: Objects.Services, Number: 2 }
             ? new Fault.GarbageAfter(
-                0, $$$"""{"type":"{{{type}}}","object":{"kind":"Pod","metadata":{"name":"web","namespace":"default","resourceVersion":"999"},"spec":{} } }""")
+                0,
+                $$$"""{"type":"{{{type}}}","object":"""
+                + """{"kind":"Pod","metadata":{"name":"web","namespace":"default","resourceVersion":"999"},"spec":{} } }""")
             : null);
         await w.Synced();
         var web = w.Store.Current.Services[Web];
@@ -299,13 +303,16 @@ public class WatchTests
     public async Task Losing_the_api_changes_nothing_and_its_return_brings_what_was_missed()
     {
         var lost = false;
-        await using var w = await Watched.StartAsync(r => Volatile.Read(ref lost) ? new Fault.Reset() : r.Watch ? new Fault.EndAfter(1) : null);
+        await using var w = await Watched.StartAsync(
+            r => Volatile.Read(ref lost) ? new Fault.Reset() : r.Watch ? new Fault.EndAfter(1) : null);
         await w.Synced();
         await Eventually.True(() => w.Api.OpenWatches == 3, "all watches");
         var before = w.Store.Current;
         Volatile.Write(ref lost, true);
         w.Api.SendBookmarks(); // with which the watches end
-        await Eventually.True(() => w.Api.OpenWatches == 0 && w.Watcher.States.All(s => s is { Connected: false, Errors: > 5 }), "the API is lost, in all kinds");
+        await Eventually.True(
+            () => w.Api.OpenWatches == 0 && w.Watcher.States.All(s => s is { Connected: false, Errors: > 5 }),
+            "the API is lost, in all kinds");
         w.Api.Cluster.Put(Objects.Services, "missed", Objects.Service("missed"));
         w.Api.Cluster.Compact();
         var errors = w.Watcher.States.Min(s => s.Errors);

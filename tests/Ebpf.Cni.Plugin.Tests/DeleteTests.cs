@@ -3,7 +3,8 @@ using Ebpf.Cni.Plugin.Protocol;
 namespace Ebpf.Cni.Plugin.Tests;
 
 /// <summary>
-/// A DEL fails for nothing that stays as it is when it is tried again: the pod would stay in Terminating for ever, and with it what the plugins before us made for it.
+/// A DEL fails for nothing that stays as it is when it is tried again: the pod would stay in Terminating for ever, and with it what the
+/// plugins before us made for it.
 /// </summary>
 public class DeleteTests
 {
@@ -25,7 +26,10 @@ public class DeleteTests
         var outcome = PluginProcess.Run(PluginProcess.Environment("DEL"), config, agent.SocketPath);
         Assert.Equal((0, "{}"), (outcome.ExitCode, outcome.Document.GetRawText()));
         var request = Assert.Single(agent.Requests).RootElement;
-        Assert.Equal(("DEL", "c0ffee-1", "eth0"), (request.GetProperty("command").GetString(), request.GetProperty("containerId").GetString(), request.GetProperty("ifname").GetString()));
+        Assert.Equal(
+            ("DEL", "c0ffee-1", "eth0"),
+            (request.GetProperty("command").GetString(), request.GetProperty("containerId").GetString(),
+                request.GetProperty("ifname").GetString()));
     }
 
     [Fact]

@@ -80,7 +80,8 @@ public class ForwardingTests
     {
         using var agent = new FakeAgent("{}");
         var outcome = PluginProcess.Run(
-            PluginProcess.Environment("ADD"), $$"""{"CNIVersion":null,"Name":"k8s","type":"ebpf-cni","AGENTSOCKET":"{{agent.SocketPath}}"}""");
+            PluginProcess.Environment("ADD"),
+            $$"""{"CNIVersion":null,"Name":"k8s","type":"ebpf-cni","AGENTSOCKET":"{{agent.SocketPath}}"}""");
         Assert.Equal(0, outcome.ExitCode);
         Assert.Single(agent.Requests);
     }
@@ -89,11 +90,12 @@ public class ForwardingTests
     public void Without_a_socket_in_the_configuration_the_agent_is_looked_for_where_it_usually_is()
     {
         using var agent = new FakeAgent("{}");
-        Assert.Equal(0, PluginProcess.Run(PluginProcess.Environment("ADD"), """{"cniVersion":"1.0.0","name":"n"}""", agent.SocketPath).ExitCode);
+        Assert.Equal(
+            0, PluginProcess.Run(PluginProcess.Environment("ADD"), """{"cniVersion":"1.0.0","name":"n"}""", agent.SocketPath).ExitCode);
         Assert.Single(agent.Requests);
-        var nobody = PluginProcess.Run(PluginProcess.Environment("ADD"), """{"cniVersion":"1.0.0","name":"n"}""");
-        Assert.Equal(CniErrorCode.TryAgainLater, nobody.Code);
-        Assert.Contains(PluginProcess.Nowhere, nobody.Message, StringComparison.Ordinal);
+        var unanswered = PluginProcess.Run(PluginProcess.Environment("ADD"), """{"cniVersion":"1.0.0","name":"n"}""");
+        Assert.Equal(CniErrorCode.TryAgainLater, unanswered.Code);
+        Assert.Contains(PluginProcess.Nowhere, unanswered.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -103,7 +103,9 @@ public sealed class FuzzTests(ITestOutputHelper log)
 
     private static byte[] Configuration(Random random, string socket)
     {
-        var version = random.Next(5) == 0 ? Values[random.Next(Values.Length)] : $"\"{CniVersion.Supported[random.Next(CniVersion.Supported.Count)]}\"";
+        var version = random.Next(5) == 0
+            ? Values[random.Next(Values.Length)]
+            : $"\"{CniVersion.Supported[random.Next(CniVersion.Supported.Count)]}\"";
         var name = random.Next(8) == 0 ? Values[random.Next(Values.Length)] : "\"k8s\"";
         var agent = random.Next(8) == 0 ? Values[random.Next(Values.Length)] : JsonSerializer.Serialize(socket);
         var text = $"{{\"cniVersion\":{version},\"name\":{name},\"type\":\"ebpf-cni\",\"agentSocket\":{agent},\"prevResult\":{Structure(random, 0)},\"runtimeConfig\":{Structure(random, 0)}}}";

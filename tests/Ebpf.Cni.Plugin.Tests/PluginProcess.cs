@@ -27,7 +27,8 @@ internal static class PluginProcess
     /// <summary>Where nothing is ever: no agent of this machine is asked by a test.</summary>
     public const string Nowhere = "/nonexistent/cni.sock";
 
-    public static Outcome Run(Dictionary<string, string> environment, string input, string usualSocket = Nowhere, TimeProvider? time = null) =>
+    public static Outcome Run(
+        Dictionary<string, string> environment, string input, string usualSocket = Nowhere, TimeProvider? time = null) =>
         Run(environment, Encoding.UTF8.GetBytes(input), usualSocket, time);
 
     public static Outcome Run(Dictionary<string, string> environment, byte[] input, string usualSocket = Nowhere, TimeProvider? time = null)

@@ -51,7 +51,9 @@ public sealed class StatusTests : IDisposable
     {
         using var agent = new FakeAgent("""{"error":{"code":50,"msg":"no podCIDR"}}""");
         System.IO.File.WriteAllBytes(LastStatus.PathBeside(agent.SocketPath), LastStatus.Now(_time, null).ToJson());
-        Assert.Equal(CniErrorCode.PluginNotAvailable, PluginProcess.Run(PluginProcess.Environment("STATUS"), agent.Config("1.1.0"), time: _time).Code);
+        Assert.Equal(
+            CniErrorCode.PluginNotAvailable,
+            PluginProcess.Run(PluginProcess.Environment("STATUS"), agent.Config("1.1.0"), time: _time).Code);
     }
 
     [Fact]
@@ -80,7 +82,9 @@ public sealed class StatusTests : IDisposable
     public void Other_commands_do_not_look_at_it()
     {
         Write(null);
-        Assert.Equal(CniErrorCode.TryAgainLater, PluginProcess.Run(PluginProcess.Environment("ADD"), FakeAgent.Config("1.1.0", Socket), time: _time).Code);
+        Assert.Equal(
+            CniErrorCode.TryAgainLater,
+            PluginProcess.Run(PluginProcess.Environment("ADD"), FakeAgent.Config("1.1.0", Socket), time: _time).Code);
     }
 
     private void Write(CniException? error) => System.IO.File.WriteAllBytes(File, LastStatus.Now(_time, error).ToJson());

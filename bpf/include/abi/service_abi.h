@@ -139,7 +139,7 @@ struct ebc_sk_puts {
 _Static_assert(sizeof(struct ebc_sk_puts) == 292, "ebc_sk_puts");
 
 /* Key of ebc_aff_v1 (LRU), session affinity. The client is a pod by its address, whichever hook it meets; the
- * node by its own (ebc_node.own); anybody else by the source address. */
+ * node by its own (ebc_node.own); any other client by the source address. */
 struct ebc_affinity_key {
 	struct ebc_addr client;
 	__u32 service_id;

@@ -2,8 +2,11 @@ using Ebpf.Cni.Agent.Sync;
 
 namespace Ebpf.Cni.Agent.Cleanup;
 
-/// <summary>--cleanup-kube-proxy: once, and not before this agent serves what kube-proxy's rules serve, so that there is no moment without either.</summary>
-public sealed partial class KubeProxyCleanupService(SyncStatus status, ILogger<KubeProxyCleanupService> log) : BackgroundService, IEndsByItself
+/// <summary>
+/// --cleanup-kube-proxy: once, and not before this agent serves what kube-proxy's rules serve, so that there is no moment without either.
+/// </summary>
+public sealed partial class KubeProxyCleanupService(SyncStatus status, ILogger<KubeProxyCleanupService> log)
+    : BackgroundService, IEndsByItself
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

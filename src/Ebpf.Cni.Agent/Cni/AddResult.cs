@@ -44,7 +44,9 @@ internal static class AddResult
         });
     }
 
-    /// <summary>Before 0.3.0: one address a family, each with its gateway and routes. There are no chains then: what is told is ours.</summary>
+    /// <summary>
+    /// Before 0.3.0: one address a family, each with its gateway and routes. There are no chains then: what is told is ours.
+    /// </summary>
     private static void WriteMembers(Utf8JsonWriter writer, List<IPAddress> addresses)
     {
         foreach (var address in addresses)
@@ -67,7 +69,8 @@ internal static class AddResult
         writer.WriteEndObject();
     }
 
-    private static string Prefix(IPAddress address) => string.Create(CultureInfo.InvariantCulture, $"{address}/{PodWiring.FullPrefix(address.AddressFamily)}");
+    private static string Prefix(IPAddress address) =>
+        string.Create(CultureInfo.InvariantCulture, $"{address}/{PodWiring.FullPrefix(address.AddressFamily)}");
 
     /// <summary>What the plugins before us have in this list, then ours.</summary>
     private static void Write(Utf8JsonWriter writer, string name, JsonElement? previous, Action own)

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>
-/// Members of network configurations, and of what runtimes hand over in runtimeConfig. The conventions write them hostPort; containerd writes HostPort, as its struct's field
-/// is called, and the reference plugins, in Go like it, read all of them in any case.
+/// Members of network configurations, and of what runtimes hand over in runtimeConfig. The conventions write them hostPort; containerd
+/// writes HostPort, as its struct's field is called, and the reference plugins, in Go like it, read all of them in any case.
 /// </summary>
 internal static class AnyCase
 {

@@ -31,7 +31,9 @@ internal static class ChainedConfiguration
 
     /// <returns>Null when our plugin is in it already: whoever wrote it did so himself.</returns>
     /// <exception cref="JsonException">It is no configuration.</exception>
-    /// <exception cref="NotSupportedException">It is in a version of the specification that our plugin does not speak: behind it, it would refuse every pod.</exception>
+    /// <exception cref="NotSupportedException">
+    /// It is in a version of the specification that our plugin does not speak: behind it, it would refuse every pod.
+    /// </exception>
     public static byte[]? Compose(ReadOnlyMemory<byte> other, string agentSocket)
     {
         using var document = JsonDocument.Parse(other);
@@ -41,7 +43,9 @@ internal static class ChainedConfiguration
         var isList = root.TryGetProperty("plugins", out var list);
         if (isList ? list.ValueKind != JsonValueKind.Array : !root.TryGetProperty("type", out _))
             throw new JsonException("it has no plugins");
-        var version = root.TryGetProperty("cniVersion", out var stated) && stated.ValueKind == JsonValueKind.String ? CniVersion.Of(stated.GetString()!) : CniVersion.Unstated;
+        var version = root.TryGetProperty("cniVersion", out var stated) && stated.ValueKind == JsonValueKind.String
+            ? CniVersion.Of(stated.GetString()!)
+            : CniVersion.Unstated;
         if (!CniVersion.IsSupported(version))
             throw new NotSupportedException($"cniVersion '{version}' is not one of {string.Join(", ", CniVersion.Supported)}");
         var plugins = Plugins(root);

@@ -16,15 +16,17 @@ public sealed partial class CniHandler
     }
 
     /// <summary>
-    /// Those that a request may not find undone: the runtime believes them done, and asks for the same name again, or for the address of one. All others may take the
-    /// time they take: nobody's pod waits for somebody else's.
+    /// Does the queued DELs that a request must not find undone. The runtime believes them done, and asks for the same
+    /// name again, or for the address of one. All others may take their time: no pod waits for another pod's DEL.
     /// </summary>
     private async Task DeletePendingAsync(CniRequest request, CancellationToken cancel)
     {
         if (pending.Has(request.Key))
             await DeletePendingAsync(request.Key, cancel);
         // Asked for, or given by the plugin before us.
-        var addresses = request.Runtime.Addresses.Concat((request.Previous?.Addresses ?? []).Select(a => Addr.From(a.Address))).Select(a => a.ToString()).ToHashSet();
+        var addresses = request.Runtime.Addresses
+            .Concat((request.Previous?.Addresses ?? []).Select(a => Addr.From(a.Address)))
+            .Select(a => a.ToString()).ToHashSet();
         if (addresses.Count == 0)
             return;
         foreach (var owner in store.All.Where(r => r.Addresses.Any(addresses.Contains) && pending.Has(r.Key)))
@@ -37,7 +39,7 @@ public sealed partial class CniHandler
         {
             await ExclusivelyAsync(key, needsRanges: false, () =>
             {
-                // Somebody else may have done it since, and the name may be a new pod's now.
+                // Another caller may have done it since, and the name may be a new pod's now.
                 if (!pending.Has(key))
                     return false;
                 Delete(key);
@@ -93,9 +95,9 @@ public sealed partial class CniHandler
     }
 
     /// <summary>
-    /// Why no ADD can be served, or null. Code 50: what runs is not affected. Code 51: pods that run may be affected too, since the kernel's tables are behind the
-    /// cluster. That every address is in use is no reason: a runtime makes a node of it that is not ready, and its pods, which lack nothing, are evicted. The ADD that
-    /// finds no address says so, and an event of the Node.
+    /// Why no ADD can be served, or null. Code 50: what runs is not affected. Code 51: pods that run may be affected too, since
+    /// the kernel's tables are behind the cluster. That every address is in use is no reason: a runtime makes a node of it that is
+    /// not ready, and its pods, which lack nothing, are evicted. The ADD that finds no address says so, and an event of the Node.
     /// </summary>
     public CniException? Unavailable()
     {
@@ -108,7 +110,9 @@ public sealed partial class CniHandler
         // Addresses are the other plugin's affair, and so is what it says about them.
         return limits.Chained || store.HasRanges
             ? null
-            : new CniException(CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known");
+            : new CniException(
+                CniErrorCode.PluginNotAvailable, "this node has no podCIDR yet",
+                "spec.podCIDRs of the Node object is empty or not yet known");
     }
 
     private async Task CollectAsync(CniRequest request, CancellationToken cancel)

@@ -48,9 +48,10 @@ public sealed partial class CniHandler
     {
         try
         {
-            // Under its lock: an ADD or a DEL may have changed everything meanwhile. What is there already is only confirmed: a second look would be one at all
-            // routes for each pod.
-            if (store.Find(seen.Key) is not { Ready: true } record || record.Number != seen.Number || network.FindHostLink(record) is not { } link)
+            // Under its lock: an ADD or a DEL may have changed everything meanwhile. What is there
+            // already is only confirmed: a second look would be one at all routes for each pod.
+            if (store.Find(seen.Key) is not { Ready: true } record || record.Number != seen.Number
+                || network.FindHostLink(record) is not { } link)
                 return false;
             Log.Lost(log, record.Key, record.Pod, what);
             record = Follow(record, link);

@@ -6,7 +6,8 @@ namespace Ebpf.Cni.Agent.Cni;
 
 /// <summary>Tells the container runtime of us, once a pod could be started: it takes the node for ready then.</summary>
 public sealed partial class CniInstallation(
-    CniInstaller installer, SyncStatus status, AddressStore store, AgentOptions options, TimeProvider time, ILogger<CniInstallation> log) : BackgroundService, IEndsByItself
+    CniInstaller installer, SyncStatus status, AddressStore store, AgentOptions options, TimeProvider time, ILogger<CniInstallation> log)
+    : BackgroundService, IEndsByItself
 {
     /// <summary>In chained mode: how often the other plugin's configuration is looked at. It may come after us, and change.</summary>
     private static readonly TimeSpan LookingPeriod = TimeSpan.FromSeconds(5);

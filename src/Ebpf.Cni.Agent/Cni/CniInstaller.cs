@@ -14,8 +14,8 @@ public sealed partial class CniInstaller(AgentOptions options, ILogger<CniInstal
     public const string ConfigurationName = "05-ebpf-cni.conflist";
 
     /// <summary>
-    /// What our configuration says it is. A runtime takes the newest of them that it knows, and asks for GC and STATUS from 1.1.0 on; one that is older than the choice
-    /// (containerd before 2.0) reads the first alone.
+    /// What our configuration says it is. A runtime takes the newest of them that it knows, and asks for GC and
+    /// STATUS from 1.1.0 on; one that is older than the choice (containerd before 2.0) reads the first alone.
     /// </summary>
     public static readonly IReadOnlyList<string> ConfigurationVersions = ["1.0.0", CniVersion.Newest];
 

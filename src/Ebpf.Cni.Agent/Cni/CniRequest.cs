@@ -96,7 +96,9 @@ public sealed record CniRequest
         var key = new EndpointKey(Text(request, "containerId"), Text(request, "ifname"));
         if (!CniNames.IsContainerId(key.ContainerId))
             throw new CniException(CniErrorCode.InvalidEnvironment, $"'{key.ContainerId}' is not a container id");
-        return CniNames.IsInterfaceName(key.Ifname) ? key : throw new CniException(CniErrorCode.InvalidEnvironment, $"'{key.Ifname}' is not an interface name");
+        return CniNames.IsInterfaceName(key.Ifname)
+            ? key
+            : throw new CniException(CniErrorCode.InvalidEnvironment, $"'{key.Ifname}' is not an interface name");
     }
 
     private static string NetnsOf(JsonElement request, string command)
@@ -104,7 +106,9 @@ public sealed record CniRequest
         if (command is "STATUS" or "GC")
             return "";
         var netns = Text(request, "netns");
-        return CniNames.IsAbsolutePath(netns) ? netns : throw new CniException(CniErrorCode.InvalidEnvironment, $"'{netns}' is not the path of a network namespace");
+        return CniNames.IsAbsolutePath(netns)
+            ? netns
+            : throw new CniException(CniErrorCode.InvalidEnvironment, $"'{netns}' is not the path of a network namespace");
     }
 
     private static string NetworkOf(JsonElement config)
@@ -112,7 +116,8 @@ public sealed record CniRequest
         var name = ConfigText(config, "name");
         return name.Length <= LongestNetworkName
             ? name
-            : throw new CniException(CniErrorCode.InvalidNetworkConfig, $"the network's name is longer than {LongestNetworkName} characters");
+            : throw new CniException(
+                CniErrorCode.InvalidNetworkConfig, $"the network's name is longer than {LongestNetworkName} characters");
     }
 
     private static HashSet<EndpointKey> ReadAttachments(JsonElement list)

@@ -36,7 +36,8 @@ public sealed partial class CniService(
         var limits = new CniLimits(options.CniParallel, RangesLimit, HostPortsLimit) { Current = () => status.Healthy, Chained = chained };
         using var handler = new CniHandler(store, network, programs, node, pending, limits, logs.CreateLogger<CniHandler>());
         Settings();
-        var repair = new LossRepair(handler, node, new NodeLosses(devices, node, dataplane.Routes.Wants), Settings, time, logs.CreateLogger<LossRepair>());
+        var repair = new LossRepair(
+            handler, node, new NodeLosses(devices, node, dataplane.Routes.Wants), Settings, time, logs.CreateLogger<LossRepair>());
         new EndpointAdoption(store, network, programs, pending, logs.CreateLogger<EndpointAdoption>()).Run();
 
         using var server = new CniServer(
@@ -45,9 +46,11 @@ public sealed partial class CniService(
         status.ServingCni();
         if (!chained)
             TellMtu(logs.CreateLogger<CniService>());
-        var statusFile = new StatusFile(LastStatus.PathBeside(options.CniSocket), handler.Unavailable, time, logs.CreateLogger<StatusFile>());
+        var statusFile = new StatusFile(
+            LastStatus.PathBeside(options.CniSocket), handler.Unavailable, time, logs.CreateLogger<StatusFile>());
         await LoopsTogether.RunAsync(
-            stoppingToken, server.RunAsync, cancel => WatchPending(handler, cancel), cancel => VerifyPods(handler, cancel), repair.RunAsync, statusFile.RunAsync);
+            stoppingToken, server.RunAsync, cancel => WatchPending(handler, cancel), cancel => VerifyPods(handler, cancel),
+            repair.RunAsync, statusFile.RunAsync);
     }
 
     /// <summary>Of the node, for its pods: behind another plugin they are that one's affair.</summary>
@@ -69,8 +72,8 @@ public sealed partial class CniService(
     }
 
     /// <summary>
-    /// DELs that were queued while no agent was there, first; and a plugin may find this agent gone for a moment. Looking now and then is enough: nobody waits for it but
-    /// a request for the same name or address, which does it itself.
+    /// DELs that were queued while no agent was there, first; and a plugin may find this agent gone for a moment.
+    /// Looking now and then is enough: only a request for the same name or address waits for it, and does it itself.
     /// </summary>
     private async Task WatchPending(CniHandler handler, CancellationToken cancel)
     {

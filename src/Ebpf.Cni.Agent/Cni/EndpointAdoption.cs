@@ -7,13 +7,17 @@ namespace Ebpf.Cni.Agent.Cni;
 /// programs; dead ones, and ADDs that were interrupted, are removed.
 /// </summary>
 /// <remarks>
-/// A pod is dead when its interface is gone and its namespace too. An interface alone proves the namespace: the kernel deletes a veth with either of its ends. A
-/// path that is missing proves nothing against that: it is this process that may not see it, for a mount that is missing or does not propagate.
+/// A pod is dead when its interface is gone and its namespace too. An interface alone proves the namespace:
+/// the kernel deletes a veth with either of its ends. A path that is missing proves nothing against that:
+/// it is this process that may not see it, for a mount that is missing or does not propagate.
 /// </remarks>
 public sealed partial class EndpointAdoption(
     IAddressStore store, IPodNetwork network, IEndpointPrograms programs, PendingDeletes pending, ILogger<EndpointAdoption> log)
 {
-    /// <summary>The kernel tears a namespace down, and its interfaces with it, in a worker of its own: milliseconds after its last process, and later when it is busy.</summary>
+    /// <summary>
+    /// The kernel tears a namespace down, and its interfaces with it, in a worker
+    /// of its own: milliseconds after its last process, and later when it is busy.
+    /// </summary>
     private static readonly TimeSpan TearDown = TimeSpan.FromMilliseconds(500);
 
     public void Run()
@@ -62,7 +66,8 @@ public sealed partial class EndpointAdoption(
         return pods;
     }
 
-    private bool IsGoing(Pod pod) => pod is { Trouble: null, Link.Ifindex: > 0, SeesNamespace: false } && network.NamespaceIsGone(pod.Record.Netns);
+    private bool IsGoing(Pod pod) =>
+        pod is { Trouble: null, Link.Ifindex: > 0, SeesNamespace: false } && network.NamespaceIsGone(pod.Record.Netns);
 
     private Pod Look(EndpointRecord record)
     {
@@ -76,7 +81,9 @@ public sealed partial class EndpointAdoption(
         }
     }
 
-    /// <summary>Directories that do not show the namespaces of pods whose interfaces are there: nothing that is missing in them is gone.</summary>
+    /// <summary>
+    /// Directories that do not show the namespaces of pods whose interfaces are there: nothing that is missing in them is gone.
+    /// </summary>
     private HashSet<string> UnseenDirectories(List<Pod> pods)
     {
         var unseen = pods.Where(p => p is { Trouble: null, Link.Ifindex: > 0, SeesNamespace: false }).CountBy(DirectoryOf).ToList();
@@ -163,11 +170,13 @@ public sealed partial class EndpointAdoption(
         public static partial void StraysFailed(ILogger log, Exception e);
 
         [LoggerMessage(3136, LogLevel.Warning,
-            "endpoint {Key} (pod {Pod}) has lost its interface, and its namespace is there: its addresses stay its own until DEL; delete the pod to give it a network again")]
+            "endpoint {Key} (pod {Pod}) has lost its interface, and its namespace is there: its addresses stay its own until DEL; "
+            + "delete the pod to give it a network again")]
         public static partial void Kept(ILogger log, EndpointKey key, string pod);
 
         [LoggerMessage(3137, LogLevel.Error,
-            "{Pods} pods have their interfaces, but their network namespaces are not to be seen in {Directory}: where the runtime keeps them must be mounted into the agent's container (HostToContainer); until then no pod can be added")]
+            "{Pods} pods have their interfaces, but their network namespaces are not to be seen in {Directory}: "
+            + "where the runtime keeps them must be mounted into the agent's container (HostToContainer); until then no pod can be added")]
         public static partial void Unseen(ILogger log, int pods, string directory);
     }
 }

@@ -74,7 +74,7 @@ public sealed partial class PodConnections(Func<IReadOnlyCollection<Addr>, int> 
             }
             catch (Exception e)
             {
-                // Whatever it is: nobody awaits this, and a new pod must not go on with an old one's connections for it.
+                // Any exception: no caller awaits this, and a new pod must not go on with an old one's connections for it.
                 Log.Failed(log, gone.Length, e.Message, e is KernelException ? null : e);
                 Again();
             }

@@ -2,7 +2,9 @@ using System.Net;
 
 namespace Ebpf.Cni.Agent.Cni;
 
-/// <summary>The node's sides of living pods' interfaces, by index, with what belongs to them: what happens to it matters. Thread-safe.</summary>
+/// <summary>
+/// The node's sides of living pods' interfaces, by index, with what belongs to them: what happens to it matters. Thread-safe.
+/// </summary>
 public sealed class PodDevices
 {
     private readonly Lock _lock = new();
@@ -46,8 +48,8 @@ public sealed class PodDevices
     public bool Contains(IPNetwork destination)
     {
         lock (_lock)
-            return destination.PrefixLength == PodWiring.FullPrefix(destination.BaseAddress.AddressFamily) && _addresses.TryGetValue(destination.BaseAddress, out var owner)
-                && IsOwn(owner);
+            return destination.PrefixLength == PodWiring.FullPrefix(destination.BaseAddress.AddressFamily)
+                && _addresses.TryGetValue(destination.BaseAddress, out var owner) && IsOwn(owner);
     }
 
     /// <summary>Whether the interface's MAC address is another than the pod's table entries have.</summary>

@@ -36,7 +36,12 @@ public sealed record PreviousResult
         {
             Json = result.Clone(),
             Interfaces = interfaces,
-            Addresses = [.. List(result, "ips").Select(i => ReadAddress(i, interfaces.Count)), .. ReadMember(result, "ip4"), .. ReadMember(result, "ip6")],
+            Addresses =
+            [
+                .. List(result, "ips").Select(i => ReadAddress(i, interfaces.Count)),
+                .. ReadMember(result, "ip4"),
+                .. ReadMember(result, "ip6"),
+            ],
         };
     }
 

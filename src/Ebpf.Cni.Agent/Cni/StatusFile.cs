@@ -2,7 +2,9 @@ using Ebpf.Cni.Plugin.Protocol;
 
 namespace Ebpf.Cni.Agent.Cni;
 
-/// <summary>Keeps <see cref="LastStatus"/> beside the socket up to date: what the plugin answers STATUS with while this agent is being replaced.</summary>
+/// <summary>
+/// Keeps <see cref="LastStatus"/> beside the socket up to date: what the plugin answers STATUS with while this agent is being replaced.
+/// </summary>
 /// <param name="path">The file.</param>
 /// <param name="unavailable">Why no ADD can be served now, or null.</param>
 /// <param name="time">For the period, and the time in the file.</param>
@@ -40,7 +42,9 @@ internal sealed partial class StatusFile(string path, Func<CniException?> unavai
 
     private static partial class Log
     {
-        [LoggerMessage(3181, LogLevel.Warning, "{Path} cannot be written: while this agent is replaced, runtimes that ask for STATUS will take the node for not ready ({Cause})")]
+        [LoggerMessage(3181, LogLevel.Warning,
+            "{Path} cannot be written: while this agent is replaced, "
+            + "runtimes that ask for STATUS will take the node for not ready ({Cause})")]
         public static partial void NotWritten(ILogger log, string path, string cause);
     }
 }

@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// Bounds the connections of each port that the web server listens at by a <see cref="ConnectionTable"/> of its own. The server's own limit refuses whoever comes when it
-/// is reached: some hundred idle connections of a pod would keep the kubelet's probes out.
+/// Bounds the connections of each port that the web server listens at by a <see cref="ConnectionTable"/> of its own. The server's own
+/// limit refuses every new connection when it is reached: some hundred idle connections of a pod would keep the kubelet's probes out.
 /// </summary>
 internal static class BoundedListener
 {
@@ -18,7 +18,8 @@ internal static class BoundedListener
         listen.Use(next => async connection =>
         {
             var address = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-            using var entry = table.Enter(address, () => connection.Abort(new ConnectionAbortedException("another connection takes its place")));
+            using var entry = table.Enter(
+                address, () => connection.Abort(new ConnectionAbortedException("another connection takes its place")));
             connection.Features.Set(entry);
             await next(connection);
         });

@@ -3,9 +3,9 @@ using System.Net;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// The open connections of one port, bounded without ever refusing a new one: a probe that is refused has the agent restarted. Beyond the bound one goes of the peer that
-/// holds the most; of these, the one that has been silent longest, and none that waits for its answer as long as there is another. So a pod that opens connections, kept or
-/// in a rush, displaces its own. Thread-safe.
+/// The open connections of one port, bounded without ever refusing a new one: a probe that is refused has the agent restarted.
+/// Beyond the bound one goes of the peer that holds the most; of these, the one that has been silent longest, and none that waits
+/// for its answer as long as there is another. So a pod that opens connections, kept or in a rush, displaces its own. Thread-safe.
 /// </summary>
 /// <param name="most">Connections that may be open at once.</param>
 internal sealed class ConnectionTable(int most)

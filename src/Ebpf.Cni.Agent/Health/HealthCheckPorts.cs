@@ -17,7 +17,10 @@ public sealed partial class HealthCheckPorts(SyncStatus status, ILogger<HealthCh
     private readonly HashSet<ObjectName> _failed = [];
     private ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> _applied = DesiredState.Empty.ChecksByService;
 
-    /// <summary>Makes the listeners exactly those of the state. Those that cannot be opened are returned, each with the cause; call again to try again.</summary>
+    /// <summary>
+    /// Makes the listeners exactly those of the state. Those that cannot be
+    /// opened are returned, each with the cause; call again to try again.
+    /// </summary>
     public ImmutableArray<(DesiredHealthCheck Check, string Cause)> Apply(DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(desired);

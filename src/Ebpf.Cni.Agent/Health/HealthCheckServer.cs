@@ -11,7 +11,9 @@ namespace Ebpf.Cni.Agent.Health;
 /// </summary>
 internal sealed partial class HealthCheckServer : IDisposable
 {
-    /// <summary>Whoever opens connections and says nothing must not keep the balancers out: see <see cref="ConnectionTable"/>.</summary>
+    /// <summary>
+    /// A peer that opens connections and sends nothing must not keep the balancers out: see <see cref="ConnectionTable"/>.
+    /// </summary>
     private const int PeersMax = 64;
 
     private const int RequestMax = 8192;
@@ -85,7 +87,7 @@ internal sealed partial class HealthCheckServer : IDisposable
             }
             catch (Exception e)
             {
-                // Being out of descriptors passes; giving up the port would not. Nobody awaits this: whatever it is must be told here.
+                // Being out of descriptors passes; giving up the port would not. No caller awaits this: any exception must be logged here.
                 Log.AcceptFailed(_log, _service.ToString(), e.Message, e is SocketException ? null : e);
                 await Task.Delay(AcceptPause, CancellationToken.None);
             }

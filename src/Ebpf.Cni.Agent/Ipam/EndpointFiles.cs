@@ -2,7 +2,9 @@ using Ebpf.Cni.Agent.Cni;
 
 namespace Ebpf.Cni.Agent.Ipam;
 
-/// <summary>The state directory: endpoints/&lt;hash&gt;.json, one file an endpoint, and addresses.json. Each file carries the node's name.</summary>
+/// <summary>
+/// The state directory: endpoints/&lt;hash&gt;.json, one file an endpoint, and addresses.json. Each file carries the node's name.
+/// </summary>
 public sealed class EndpointFiles
 {
     private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -30,15 +32,20 @@ public sealed class EndpointFiles
     public string Node { get; }
 
     /// <summary>
-    /// The node that the files of a state directory name, if it is another; null where they name this one or, as older agents wrote them, none. An agent that takes another
-    /// node's records for its own finds none of their interfaces, and forgets them; the other node's pods are strangers there then, and are removed. Touches nothing.
+    /// The node that the files of a state directory name, if it is another; null where they name this one or, as older
+    /// agents wrote them, none. An agent that takes another node's records for its own finds none of their interfaces,
+    /// and forgets them; the other node's pods are strangers there then, and are removed. Touches nothing.
     /// </summary>
     public static string? OtherOwner(string stateDirectory, string node)
     {
-        var owners = new List<string?> { StateFile.Read(Path.Combine(stateDirectory, PoolName), StateJson.Default.PoolRecord, out _)?.Node };
+        var owners = new List<string?>
+        {
+            StateFile.Read(Path.Combine(stateDirectory, PoolName), StateJson.Default.PoolRecord, out _)?.Node,
+        };
         var endpoints = Path.Combine(stateDirectory, EndpointsName);
         if (Directory.Exists(endpoints))
-            owners.AddRange(Directory.EnumerateFiles(endpoints, "*.json").Select(f => StateFile.Read(f, StateJson.Default.EndpointRecord, out _)?.Node));
+            owners.AddRange(Directory.EnumerateFiles(endpoints, "*.json")
+                .Select(f => StateFile.Read(f, StateJson.Default.EndpointRecord, out _)?.Node));
         return owners.Find(o => o is { Length: > 0 } && o != node);
     }
 
@@ -67,7 +74,8 @@ public sealed class EndpointFiles
         return records;
     }
 
-    public void Write(EndpointRecord record) => StateFile.Write(PathOf(record), record with { Node = Node }, StateJson.Default.EndpointRecord);
+    public void Write(EndpointRecord record) =>
+        StateFile.Write(PathOf(record), record with { Node = Node }, StateJson.Default.EndpointRecord);
 
     public void Delete(EndpointRecord record) => File.Delete(PathOf(record));
 

@@ -34,7 +34,8 @@ public sealed class ProgrammingLatency
         foreach (var name in KeyedDifference.Between(_before.EndpointSlices, cluster.EndpointSlices, cluster.SliceChanges))
         {
             var (known, slice) = (_before.EndpointSlices.GetValueOrDefault(name), cluster.EndpointSlices.GetValueOrDefault(name));
-            if (!ReferenceEquals(known, slice) && slice?.LastChangeTriggerTime is { } trigger && trigger > _started && trigger != known?.LastChangeTriggerTime)
+            if (!ReferenceEquals(known, slice) && slice?.LastChangeTriggerTime is { } trigger
+                && trigger > _started && trigger != known?.LastChangeTriggerTime)
                 _duration.Observe(Math.Max(0, (now - trigger).TotalSeconds));
         }
 

@@ -5,8 +5,9 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
-/// Puts back at once what others take away: networkd and operators flush routes of protocols that they do not know, sysctl --system takes forwarding away. The kernel
-/// tells of it; a repair follows, at most one a second, and ever fewer where it is taken away again each time (<see cref="RepairPace"/>): then the node has an issue
+/// Puts back at once what others take away: networkd and operators flush routes of protocols that they do not
+/// know, sysctl --system takes forwarding away. The kernel tells of it; a repair follows, at most one a second,
+/// and ever fewer where it is taken away again each time (<see cref="RepairPace"/>): then the node has an issue
 /// that says who does it, as far as the kernel tells. What it does not tell at all, the verify period finds.
 /// </summary>
 /// <param name="handler">Knows the pods.</param>
@@ -15,7 +16,8 @@ namespace Ebpf.Cni.Agent.Node;
 /// <param name="settings">Makes the node's settings what they should be.</param>
 /// <param name="time">For all waits.</param>
 /// <param name="log">For losses and errors.</param>
-public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeLosses losses, Action settings, TimeProvider time, ILogger<LossRepair> log)
+public sealed partial class LossRepair(
+    CniHandler handler, NodeState node, NodeLosses losses, Action settings, TimeProvider time, ILogger<LossRepair> log)
 {
     /// <summary>A flush is one message for each route.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
@@ -25,7 +27,8 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
     private readonly RepairPace _pace = new(time);
 
     /// <summary>In the agent's own network namespace, which is the node's.</summary>
-    internal Func<Func<NetworkEvent, bool>, RouteMonitor> Open { get; init; } = isLoss => RouteMonitor.Open(NodeLosses.Subscription, isLoss);
+    internal Func<Func<NetworkEvent, bool>, RouteMonitor> Open { get; init; } =
+        isLoss => RouteMonitor.Open(NodeLosses.Subscription, isLoss);
 
     /// <summary>Whether the node has an interface of this index; while one is being removed the kernel answers after that.</summary>
     internal Func<int, bool> IsThere { get; init; } = ifindex =>
@@ -48,7 +51,7 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
                     var lost = losses.Take(IsThere);
                     if (lost.Count == 0)
                         continue; // it went with its pod
-                    // A kernel that had to drop messages is nobody who takes something away.
+                    // Messages that the kernel dropped do not show that another program took something away.
                     var known = lost.Any(l => l.Kind != NetworkEventKind.Lost);
                     if (known)
                         Tell(lost);
@@ -109,7 +112,8 @@ public sealed partial class LossRepair(CniHandler handler, NodeState node, NodeL
         [LoggerMessage(3196, LogLevel.Error, "the kernel does not tell what of the node's network is taken away; trying again, until then it is looked at every --verify-period: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
 
-        [LoggerMessage(3197, LogLevel.Warning, "{Count} changes took away what this agent has set on the node, which is put back; the first: {First}")]
+        [LoggerMessage(3197, LogLevel.Warning,
+            "{Count} changes took away what this agent has set on the node, which is put back; the first: {First}")]
         public static partial void Lost(ILogger log, int count, string first);
     }
 }

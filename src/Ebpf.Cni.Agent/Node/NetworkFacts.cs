@@ -13,7 +13,8 @@ namespace Ebpf.Cni.Agent.Node;
 public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
 {
     /// <summary>
-    /// Devices by which networks are reached that are no default routes, of those of which <see cref="OtherNetworks"/> asks: by index, sorted; of the main table, without our own routes.
+    /// Devices by which networks are reached that are no default routes, of those of which
+    /// <see cref="OtherNetworks"/> asks: by index, sorted; of the main table, without our own routes.
     /// </summary>
     public ImmutableArray<int> RoutedDevices { get; init; } = [];
 

@@ -6,8 +6,9 @@ using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
-/// Reads the node's network, and again only the parts of it that the kernel's events say may have changed: pods' devices come and go all the time, and a routing daemon's hundred
-/// thousand routes say nothing about uplinks. Events may come on another thread than reads; one reads at a time.
+/// Reads the node's network, and again only the parts of it that the kernel's events say may have
+/// changed: pods' devices come and go all the time, and a routing daemon's hundred thousand routes
+/// say nothing about uplinks. Events may come on another thread than reads; one reads at a time.
 /// </summary>
 internal sealed class NetworkReader
 {
@@ -31,7 +32,9 @@ internal sealed class NetworkReader
     /// <summary>Pods' devices, by index.</summary>
     private HashSet<int> _pods = [];
 
-    /// <summary>Devices of default routes and to networks: routes of IPv4 go in silence when one of them is switched off or loses an address.</summary>
+    /// <summary>
+    /// Devices of default routes and to networks: routes of IPv4 go in silence when one of them is switched off or loses an address.
+    /// </summary>
     private HashSet<int> _carriers = [];
 
     /// <summary>Devices of which it matters whether they lead to a network, and whether they do.</summary>
@@ -131,11 +134,13 @@ internal sealed class NetworkReader
     {
         if (_doubtful.IsEmpty || (told.Protocol == PodWiring.RouteProtocol && !told.Replaces))
             return Parts.None;
-        // By several devices, or in the place of one that nobody names.
+        // By several devices, or in the place of a route that the event does not name.
         if (told.Ifindex == 0 || told.Replaces)
             return Parts.Networks;
         // One more by a device that leads to networks says nothing; the last one that goes does.
-        return _doubtful.TryGetValue(told.Ifindex, out var leads) && leads == (told.Kind == NetworkEventKind.RouteGone) ? Parts.Networks : Parts.None;
+        return _doubtful.TryGetValue(told.Ifindex, out var leads) && leads == (told.Kind == NetworkEventKind.RouteGone)
+            ? Parts.Networks
+            : Parts.None;
     }
 
     /// <returns>What else is to be read.</returns>
@@ -161,7 +166,11 @@ internal sealed class NetworkReader
 
     private void Subscribe(RouteMonitor? monitor, bool nextHops)
     {
-        var wanted = new NetworkSubscription { Routes = _doubtful.IsEmpty ? RouteEvents.Defaults : RouteEvents.All, NextHops = nextHops || !_doubtful.IsEmpty };
+        var wanted = new NetworkSubscription
+        {
+            Routes = _doubtful.IsEmpty ? RouteEvents.Defaults : RouteEvents.All,
+            NextHops = nextHops || !_doubtful.IsEmpty,
+        };
         if (wanted == _subscription)
             return;
         _subscription = wanted;
@@ -191,7 +200,10 @@ internal sealed class NetworkReader
             _carriers = [.. _defaults.SelectMany(d => d.Devices), .. routed];
         return _facts = _facts with
         {
-            DefaultRoutes = [.. _defaults.SelectMany(d => d.Devices.Where(known.Contains).Select(i => d.Route with { Ifindex = i, Spread = null }))],
+            DefaultRoutes =
+            [
+                .. _defaults.SelectMany(d => d.Devices.Where(known.Contains).Select(i => d.Route with { Ifindex = i, Spread = null })),
+            ],
             RoutedDevices = routed,
         };
     }

@@ -4,13 +4,19 @@ using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Agent.Node;
 
-/// <summary>Reads the node's devices, addresses and default routes at start, and what of them may have changed whenever the kernel tells of a change.</summary>
+/// <summary>
+/// Reads the node's devices, addresses and default routes at start, and
+/// what of them may have changed whenever the kernel tells of a change.
+/// </summary>
 public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILogger<NetworkWatch> log) : BackgroundService
 {
     /// <summary>Changes come in bursts: a device, its addresses, its routes.</summary>
     private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>So many times its own duration passes between one read and the next, however fast the network changes and however much there is to read.</summary>
+    /// <summary>
+    /// So many times its own duration passes between one read and the next,
+    /// however fast the network changes and however much there is to read.
+    /// </summary>
     private const int RestAfterRead = 20;
 
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);

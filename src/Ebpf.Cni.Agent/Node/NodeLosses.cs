@@ -6,8 +6,8 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
-/// Which of the kernel's events are about something that was taken from the node's pods or from the ways to other nodes' pods. What the agent itself removes, with a pod or a peer
-/// that goes, is none: that is known a moment later. Thread-safe.
+/// Which of the kernel's events are about something that was taken from the node's pods or from the ways to other nodes'
+/// pods. What the agent itself removes, with a pod or a peer that goes, is none: that is known a moment later. Thread-safe.
 /// </summary>
 /// <param name="devices">Pods' devices, addresses and MAC addresses.</param>
 /// <param name="node">The tunnel's device and the uplinks.</param>
@@ -23,7 +23,11 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     /// <summary>What to be told of.</summary>
     public static NetworkSubscription Subscription { get; } = new()
     {
-        Routes = RouteEvents.OfProtocol | RouteEvents.Replacements, Protocol = PodWiring.RouteProtocol, NextHops = false, NeighboursAndSettings = true, Arrivals = false,
+        Routes = RouteEvents.OfProtocol | RouteEvents.Replacements,
+        Protocol = PodWiring.RouteProtocol,
+        NextHops = false,
+        NeighboursAndSettings = true,
+        Arrivals = false,
     };
 
     /// <summary>Whether this may be a loss; then it is kept.</summary>
@@ -43,7 +47,9 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     }
 
     /// <summary>What was noted since this was asked last and still is a loss.</summary>
-    /// <param name="isThere">Whether an interface still exists: asked of pods' that lost something, since they lose all when they go.</param>
+    /// <param name="isThere">
+    /// Whether an interface still exists: asked of pods' that lost something, since they lose all when they go.
+    /// </param>
     public IReadOnlyList<NetworkEvent> Take(Func<int, bool> isThere)
     {
         List<NetworkEvent> told;
@@ -76,26 +82,33 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     private bool IsLoss(NetworkEvent told) => told.Kind switch
     {
         NetworkEventKind.Lost => true,
-        NetworkEventKind.RouteGone => told.Table == Kernel.Netlink.Route.MainTable && told.Protocol == PodWiring.RouteProtocol && IsOurs(told.Destination),
-        NetworkEventKind.RouteSet => told.Table == Kernel.Netlink.Route.MainTable && told.Replaces && told.Protocol != PodWiring.RouteProtocol && IsOurs(told.Destination),
+        NetworkEventKind.RouteGone => told.Table == Kernel.Netlink.Route.MainTable && told.Protocol == PodWiring.RouteProtocol
+            && IsOurs(told.Destination),
+        NetworkEventKind.RouteSet => told.Table == Kernel.Netlink.Route.MainTable && told.Replaces
+            && told.Protocol != PodWiring.RouteProtocol && IsOurs(told.Destination),
         NetworkEventKind.NeighbourGone => devices.Contains(told.Ifindex, told.Address),
         NetworkEventKind.NeighbourSet => !told.Permanent && devices.Contains(told.Ifindex, told.Address),
         NetworkEventKind.AddressGone => IsTunnel(told.Ifindex) || IsUplink(told.Ifindex),
         NetworkEventKind.LinkSet => IsTunnel(told.Ifindex) || devices.HasOtherMac(told.Ifindex, told.Mac)
             || (told.WentDown && (devices.Contains(told.Ifindex) || IsUplink(told.Ifindex))),
         NetworkEventKind.LinkGone => IsTunnel(told.Ifindex),
-        NetworkEventKind.Setting => told.ForwardingOff && IsNodes(told.OfIPv6) && (told.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(told.Ifindex) || IsTunnel(told.Ifindex)),
+        NetworkEventKind.Setting => told.ForwardingOff && IsNodes(told.OfIPv6)
+            && (told.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(told.Ifindex) || IsTunnel(told.Ifindex)),
         _ => false,
     };
 
     private bool IsOurs(IPNetwork destination) => devices.Contains(destination) || isPeers(destination);
 
-    /// <summary>The node has addresses of the family. (Every new interface says of IPv6 that it does not forward where that is the default.)</summary>
+    /// <summary>
+    /// The node has addresses of the family. (Every new interface says of IPv6 that it does not forward where that is the default.)
+    /// </summary>
     private bool IsNodes(bool v6) => node.Seen.View is not { } view || (v6 ? view.Network.V6 : view.Network.V4) is not null;
 
     private bool IsTunnel(int ifindex) => ifindex > 0 && ifindex == node.Seen.Facts.TunnelDevice;
 
-    /// <summary>IPv4 routes go in silence when their device is switched off, or loses its last address, and do not come back with it.</summary>
+    /// <summary>
+    /// IPv4 routes go in silence when their device is switched off, or loses its last address, and do not come back with it.
+    /// </summary>
     private bool IsUplink(int ifindex) => node.Seen.View is { } view && view.Network.Main.Contains(ifindex);
 
     /// <summary>As iproute2 names them (rt_protos).</summary>
@@ -117,6 +130,8 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
             189 => "rip",
             _ => "",
         };
-        return name.Length == 0 ? protocol.ToString(CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{protocol} ({name})");
+        return name.Length == 0
+            ? protocol.ToString(CultureInfo.InvariantCulture)
+            : string.Create(CultureInfo.InvariantCulture, $"{protocol} ({name})");
     }
 }

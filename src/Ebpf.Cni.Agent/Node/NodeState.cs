@@ -280,15 +280,18 @@ public sealed class NodeState : IHostPorts
     };
 
     private static string FoughtText(string example) =>
-        "Routes, neighbours or settings of ebpf-cni on this node are taken away again each time they are put back, which is done at most once a minute if it goes on: "
+        "Routes, neighbours or settings of ebpf-cni on this node are taken away again each time they are put back, "
+        + "which is done at most once a minute if it goes on: "
         + $"{example}. Find out who does it; with systemd-networkd, ManageForeignRoutes=no.";
 
     /// <summary>What a view is made of, besides the view before and the options.</summary>
     private sealed record Inputs(
-        NetworkFacts Facts, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers, string? Fought, string? Uid)
+        NetworkFacts Facts, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers,
+        string? Fought, string? Uid)
     {
         public bool Equals(Inputs? other) =>
-            other is not null && ReferenceEquals(Facts, other.Facts) && HostPorts == other.HostPorts && Servers == other.Servers && Fought == other.Fought && Uid == other.Uid
+            other is not null && ReferenceEquals(Facts, other.Facts) && HostPorts == other.HostPorts
+            && Servers == other.Servers && Fought == other.Fought && Uid == other.Uid
             && InternalIPs.SequenceEqual(other.InternalIPs);
 
         public override int GetHashCode() => HashCode.Combine(HostPorts, Fought, Uid);

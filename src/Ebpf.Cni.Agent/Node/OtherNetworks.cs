@@ -50,8 +50,12 @@ internal static partial class OtherNetworks
         };
     }
 
-    /// <summary>What the device is depends on whether routes lead to networks by it (<see cref="NetworkFacts.RoutedDevices"/>), which is much to ask where there are many.</summary>
-    public static bool AsksForRoutes(NetworkFacts facts, LinkInfo link) => Of(facts with { RoutedDevices = [] }, link) != Of(facts with { RoutedDevices = [link.Index] }, link);
+    /// <summary>
+    /// What the device is depends on whether routes lead to networks by it
+    /// (<see cref="NetworkFacts.RoutedDevices"/>), which is much to ask where there are many.
+    /// </summary>
+    public static bool AsksForRoutes(NetworkFacts facts, LinkInfo link) =>
+        Of(facts with { RoutedDevices = [] }, link) != Of(facts with { RoutedDevices = [link.Index] }, link);
 
     /// <summary>A bridge that holds a network card is that card's; one with nothing but ends of containers and machines is theirs.</summary>
     private static NetworkKind Bridge(NetworkFacts facts, LinkInfo bridge)

@@ -1,7 +1,8 @@
 namespace Ebpf.Cni.Agent.Node;
 
 /// <summary>
-/// How often what was taken away is put back: at once, but ever later where it goes again each time, so that two that disagree do not keep a processor busy.
+/// How often what was taken away is put back: at once, but ever later where it
+/// goes again each time, so that two that disagree do not keep a processor busy.
 /// </summary>
 internal sealed class RepairPace(TimeProvider time)
 {

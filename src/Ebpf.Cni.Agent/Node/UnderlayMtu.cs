@@ -31,7 +31,8 @@ internal sealed class UnderlayMtu
             return null;
         }
 
-        // One peer that comes is one question, not one for each that is there; but a mesh may set its route to a peer later than the Node comes.
+        // One peer that comes is one question, not one for each that is there;
+        // but a mesh may set its route to a peer later than the Node comes.
         var known = ReferenceEquals(_facts, facts) && Environment.TickCount64 - _askedAt < LongestKnown ? _devices : [];
         if (known.Count == 0)
             _askedAt = Environment.TickCount64;
@@ -39,7 +40,9 @@ internal sealed class UnderlayMtu
         var devices = new Dictionary<Addr, int>(peers.Count);
         using (var netlink = RouteNetlink.Open())
             foreach (var peer in peers)
-                devices[peer] = known.TryGetValue(peer, out var ifindex) && ifindex != 0 ? ifindex : netlink.InterfaceTowards(peer.ToIPAddress());
+                devices[peer] = known.TryGetValue(peer, out var ifindex) && ifindex != 0
+                    ? ifindex
+                    : netlink.InterfaceTowards(peer.ToIPAddress());
         var ways = devices.Values.ToHashSet();
         _known = facts.Links.Where(l => ways.Contains(l.Index) && l.Mtu > 0).Min(l => (int?)l.Mtu);
         (_facts, _prefixes, _devices) = (facts, prefixes, devices);

@@ -32,7 +32,8 @@ internal sealed class ServiceListing
     };
 
     public ServiceAnswer One(
-        ObjectName name, ImmutableArray<ServiceView> views, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints)
+        ObjectName name, ImmutableArray<ServiceView> views, ImmutableArray<SrangeKey> ranges, BackendCounts counts,
+        IReadOnlyDictionary<Addr, EndpointFact> endpoints)
     {
         var held = views.Select(v => v.Key).ToHashSet();
         return new ServiceAnswer
@@ -47,14 +48,19 @@ internal sealed class ServiceListing
         };
     }
 
-    private FrontendDetail Detail(ServiceView view, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints) =>
+    private FrontendDetail Detail(
+        ServiceView view, ImmutableArray<SrangeKey> ranges, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints) =>
         Line(view, new FrontendDetail()) with
         {
             AffinitySeconds = view.Value.AffinitySec,
             SourceRanges = view.Value.Flags.HasFlag(SvcFlags.SourceRanges)
                 ? [.. ranges.Where(r => r.ServiceId.Host == view.Value.ServiceId).Select(r => AddressText.Prefix(r.Addr, r.Prefixlen - 32)).Order(StringComparer.Ordinal)]
                 : [],
-            Served = [.. view.Backends.Select(b => BackendOf(b, false, counts, endpoints)), .. view.Tail.Select(b => BackendOf(b, true, counts, endpoints))],
+            Served =
+            [
+                .. view.Backends.Select(b => BackendOf(b, false, counts, endpoints)),
+                .. view.Tail.Select(b => BackendOf(b, true, counts, endpoints)),
+            ],
         };
 
     private BackendLine BackendOf(Backend backend, bool tail, BackendCounts counts, IReadOnlyDictionary<Addr, EndpointFact> endpoints)

@@ -6,13 +6,14 @@ namespace Ebpf.Cni.Agent.Sync;
 internal readonly record struct RunOutcome(bool Failed, TimeSpan? Again = null);
 
 /// <summary>
-/// Decides when something runs, and how often at most, with the semantics of kube-proxy's runner of this name (pkg/proxy/runner, since Kubernetes 1.34). A request after quiet runs at
-/// once. From the end of a run to the beginning of the next there is a minimum interval; requests in it are one run after it. A run that failed is repeated after a back-off, unless
-/// another reason comes first. A full run comes once in a maximum interval.
+/// Decides when something runs, and how often at most, with the semantics of kube-proxy's runner of this name
+/// (pkg/proxy/runner, since Kubernetes 1.34). A request after quiet runs at once. From the end of a run to the
+/// beginning of the next there is a minimum interval; requests in it are one run after it. A run that failed is
+/// repeated after a back-off, unless another reason comes first. A full run comes once in a maximum interval.
 /// </summary>
 /// <remarks>
-/// Two differences. Whoever waits for a run does not wait for the interval as well. And the maximum interval counts from the last full run: kube-proxy's counts from the last run of any
-/// kind, so in a busy cluster it never ends.
+/// Two differences. A caller that waits for a run does not wait for the interval as well. And the maximum interval
+/// counts from the last full run. Kube-proxy's counts from the last run of any kind, so in a busy cluster it never ends.
 /// </remarks>
 internal sealed class BoundedFrequencyRunner(TimeSpan minInterval, TimeSpan maxInterval, TimeProvider time)
 {

@@ -11,8 +11,9 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>
-/// The loop from the cluster to the kernel: the latest snapshot, compiled, applied. A change after quiet is applied at once, in a storm all that come within --min-sync-period are one
-/// (<see cref="BoundedFrequencyRunner"/>). What an apply owes is tried again with a growing delay; everything is read back once in --verify-period.
+/// The loop from the cluster to the kernel: the latest snapshot, compiled, applied. A change after quiet is applied
+/// at once, in a storm all that come within --min-sync-period are one (<see cref="BoundedFrequencyRunner"/>). What
+/// an apply owes is tried again with a growing delay; everything is read back once in --verify-period.
 /// </summary>
 public sealed partial class ClusterSync(
     SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, StaleFlows stale, AppliedState applied,
@@ -76,7 +77,8 @@ public sealed partial class ClusterSync(
         applied.Set(_desired);
         metrics.Applied(started, services, before, after);
         issues.Report(_desired);
-        issues.Report("sync", [.. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
+        issues.Report(
+            "sync", [.. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
         foreach (var error in services.Errors)
             Log.Failed(log, error.What, error.Cause.Message);
         if (services.Errors.Length > 0)
@@ -109,7 +111,8 @@ public sealed partial class ClusterSync(
             return;
         _first = false;
         var current = store.Current;
-        Log.FirstSync(log, current.Services.Count, _desired.Ports.Values.Sum(p => p.Frontends.Length), _desired.Ports.Values.Sum(p => p.Segments.Sum(s => s.Backends.Length)), _desired.Routes.Length,
+        Log.FirstSync(log, current.Services.Count, _desired.Ports.Values.Sum(p => p.Frontends.Length),
+            _desired.Ports.Values.Sum(p => p.Segments.Sum(s => s.Backends.Length)), _desired.Routes.Length,
             _desired.IssuesByKey.Count, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
         // The first lists leave much behind that never comes again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);

@@ -4,7 +4,9 @@ using Ebpf.Cni.Dataplane.Services;
 
 namespace Ebpf.Cni.Agent.Sync;
 
-/// <summary>The node's kernel as the sync loop sees it: the service tables, and what has to be there before and after them. Its calls block.</summary>
+/// <summary>
+/// The node's kernel as the sync loop sees it: the service tables, and what has to be there before and after them. Its calls block.
+/// </summary>
 public interface INodeKernel
 {
     /// <summary>Completes when the dataplane is open; nothing else is asked before.</summary>

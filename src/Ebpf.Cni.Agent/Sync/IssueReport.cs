@@ -7,8 +7,8 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>
-/// Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object. Costs what changed; only the events of all that lasts are
-/// handed on again every few minutes, for those that have expired.
+/// Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object.
+/// Costs what changed; only the events of all that lasts are handed on again every few minutes, for those that have expired.
 /// </summary>
 public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics, TimeProvider time, ILogger<IssueReport> log)
 {
@@ -27,7 +27,11 @@ public sealed partial class IssueReport(IssueEvents events, SyncMetrics metrics,
         get
         {
             lock (_lock)
-                return [.. _known.Keys.OrderBy(i => i.Kind, StringComparer.Ordinal).ThenBy(i => i.Name).ThenBy(i => i.Reason, StringComparer.Ordinal)];
+                return
+                [
+                    .. _known.Keys
+                        .OrderBy(i => i.Kind, StringComparer.Ordinal).ThenBy(i => i.Name).ThenBy(i => i.Reason, StringComparer.Ordinal),
+                ];
         }
     }
 

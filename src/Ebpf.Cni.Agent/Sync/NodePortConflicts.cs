@@ -44,9 +44,13 @@ public sealed partial class NodePortConflicts(
     }
 
     /// <summary>The loopback addresses on which NodePorts are served.</summary>
-    internal static IEnumerable<IPAddress> LoopbackOf(DesiredState state, IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports) => ports.Values.Distinct()
-        .SelectMany(name => state.Ports.TryGetValue(name, out var port) ? port.Frontends : [])
-        .Where(f => f.Key.Scope == Scope.Internal && ports.ContainsKey((f.Key.Port.Host, f.Key.Proto))).Select(f => f.Key.Addr).Distinct().Select(a => a.ToIPAddress()).Where(IPAddress.IsLoopback);
+    internal static IEnumerable<IPAddress> LoopbackOf(
+        DesiredState state, IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports) =>
+        ports.Values.Distinct()
+            .SelectMany(name => state.Ports.TryGetValue(name, out var port) ? port.Frontends : [])
+            .Where(f => f.Key.Scope == Scope.Internal && ports.ContainsKey((f.Key.Port.Host, f.Key.Proto)))
+            .Select(f => f.Key.Addr).Distinct()
+            .Select(a => a.ToIPAddress()).Where(IPAddress.IsLoopback);
 
     /// <summary>Sockets that would hear what comes to a NodePort, if the packets came to them.</summary>
     /// <param name="ports">NodePorts and whose they are.</param>

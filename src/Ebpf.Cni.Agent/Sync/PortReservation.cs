@@ -3,7 +3,10 @@ using Ebpf.Cni.Agent.Options;
 
 namespace Ebpf.Cni.Agent.Sync;
 
-/// <summary>NodePorts and hostPorts that are in use are reserved in the kernel (<see cref="ReservedPorts"/>), as they come and go. Now and then the list is looked at, which another may have written.</summary>
+/// <summary>
+/// NodePorts and hostPorts that are in use are reserved in the kernel (<see cref="ReservedPorts"/>),
+/// as they come and go. Now and then the list is looked at, which another may have written.
+/// </summary>
 public sealed partial class PortReservation(AppliedState applied, SyncStatus status, Sysctl settings, AgentOptions options, TimeProvider time, ILogger<PortReservation> log)
     : BackgroundService
 {

@@ -11,7 +11,9 @@ public sealed class PortsInUse
 
     private readonly ImmutableDictionary<ServicePortName, ushort> _hostPorts;
 
-    private PortsInUse(ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> nodePorts, ImmutableDictionary<ServicePortName, ushort> hostPorts)
+    private PortsInUse(
+        ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> nodePorts,
+        ImmutableDictionary<ServicePortName, ushort> hostPorts)
     {
         NodePorts = nodePorts;
         _hostPorts = hostPorts;
@@ -29,7 +31,9 @@ public sealed class PortsInUse
         ArgumentNullException.ThrowIfNull(after);
         var (nodePorts, hostPorts) = (NodePorts.ToBuilder(), _hostPorts.ToBuilder());
         // Endpoints change much more often than addresses.
-        var changes = after.PortsSince(before).Where(c => c.Before is null || c.After is null || !c.Before.Frontends.SequenceEqual(c.After.Frontends)).ToList();
+        var changes = after.PortsSince(before)
+            .Where(c => c.Before is null || c.After is null || !c.Before.Frontends.SequenceEqual(c.After.Frontends))
+            .ToList();
         // One may have what another has left.
         foreach (var port in changes.Select(c => c.Before).OfType<DesiredPort>())
         {
@@ -52,6 +56,7 @@ public sealed class PortsInUse
     private static IEnumerable<(ushort Port, IpProtocol Protocol)> Markers(DesiredPort port) =>
         port.Frontends.Where(f => f.Key.Scope == Scope.Bind).Select(f => (f.Key.Port.Host, f.Key.Proto));
 
-    private static bool Same<TKey, TValue>(ImmutableDictionary<TKey, TValue> a, ImmutableDictionary<TKey, TValue> b) where TKey : notnull where TValue : IEquatable<TValue> =>
+    private static bool Same<TKey, TValue>(ImmutableDictionary<TKey, TValue> a, ImmutableDictionary<TKey, TValue> b)
+        where TKey : notnull where TValue : IEquatable<TValue> =>
         ReferenceEquals(a, b) || (a.Count == b.Count && a.All(e => b.TryGetValue(e.Key, out var other) && other.Equals(e.Value)));
 }

@@ -4,7 +4,8 @@ namespace Ebpf.Cni.Agent.Sync;
 /// <param name="time">The clock.</param>
 /// <param name="patience">How long a change may wait, and a pass of the loop may last.</param>
 /// <param name="oldestUntaken">
-/// When the oldest change that the loop has not even looked at arrived (TimeProvider.GetTimestamp); null: there is none. Asked of the store, since a loop that hangs looks at nothing.
+/// When the oldest change that the loop has not even looked at arrived (TimeProvider.GetTimestamp);
+/// null: there is none. Asked of the store, since a loop that hangs looks at nothing.
 /// </param>
 public sealed class SyncStatus(TimeProvider time, TimeSpan patience, Func<long?>? oldestUntaken = null)
 {
@@ -56,7 +57,8 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience, Func<long?>
     }
 
     /// <summary>
-    /// kube-proxy's rule: healthy while no change has waited for longer than the limit. A node without changes is healthy, unless a pass of the loop, which verifies and repeats too, does not end.
+    /// kube-proxy's rule: healthy while no change has waited for longer than the limit. A node without
+    /// changes is healthy, unless a pass of the loop, which verifies and repeats too, does not end.
     /// </summary>
     public bool Healthy => !(Waiting > patience) && !Hangs;
 

@@ -83,7 +83,9 @@ public sealed record BackendLine
     /// <summary>It serves what it has, and gets nothing new.</summary>
     public bool Tail { get; set; }
 
-    /// <summary>serving; or why it gets nothing new: terminating, not ready, not chosen (others are preferred), gone (the slices do not have it).</summary>
+    /// <summary>
+    /// serving; or why it gets nothing new: terminating, not ready, not chosen (others are preferred), gone (the slices do not have it).
+    /// </summary>
     public string State { get; set; } = "";
 
     /// <summary>Counted for the service port, whichever frontend they came by; packets and bytes of live connections as of the last sweep.</summary>

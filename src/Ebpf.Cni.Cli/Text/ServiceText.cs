@@ -48,7 +48,9 @@ internal static class ServiceText
     {
         var columns = new Columns("BACKEND", "POD", "NODE", "STATE", ">CONNECTIONS", ">SENT", ">ANSWERED");
         foreach (var b in frontend.Served)
-            columns.Add(End(b.Address, b.Port), b.Pod, b.Node.Length > 0 ? b.Node + (b.Local ? " (this)" : "") : "", b.State, $"{b.Connections}", Words.Bytes(b.BytesTo), Words.Bytes(b.BytesFrom));
+            columns.Add(
+                End(b.Address, b.Port), b.Pod, b.Node.Length > 0 ? b.Node + (b.Local ? " (this)" : "") : "", b.State,
+                $"{b.Connections}", Words.Bytes(b.BytesTo), Words.Bytes(b.BytesFrom));
         return columns.Render(indent: 2);
     }
 

@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 namespace Ebpf.Cni.Compiler.Changes;
 
 /// <summary>
-/// How a sorted dictionary came out of another one, as far as its maker knows. A hint: whoever holds <paramref name="Since"/> need not compare the two as a whole.
+/// How a sorted dictionary came out of another one, as far as its maker knows. A hint:
+/// a reader that holds <paramref name="Since"/> need not compare the two as a whole.
 /// </summary>
 /// <param name="Since">The dictionary before.</param>
 /// <param name="Keys">Each once; all keys whose value is another object now, came or went, and perhaps others.</param>
@@ -17,8 +18,8 @@ public static class KeyedDifference
     private const int FewKeys = 1000;
 
     /// <summary>
-    /// Keys whose values are not the same object in both. With a <paramref name="hint"/> about <paramref name="before"/> that costs what changed (and keys may be among them that did
-    /// not); without, one walk over both.
+    /// Keys whose values are not the same object in both. With a <paramref name="hint"/> about <paramref name="before"/>
+    /// that costs what changed (and keys may be among them that did not); without, one walk over both.
     /// </summary>
     public static IReadOnlyCollection<TKey> Between<TKey, TValue>(
         ImmutableSortedDictionary<TKey, TValue> before, ImmutableSortedDictionary<TKey, TValue> after, KeyedChanges<TKey, TValue>? hint)
@@ -33,11 +34,13 @@ public static class KeyedDifference
     }
 
     /// <summary>
-    /// A hint for those who hold <paramref name="since"/>; null where most of a large dictionary is different: a walk costs no more then, and all that was before would be kept alive by the hint.
+    /// A hint for readers that hold <paramref name="since"/>; null where most of a large dictionary is
+    /// different: a walk costs no more then, and all that was before would be kept alive by the hint.
     /// </summary>
     /// <param name="since">The dictionary before.</param>
     /// <param name="keys">Each once; all that may be different.</param>
-    public static KeyedChanges<TKey, TValue>? Hint<TKey, TValue>(ImmutableSortedDictionary<TKey, TValue> since, IReadOnlyCollection<TKey> keys)
+    public static KeyedChanges<TKey, TValue>? Hint<TKey, TValue>(
+        ImmutableSortedDictionary<TKey, TValue> since, IReadOnlyCollection<TKey> keys)
         where TKey : notnull
         where TValue : class
     {
@@ -46,7 +49,8 @@ public static class KeyedDifference
         return keys.Count > FewKeys && keys.Count > since.Count / 2 ? null : new KeyedChanges<TKey, TValue>(since, keys);
     }
 
-    private static List<TKey> Walk<TKey, TValue>(ImmutableSortedDictionary<TKey, TValue> before, ImmutableSortedDictionary<TKey, TValue> after)
+    private static List<TKey> Walk<TKey, TValue>(
+        ImmutableSortedDictionary<TKey, TValue> before, ImmutableSortedDictionary<TKey, TValue> after)
         where TKey : notnull
         where TValue : class
     {

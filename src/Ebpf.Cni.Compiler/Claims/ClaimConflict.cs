@@ -9,15 +9,16 @@ namespace Ebpf.Cni.Compiler.Claims;
 internal static class ClaimConflict
 {
     /// <summary>
-    /// The first claim that does not hold, in the order of keys, and how many more; null if all hold. What NodePorts and hostPorts lose at a cluster IP is told only of a hostPort
-    /// that asked for that very address.
+    /// The first claim that does not hold, in the order of keys, and how many more; null if all hold. What
+    /// NodePorts and hostPorts lose at a cluster IP is told only of a hostPort that asked for that very address.
     /// </summary>
     public static CompileIssue? Of(ClaimOwner owner, ClaimTable claims)
     {
         List<(CompiledFrontend Frontend, PortSlot Slot)>? lost = null;
         foreach (var slot in owner.Ports)
             foreach (var frontend in slot.Compiled!.Frontends)
-                if (!claims.Holds(slot, frontend) && (!claims.IsAtClusterIP(frontend) || HostPortCompiler.AskedFor(slot.Name.Port, frontend.Key.Addr)))
+                if (!claims.Holds(slot, frontend)
+                    && (!claims.IsAtClusterIP(frontend) || HostPortCompiler.AskedFor(slot.Name.Port, frontend.Key.Addr)))
                     (lost ??= []).Add((frontend, slot));
         if (lost is null)
             return null;

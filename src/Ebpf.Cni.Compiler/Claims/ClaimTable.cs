@@ -4,10 +4,11 @@ using Ebpf.Cni.Compiler.Services;
 namespace Ebpf.Cni.Compiler.Claims;
 
 /// <summary>
-/// Stage 3: who is served at which address, port and protocol. Of several claims the first by kind of address, namespace, name and port name wins, on every
-/// node alike and in all scopes: nobody gets another's traffic from outside only. The API server hands out cluster IPs and node ports uniquely, so a conflict there means that
-/// somebody bypassed it; external addresses are whatever people write. At a cluster IP the node itself has nothing, even where one of its devices carries the address: NodePorts and
-/// hostPorts are not served there. Claims come and go one port at a time; a target that nobody else wants costs one look-up.
+/// Stage 3: which port is served at which address, port number and protocol. Of several claims the first by kind of address,
+/// namespace, name and port name wins, on every node alike and in all scopes. No port gets another's traffic from outside only. The
+/// API server hands out cluster IPs and node ports uniquely, so a conflict there means that a writer bypassed it. External addresses
+/// are whatever users write. At a cluster IP the node itself has nothing, even where one of its devices carries the address: NodePorts
+/// and hostPorts are not served there. Claims come and go one port at a time; a target that no other port wants costs one look-up.
 /// </summary>
 /// <param name="touched">Gets ports whose claims may hold, or not, otherwise than before.</param>
 internal sealed class ClaimTable(HashSet<PortSlot> touched)
@@ -22,7 +23,9 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
 
     /// <summary>The owners of a cluster IP: all that want it.</summary>
     public IEnumerable<ClaimOwner> OwnersOf(Addr clusterIP) =>
-        _claimants.TryGetValue(new SvcKey(clusterIP, default, 0, Scope.Internal), out var claimants) ? claimants.All.Select(s => s.Owner).Distinct() : [];
+        _claimants.TryGetValue(new SvcKey(clusterIP, default, 0, Scope.Internal), out var claimants)
+            ? claimants.All.Select(s => s.Owner).Distinct()
+            : [];
 
     /// <summary>The port's claims come.</summary>
     public void Add(PortSlot slot)
@@ -75,7 +78,8 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
         }
     }
 
-    public bool Holds(PortSlot slot, in CompiledFrontend frontend) => !IsAtClusterIP(frontend) && ReferenceEquals(WinnerOf(frontend.Target), slot);
+    public bool Holds(PortSlot slot, in CompiledFrontend frontend) =>
+        !IsAtClusterIP(frontend) && ReferenceEquals(WinnerOf(frontend.Target), slot);
 
     /// <summary>It is the node's, at an address that a service has.</summary>
     public bool IsAtClusterIP(in CompiledFrontend frontend) => frontend.IsOfNode && _markers.ContainsKey(frontend.Key.Addr);
@@ -104,7 +108,9 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
         return winner;
     }
 
-    /// <summary>A cluster IP came to an address of the node, went from it, or has another owner, which is rare enough to look through all claims.</summary>
+    /// <summary>
+    /// A cluster IP came to an address of the node, went from it, or has another owner, which is rare enough to look through all claims.
+    /// </summary>
     private void TouchClaimsOfNode(Addr address)
     {
         if (!_ofNode.ContainsKey(address))
@@ -139,7 +145,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
 
         public Claimants With(PortSlot slot) => this with { Others = [.. Others ?? [], slot] };
 
-        /// <summary>Null: nobody is left.</summary>
+        /// <summary>Null: no claimant is left.</summary>
         public Claimants? Without(PortSlot slot)
         {
             PortSlot[] left = [.. All.Where(s => !ReferenceEquals(s, slot))];

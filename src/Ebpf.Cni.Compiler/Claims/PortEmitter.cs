@@ -5,7 +5,10 @@ using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Compiler.Claims;
 
-/// <summary>A compiled port and its id → what the state has of it. Parts that stay as they were stay the same objects, so whoever compares states sees it at a glance.</summary>
+/// <summary>
+/// A compiled port and its id → what the state has of it. Parts that stay as they were
+/// stay the same objects, so a comparison of states recognizes them by reference.
+/// </summary>
 internal static class PortEmitter
 {
     /// <summary>The frontends that the port holds, sorted by key.</summary>
@@ -25,7 +28,8 @@ internal static class PortEmitter
     public static DesiredPort Emit(PortSlot slot, List<CompiledFrontend> held, uint id)
     {
         var before = slot.Desired?.Id == id ? slot.Desired : null;
-        var port = new DesiredPort(slot.Name, id, Frontends(slot, held, id, before), Segments(slot, held, id, before), SourceRanges(slot, id));
+        var port = new DesiredPort(
+            slot.Name, id, Frontends(slot, held, id, before), Segments(slot, held, id, before), SourceRanges(slot, id));
         return port.Equals(before) ? before! : port;
     }
 

@@ -6,9 +6,10 @@ using Ebpf.Cni.Compiler.Services;
 namespace Ebpf.Cni.Compiler.Ids;
 
 /// <summary>
-/// Stage 4: an id for each service port that is served. It keeps the id it had; after a start it takes over the id of the first of its
-/// frontends (in the order of keys) that the kernel knew; else it gets the next one that nobody has, had before this compile, or was restored with.
-/// One compile: <see cref="Begin"/>, then <see cref="TryKeep"/> or <see cref="Free"/> of each port that may have changed, then <see cref="Assign"/> and <see cref="End"/>.
+/// Stage 4: an id for each service port that is served. It keeps the id it had. After a start it takes over the id
+/// of the first of its frontends (in the order of keys) that the kernel knew. Else it gets the next one that no port
+/// has, had before this compile, or was restored with. One compile: <see cref="Begin"/>, then <see cref="TryKeep"/>
+/// or <see cref="Free"/> of each port that may have changed, then <see cref="Assign"/> and <see cref="End"/>.
 /// </summary>
 internal sealed class IdAssigner
 {
@@ -73,7 +74,9 @@ internal sealed class IdAssigner
     {
         var names = _names.ToImmutable();
         var same = _next == _before.Next && _before.Restored.IsEmpty
-            && (ReferenceEquals(names, _before.ByName) || (_others && names.Count == _before.ByName.Count && names.All(n => _before.ByName.GetValueOrDefault(n.Key) == n.Value)));
+            && (ReferenceEquals(names, _before.ByName)
+                || (_others && names.Count == _before.ByName.Count
+                    && names.All(n => _before.ByName.GetValueOrDefault(n.Key) == n.Value)));
         if (_others)
             TakeIn(names.Values);
         _inUse.ExceptWith(_freed);
@@ -89,8 +92,8 @@ internal sealed class IdAssigner
     }
 
     /// <summary>
-    /// An id may be claimed from several sides when a frontend changed hands while the agent was down: the first by name has it. Markers are asked last:
-    /// which port of a service has its cluster IP's may have changed.
+    /// An id may be claimed from several sides when a frontend changed hands while the agent was down: the first
+    /// by name has it. Markers are asked last: which port of a service has its cluster IP's may have changed.
     /// </summary>
     private Dictionary<PortSlot, uint> TakeOver(List<(PortSlot Slot, List<CompiledFrontend> Held)> unnamed)
     {

@@ -5,8 +5,9 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Compiler.Issues;
 
 /// <summary>
-/// All issues of a cluster, kept up to date by what came and what went. Within one compile the order does not matter: what went is taken away before what came is put in, since an
-/// issue may move from one part of the compile to another (a slice that changes its service takes its own along).
+/// All issues of a cluster, kept up to date by what came and what went. Within one compile the order
+/// does not matter: what went is taken away before what came is put in, since an issue may move from
+/// one part of the compile to another (a slice that changes its service takes its own along).
 /// </summary>
 internal sealed class IssueTable
 {

@@ -25,5 +25,6 @@ public sealed record ClusterSnapshot
 
     /// <summary>The same objects, whatever is known of their history.</summary>
     public bool IsSame(ClusterSnapshot other) =>
-        other is not null && ReferenceEquals(Services, other.Services) && ReferenceEquals(EndpointSlices, other.EndpointSlices) && ReferenceEquals(Nodes, other.Nodes);
+        other is not null && ReferenceEquals(Services, other.Services) && ReferenceEquals(EndpointSlices, other.EndpointSlices)
+        && ReferenceEquals(Nodes, other.Nodes);
 }

@@ -8,8 +8,9 @@ using Ebpf.Cni.Compiler.Model;
 namespace Ebpf.Cni.Compiler.Output;
 
 /// <summary>
-/// What the kernel should hold, sorted; equal snapshots give equal states. The dataplane's only input. States that follow each other share what did not change, and say where they
-/// differ (<see cref="PortsSince"/>). The lists of segments, frontends, ranges, checks and issues are for readers that want all of them: they are made when asked for.
+/// What the kernel should hold, sorted; equal snapshots give equal states. The dataplane's only input. States that
+/// follow each other share what did not change, and say where they differ (<see cref="PortsSince"/>). The lists of
+/// segments, frontends, ranges, checks and issues are for readers that want all of them: they are made when asked for.
 /// </summary>
 public sealed record DesiredState
 {
@@ -22,13 +23,16 @@ public sealed record DesiredState
     private Derived<IssueKey, CompileIssue, CompileIssue>? _issues;
 
     /// <summary>Service ports that are served somewhere, by name. All that the service tables hold.</summary>
-    public ImmutableSortedDictionary<ServicePortName, DesiredPort> Ports { get; init; } = ImmutableSortedDictionary<ServicePortName, DesiredPort>.Empty;
+    public ImmutableSortedDictionary<ServicePortName, DesiredPort> Ports { get; init; } =
+        ImmutableSortedDictionary<ServicePortName, DesiredPort>.Empty;
 
     /// <summary>Health check node ports to listen on, by service.</summary>
-    public ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> ChecksByService { get; init; } = ImmutableSortedDictionary<ObjectName, DesiredHealthCheck>.Empty;
+    public ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> ChecksByService { get; init; } =
+        ImmutableSortedDictionary<ObjectName, DesiredHealthCheck>.Empty;
 
     /// <summary>What was left out, and why.</summary>
-    public ImmutableSortedDictionary<IssueKey, CompileIssue> IssuesByKey { get; init; } = ImmutableSortedDictionary<IssueKey, CompileIssue>.Empty;
+    public ImmutableSortedDictionary<IssueKey, CompileIssue> IssuesByKey { get; init; } =
+        ImmutableSortedDictionary<IssueKey, CompileIssue>.Empty;
 
     /// <summary>What destinations are; sorted by prefix, each once. The same array as long as it is equal.</summary>
     public ImmutableArray<DesiredPrefix> Prefixes { get; init; } = [];
@@ -52,23 +56,29 @@ public sealed record DesiredState
     public KeyedChanges<IssueKey, CompileIssue>? IssueChanges { get; init; }
 
     /// <summary>Sorted by (service port, variant). Every frontend's segment is here once.</summary>
-    public ImmutableArray<DesiredSegment> Segments => Derive(ref _segments, Ports, static ports => Collect(ports, static p => p.Segments, null));
+    public ImmutableArray<DesiredSegment> Segments =>
+        Derive(ref _segments, Ports, static ports => Collect(ports, static p => p.Segments, null));
 
     /// <summary>Sorted by key; keys are unique.</summary>
     public ImmutableArray<DesiredFrontend> Frontends =>
         Derive(ref _frontends, Ports, static ports => Collect(ports, static p => p.Frontends, static (a, b) => a.Key.CompareTo(b.Key)));
 
-    /// <summary>Who may use service ports whose frontends have <see cref="SvcFlags.SourceRanges"/>; sorted by service id, then prefix.</summary>
-    public ImmutableArray<DesiredSourceRange> SourceRanges => Derive(ref _sourceRanges, Ports, static ports => Collect(ports, static p => p.SourceRanges, CompareRanges));
+    /// <summary>
+    /// Who may use service ports whose frontends have <see cref="SvcFlags.SourceRanges"/>; sorted by service id, then prefix.
+    /// </summary>
+    public ImmutableArray<DesiredSourceRange> SourceRanges =>
+        Derive(ref _sourceRanges, Ports, static ports => Collect(ports, static p => p.SourceRanges, CompareRanges));
 
     /// <summary>Health check node ports to listen on, sorted by service.</summary>
-    public ImmutableArray<DesiredHealthCheck> HealthChecks => Derive(ref _healthChecks, ChecksByService, static checks => [.. checks.Values]);
+    public ImmutableArray<DesiredHealthCheck> HealthChecks =>
+        Derive(ref _healthChecks, ChecksByService, static checks => [.. checks.Values]);
 
     /// <summary>Sorted by kind, name, reason; an object has at most one of a reason.</summary>
     public ImmutableArray<CompileIssue> Issues => Derive(ref _issues, IssuesByKey, static issues => [.. issues.Values]);
 
     /// <summary>
-    /// The service ports that are not the same object in <paramref name="before"/>. From the state of the compile before, that costs what changed; from any other one a walk over both.
+    /// The service ports that are not the same object in <paramref name="before"/>. From the
+    /// state of the compile before, that costs what changed; from any other one a walk over both.
     /// </summary>
     public IEnumerable<PortChange> PortsSince(DesiredState before)
     {
@@ -84,14 +94,19 @@ public sealed record DesiredState
     /// <summary>By content; what is known of the history plays no part.</summary>
     public bool Equals(DesiredState? other) =>
         ReferenceEquals(this, other)
-        || (other is not null && Ports.SequenceEqual(other.Ports) && ChecksByService.SequenceEqual(other.ChecksByService) && IssuesByKey.SequenceEqual(other.IssuesByKey)
+        || (other is not null && Ports.SequenceEqual(other.Ports) && ChecksByService.SequenceEqual(other.ChecksByService)
+            && IssuesByKey.SequenceEqual(other.IssuesByKey)
             && Prefixes.AsSpan().SequenceEqual(other.Prefixes.AsSpan()) && Routes.AsSpan().SequenceEqual(other.Routes.AsSpan())
             && ServerCandidates.AsSpan().SequenceEqual(other.ServerCandidates.AsSpan()) && Ids == other.Ids);
 
-    public override int GetHashCode() => HashCode.Combine(Ports.Count, ChecksByService.Count, IssuesByKey.Count, Prefixes.Length, Routes.Length, Ids.Next);
+    public override int GetHashCode() =>
+        HashCode.Combine(Ports.Count, ChecksByService.Count, IssuesByKey.Count, Prefixes.Length, Routes.Length, Ids.Next);
 
     private static ImmutableArray<TItem> Derive<TKey, TValue, TItem>(
-        ref Derived<TKey, TValue, TItem>? kept, ImmutableSortedDictionary<TKey, TValue> of, Func<ImmutableSortedDictionary<TKey, TValue>, ImmutableArray<TItem>> make) where TKey : notnull
+        ref Derived<TKey, TValue, TItem>? kept,
+        ImmutableSortedDictionary<TKey, TValue> of,
+        Func<ImmutableSortedDictionary<TKey, TValue>, ImmutableArray<TItem>> make)
+        where TKey : notnull
     {
         if (kept is { } last && ReferenceEquals(last.Of, of))
             return last.Items;
@@ -125,8 +140,11 @@ public sealed record DesiredState
         return c != 0 ? c : a.PrefixLength.CompareTo(b.PrefixLength);
     }
 
-    /// <summary>A list that somebody asked for, and what it was made of: a copy of the state with other content does not take it for its own.</summary>
-    private sealed record Derived<TKey, TValue, TItem>(ImmutableSortedDictionary<TKey, TValue> Of, ImmutableArray<TItem> Items) where TKey : notnull;
+    /// <summary>
+    /// A list that a reader asked for, and what it was made of: a copy of the state with other content does not take it for its own.
+    /// </summary>
+    private sealed record Derived<TKey, TValue, TItem>(ImmutableSortedDictionary<TKey, TValue> Of, ImmutableArray<TItem> Items)
+        where TKey : notnull;
 }
 
 /// <summary>Which list of a service port's endpoints a segment holds. Frontends with the same list share it.</summary>

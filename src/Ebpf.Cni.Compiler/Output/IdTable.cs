@@ -21,7 +21,8 @@ public sealed record IdTable
 
     /// <summary>By content.</summary>
     public bool Equals(IdTable? other) =>
-        ReferenceEquals(this, other) || (other is not null && Next == other.Next && Same(ByName, other.ByName) && Same(Restored, other.Restored));
+        ReferenceEquals(this, other)
+        || (other is not null && Next == other.Next && Same(ByName, other.ByName) && Same(Restored, other.Restored));
 
     public override int GetHashCode() => HashCode.Combine(Next, ByName.Count, Restored.Count);
 

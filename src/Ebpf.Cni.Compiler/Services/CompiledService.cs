@@ -4,10 +4,16 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// All that follows from one service and its slices alone: everything but ids and what other services claim. Valid as long as service and slices are the same objects.
+/// All that follows from one service and its slices alone: everything but ids and what
+/// other services claim. Valid as long as service and slices are the same objects.
 /// </summary>
 internal sealed class CompiledService(
-    ServiceSnapshot source, ServiceSlices slices, CompiledPort[] ports, DesiredHealthCheck? healthCheck, CompileIssue[] issues, ReadSlices read)
+    ServiceSnapshot source,
+    ServiceSlices slices,
+    CompiledPort[] ports,
+    DesiredHealthCheck? healthCheck,
+    CompileIssue[] issues,
+    ReadSlices read)
 {
     public ServiceSnapshot Source { get; } = source;
     public ServiceSlices Slices { get; } = slices;

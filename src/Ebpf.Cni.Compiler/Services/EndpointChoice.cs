@@ -14,7 +14,9 @@ internal readonly struct EndpointChoice
     private readonly EndpointTraits _cluster;
     private readonly EndpointTraits _local;
 
-    /// <param name="candidates">All endpoints of the port, in any order, perhaps repeated; sorted and merged in place, and read as long as this is asked.</param>
+    /// <param name="candidates">
+    /// All endpoints of the port, in any order, perhaps repeated; sorted and merged in place, and read as long as this is asked.
+    /// </param>
     public EndpointChoice(List<Candidate> candidates)
     {
         if (candidates.Count == 0)

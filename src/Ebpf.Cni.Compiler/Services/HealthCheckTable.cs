@@ -7,14 +7,17 @@ using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Services;
 
-/// <summary>Which health checks hold: a port answers for the first service, by name, that has it. Kept up to date service by service.</summary>
+/// <summary>
+/// Which health checks hold: a port answers for the first service, by name, that has it. Kept up to date service by service.
+/// </summary>
 internal sealed class HealthCheckTable(IssueTable issues)
 {
     private readonly Dictionary<ushort, SortedDictionary<ObjectName, (DesiredHealthCheck Check, string Uid)>> _byPort = [];
     private readonly Dictionary<ObjectName, CompileIssue> _conflicts = [];
     private readonly HashSet<ushort> _touched = [];
     private readonly HashSet<ObjectName> _services = [];
-    private ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> _held = ImmutableSortedDictionary<ObjectName, DesiredHealthCheck>.Empty;
+    private ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> _held =
+        ImmutableSortedDictionary<ObjectName, DesiredHealthCheck>.Empty;
 
     /// <summary>A service has another check than before, or one with another uid.</summary>
     public void Put(ObjectName service, DesiredHealthCheck? before, DesiredHealthCheck? after, string uid)
@@ -57,7 +60,10 @@ internal sealed class HealthCheckTable(IssueTable issues)
         return (_held, changes);
     }
 
-    private void Resolve(ushort port, ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> before, ImmutableSortedDictionary<ObjectName, DesiredHealthCheck>.Builder held)
+    private void Resolve(
+        ushort port,
+        ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> before,
+        ImmutableSortedDictionary<ObjectName, DesiredHealthCheck>.Builder held)
     {
         if (!_byPort.TryGetValue(port, out var claimants))
             return;
@@ -70,8 +76,9 @@ internal sealed class HealthCheckTable(IssueTable issues)
                 held[service] = before.TryGetValue(service, out var known) && known == check ? known : check;
                 continue;
             }
-            var conflict = new CompileIssue("Service", service, uid, IssueReason.HealthCheckPortConflict, string.Create(CultureInfo.InvariantCulture,
-                $"health check node port {port} is {IssueCollector.Quote(first.ToString())}'s; it is not answered for this service"));
+            var conflict = new CompileIssue(
+                "Service", service, uid, IssueReason.HealthCheckPortConflict, string.Create(CultureInfo.InvariantCulture,
+                    $"health check node port {port} is {IssueCollector.Quote(first.ToString())}'s; it is not answered for this service"));
             _conflicts[service] = conflict;
             issues.Add(conflict);
         }

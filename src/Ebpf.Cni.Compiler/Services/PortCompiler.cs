@@ -20,7 +20,8 @@ internal sealed record ServiceTraits(
 /// <param name="node">Where it is to be served.</param>
 /// <param name="issues">Gets what is wrong with it.</param>
 /// <param name="scratch">A list that is lent: a service of thousands of endpoints should not leave one behind with every change.</param>
-internal sealed class PortCompiler(ServicePort port, ServiceTraits service, NodeView node, IssueCollector issues, List<EndpointChoice.Candidate> scratch)
+internal sealed class PortCompiler(
+    ServicePort port, ServiceTraits service, NodeView node, IssueCollector issues, List<EndpointChoice.Candidate> scratch)
 {
     private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
 

@@ -4,8 +4,8 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// Slices of a service as read, for one view of the node. A service of thousands of endpoints changes one slice at a time; the others need not be read again. Few slices are
-/// read again sooner than they are kept for each of all services.
+/// Slices of a service as read, for one view of the node. A service of thousands of endpoints changes one slice at a
+/// time; the others need not be read again. Few slices are read again sooner than they are kept for each of all services.
 /// </summary>
 internal sealed class ReadSlices
 {
@@ -23,7 +23,8 @@ internal sealed class ReadSlices
     /// <param name="before">Of an earlier compile of the service.</param>
     /// <param name="endpoints">Gets the usable ones.</param>
     /// <param name="issues">Gets what was wrong with them.</param>
-    public static ReadSlices Read(ServiceSlices slices, NodeView node, ReadSlices before, List<SliceEndpoints> endpoints, List<CompileIssue> issues)
+    public static ReadSlices Read(
+        ServiceSlices slices, NodeView node, ReadSlices before, List<SliceEndpoints> endpoints, List<CompileIssue> issues)
     {
         if (slices.Items.Length <= FewSlices)
         {

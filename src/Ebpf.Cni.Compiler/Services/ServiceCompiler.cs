@@ -20,7 +20,12 @@ internal static class ServiceCompiler
     /// <param name="before">What its last compile read.</param>
     /// <param name="scratch">Lent for the time of the call.</param>
     public static CompiledService Compile(
-        ObjectName name, ServiceSnapshot service, ServiceSlices slices, NodeView node, ReadSlices before, List<EndpointChoice.Candidate> scratch)
+        ObjectName name,
+        ServiceSnapshot service,
+        ServiceSlices slices,
+        NodeView node,
+        ReadSlices before,
+        List<EndpointChoice.Candidate> scratch)
     {
         if (!IsProxied(service))
             return new CompiledService(service, slices, [], null, [], ReadSlices.None);

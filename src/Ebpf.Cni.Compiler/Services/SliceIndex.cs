@@ -4,8 +4,8 @@ using Ebpf.Cni.Compiler.Model;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// Stage 1: the slices of each service, in the slices' order, kept up to date slice by slice. Slices of another proxy and of headless services are not seen: kube-proxy's
-/// label selectors (cmd/kube-proxy/app/server.go) are on its watch of slices too.
+/// Stage 1: the slices of each service, in the slices' order, kept up to date slice by slice. Slices of another proxy and of
+/// headless services are not seen: kube-proxy's label selectors (cmd/kube-proxy/app/server.go) are on its watch of slices too.
 /// </summary>
 internal sealed class SliceIndex
 {
@@ -44,7 +44,7 @@ internal sealed class SliceIndex
             _byService[service] = slices;
     }
 
-    /// <summary>Null: none of ours. One that names no service is somebody's own; kube-proxy passes it over too.</summary>
+    /// <summary>Null: none of ours. One that names no service is its creator's own; kube-proxy passes it over too.</summary>
     private static ObjectName? ServiceOf(ObjectName name, EndpointSliceSnapshot? slice) =>
         slice is null or { ProxyName: not null } or { HeadlessLabel: true } || string.IsNullOrEmpty(slice.ServiceName)
             ? null

@@ -33,7 +33,8 @@ internal sealed class ServiceTable(PortTable ports, HealthCheckTable checks, Iss
         }
         if (entry is null)
             _entries.Add(name, entry = new Entry(new ClaimOwner("Service", name)));
-        else if (!entry.IsOutdated && entry.Compiled is { } last && ReferenceEquals(last.Source, service) && last.Slices.Items == slices.Items)
+        else if (!entry.IsOutdated && entry.Compiled is { } last
+            && ReferenceEquals(last.Source, service) && last.Slices.Items == slices.Items)
             return;
         var compiled = ServiceCompiler.Compile(name, service, slices, node, entry.Compiled?.Read ?? ReadSlices.None, _scratch);
         ports.Set(entry.Owner, compiled.Ports);

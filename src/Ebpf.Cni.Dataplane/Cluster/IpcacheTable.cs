@@ -10,8 +10,9 @@ namespace Ebpf.Cni.Dataplane.Cluster;
 public sealed record IpcacheResult(int Written, int Deleted, ImmutableArray<ApplyError> Errors);
 
 /// <summary>
-/// <c>ebc_ipcache_v2</c>: what destinations are, and which are reached through the tunnel. An apply writes the difference, what is new or different first: at no moment
-/// is a pod or a node taken for the outside. What was written without an error is remembered; the kernel is asked for it at first, after an error, and after <see cref="Verify"/>. Thread-safe.
+/// <c>ebc_ipcache_v2</c>: what destinations are, and which are reached through the tunnel. An apply writes the difference,
+/// what is new or different first: at no moment is a pod or a node taken for the outside. What was written without an
+/// error is remembered; the kernel is asked for it at first, after an error, and after <see cref="Verify"/>. Thread-safe.
 /// </summary>
 public sealed class IpcacheTable
 {

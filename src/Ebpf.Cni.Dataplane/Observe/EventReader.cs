@@ -19,22 +19,22 @@ public sealed record DropEvent(
 }
 
 /// <summary>
-/// Drains <c>ebc_events_v1</c> on a thread of its own into a bounded channel. A reader that is too slow loses the newest records, which are counted;
-/// it never slows the dataplane down. After what it has read it rests a little: in a flood the kernel would else wake it for each record, which
-/// costs more than the record.
+/// Drains <c>ebc_events_v1</c> on a thread of its own into a bounded channel. A reader that is too slow loses
+/// the newest records, which are counted; it never slows the dataplane down. After what it has read it rests
+/// a little: in a flood the kernel would else wake it for each record, which costs more than the record.
 /// </summary>
 public sealed class EventReader : IDisposable
 {
     private static readonly TimeSpan PollTimeout = TimeSpan.FromMilliseconds(200);
 
     /// <summary>The ring holds what 60 CPUs report meanwhile at the default rate.</summary>
-    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(50);
+    internal static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(50);
 
     private readonly Channel<DropEvent> _channel;
     private readonly RingBuffer _ring;
     private readonly Thread _thread;
     private readonly ManualResetEventSlim _stop = new();
-    private long _lost;
+    private long _lost, _reads;
 
     internal EventReader(BpfMap map, int capacity)
     {
@@ -50,6 +50,9 @@ public sealed class EventReader : IDisposable
     /// <summary>Records that found the channel full or were not of this version's size.</summary>
     public long Lost => Interlocked.Read(ref _lost);
 
+    /// <summary>How often it has woken up and found records.</summary>
+    internal long Reads => Interlocked.Read(ref _reads);
+
     public void Dispose()
     {
         _stop.Set();
@@ -64,8 +67,12 @@ public sealed class EventReader : IDisposable
         try
         {
             while (!_stop.IsSet)
-                if (_ring.Poll(PollTimeout) > 0)
-                    _stop.Wait(Rest);
+            {
+                if (_ring.Poll(PollTimeout) == 0)
+                    continue;
+                Interlocked.Increment(ref _reads);
+                _stop.Wait(Rest);
+            }
         }
         catch (Exception e) // any: it reaches whoever reads the channel
         {

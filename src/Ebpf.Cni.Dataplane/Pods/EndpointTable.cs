@@ -95,7 +95,8 @@ public sealed class EndpointTable : IDisposable
     {
         ArgumentNullException.ThrowIfNull(addresses);
         lock (_lock)
-            return addresses.Select(a => (Found: _map.TryLookup(new EpKey(a), out Ep entry) && entry.Id == id, Entry: entry, Addr: a)).Where(e => e.Found)
+            return addresses.Select(a => (Found: _map.TryLookup(new EpKey(a), out Ep entry) && entry.Id == id, Entry: entry, Addr: a))
+                .Where(e => e.Found)
                 .GroupBy(e => e.Entry, e => e.Addr).Select(Pod).FirstOrDefault();
     }
 
@@ -109,7 +110,12 @@ public sealed class EndpointTable : IDisposable
     }
 
     private PodEndpoint Pod(IGrouping<Ep, Addr> entry) => new(
-        entry.Key.Id, (int)entry.Key.Ifindex, entry.Key.PodMac, entry.Key.HostMac, [.. entry.Order()], entry.Select(a => _cookies.GetValueOrDefault(a)).Max())
+        entry.Key.Id,
+        (int)entry.Key.Ifindex,
+        entry.Key.PodMac,
+        entry.Key.HostMac,
+        [.. entry.Order()],
+        entry.Select(a => _cookies.GetValueOrDefault(a)).Max())
     {
         Queued = (entry.Key.Flags & EpFlags.Queued) != 0,
     };

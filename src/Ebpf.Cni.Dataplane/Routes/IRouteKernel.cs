@@ -4,7 +4,8 @@ using Ebpf.Cni.Kernel;
 namespace Ebpf.Cni.Dataplane.Routes;
 
 /// <summary>
-/// A route that carries our protocol number. Without a gateway it leads straight to a device: the tunnel's, or a pod's, which belongs to the CNI path.
+/// A route that carries our protocol number. Without a gateway it leads straight
+/// to a device: the tunnel's, or a pod's, which belongs to the CNI path.
 /// </summary>
 /// <param name="Destination">Whereto.</param>
 /// <param name="Gateway">The next hop.</param>
@@ -16,7 +17,8 @@ internal readonly record struct OwnedRoute(IPNetwork Destination, IPAddress? Gat
 internal interface IRouteKernel
 {
     /// <summary>
-    /// Whether routes may have changed since <see cref="Read"/>, or since this was asked last, otherwise than by this object. True at first.
+    /// Whether routes may have changed since <see cref="Read"/>, or since
+    /// this was asked last, otherwise than by this object. True at first.
     /// </summary>
     /// <param name="table">Says which of them count.</param>
     bool Changed(RouteTable table);
@@ -25,10 +27,10 @@ internal interface IRouteKernel
     IReadOnlyList<OwnedRoute> Read();
 
     /// <summary>Adds beside all others.</summary>
-    /// <exception cref="KernelException">EEXIST if there is a route to this destination, anybody's.</exception>
+    /// <exception cref="KernelException">EEXIST if there is a route to this destination, whatever its owner.</exception>
     void Add(OwnedRoute route);
 
-    /// <summary>Replaces the route to this destination, at once, whoever owns it: call it only where that is one of ours.</summary>
+    /// <summary>Replaces the route to this destination, at once, whatever its owner: call it only where that is one of ours.</summary>
     void Replace(OwnedRoute route);
 
     /// <summary>Deletes; an absent one is no error.</summary>

@@ -33,7 +33,10 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
     public IReadOnlyList<OwnedRoute> Read()
     {
         _devices.Clear();
-        List<OwnedRoute> routes = [.. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex, r.PreferredSource))];
+        List<OwnedRoute> routes =
+        [
+            .. _netlink.Routes(RouteTable.Protocol).Select(r => new OwnedRoute(r.Destination, r.Gateway, r.Ifindex, r.PreferredSource)),
+        ];
         _devices.UnionWith(routes.Where(r => r.Gateway is not null).Select(r => r.Ifindex));
         return routes;
     }
@@ -72,7 +75,9 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
                     _devices.Add(told.Ifindex);
                 return false;
             case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone:
-                return told.Table == Route.MainTable && (table.Wants(told.Destination) || (told.Protocol == RouteTable.Protocol && table.IsOurs(told.HasGateway, told.Ifindex)));
+                return told.Table == Route.MainTable
+                    && (table.Wants(told.Destination)
+                        || (told.Protocol == RouteTable.Protocol && table.IsOurs(told.HasGateway, told.Ifindex)));
             case NetworkEventKind.LinkSet:
                 return told.WentDown && Leaves(told.Ifindex, table);
             case NetworkEventKind.LinkGone or NetworkEventKind.AddressGone:

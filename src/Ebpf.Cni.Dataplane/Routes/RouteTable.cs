@@ -20,9 +20,10 @@ public sealed record TunnelRoute(int Ifindex, IPAddress? SourceV4, IPAddress? So
 public sealed record RouteResult(int Replaced, int Deleted, ImmutableArray<ApplyError> Errors);
 
 /// <summary>
-/// The routes to other nodes' pods, in the main table of the network namespace of the calling thread. Ours are those with protocol
-/// <see cref="Protocol"/> and a gateway, or to the tunnel's device; no other route is touched. What was set is remembered, and the kernel is asked for its routes again
-/// only after it has told of a change of ours, has lost count, or has refused something: an apply without changes costs one look at the events. For one thread, but for <see cref="Wants"/>.
+/// The routes to other nodes' pods, in the main table of the network namespace of the calling thread. Ours are those with
+/// protocol <see cref="Protocol"/> and a gateway, or to the tunnel's device; no other route is touched. What was set is
+/// remembered, and the kernel is asked for its routes again only after it has told of a change of ours, has lost count, or
+/// has refused something: an apply without changes costs one look at the events. For one thread, but for <see cref="Wants"/>.
 /// </summary>
 public sealed class RouteTable
 {
@@ -96,9 +97,11 @@ public sealed class RouteTable
     internal bool IsOurs(bool hasGateway, int ifindex) => hasGateway || (_tunnel is { } tunnel && tunnel.Ifindex == ifindex);
 
     /// <summary>Our routes have this address as their source: the kernel takes them away with it.</summary>
-    internal bool HasSource(IPAddress? address) => address is not null && (address.Equals(_tunnel?.SourceV4) || address.Equals(_tunnel?.SourceV6));
+    internal bool HasSource(IPAddress? address) =>
+        address is not null && (address.Equals(_tunnel?.SourceV4) || address.Equals(_tunnel?.SourceV6));
 
-    private static Dictionary<IPNetwork, OwnedRoute> Wanted(ImmutableArray<DesiredRoute> desired, TunnelRoute? tunnel, ImmutableArray<ApplyError>.Builder errors)
+    private static Dictionary<IPNetwork, OwnedRoute> Wanted(
+        ImmutableArray<DesiredRoute> desired, TunnelRoute? tunnel, ImmutableArray<ApplyError>.Builder errors)
     {
         var wanted = new Dictionary<IPNetwork, OwnedRoute>(desired.Length);
         foreach (var route in desired)
@@ -179,5 +182,6 @@ public sealed class RouteTable
     }
 
     /// <summary>The kernel has looked and has changed nothing.</summary>
-    private static bool IsRefusal(int errno) => errno is Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.ENETDOWN or Errno.ENODEV or Errno.EINVAL;
+    private static bool IsRefusal(int errno) =>
+        errno is Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.ENETDOWN or Errno.ENODEV or Errno.EINVAL;
 }

@@ -4,8 +4,8 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
-/// The way from one desired state to the next: a compile yields the very same objects for service ports that did not change, and tells of the others
-/// (<see cref="DesiredState.PortsSince"/>). Ports that differ and are equal do no harm: they are planned again.
+/// The way from one desired state to the next: a compile yields the very same objects for service ports that did not change, and
+/// tells of the others (<see cref="DesiredState.PortsSince"/>). Ports that differ and are equal do no harm: they are planned again.
 /// </summary>
 /// <param name="Changed">The service ports that changed or came.</param>
 /// <param name="Left">Frontends that those of the former state had that changed or went away.</param>

@@ -45,7 +45,9 @@ public sealed class LiveSegment
     internal bool Holds(uint serviceId, DesiredSegment wanted) =>
         Trusted && ServiceId == serviceId && Same(Backends, wanted.Backends) && Same(Tail, wanted.Tail);
 
-    /// <summary>Writes elements out as the table has them, beginning with the <paramref name="first"/>, as many as there are and fit.</summary>
+    /// <summary>
+    /// Writes elements out as the table has them, beginning with the <paramref name="first"/>, as many as there are and fit.
+    /// </summary>
     internal void Render(int first, Span<Backend> into)
     {
         for (var i = 0; i < into.Length && first + i < (int)Extent.Count; i++)

@@ -77,7 +77,8 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges
     private bool KeepRangesOfStaying(IEnumerable<DesiredPort> desired, List<SrangeKey> obsolete)
     {
         var moving = _updates.Select(u => u.Key).Concat(_deletes).ToHashSet();
-        var settled = desired.Where(p => !_untouched.Contains(p.Name.Service)).SelectMany(p => p.Frontends).ToDictionary(f => f.Key, f => f.Segment.ServiceId);
+        var settled = desired.Where(p => !_untouched.Contains(p.Name.Service)).SelectMany(p => p.Frontends)
+            .ToDictionary(f => f.Key, f => f.Segment.ServiceId);
         var staying = mirror.Frontends.Where(f => !moving.Contains(f.Key) && settled.GetValueOrDefault(f.Key) != f.Value.Value.ServiceId).ToList();
         var kept = staying.Select(f => f.Value.Value.ServiceId).ToHashSet();
         obsolete.RemoveAll(r => kept.Contains(r.ServiceId.Host));

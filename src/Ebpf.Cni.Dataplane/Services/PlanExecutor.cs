@@ -10,7 +10,9 @@ internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBacken
     /// <summary>Tells the programs that frontends are about to change; disposed when they have.</summary>
     public Func<IDisposable>? Changing { get; init; }
 
-    /// <summary>Returns when no program runs any more that runs now, with what it has read of the tables; false if that could not be waited for.</summary>
+    /// <summary>
+    /// Returns when no program runs any more that runs now, with what it has read of the tables; false if that could not be waited for.
+    /// </summary>
     public Func<bool>? WaitForReaders { get; init; }
 }
 

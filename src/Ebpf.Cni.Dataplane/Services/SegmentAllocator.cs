@@ -5,7 +5,10 @@ public enum AllocationOutcome
 {
     Allocated,
 
-    /// <summary>It will fit once what rests now is free, and that could not be waited for: try again after <see cref="SegmentAllocator.NextRelease"/>.</summary>
+    /// <summary>
+    /// It will fit once what rests now is free, and that could not be waited
+    /// for: try again after <see cref="SegmentAllocator.NextRelease"/>.
+    /// </summary>
     Resting,
 
     /// <summary>It does not fit, waiting does not help.</summary>
@@ -13,9 +16,10 @@ public enum AllocationOutcome
 }
 
 /// <summary>
-/// Hands out extents of the backend table. A released extent rests before it is handed out again: a program that read a frontend just
-/// before it was switched may still be reading the old segment. The rest is over when all programs have ended that ran at the release. That is waited for when the space is
-/// needed, once for all that rests; without need, a time far longer than any program runs does. Not thread-safe; every operation is O(log n).
+/// Hands out extents of the backend table. A released extent rests before it is handed out again: a program that
+/// read a frontend just before it was switched may still be reading the old segment. The rest is over when all
+/// programs have ended that ran at the release. That is waited for when the space is needed, once for all that
+/// rests; without need, a time far longer than any program runs does. Not thread-safe; every operation is O(log n).
 /// </summary>
 public sealed class SegmentAllocator
 {
@@ -27,9 +31,11 @@ public sealed class SegmentAllocator
     private readonly Func<bool>? _waitForReaders;
 
     /// <param name="capacity">Elements of the table.</param>
-    /// <param name="rest">How long released elements stay untouched if nothing else tells that nobody reads them.</param>
+    /// <param name="rest">How long released elements stay untouched if nothing else tells that no program reads them.</param>
     /// <param name="time">The clock that measures the rest.</param>
-    /// <param name="waitForReaders">Waits until no program runs any more that runs now; false if that cannot be told. Null: nothing but time tells.</param>
+    /// <param name="waitForReaders">
+    /// Waits until no program runs any more that runs now; false if that cannot be told. Null: nothing but time tells.
+    /// </param>
     public SegmentAllocator(uint capacity, TimeSpan rest, TimeProvider time, Func<bool>? waitForReaders = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(capacity);

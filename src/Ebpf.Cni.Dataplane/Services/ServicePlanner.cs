@@ -84,7 +84,8 @@ internal static class ServicePlanner
         foreach (var target in targets)
             if (target.Desired.Key == frontend.Segment)
                 return target;
-        throw new ArgumentException($"frontend {frontend.Key} of {frontend.Owner} names the missing segment {frontend.Segment}", nameof(frontend));
+        throw new ArgumentException(
+            $"frontend {frontend.Key} of {frontend.Owner} names the missing segment {frontend.Segment}", nameof(frontend));
     }
 
     /// <summary>The frontends that the kernel must learn about.</summary>

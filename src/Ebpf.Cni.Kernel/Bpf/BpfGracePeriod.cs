@@ -1,9 +1,10 @@
 namespace Ebpf.Cni.Kernel.Bpf;
 
 /// <summary>
-/// Waits until every BPF program has ended that runs now: what they have read and still hold is nobody's after that. The kernel promises it to whoever replaces a map in a map
-/// (maybe_wait_bpf_programs in kernel/bpf/syscall.c, since Linux 4.20: one RCU grace period, some ten milliseconds without work for the processor); so one is replaced by itself.
-/// membarrier(2) waits the same way, but not on kernels with nohz_full, nor on a single processor. Programs that may sleep are not waited for. Thread-safe.
+/// Waits until every BPF program has ended that runs now: after that, no program holds what they have read. The kernel waits so when
+/// a process replaces a map in a map (maybe_wait_bpf_programs in kernel/bpf/syscall.c, since Linux 4.20). That takes one RCU grace
+/// period, some ten milliseconds without work for the processor. So a map in a map is replaced by itself. membarrier(2) waits the
+/// same way, but not on kernels with nohz_full, nor on a single processor. Programs that may sleep are not waited for. Thread-safe.
 /// </summary>
 public sealed class BpfGracePeriod : IDisposable
 {

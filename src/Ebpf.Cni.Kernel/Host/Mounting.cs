@@ -73,8 +73,8 @@ public static class Mounting
         else if (!File.Exists(target))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            // Made without being opened: a child of another thread would keep it open for writing until its exec, and a mount with writers does
-            // not become read-only (EBUSY).
+            // Made without being opened: a child of another thread would keep it open for writing until its exec, and a mount with
+            // writers does not become read-only (EBUSY).
             if (LibC.MakeNode(target, LibC.S_IFREG | 0x1A4 /* 0644 */, 0) != 0)
                 throw LibC.LastError($"make {target}");
         }

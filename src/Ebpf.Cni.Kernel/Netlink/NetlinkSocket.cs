@@ -70,7 +70,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
                     return own.Port;
                 // It would get one with its first request.
                 own = new SocketAddress { Family = AddressFamilies.Netlink };
-                return LibC.Bind(_fd, &own, size) == 0 && LibC.SocketName(_fd, &own, &size) == 0 ? own.Port : throw LibC.LastError("number a netlink socket");
+                return LibC.Bind(_fd, &own, size) == 0 && LibC.SocketName(_fd, &own, &size) == 0
+                    ? own.Port
+                    : throw LibC.LastError("number a netlink socket");
             }
         }
     }
@@ -79,7 +81,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// <param name="request">A dump.</param>
     /// <param name="operation">For errors.</param>
     /// <param name="type">Of the messages that count.</param>
-    /// <param name="read">From a message's payload to what is wanted of it; null: nothing. A table may have a million entries: look at the header first.</param>
+    /// <param name="read">
+    /// From a message's payload to what is wanted of it; null: nothing. A table may have a million entries: look at the header first.
+    /// </param>
     /// <exception cref="KernelException">The kernel refuses; EINTR if the table never held still.</exception>
     public List<T> Dump<T>(NetlinkRequest request, string operation, MessageType type, Func<ReadOnlySpan<byte>, T?> read) where T : class
     {
@@ -103,7 +107,9 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         throw new KernelException(operation, Errno.EINTR, "the table changes faster than it can be read");
     }
 
-    /// <summary>Whether a dump has one such message. The rest of the answer is not waited for: the socket is good for nothing else afterwards.</summary>
+    /// <summary>
+    /// Whether a dump has one such message. The rest of the answer is not waited for: the socket is good for nothing else afterwards.
+    /// </summary>
     /// <exception cref="KernelException">The kernel refuses.</exception>
     public bool Any(NetlinkRequest request, string operation, MessageType type, Func<ReadOnlySpan<byte>, bool> wanted)
     {

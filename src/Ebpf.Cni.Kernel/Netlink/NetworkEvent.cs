@@ -28,7 +28,8 @@ public enum NetworkEventKind
 }
 
 /// <summary>
-/// A change of a network. The kernel does not tell all: IPv4 routes that go with their interface, or with an address, go in silence, while IPv6's are told.
+/// A change of a network. The kernel does not tell all: IPv4 routes that go with
+/// their interface, or with an address, go in silence, while IPv6's are told.
 /// </summary>
 /// <param name="Kind">Of what.</param>
 /// <param name="Ifindex">The interface: of a route the one it leaves by, 0 with several next hops.</param>
@@ -37,7 +38,10 @@ public readonly record struct NetworkEvent(NetworkEventKind Kind, int Ifindex)
     /// <summary>The <see cref="Ifindex"/> of a setting of all interfaces (NETCONFA_IFINDEX_ALL).</summary>
     public const int AllInterfaces = -1;
 
-    /// <summary>Who asked for it: a netlink socket's number, which for the first one of a process is usually its id; 0 when nobody did, or it is not told.</summary>
+    /// <summary>
+    /// The netlink socket that asked for it, by its number, which for a process's first
+    /// socket is usually the process's id. 0 when no socket did, or it is not told.
+    /// </summary>
     public uint Requester { get; init; }
 
     /// <summary>Of an interface; null for other kinds.</summary>

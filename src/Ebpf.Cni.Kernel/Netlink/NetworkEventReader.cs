@@ -38,7 +38,10 @@ internal static class NetworkEventReader
                 MessageType.DeleteLink => Link(NetworkEventKind.LinkGone, payload),
                 MessageType.NewAddress => Address(NetworkEventKind.AddressSet, payload),
                 MessageType.DeleteAddress => Address(NetworkEventKind.AddressGone, payload),
-                MessageType.NewRoute => Route(NetworkEventKind.RouteSet, payload) with { Replaces = (header.Flags & (ushort)MessageFlags.Replace) != 0 },
+                MessageType.NewRoute => Route(NetworkEventKind.RouteSet, payload) with
+                {
+                    Replaces = (header.Flags & (ushort)MessageFlags.Replace) != 0,
+                },
                 MessageType.DeleteRoute => Route(NetworkEventKind.RouteGone, payload),
                 MessageType.NewNeighbour => Neighbour(NetworkEventKind.NeighbourSet, payload),
                 MessageType.DeleteNeighbour => Neighbour(NetworkEventKind.NeighbourGone, payload),
@@ -83,10 +86,11 @@ internal static class NetworkEventReader
         while (AddressFamilies.IsIp(header.Family) && attributes.Next(out var type, out var value))
             if (type == NeighbourAttribute.Address)
                 address = AttributeReader.Address(value, header.Family);
-        return new NetworkEvent(kind, header.Ifindex) { Address = address, Permanent = (header.State & Netlink.Neighbour.StatePermanent) != 0 };
+        var permanent = (header.State & Netlink.Neighbour.StatePermanent) != 0;
+        return new NetworkEvent(kind, header.Ifindex) { Address = address, Permanent = permanent };
     }
 
-    /// <summary>Without what nobody asks for: a routing daemon changes a hundred thousand at once.</summary>
+    /// <summary>Only what the subscribers read: a routing daemon changes a hundred thousand routes at once.</summary>
     private static NetworkEvent Route(NetworkEventKind kind, ReadOnlySpan<byte> payload)
     {
         var attributes = AttributeReader.AfterHeader<RouteHeader>(payload, out var header);
@@ -114,7 +118,10 @@ internal static class NetworkEventReader
 
         return new NetworkEvent(kind, ifindex)
         {
-            Destination = Netlink.Route.Network(destination, header.DestinationLength), Table = table, Protocol = header.Protocol, HasGateway = gateway,
+            Destination = Netlink.Route.Network(destination, header.DestinationLength),
+            Table = table,
+            Protocol = header.Protocol,
+            HasGateway = gateway,
         };
     }
 

@@ -5,8 +5,9 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>
-/// The changes of a network namespace, that of the thread that opens this, as the kernel tells of them. They wait in the kernel until they are read; where they get too many,
-/// <see cref="NetworkEventKind.Lost"/> stands for some. A change that has happened before <see cref="Read"/> begins is read by it. For one reader at a time.
+/// The changes of a network namespace, that of the thread that opens this, as the kernel tells of them. They wait
+/// in the kernel until they are read; where they get too many, <see cref="NetworkEventKind.Lost"/> stands for
+/// some. A change that has happened before <see cref="Read"/> begins is read by it. For one reader at a time.
 /// </summary>
 public sealed class NetworkEvents : IDisposable
 {
@@ -97,7 +98,9 @@ public sealed class NetworkEvents : IDisposable
         public const int NextHops = 32;
         public const int NetlinkLevel = 270, AddMembership = 1;
 
-        /// <summary>Bytes; some thousand events, which take none as long as they are read: a routing daemon replaces so many at once.</summary>
+        /// <summary>
+        /// Bytes; some thousand events, which take none as long as they are read: a routing daemon replaces so many at once.
+        /// </summary>
         public const int Room = 4 << 20;
         public const int SocketLevel = 1, ReceiveBufferForce = 33;
 

@@ -9,7 +9,7 @@ public enum RouteEvents
     /// <summary>Of those of <see cref="NetworkSubscription.Protocol"/>.</summary>
     OfProtocol = 1,
 
-    /// <summary>Of those that take another's place, whoever owns them.</summary>
+    /// <summary>Of those that take another's place, whatever their owner.</summary>
     Replacements = 2,
 
     /// <summary>Of default routes.</summary>
@@ -20,8 +20,9 @@ public enum RouteEvents
 }
 
 /// <summary>
-/// What of a network's changes a process is told: interfaces, addresses, and the routes of the main table that are named here. What is not is dropped by the kernel
-/// where it arises: a routing daemon's hundred thousand changes cost the process that does not ask for them nothing.
+/// What of a network's changes a process is told: interfaces, addresses, and the routes of the
+/// main table that are named here. What is not is dropped by the kernel where it arises: a
+/// routing daemon's hundred thousand changes cost the process that does not ask for them nothing.
 /// </summary>
 public sealed record NetworkSubscription
 {

@@ -25,7 +25,9 @@ public sealed class RouteMonitor : IDisposable
         _thread.Start();
     }
 
-    /// <summary>In the calling thread's namespace; everything of the main table, interfaces, addresses and next hops from now on is told.</summary>
+    /// <summary>
+    /// In the calling thread's namespace; everything of the main table, interfaces, addresses and next hops from now on is told.
+    /// </summary>
     public static RouteMonitor Open() => Open(new NetworkSubscription(), _ => true);
 
     /// <param name="subscription">What is told.</param>
@@ -68,7 +70,7 @@ public sealed class RouteMonitor : IDisposable
             while (Wait())
                 _events.Read(Tell);
         }
-        catch (Exception e) // any: it reaches whoever waits for changes
+        catch (Exception e) // any: it reaches the reader that waits for changes
         {
             error = e;
         }

@@ -33,7 +33,8 @@ public sealed partial class RouteNetlink
     {
         var request = NetlinkRequest.Create(MessageType.GetAddress, MessageFlags.Dump, default(AddressHeader));
         return _socket.Dump(
-            request, "list addresses", MessageType.NewAddress, payload => AddressInfo.Read(payload) is { } found && (ifindex == 0 || found.Ifindex == ifindex) ? found : null);
+            request, "list addresses", MessageType.NewAddress,
+            payload => AddressInfo.Read(payload) is { } found && (ifindex == 0 || found.Ifindex == ifindex) ? found : null);
     }
 
     private static NetlinkRequest AddressRequest(MessageType type, MessageFlags flags, int ifindex, IPAddress address, int prefixLength,

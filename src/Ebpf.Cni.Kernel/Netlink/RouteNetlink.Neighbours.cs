@@ -28,7 +28,8 @@ public sealed partial class RouteNetlink
     {
         var request = NetlinkRequest.Create(MessageType.GetNeighbour, MessageFlags.Dump, default(NeighbourHeader));
         return _socket.Dump(
-            request, "list neighbours", MessageType.NewNeighbour, payload => Neighbour.Read(payload) is { } found && (ifindex == 0 || found.Ifindex == ifindex) ? found : null);
+            request, "list neighbours", MessageType.NewNeighbour,
+            payload => Neighbour.Read(payload) is { } found && (ifindex == 0 || found.Ifindex == ifindex) ? found : null);
     }
 
     private static NetlinkRequest NeighbourRequest(MessageType type, MessageFlags flags, int ifindex, IPAddress address, ushort state)

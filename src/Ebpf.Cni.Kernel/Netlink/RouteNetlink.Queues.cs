@@ -40,6 +40,7 @@ public sealed partial class RouteNetlink
     {
         var request = NetlinkRequest.Create(MessageType.GetQueue, MessageFlags.Dump, new QueueHeader { Ifindex = ifindex });
         return _socket.Dump(
-            request, $"list the queues of interface {ifindex}", MessageType.NewQueue, payload => QueueInfo.Read(payload) is var queue && queue.Ifindex == ifindex ? queue : null);
+            request, $"list the queues of interface {ifindex}", MessageType.NewQueue,
+            payload => QueueInfo.Read(payload) is var queue && queue.Ifindex == ifindex ? queue : null);
     }
 }

@@ -40,15 +40,16 @@ public sealed partial class RouteNetlink
     /// <summary>Both families. The kernel gives no others: a node may have a million.</summary>
     /// <param name="protocol">Only this owner's; null for all.</param>
     /// <param name="table">Of this table alone.</param>
-    public IReadOnlyList<Route> Routes(byte? protocol = null, uint table = Route.MainTable) => Dump(new RouteHeader { Protocol = protocol ?? 0 }, table, _ => true);
+    public IReadOnlyList<Route> Routes(byte? protocol = null, uint table = Route.MainTable) =>
+        Dump(new RouteHeader { Protocol = protocol ?? 0 }, table, _ => true);
 
     /// <summary>The default routes of the main table that lead somewhere, both families.</summary>
     public IReadOnlyList<Route> DefaultRoutes() =>
         Dump(new RouteHeader { Type = (byte)RouteType.Unicast }, Route.MainTable, header => header.DestinationLength == 0);
 
     /// <summary>
-    /// Whether the main table has a route by the interface to a network: neither a default route nor one to a single or a link-local address. Stops at the first. In the calling
-    /// thread's namespace.
+    /// Whether the main table has a route by the interface to a network: neither a default route nor
+    /// one to a single or a link-local address. Stops at the first. In the calling thread's namespace.
     /// </summary>
     /// <param name="ifindex">The interface; none that is gone has routes.</param>
     /// <param name="except">Routes of this protocol do not count.</param>
@@ -64,7 +65,8 @@ public sealed partial class RouteNetlink
             {
                 if (socket.Any(request, $"list routes of interface {ifindex}", MessageType.NewRoute, payload =>
                     Glance(payload, family, out var header) && header.Protocol != except && header.DestinationLength > 0
-                    && header.DestinationLength < AddressFamilies.Size(family) * 8 && Route.Read(payload) is { Table: Route.MainTable, Type: RouteType.Unicast } route
+                    && header.DestinationLength < AddressFamilies.Size(family) * 8
+                    && Route.Read(payload) is { Table: Route.MainTable, Type: RouteType.Unicast } route
                     && !route.Destination.BaseAddress.IsIPv6LinkLocal && route.LeavesBy(ifindex)))
                     return true;
             }
@@ -119,7 +121,8 @@ public sealed partial class RouteNetlink
     }
 
     private List<byte[]> DumpNextHops() => _socket.Dump(
-        NetlinkRequest.Create(MessageType.GetNextHop, MessageFlags.Dump, default(NextHopHeader)), "list next hops", MessageType.NewNextHop, payload => payload.ToArray());
+        NetlinkRequest.Create(MessageType.GetNextHop, MessageFlags.Dump, default(NextHopHeader)),
+        "list next hops", MessageType.NewNextHop, payload => payload.ToArray());
 
     /// <param name="wanted">Protocol and type, 0 for any.</param>
     /// <param name="table">Its number.</param>
@@ -136,7 +139,8 @@ public sealed partial class RouteNetlink
             {
                 return _socket.Dump(request, "list routes", MessageType.NewRoute, payload =>
                     Glance(payload, family, out var header) && (wanted.Protocol == 0 || header.Protocol == wanted.Protocol)
-                    && (wanted.Type == 0 || header.Type == wanted.Type) && counts(header) && Route.Read(payload) is { } route && route.Table == table
+                    && (wanted.Type == 0 || header.Type == wanted.Type) && counts(header)
+                    && Route.Read(payload) is { } route && route.Table == table
                         ? route
                         : null);
             }

@@ -5,8 +5,9 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>
-/// A <see cref="NetworkSubscription"/> as a classic BPF program on a netlink socket (socket(7), SO_ATTACH_FILTER): the kernel runs it for each event before it is queued. An event is one
-/// message; this reads its header and the fixed part behind that. Rules are asked in turn, and the first whose tests all hold decides.
+/// A <see cref="NetworkSubscription"/> as a classic BPF program on a netlink socket (socket(7), SO_ATTACH_FILTER):
+/// the kernel runs it for each event before it is queued. An event is one message; this reads its header and the
+/// fixed part behind that. Rules are asked in turn, and the first whose tests all hold decides.
 /// </summary>
 internal static class SocketFilter
 {
@@ -27,7 +28,9 @@ internal static class SocketFilter
     /// <param name="Holds">Whether that is to be so, or not.</param>
     private readonly record struct Test(ushort Load, uint At, ushort Jump, uint Value, bool Holds = true);
 
-    /// <summary>Puts the program in the place of the one before, at once. Without it more is told than was asked for, which costs time alone.</summary>
+    /// <summary>
+    /// Puts the program in the place of the one before, at once. Without it more is told than was asked for, which costs time alone.
+    /// </summary>
     public static unsafe void Attach(FdHandle socket, NetworkSubscription subscription)
     {
         var program = Program(subscription);

@@ -86,6 +86,7 @@ public sealed class SocketDiagnostics : IDisposable
     {
         var request = new SocketRequest { Family = family, Protocol = (byte)protocol, States = states == 0 ? uint.MaxValue : states };
         return _socket.Dump(
-            NetlinkRequest.Create(SocketsByFamily, MessageFlags.Dump, in request), $"list {protocol} sockets", SocketsByFamily, payload => SocketInfo.Read(protocol, payload));
+            NetlinkRequest.Create(SocketsByFamily, MessageFlags.Dump, in request), $"list {protocol} sockets", SocketsByFamily,
+            payload => SocketInfo.Read(protocol, payload));
     }
 }

@@ -2,7 +2,9 @@ using System.Net;
 
 namespace Ebpf.Cni.Kubernetes.Connection;
 
-/// <summary>Puts the credentials on each request. Where they are refused and there are newer ones, the request is sent once more with those.</summary>
+/// <summary>
+/// Puts the credentials on each request. Where they are refused and there are newer ones, the request is sent once more with those.
+/// </summary>
 internal sealed class CredentialHandler(Credentials credentials, HttpMessageHandler inner) : DelegatingHandler(inner)
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)

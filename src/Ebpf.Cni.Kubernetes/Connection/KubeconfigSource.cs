@@ -19,7 +19,8 @@ internal sealed class KubeconfigSource(string path) : TransportSource
         var file = Load();
         var config = KubernetesClientConfiguration.BuildConfigFromConfigObject(file);
         var trust = config.SkipTlsVerify ? ServerTrust.Anything : ServerTrust.Of(Roots(file));
-        return new TransportSettings(trust, config.TlsServerName, ClientCertificate(config), CredentialsOf(config, User(file)?.ExternalExecution));
+        return new TransportSettings(
+            trust, config.TlsServerName, ClientCertificate(config), CredentialsOf(config, User(file)?.ExternalExecution));
     });
 
     protected override IEnumerable<string> Files() => Usable(() =>
@@ -34,7 +35,9 @@ internal sealed class KubeconfigSource(string path) : TransportSource
         ? KubernetesClientConfiguration.LoadKubeConfig(path)
         : throw new KubernetesConnectionException($"kubeconfig {path} does not exist");
 
-    /// <summary>The library's parser throws whatever the file provokes (YAML, base64, certificate, null reference): all of it is the file's fault.</summary>
+    /// <summary>
+    /// The library's parser throws whatever the file provokes (YAML, base64, certificate, null reference): all of it is the file's fault.
+    /// </summary>
     private TResult Usable<TResult>(Func<TResult> read)
     {
         try

@@ -4,8 +4,9 @@ using System.Net;
 namespace Ebpf.Cni.Kubernetes.Connection;
 
 /// <summary>
-/// NO_PROXY as Go's programs read it, kubectl among them (golang.org/x/net/http/httpproxy): names, which stand for their subdomains too, a leading
-/// dot or "*." for those alone, addresses, CIDR ranges, each but a range with a port if wanted, and * for everything. Loopback is never proxied.
+/// NO_PROXY as Go's programs read it, kubectl among them (golang.org/x/net/http/httpproxy): names,
+/// which stand for their subdomains too, a leading dot or "*." for those alone, addresses, CIDR
+/// ranges, each but a range with a port if wanted, and * for everything. Loopback is never proxied.
 /// </summary>
 internal sealed class NoProxy
 {
@@ -45,7 +46,8 @@ internal sealed class NoProxy
         var itself = suffix[0] != '.';
         if (itself)
             suffix = "." + suffix;
-        return (name, _, at) => (name.EndsWith(suffix, StringComparison.Ordinal) || (itself && name == suffix[1..])) && (port is null || port == at);
+        return (name, _, at) =>
+            (name.EndsWith(suffix, StringComparison.Ordinal) || (itself && name == suffix[1..])) && (port is null || port == at);
     }
 
     /// <summary>host:port, [address]:port, or what is neither; a port that is no number matches no server.</summary>
@@ -79,7 +81,8 @@ internal sealed class NoProxy
     /// <summary>Only the usual forms: not the octal or short ones that .NET reads as well.</summary>
     private static IPAddress? Address(string text)
     {
-        if (!(text.Contains(':', StringComparison.Ordinal) || text.Count(static c => c == '.') == 3) || !IPAddress.TryParse(text, out var address))
+        if (!(text.Contains(':', StringComparison.Ordinal) || text.Count(static c => c == '.') == 3)
+            || !IPAddress.TryParse(text, out var address))
             return null;
         return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
     }

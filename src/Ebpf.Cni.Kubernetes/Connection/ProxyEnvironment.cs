@@ -3,8 +3,8 @@ using System.Net;
 namespace Ebpf.Cni.Kubernetes.Connection;
 
 /// <summary>
-/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY, or their lower-case forms, as kubectl reads them. .NET's own reading knows no ranges in NO_PROXY, and a
-/// cluster that injects these variables into its pods writes ranges.
+/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY, or their lower-case forms, as kubectl reads them. .NET's own reading
+/// knows no ranges in NO_PROXY, and a cluster that injects these variables into its pods writes ranges.
 /// </summary>
 internal static class ProxyEnvironment
 {
@@ -24,13 +24,16 @@ internal static class ProxyEnvironment
     {
         var name = server.Scheme == Uri.UriSchemeHttps ? "HTTPS_PROXY" : "HTTP_PROXY";
         var host = server.IdnHost.Trim('[', ']');
-        if (Either(variable, name) is not { } proxy || IsInCluster(host, server.Port, variable) || new NoProxy(Either(variable, "NO_PROXY")).Covers(host, server.Port))
+        if (Either(variable, name) is not { } proxy
+            || IsInCluster(host, server.Port, variable)
+            || new NoProxy(Either(variable, "NO_PROXY")).Covers(host, server.Port))
             return null;
         var full = proxy.Contains("://", StringComparison.Ordinal) ? proxy : "http://" + proxy;
         if (!Uri.TryCreate(full, UriKind.Absolute, out var address) || address.Host.Length == 0)
             throw new KubernetesConnectionException($"{name}: '{proxy}' is not a proxy's address");
         if (!Schemes.TryGetValue(address.Scheme, out var scheme))
-            throw new KubernetesConnectionException($"{name}: a proxy of the kind '{address.Scheme}' is not known; http, https and socks5 are");
+            throw new KubernetesConnectionException(
+                $"{name}: a proxy of the kind '{address.Scheme}' is not known; http, https and socks5 are");
         var user = address.UserInfo.Split(':', 2);
         return new WebProxy(new UriBuilder(scheme, address.IdnHost, address.Port > 0 ? address.Port : 1080).Uri)
         {

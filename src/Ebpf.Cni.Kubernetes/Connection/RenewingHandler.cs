@@ -3,9 +3,10 @@ using System.Net;
 namespace Ebpf.Cni.Kubernetes.Connection;
 
 /// <summary>
-/// Sends over connections that are made with what the files say now. The files are looked at each minute and after every refusal that they may
-/// explain (401, or no connection: a server whose certificate is not trusted, or that hangs up on ours); if they changed, new connections are made
-/// and the request is sent once more. Watches on the old connections go on until they end, which the server was asked to see to within minutes.
+/// Sends over connections that are made with what the files say now. The files are looked at each minute and
+/// after every refusal that they may explain (401, or no connection: a server whose certificate is not trusted,
+/// or that hangs up on ours); if they changed, new connections are made and the request is sent once more.
+/// Watches on the old connections go on until they end, which the server was asked to see to within minutes.
 /// </summary>
 internal sealed class RenewingHandler : HttpMessageHandler
 {
@@ -59,7 +60,7 @@ internal sealed class RenewingHandler : HttpMessageHandler
 
     private void LookAfter()
     {
-        // Those of a period ago: nobody begins a request on them any more. Answers that are being read are not cut off by this.
+        // Those of a period ago: no request begins on them any more. Answers that are being read are not cut off by this.
         DisposeRetired();
         IsRenewed(_current);
     }

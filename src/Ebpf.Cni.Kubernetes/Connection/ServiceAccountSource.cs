@@ -3,7 +3,10 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Ebpf.Cni.Kubernetes.Connection;
 
-/// <summary>A pod's mounted service account: ca.crt, which the kubelet replaces when the cluster's CA is rotated, and the token, which has its own pace.</summary>
+/// <summary>
+/// A pod's mounted service account: ca.crt, which the kubelet replaces when
+/// the cluster's CA is rotated, and the token, which has its own pace.
+/// </summary>
 internal sealed class ServiceAccountSource(string directory, TimeProvider time) : TransportSource
 {
     private readonly string _ca = Path.Combine(directory, "ca.crt");

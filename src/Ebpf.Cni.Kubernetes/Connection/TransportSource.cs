@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Ebpf.Cni.Kubernetes.Connection;
 
-/// <summary>Files that say what connections are made with, and that are rewritten while the agent runs: CAs and certificates are renewed.</summary>
+/// <summary>
+/// Files that say what connections are made with, and that are rewritten while the agent runs: CAs and certificates are renewed.
+/// </summary>
 internal abstract class TransportSource
 {
     /// <summary>The settings as the files have them now.</summary>

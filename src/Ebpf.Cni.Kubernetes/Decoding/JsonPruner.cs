@@ -3,9 +3,9 @@ using System.Buffers;
 namespace Ebpf.Cni.Kubernetes.Decoding;
 
 /// <summary>
-/// Copies a JSON object without the members that nobody reads: most of a Node are images, conditions and managedFields, and skipping them
-/// bracket by bracket costs a fraction of reading them token by token. What is dropped is not checked beyond its brackets and quotes; what is
-/// kept is for the decoder to judge. Not for several threads.
+/// Copies a JSON object without the members that no decoder reads: most of a Node are images, conditions and
+/// managedFields, and skipping them bracket by bracket costs a fraction of reading them token by token. What is dropped
+/// is not checked beyond its brackets and quotes; what is kept is for the decoder to judge. Not for several threads.
 /// </summary>
 internal sealed class JsonPruner(KeptMembers kept)
 {
@@ -16,8 +16,8 @@ internal sealed class JsonPruner(KeptMembers kept)
     private byte[] _output = [];
 
     /// <summary>
-    /// The pruned object, valid until the next call; the text itself if it is not an object of the plain form that API servers write, so that the
-    /// decoder says what is wrong with it.
+    /// The pruned object, valid until the next call; the text itself if it is not an object of
+    /// the plain form that API servers write, so that the decoder says what is wrong with it.
     /// </summary>
     public ReadOnlySequence<byte> Prune(in ReadOnlySequence<byte> json)
     {

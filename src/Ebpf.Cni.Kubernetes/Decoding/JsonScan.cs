@@ -110,8 +110,8 @@ internal ref struct JsonScan(ReadOnlySpan<byte> text, Span<byte> output)
     }
 
     /// <summary>
-    /// An object or array, a block of bytes at a time: which of them are in strings follows from the quotes before them, and only in the block in
-    /// which the last bracket may be, or that has escapes, does one look at each.
+    /// An object or array, a block of bytes at a time: which of them are in strings follows from the quotes before
+    /// them, and only in the block in which the last bracket may be, or that has escapes, does one look at each.
     /// </summary>
     private bool SkipNested()
     {

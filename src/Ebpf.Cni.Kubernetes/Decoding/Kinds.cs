@@ -9,8 +9,9 @@ namespace Ebpf.Cni.Kubernetes.Decoding;
 internal static class Kinds
 {
     /// <summary>
-    /// Services of another proxy and headless ones, and the slices of both, never leave the API server: kube-proxy's own selector
-    /// (cmd/kube-proxy/app/server.go). Gaining such a label is a deletion to a watch with this selector, losing it an addition, which is right.
+    /// Services of another proxy and headless ones, and the slices of both, never leave the API
+    /// server: kube-proxy's own selector (cmd/kube-proxy/app/server.go). Gaining such a label
+    /// is a deletion to a watch with this selector, losing it an addition, which is right.
     /// </summary>
     private const string Proxied = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name";
 

@@ -30,7 +30,9 @@ internal sealed class ObjectSet<TKey, T>(
     /// <summary>A first complete list was taken in.</summary>
     public bool Listed { get; private set; }
 
-    /// <summary>How <see cref="Items"/> differ from what they were at the last call; null at the first, and where most of them do.</summary>
+    /// <summary>
+    /// How <see cref="Items"/> differ from what they were at the last call; null at the first, and where most of them do.
+    /// </summary>
     public KeyedChanges<TKey, T>? TakeChanges()
     {
         lock (gate)
@@ -184,7 +186,7 @@ internal sealed class ObjectSet<TKey, T>(
         Items = builder.ToImmutable();
     }
 
-    /// <summary>Until somebody has taken the first list, there is nothing to tell him of.</summary>
+    /// <summary>Until the first list is taken, no change is noted: there is nothing that it could differ from.</summary>
     private void MarkChanged(TKey name)
     {
         if (_taken is not null)

@@ -16,7 +16,9 @@ internal static class ResourceVersions
         return candidate.Length != than.Length ? candidate.Length < than.Length : string.CompareOrdinal(candidate, than) < 0;
     }
 
-    /// <summary>No version at all where a known one is a number, or one that no server would give: its bearer is not to be believed.</summary>
+    /// <summary>
+    /// No version at all where a known one is a number, or one that no server would give: its bearer is not to be believed.
+    /// </summary>
     public static bool IsOdd(string candidate, string? known) =>
         candidate.Length is 0 or > LongestVersion || (known is not null && IsNumber(known) && !IsNumber(candidate));
 

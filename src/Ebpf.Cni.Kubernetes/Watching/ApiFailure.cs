@@ -24,7 +24,9 @@ internal enum Remedy
 /// <summary>The API server, or the way to it, failed. Nothing that throws this has changed the store.</summary>
 internal sealed class ApiFailureException(string message, Remedy remedy, Exception? cause = null) : Exception(message, cause)
 {
-    /// <summary>Reason of the cause in a 504, and the beginning of its message (k8s.io/apiserver/pkg/storage, NewTooLargeResourceVersionError).</summary>
+    /// <summary>
+    /// Reason of the cause in a 504, and the beginning of its message (k8s.io/apiserver/pkg/storage, NewTooLargeResourceVersionError).
+    /// </summary>
     private const string TooLargeReason = "ResourceVersionTooLarge";
     private const string TooLargeMessage = "Too large resource version";
 

@@ -25,12 +25,14 @@ internal sealed class ApiPaths(string path, string? selector)
     /// Any state not older than a version, in one answer: what the API server's watch cache serves without asking etcd (with a limit older
     /// servers would ask it; so does client-go's reflector).
     /// </summary>
-    public string NotOlderThan(string version) => $"{_path}resourceVersion={Uri.EscapeDataString(version)}&resourceVersionMatch=NotOlderThan";
+    public string NotOlderThan(string version) =>
+        $"{_path}resourceVersion={Uri.EscapeDataString(version)}&resourceVersionMatch=NotOlderThan";
 
     /// <summary>One object, if the server knows the version: the cheapest way to ask whether it does.</summary>
     public string Check(string version) => NotOlderThan(version) + "&limit=1";
 
     public string Watch(string version, TimeSpan timeout) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{_path}watch=1&allowWatchBookmarks=true&timeoutSeconds={Math.Max(1, (int)timeout.TotalSeconds)}&resourceVersion={Uri.EscapeDataString(version)}");
+        $"{_path}watch=1&allowWatchBookmarks=true&timeoutSeconds={Math.Max(1, (int)timeout.TotalSeconds)}"
+        + $"&resourceVersion={Uri.EscapeDataString(version)}");
 }

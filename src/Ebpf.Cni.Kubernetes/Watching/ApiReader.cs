@@ -84,7 +84,8 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
             var length = await body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, guard.Token).ConfigureAwait(false);
             return WireReader.Read(new(buffer, 0, length), WireJson.Default.StatusWire);
         }
-        catch (Exception e) when (e is JsonException or IOException or HttpRequestException || (e is OperationCanceledException && guard.Tripped))
+        catch (Exception e) when (e is JsonException or IOException or HttpRequestException
+            || (e is OperationCanceledException && guard.Tripped))
         {
             return null;
         }

@@ -15,7 +15,9 @@ internal sealed partial class Reflector<T>
     /// <summary>When the list began to be empty although objects are held; null: it is not.</summary>
     private long? _emptySince;
 
-    /// <summary>The last list was empty. No kind that is watched is ever empty in a whole cluster, so the first event leads to a list.</summary>
+    /// <summary>
+    /// The last list was empty. No kind that is watched is ever empty in a whole cluster, so the first event leads to a list.
+    /// </summary>
     private bool _listedEmpty;
 
     /// <exception cref="ApiFailureException">The list is not complete, or not to be believed; nothing was changed.</exception>
@@ -62,7 +64,8 @@ internal sealed partial class Reflector<T>
     }
 
     /// <summary>
-    /// Whether a complete list may replace what is known. An empty one must insist for a while: the objects that it lacks are live services.
+    /// Whether a complete list may replace what is known. An empty one must
+    /// insist for a while: the objects that it lacks are live services.
     /// </summary>
     private void Judge(string version, string? floor, int count)
     {
@@ -83,7 +86,7 @@ internal sealed partial class Reflector<T>
     }
 
     /// <summary>Asks whether the server knows the version that the next watch is to go on from.</summary>
-    /// <exception cref="ApiFailureException">It does not, or nobody can tell.</exception>
+    /// <exception cref="ApiFailureException">It does not, or the answer does not tell.</exception>
     private async Task CheckAsync(CancellationToken ct)
     {
         var (page, items) = await _api.GetAsync(_paths.Check(_version!), _options.ResponseSilence, ReadPageAsync, ct).ConfigureAwait(false);
@@ -117,7 +120,8 @@ internal sealed partial class Reflector<T>
                 _pagesExpired = _expiredPages++ < ExpiredListsBeforeUnpaged;
                 throw;
             }
-            catch (ApiFailureException e) when (e.Remedy is Remedy.Resume or Remedy.Unwell && token is not null && attempt < _options.AttemptsPerPage)
+            catch (ApiFailureException e) when (e.Remedy is Remedy.Resume or Remedy.Unwell
+                && token is not null && attempt < _options.AttemptsPerPage)
             {
                 _status.Change(s => s with { Errors = s.Errors + 1, LastError = e.Message });
                 var pause = Pause(e);

@@ -27,7 +27,8 @@ internal sealed partial class Reflector<T>
             {
                 _status.Change(static s => s with { Connected = true, LastError = null });
                 Answered();
-                // Re-armed with the watch's own patience: bookmarks make silence conspicuous, without them only the end that was asked for does.
+                // Re-armed with the watch's own patience: bookmarks make silence
+                // conspicuous, without them only the end that was asked for does.
                 guard.Limit = Patience();
                 guard.Heard();
                 _status.Heard();

@@ -7,18 +7,18 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 /// <summary>
 /// Keeps one kind's objects as the API server has them: a paged list, then a watch from its version, resumed as often as it ends.
 /// <para>
-/// The first list is a consistent one (no resourceVersion, that is: not "any cached state" as resourceVersion=0 allows). It costs the server more,
-/// but a stale cache of one of several API servers would show an older cluster after a restart, and removing what is missing there would cut live
-/// services. Later lists ask for nothing older than the last version, which the cache can serve; where the server refuses that, or the version is
-/// itself in question, they are consistent again.
+/// The first list is a consistent one (no resourceVersion, that is: not "any cached state" as resourceVersion=0 allows). It
+/// costs the server more, but a stale cache of one of several API servers would show an older cluster after a restart, and
+/// removing what is missing there would cut live services. Later lists ask for nothing older than the last version, which
+/// the cache can serve; where the server refuses that, or the version is itself in question, they are consistent again.
 /// </para>
 /// <para>
 /// A failure never touches the store. What removes an object is its own DELETED event, or a complete list without it.
 /// </para>
 /// <para>
-/// Whatever the server answers, a minute after it has come to its senses the objects are right: no delay is longer than
-/// <see cref="WatchOptions.LongestBackoff"/> (or the server's own wish), whatever hangs or trickles is given up, and every way out of trouble ends
-/// in a list unless the server confirms the version and then serves a watch from it.
+/// Whatever the server answers, a minute after it has come to its senses the objects are right: no delay is longer
+/// than <see cref="WatchOptions.LongestBackoff"/> (or the server's own wish), whatever hangs or trickles is given up,
+/// and every way out of trouble ends in a list unless the server confirms the version and then serves a watch from it.
 /// </para>
 /// </summary>
 internal sealed partial class Reflector<T>
@@ -207,7 +207,8 @@ internal sealed partial class Reflector<T>
         [LoggerMessage(4006, LogLevel.Information, "{Kind}: the API answers again")]
         public static partial void Recovered(ILogger logger, string kind);
 
-        [LoggerMessage(4007, LogLevel.Debug, "{Kind}: the watch has been silent for {Seconds:0} s; asking whether version {Version} is known")]
+        [LoggerMessage(4007, LogLevel.Debug,
+            "{Kind}: the watch has been silent for {Seconds:0} s; asking whether version {Version} is known")]
         public static partial void Quiet(ILogger logger, string kind, double seconds, string version);
     }
 }

@@ -120,15 +120,16 @@ public sealed class NodeMounts : IDisposable
         Mounting.Propagate("/", MountPropagation.Shared);
     }
 
-    // Never on a directory of this machine's: whoever removes that takes the mount along, and the node would have the machine's next one. What it is
-    // in, or would be made in, is covered.
+    // Never on a directory of this machine's: a process that removes that takes the mount along, and
+    // the node would have the machine's next one. What it is in, or would be made in, is covered.
     private static void Place(string source, string target, HashSet<string> covered)
     {
         var (present, own) = (System.IO.Path.GetDirectoryName(target)!, target);
         while (!Directory.Exists(present))
             (present, own) = (System.IO.Path.GetDirectoryName(present)!, present);
         if (present == "/")
-            throw new InvalidOperationException($"this machine has no /{target.Split('/')[1]}, in which the node's {target} could be shown");
+            throw new InvalidOperationException(
+                $"this machine has no /{target.Split('/')[1]}, in which the node's {target} could be shown");
         if (covered.Add(present))
             Mounting.Cover(present, name => name != System.IO.Path.GetFileName(own));
         Directory.CreateDirectory(target);

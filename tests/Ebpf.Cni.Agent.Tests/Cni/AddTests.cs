@@ -40,9 +40,9 @@ public class AddTests
         using var fixture = new CniFixture();
         var answer = await fixture.Run(CniFixture.Request("ADD", version: version));
         Assert.Equal(
-            $$$"""
-            {"cniVersion":"{{{(version.Length > 0 ? version : "0.1.0")}}}","ip4":{"ip":"10.1.0.2/32","gateway":"169.254.1.1","routes":[{"dst":"0.0.0.0/0","gw":"169.254.1.1"}]},"ip6":{"ip":"fd00:1::2/128","gateway":"fe80::ecc:1","routes":[{"dst":"::/0","gw":"fe80::ecc:1"}]},"dns":{}}
-            """,
+            $$$"""{"cniVersion":"{{{(version.Length > 0 ? version : "0.1.0")}}}","ip4":"""
+            + """{"ip":"10.1.0.2/32","gateway":"169.254.1.1","routes":[{"dst":"0.0.0.0/0","gw":"169.254.1.1"}]},"ip6":"""
+            + """{"ip":"fd00:1::2/128","gateway":"fe80::ecc:1","routes":[{"dst":"::/0","gw":"fe80::ecc:1"}]},"dns":{}}""",
             answer.GetProperty("result").GetRawText());
     }
 

@@ -29,9 +29,14 @@ public class ChainedModeTests
     }
 
     [Theory]
-    [InlineData("0.3.0", """{"cniVersion":"0.3.0","interfaces":[{"name":"eth0","sandbox":"/ns/a"}],"ips":[{"version":"4","interface":0,"address":"10.9.0.7/24"}]}""")]
+    [InlineData(
+        "0.3.0",
+        """{"cniVersion":"0.3.0","interfaces":[{"name":"eth0","sandbox":"/ns/a"}],"ips":"""
+        + """[{"version":"4","interface":0,"address":"10.9.0.7/24"}]}""")]
     [InlineData("0.2.0", """{"cniVersion":"0.2.0","ip4":{"ip":"10.9.0.7/24","gateway":"10.9.0.1"}}""")]
-    [InlineData("1.0.0", """{"CNIVersion":"1.0.0","Interfaces":[{"Name":"eth0","Sandbox":"/ns/a"}],"IPs":[{"Interface":0,"Address":"10.9.0.7/24"}]}""")]
+    [InlineData(
+        "1.0.0",
+        """{"CNIVersion":"1.0.0","Interfaces":[{"Name":"eth0","Sandbox":"/ns/a"}],"IPs":[{"Interface":0,"Address":"10.9.0.7/24"}]}""")]
     public async Task Whatever_version_and_spelling_the_others_result_has(string version, string result)
     {
         using var fixture = Chained();

@@ -38,7 +38,8 @@ public class DeleteCheckTests
         using var fixture = new CniFixture();
         await fixture.Run("ADD");
         await fixture.Run(CniRequest.Parse(Encoding.UTF8.GetBytes(
-            $$"""{"command":"DEL","containerId":"{{CniFixture.Container}}","ifname":"eth0","netns":"relative","args":"K8S_POD_NAME=%;{{new string('x', 20000)}}","config":{{config}}}""")));
+            $$"""{"command":"DEL","containerId":"{{CniFixture.Container}}","ifname":"eth0","netns":"relative","args":"K8S_POD_NAME=%;"""
+            + $$"""{{new string('x', 20000)}}","config":{{config}}}""")));
         Assert.True(fixture.Node.Empty);
     }
 

@@ -22,7 +22,8 @@ public class PendingDeleteTests
         try
         {
             await fixture.Run("ADD", "next").WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
-            await fixture.Run(CniFixture.Request("STATUS", version: "1.1.0")).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await fixture.Run(CniFixture.Request("STATUS", version: "1.1.0"))
+                .WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
             Assert.False(pending.IsCompleted);
         }
         finally

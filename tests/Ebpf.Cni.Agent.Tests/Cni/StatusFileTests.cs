@@ -32,7 +32,9 @@ public sealed class StatusFileTests : IDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path));
         _trouble = new CniException(CniErrorCode.PluginNotAvailableLimited, "behind", "details");
         _time.Advance(LastStatus.Period);
-        await Eventually.True(() => LastStatus.Read(Path, _time) is { Code: CniErrorCode.PluginNotAvailableLimited, Message: "behind", Details: "details" }, "it is told");
+        await Eventually.True(
+            () => LastStatus.Read(Path, _time) is { Code: CniErrorCode.PluginNotAvailableLimited, Message: "behind", Details: "details" },
+            "it is told");
         _trouble = null;
         _time.Advance(LastStatus.Period);
         await Eventually.True(() => LastStatus.Read(Path, _time)!.Code == 0, "and over");

@@ -7,7 +7,8 @@ namespace Ebpf.Cni.Agent.Tests.Health;
 /// <summary>Who goes when a port has all the connections it may have. Never the one that comes.</summary>
 public class ConnectionTableTests
 {
-    private static readonly IPAddress Kubelet = IPAddress.Parse("192.0.2.1"), Pod = IPAddress.Parse("10.1.0.5"), Other = IPAddress.Parse("fd00::5");
+    private static readonly IPAddress
+        Kubelet = IPAddress.Parse("192.0.2.1"), Pod = IPAddress.Parse("10.1.0.5"), Other = IPAddress.Parse("fd00::5");
 
     private readonly List<string> _evicted = [];
     private readonly ConnectionTable _table = new(4);

@@ -119,7 +119,8 @@ public sealed class HealthCheckPortsTests : IDisposable
 
     private void Apply(params DesiredHealthCheck[] desired) => Assert.Empty(_node!.Run(() => _ports.Apply(State(desired))));
 
-    private static DesiredState State(params DesiredHealthCheck[] checks) => new() { ChecksByService = checks.ToImmutableSortedDictionary(c => c.Service, c => c) };
+    private static DesiredState State(params DesiredHealthCheck[] checks) =>
+        new() { ChecksByService = checks.ToImmutableSortedDictionary(c => c.Service, c => c) };
 
     /// <summary>The whole answer; "" when nobody listens, or the peer hangs up.</summary>
     private string Ask(int port, string method = "GET") => _node!.Run(() =>

@@ -70,5 +70,6 @@ public sealed class AddressStoreConcurrencyTests : IDisposable
         Assert.All(next.All, r => Assert.True(r.Ready));
     }
 
-    private AddressStore Open() => new(new EndpointFiles(_state.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance);
+    private AddressStore Open() =>
+        new(new EndpointFiles(_state.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance);
 }

@@ -36,14 +36,19 @@ public class SilentPortTests
     {
         var service = new ServiceSnapshot
         {
-            Name = new("default", name), Uid = "u", Type = "LoadBalancer", ClusterIPs = [$"10.96.0.{(int)name[0]}"], LoadBalancerIPs = [$"203.0.113.{(int)name[0]}"],
+            Name = new("default", name), Uid = "u", Type = "LoadBalancer",
+            ClusterIPs = [$"10.96.0.{(int)name[0]}"], LoadBalancerIPs = [$"203.0.113.{(int)name[0]}"],
             InternalLocal = true, ExternalLocal = true, Ports = [new("http", "TCP", 80)],
         };
         var slice = new EndpointSliceSnapshot
         {
-            Name = service.Name, ServiceName = name, Ports = [new("http", "TCP", 8080)], Endpoints = [new(["10.244.0.9"], true, true, false, node)],
+            Name = service.Name, ServiceName = name, Ports = [new("http", "TCP", 8080)],
+            Endpoints = [new(["10.244.0.9"], true, true, false, node)],
         };
-        return cluster with { Services = cluster.Services.SetItem(service.Name, service), EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice) };
+        return cluster with
+        {
+            Services = cluster.Services.SetItem(service.Name, service), EndpointSlices = cluster.EndpointSlices.SetItem(slice.Name, slice),
+        };
     }
 
     private async Task<(int Internal, int External)> Counts()
@@ -54,7 +59,9 @@ public class SilentPortTests
         return (Count("internal"), Count("external"));
 
         int Count(string policy) => int.Parse(
-            lines.Single(l => l.StartsWith($"kubeproxy_sync_proxy_rules_no_local_endpoints_total{{traffic_policy=\"{policy}\"}}", StringComparison.Ordinal)).Split(' ')[1],
+            lines.Single(l => l.StartsWith(
+                $"kubeproxy_sync_proxy_rules_no_local_endpoints_total{{traffic_policy=\"{policy}\"}}",
+                StringComparison.Ordinal)).Split(' ')[1],
             CultureInfo.InvariantCulture);
     }
 }

@@ -143,7 +143,8 @@ public class LossTests
             await running;
         }
 
-        Assert.Contains(log.Lines, l => l.Message.Contains($"the route to {address}/32 was replaced by one of protocol 12 (bird), by netlink port", StringComparison.Ordinal));
+        Assert.Contains(log.Lines, l => l.Message.Contains(
+            $"the route to {address}/32 was replaced by one of protocol 12 (bird), by netlink port", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -175,7 +176,9 @@ public class LossTests
             await running;
         }
 
-        Assert.True(log.Lines is [var (_, only)] && only.Contains("was deleted", StringComparison.Ordinal), string.Join("\n", log.Lines.Select(l => l.Message)));
+        Assert.True(
+            log.Lines is [var (_, only)] && only.Contains("was deleted", StringComparison.Ordinal),
+            string.Join("\n", log.Lines.Select(l => l.Message)));
     }
 
     [Fact]
@@ -195,13 +198,16 @@ public class LossTests
             node.State.SetFacts(NetworkFacts.Read());
             Assert.Equal([uplink], node.State.View(null).Network.Main);
             using var events = NetworkEvents.Open(NodeLosses.Subscription);
-            var ours = new Kernel.Netlink.Route(peer, uplink) { Gateway = IPAddress.Parse("192.0.2.2"), Protocol = PodWiring.RouteProtocol };
+            var ours = new Kernel.Netlink.Route(peer, uplink)
+            {
+                Gateway = IPAddress.Parse("192.0.2.2"), Protocol = PodWiring.RouteProtocol,
+            };
             netlink.AddRoute(ours);
             Assert.Equal("", Noted());
             netlink.DeleteRoute(ours);
             Assert.StartsWith("the route to 10.244.7.0/24 was deleted, by netlink port ", Noted(), StringComparison.Ordinal);
             netlink.AddRoute(ours);
-            // nobody's here, another's, and a change of our own
+            // no losses: the route of no pod and no peer, a replacement of the agent's own protocol, another MTU
             netlink.AddRoute(new(IPNetwork.Parse("10.9.0.0/16"), uplink) { Protocol = PodWiring.RouteProtocol });
             netlink.DeleteRoute(new(IPNetwork.Parse("10.9.0.0/16"), uplink) { Protocol = PodWiring.RouteProtocol });
             netlink.ReplaceRoute(ours with { Gateway = IPAddress.Parse("192.0.2.3") });
@@ -322,22 +328,25 @@ public class LossTests
         Assert.False(pace.IsFought);
     }
 
-    private static CompileIssue? Issue(RealNode node) => node.State.View(null).Issues.FirstOrDefault(i => i.Reason == NodeState.NetworkFought);
+    private static CompileIssue? Issue(RealNode node) =>
+        node.State.View(null).Issues.FirstOrDefault(i => i.Reason == NodeState.NetworkFought);
 
     private static NodeLosses Losses(RealNode node) => new(node.Devices, node.State, _ => false);
 
     /// <summary>What happens from then on is told.</summary>
     private static async Task<Task> Start(
-        RealNode node, CancellationToken stop, ILogger<LossRepair>? log = null, TimeProvider? time = null, Func<NetworkEvent, Func<NetworkEvent, bool>, bool>? judge = null)
+        RealNode node, CancellationToken stop, ILogger<LossRepair>? log = null, TimeProvider? time = null,
+        Func<NetworkEvent, Func<NetworkEvent, bool>, bool>? judge = null)
     {
         var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var repair = new LossRepair(
-            node.Handler, node.State, Losses(node), () => node.Namespace.Run(() => File.WriteAllText(Forwarding, "1")), time ?? TimeProvider.System,
-            log ?? NullLogger<LossRepair>.Instance)
+            node.Handler, node.State, Losses(node), () => node.Namespace.Run(() => File.WriteAllText(Forwarding, "1")),
+            time ?? TimeProvider.System, log ?? NullLogger<LossRepair>.Instance)
         {
             Open = isLoss =>
             {
-                var monitor = node.Namespace.Run(() => RouteMonitor.Open(NodeLosses.Subscription, told => judge?.Invoke(told, isLoss) ?? isLoss(told)));
+                var monitor = node.Namespace.Run(() => RouteMonitor.Open(
+                    NodeLosses.Subscription, told => judge?.Invoke(told, isLoss) ?? isLoss(told)));
                 opened.TrySetResult();
                 return monitor;
             },

@@ -156,8 +156,10 @@ public sealed class NetworkReaderTests : IDisposable
         [
             () => _netlink.ReplaceRoute(Default(random.Next(2, 9))), () => _netlink.DeleteRoute(_netlink.DefaultRoutes()[0]),
             () => _netlink.SetDown(_uplink), () => _netlink.SetUp(_uplink), () => _netlink.SetDown(other), () => _netlink.SetUp(other),
-            () => _netlink.AddRoute(new(IPNetwork.Parse($"10.{random.Next(9)}.0.0/16"), other)), () => _netlink.DeleteRoute(new(IPNetwork.Parse($"10.{random.Next(9)}.0.0/16"), other)),
-            () => _netlink.AddAddress(other, IPAddress.Parse("203.0.113.1"), 24), () => _netlink.DeleteAddress(other, IPAddress.Parse("203.0.113.1"), 24),
+            () => _netlink.AddRoute(new(IPNetwork.Parse($"10.{random.Next(9)}.0.0/16"), other)),
+            () => _netlink.DeleteRoute(new(IPNetwork.Parse($"10.{random.Next(9)}.0.0/16"), other)),
+            () => _netlink.AddAddress(other, IPAddress.Parse("203.0.113.1"), 24),
+            () => _netlink.DeleteAddress(other, IPAddress.Parse("203.0.113.1"), 24),
             () => _netlink.DeleteLink(_netlink.FindLink("eth2")!.Index), () => Device("eth2", "203.0.113.9/32"),
         ];
         for (var round = 0; round < 30; round++)
@@ -190,7 +192,8 @@ public sealed class NetworkReaderTests : IDisposable
 
     private NetworkFacts Read() => _node.Run(() => _reader.Read(_monitor));
 
-    private KernelRoute Default(int gateway) => new(IPNetwork.Parse("0.0.0.0/0"), _uplink) { Gateway = IPAddress.Parse($"192.0.2.{gateway}") };
+    private KernelRoute Default(int gateway) =>
+        new(IPNetwork.Parse("0.0.0.0/0"), _uplink) { Gateway = IPAddress.Parse($"192.0.2.{gateway}") };
 
     /// <summary>A network card, as far as can be told; without a cable, so that nothing happens by itself.</summary>
     private int Device(string name, string address)

@@ -20,7 +20,8 @@ public class ServiceListingTests
         Ports = DesiredState.Empty.Ports.Add(Services[7], new DesiredPort(
             Services[7], 7,
             [
-                new DesiredFrontend(Front with { Port = Port(0), Proto = 0 }, new(7, SegmentVariant.None), Services[7], SvcFlags.Address, 0),
+                new DesiredFrontend(
+                    Front with { Port = Port(0), Proto = 0 }, new(7, SegmentVariant.None), Services[7], SvcFlags.Address, 0),
                 new DesiredFrontend(Front, Segment, Services[7], SvcFlags.None, 0),
             ],
             [new DesiredSegment(Segment, Services[7], [Of(Here)]) { Tail = [Of(There)] }], [])),
@@ -93,7 +94,8 @@ public class ServiceListingTests
         [
             new(32 + 96 + 24, U32Be.FromHost(7), Addr.Parse("198.51.100.0")), new(32 + 64, U32Be.FromHost(7), Addr.Parse("2001:db8::")), new(32, U32Be.FromHost(8), default),
         ];
-        var detail = Assert.Single(new ServiceListing(Names, Desired).One(Web, [view], ranges, Nothing, EndpointFact.Of(Cluster, Web)).Frontends);
+        var detail = Assert.Single(
+            new ServiceListing(Names, Desired).One(Web, [view], ranges, Nothing, EndpointFact.Of(Cluster, Web)).Frontends);
         Assert.Equal(["dropEmpty", "sourceRanges", "keepSource", "affinity"], detail.Flags);
         Assert.Equal((60u, "external"), (detail.AffinitySeconds, detail.Scope));
         Assert.Equal(["198.51.100.0/24", "2001:db8::/64"], detail.SourceRanges);
@@ -104,7 +106,8 @@ public class ServiceListingTests
     {
         var answer = new ServiceListing(Names, Desired).One(Web, [], [], Nothing, EndpointFact.Of(Cluster, Web));
         Assert.Equal("10.96.0.1:80/TCP internal", Assert.Single(answer.Missing));
-        Assert.Empty(new ServiceListing(Names, Desired).One(new("default", "other"), [], [], Nothing, EndpointFact.Of(Cluster, Web)).Missing);
+        Assert.Empty(
+            new ServiceListing(Names, Desired).One(new("default", "other"), [], [], Nothing, EndpointFact.Of(Cluster, Web)).Missing);
     }
 
     [Fact]

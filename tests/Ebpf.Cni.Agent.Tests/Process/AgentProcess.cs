@@ -54,7 +54,8 @@ internal sealed class AgentProcess : IDisposable
     /// <returns>Its exit code, and what it said.</returns>
     public (int Code, string Output) StartBeside()
     {
-        using var second = Namespace.Run(() => System.Diagnostics.Process.Start(Command(["--metrics-address", "127.0.0.1:10349", "--healthz-address", "127.0.0.1:10356", .. Arguments]))!);
+        using var second = Namespace.Run(() => System.Diagnostics.Process.Start(
+            Command(["--metrics-address", "127.0.0.1:10349", "--healthz-address", "127.0.0.1:10356", .. Arguments]))!);
         var errors = second.StandardError.ReadToEndAsync();
         var output = second.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
         second.WaitForExit();
@@ -129,6 +130,13 @@ internal sealed class AgentProcess : IDisposable
     {
         using var kill = System.Diagnostics.Process.Start("kill", [$"-{name}", _process!.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
+    }
+
+    /// <summary>kill -9, and waits until it is gone.</summary>
+    public void Kill()
+    {
+        Signal("KILL");
+        WaitForExit();
     }
 
     /// <summary>Launches it and waits until it ends, and all that it said is here.</summary>

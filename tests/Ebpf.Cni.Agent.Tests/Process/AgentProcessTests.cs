@@ -77,8 +77,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        agent.Signal("KILL");
-        agent.WaitForExit();
+        agent.Kill();
         agent.Start(api.Kubeconfig);
         await agent.Ready();
         var metrics = agent.Get(10249, "/metrics").Body;
@@ -145,8 +144,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         Assert.Contains("ebpf_cni_table_entries{table=\"ebc_svc_v2\"} 2", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
 
         // It was the running agent that kept it out, not something that one has left.
-        agent.Signal("KILL");
-        agent.WaitForExit();
+        agent.Kill();
         agent.Start(api.Kubeconfig);
         await agent.Ready();
     }
@@ -162,7 +160,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var second = new AgentProcess();
         second.Start(api.Kubeconfig, "--state-dir", first["state"]);
         Assert.Equal(1, second.WaitForExit());
-        Assert.Contains($"--state-dir (chart: hostPaths.state): another agent uses {first["state"]}", second.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            $"--state-dir (chart: hostPaths.state): another agent uses {first["state"]}", second.Output, StringComparison.Ordinal);
         Assert.False(Directory.Exists(second.Bpffs));
         Assert.Equal(200, first.Get(10256, "/livez").Status);
     }
@@ -175,15 +174,18 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        agent.Signal("KILL");
-        agent.WaitForExit();
+        agent.Kill();
         var before = Contents();
         agent.Start(api.Kubeconfig, "--node-name", "n2");
         Assert.Equal(2, agent.WaitForExit());
         Assert.Contains($"{agent["state"]} is the node n1's, and this is n2", agent.Output, StringComparison.Ordinal);
         Assert.Equal(before, Contents());
 
-        string[] Contents() => [.. Directory.EnumerateFiles(agent["state"], "*.json", SearchOption.AllDirectories).Order().Select(f => $"{f}: {File.ReadAllText(f)}")];
+        string[] Contents() =>
+        [
+            .. Directory.EnumerateFiles(agent["state"], "*.json", SearchOption.AllDirectories).Order()
+                .Select(f => $"{f}: {File.ReadAllText(f)}"),
+        ];
     }
 
     [Fact]

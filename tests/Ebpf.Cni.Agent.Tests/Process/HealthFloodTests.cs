@@ -7,13 +7,17 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Process;
 
-/// <summary>A pod that holds or hammers the health port, and a kubelet that asks whether the agent lives: an unanswered one would have it restarted.</summary>
+/// <summary>
+/// A pod that holds or hammers the health port, and a kubelet that asks whether the agent lives: an unanswered one would have it restarted.
+/// </summary>
 public sealed class HealthFloodTests : IAsyncLifetime
 {
     private const string NodeAddress = "192.168.7.1";
 
     private const string Node =
-        """{"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},"spec":{"podCIDR":"10.201.0.0/24","podCIDRs":["10.201.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.168.7.1"}]}}""";
+        """{"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},"spec":"""
+        + """{"podCIDR":"10.201.0.0/24","podCIDRs":["10.201.0.0/24"]},"status":"""
+        + """{"addresses":[{"type":"InternalIP","address":"192.168.7.1"}]}}""";
 
     private static readonly byte[] Question = Encoding.ASCII.GetBytes($"GET /livez HTTP/1.1\r\nHost: {NodeAddress}\r\n\r\n");
 

@@ -31,7 +31,8 @@ public class LoopGuardTests
         using var host = Build<Done>(out var log);
         await host.StartAsync(TestContext.Current.CancellationToken);
         var lifetime = host.Services.GetRequiredService<IHostApplicationLifetime>();
-        await Eventually.True(() => host.Services.GetServices<IHostedService>().OfType<Done>().Single().ExecuteTask!.IsCompleted, "it is done");
+        await Eventually.True(
+            () => host.Services.GetServices<IHostedService>().OfType<Done>().Single().ExecuteTask!.IsCompleted, "it is done");
         Assert.False(lifetime.ApplicationStopping.IsCancellationRequested);
         await host.StopAsync(TestContext.Current.CancellationToken);
         Assert.False(host.Services.GetRequiredService<LoopGuard>().Tripped);
@@ -56,14 +57,16 @@ public class LoopGuardTests
             });
         await Assert.ThrowsAsync<FormatException>(() => together);
         Assert.True(stopped.Task.IsCompleted);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => LoopsTogether.RunAsync(TestContext.Current.CancellationToken, _ => Task.CompletedTask));
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => LoopsTogether.RunAsync(TestContext.Current.CancellationToken, _ => Task.CompletedTask));
     }
 
     [Fact]
     public async Task Loops_that_run_together_end_when_they_are_told()
     {
         using var stop = new CancellationTokenSource();
-        var together = LoopsTogether.RunAsync(stop.Token, cancel => Task.Delay(Timeout.Infinite, cancel), cancel => Task.Delay(Timeout.Infinite, cancel));
+        var together = LoopsTogether.RunAsync(
+            stop.Token, cancel => Task.Delay(Timeout.Infinite, cancel), cancel => Task.Delay(Timeout.Infinite, cancel));
         await stop.CancelAsync();
         await together;
     }

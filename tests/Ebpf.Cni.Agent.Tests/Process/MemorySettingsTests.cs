@@ -11,7 +11,8 @@ public class MemorySettingsTests
     public void The_list_of_a_service_of_ten_thousand_endpoints_is_no_large_object()
     {
         using var file = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "ebpf-cni-agent.runtimeconfig.json")));
-        var threshold = file.RootElement.GetProperty("runtimeOptions").GetProperty("configProperties").GetProperty("System.GC.LOHThreshold").GetInt64();
+        var threshold = file.RootElement.GetProperty("runtimeOptions").GetProperty("configProperties")
+            .GetProperty("System.GC.LOHThreshold").GetInt64();
         Assert.True(threshold > 4 * 10_000 * Unsafe.SizeOf<DesiredBackend>(), $"{threshold} bytes");
     }
 }

@@ -54,7 +54,9 @@ public sealed class IssueReportTests : IDisposable
             if (random.Next(2) == 0)
             {
                 var next = State(Some());
-                _report.Report(state = random.Next(3) == 0 ? next : next with { IssueChanges = new(state.IssuesByKey, [.. state.IssuesByKey.Keys.Union(next.IssuesByKey.Keys)]) });
+                _report.Report(state = random.Next(3) == 0
+                    ? next
+                    : next with { IssueChanges = new(state.IssuesByKey, [.. state.IssuesByKey.Keys.Union(next.IssuesByKey.Keys)]) });
             }
             else
                 _report.Report("other", other = Some());
@@ -64,7 +66,11 @@ public sealed class IssueReportTests : IDisposable
             Assert.Equal(known.Count(i => i.Reason == "R1"), await Gauge("R1"));
         }
 
-        CompileIssue[] Some() => [.. Enumerable.Range(0, 12).Where(_ => random.Next(3) == 0).Select(i => Issue($"s{i % 4}", $"R{i / 4}") with { Message = $"{random.Next(2)}" })];
+        CompileIssue[] Some() =>
+        [
+            .. Enumerable.Range(0, 12).Where(_ => random.Next(3) == 0)
+                .Select(i => Issue($"s{i % 4}", $"R{i / 4}") with { Message = $"{random.Next(2)}" }),
+        ];
     }
 
     private static CompileIssue Issue(string name, string reason) => new("Service", new("default", name), "u", reason, "message");
@@ -78,7 +84,8 @@ public sealed class IssueReportTests : IDisposable
     {
         using var stream = new MemoryStream();
         await _registry.CollectAndExportAsTextAsync(stream, TestContext.Current.CancellationToken);
-        var line = Encoding.UTF8.GetString(stream.ToArray()).Split('\n').SingleOrDefault(l => l.StartsWith($"ebpf_cni_issues{{reason=\"{reason}\"}}", StringComparison.Ordinal));
+        var line = Encoding.UTF8.GetString(stream.ToArray()).Split('\n')
+            .SingleOrDefault(l => l.StartsWith($"ebpf_cni_issues{{reason=\"{reason}\"}}", StringComparison.Ordinal));
         return line is null ? 0 : int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
     }
 }

@@ -63,7 +63,8 @@ public sealed class NodeServerWatchTests : IDisposable
     public void A_server_counts_as_long_as_the_node_has_the_address()
     {
         var node = new NodeState(
-            new AddressStore(new EndpointFiles(_directory.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance),
+            new AddressStore(
+                new EndpointFiles(_directory.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<AddressStore>.Instance),
             new AgentOptions { NodeName = "n" }, TimeProvider.System);
         var facts = new NetworkFacts(
             [new(2, "eth0") { Up = true, Ethernet = true }, new(3, "nodelocaldns") { Up = true, Ethernet = true, Kind = "dummy" }],
@@ -95,6 +96,7 @@ public sealed class NodeServerWatchTests : IDisposable
             Ports = [new("dns", "UDP", 53, 0), new("dns-tcp", "TCP", 53, 0), new("metrics", "TCP", 9153, 0)],
         };
         var cluster = ClusterSnapshot.Empty with { Services = ClusterSnapshot.Empty.Services.Add(service.Name, service) };
-        return ClusterCompiler.Compile(cluster, new NodeContext("n") { NodeServers = servers, NodeAddresses = [Dns, Addr.Parse("192.0.2.1")] }, IdTable.Empty);
+        return ClusterCompiler.Compile(
+            cluster, new NodeContext("n") { NodeServers = servers, NodeAddresses = [Dns, Addr.Parse("192.0.2.1")] }, IdTable.Empty);
     }
 }

@@ -37,7 +37,8 @@ public class PortsInUseTests
         Put("b", 30081);
         Put("a", 30081, advance: false);
         Put("b", 30080);
-        Assert.Equal([("b", 30080), ("a", 30081)], _ports.NodePorts.OrderBy(p => p.Key.Port).Select(p => (p.Value.Service.Name, (int)p.Key.Port)));
+        Assert.Equal(
+            [("b", 30080), ("a", 30081)], _ports.NodePorts.OrderBy(p => p.Key.Port).Select(p => (p.Value.Service.Name, (int)p.Key.Port)));
     }
 
     [Fact]
@@ -48,7 +49,8 @@ public class PortsInUseTests
         Put("plain", 0);
         var slice = new EndpointSliceSnapshot
         {
-            Name = new("default", "web-1"), ServiceName = "web", Ports = [new("http", "TCP", 8080)], Endpoints = [new(["10.244.0.9"], true, true, false, "n")],
+            Name = new("default", "web-1"), ServiceName = "web", Ports = [new("http", "TCP", 8080)],
+            Endpoints = [new(["10.244.0.9"], true, true, false, "n")],
         };
         _cluster = _cluster with { EndpointSlices = _cluster.EndpointSlices.Add(slice.Name, slice) };
         Advance();
@@ -60,8 +62,8 @@ public class PortsInUseTests
     {
         var service = new ServiceSnapshot
         {
-            Name = new("default", name), Uid = "u", Type = nodePort == 0 ? "ClusterIP" : "NodePort", ClusterIPs = [$"10.96.0.{(int)name[0]}"],
-            Ports = [new("http", "TCP", 80, nodePort)],
+            Name = new("default", name), Uid = "u", Type = nodePort == 0 ? "ClusterIP" : "NodePort",
+            ClusterIPs = [$"10.96.0.{(int)name[0]}"], Ports = [new("http", "TCP", 80, nodePort)],
         };
         _cluster = _cluster with { Services = _cluster.Services.SetItem(service.Name, service) };
         if (advance)

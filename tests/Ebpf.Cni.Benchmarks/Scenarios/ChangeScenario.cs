@@ -12,7 +12,10 @@ using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
-/// <summary>What a change costs between the watch and the kernel: compile and apply, one change after the other, into real tables that no program uses.</summary>
+/// <summary>
+/// What a change costs between the watch and the kernel: compile and apply, one change after the other, into real tables that no program
+/// uses.
+/// </summary>
 internal static class ChangeScenario
 {
     public const int Services = 10_000, Present = 30_000, Lone = 200, LargeService = 10_000, LargeChanges = 200;
@@ -24,20 +27,29 @@ internal static class ChangeScenario
         foreach (var present in new[] { 0, Present })
         {
             using var node = new ChangingNode();
-            figures.Add(node.Measure($"{present:N0} Services × {Endpoints} present, first compile and apply", 1, _ => node.Apply(ChangingNode.With(0, present)), ""));
+            figures.Add(node.Measure(
+                $"{present:N0} Services × {Endpoints} present, first compile and apply", 1,
+                _ => node.Apply(ChangingNode.With(0, present)), ""));
             figures.Add(node.Measure($"{Services:N0} created one by one, beside {present:N0} ({2 * Services:N0} changes)", Services, i =>
             {
                 node.PutService(present + i);
                 node.PutSlice(present + i, Endpoints);
             }, "≤ 8 s"));
-            figures.Add(node.Measure($"one endpoint changes, at {present + Services:N0} Services", Lone, i => node.PutSlice(i * 47, Endpoints - 1), "≤ 3 ms and ≤ 2 writes a change"));
+            figures.Add(node.Measure(
+                $"one endpoint changes, at {present + Services:N0} Services", Lone, i => node.PutSlice(i * 47, Endpoints - 1),
+                "≤ 3 ms and ≤ 2 writes a change"));
             if (present > 0)
-                figures.Add(node.Measure($"one endpoint of {LargeService:N0} is replaced, at {present + Services:N0} Services", LargeChanges, i => node.PutLarge(i, LargeService), "20 a second"));
-            figures.Add(node.Measure($"{Services:N0} deleted one by one, beside {present:N0} ({2 * Services:N0} changes)", Services, i => node.Remove(present + i), "≤ 4 s"));
+                figures.Add(node.Measure(
+                    $"one endpoint of {LargeService:N0} is replaced, at {present + Services:N0} Services", LargeChanges,
+                    i => node.PutLarge(i, LargeService), "20 a second"));
+            figures.Add(node.Measure(
+                $"{Services:N0} deleted one by one, beside {present:N0} ({2 * Services:N0} changes)", Services,
+                i => node.Remove(present + i), "≤ 4 s"));
         }
         report.Add(new Section(
             "What a change costs between the watch and the kernel",
-            "In one process: a changed object in the snapshot, its compile, its apply to tables in the kernel; each object by itself, without the watch's decoding and without bounds on how often. "
+            "In one process: a changed object in the snapshot, its compile, its apply to tables in the kernel; each object by itself, "
+            + "without the watch's decoding and without bounds on how often. "
             + "CPU time is the process's, collections of garbage included.",
             figures));
     }
@@ -55,13 +67,15 @@ internal static class ChangeScenario
 
         public ChangingNode()
         {
-            var backends = Own(Map(MapNames.Backend, BpfMapType.Array, sizeof(uint), 24, 1 << 20, BpfMapFlags.MemoryMappable).MapWindows<Backend>());
+            var backends = Own(
+                Map(MapNames.Backend, BpfMapType.Array, sizeof(uint), 24, 1 << 20, BpfMapFlags.MemoryMappable).MapWindows<Backend>());
             var readers = Own(BpfGracePeriod.Create());
             _tables = new ServiceDataplane(
                 new ServiceTables(
                     new KernelTable<SvcKey, Svc>(Map(MapNames.Service, BpfMapType.Hash, 20, 24, 1 << 18, BpfMapFlags.NoPreallocation)),
                     new KernelBackendArray(backends),
-                    new KernelTable<SrangeKey, Srange>(Map(MapNames.SourceRange, BpfMapType.LpmTrie, 24, 4, 1024, BpfMapFlags.NoPreallocation)))
+                    new KernelTable<SrangeKey, Srange>(
+                        Map(MapNames.SourceRange, BpfMapType.LpmTrie, 24, 4, 1024, BpfMapFlags.NoPreallocation)))
                 {
                     WaitForReaders = () =>
                     {
@@ -81,7 +95,10 @@ internal static class ChangeScenario
             var used = Environment.CpuUsage.TotalTime - cpu;
             allocated = GC.GetTotalAllocatedBytes() - allocated;
             return new Figure(what, string.Create(CultureInfo.InvariantCulture,
-                $"{used.TotalSeconds:0.00} s of CPU ({used.TotalMilliseconds / times:0.000} ms each), {clock.Elapsed.TotalSeconds:0.00} s elapsed, {(_writes - writes) / (double)times:0.0} writes and {allocated / 1024.0 / times:0.0} KiB each, {GC.CollectionCount(2) - gen2} full collections"), bar);
+                $"{used.TotalSeconds:0.00} s of CPU ({used.TotalMilliseconds / times:0.000} ms each), "
+                + $"{clock.Elapsed.TotalSeconds:0.00} s elapsed, "
+                + $"{(_writes - writes) / (double)times:0.0} writes and {allocated / 1024.0 / times:0.0} KiB each, "
+                + $"{GC.CollectionCount(2) - gen2} full collections"), bar);
         }
 
         public static ClusterSnapshot With(int first, int count)
@@ -94,7 +111,11 @@ internal static class ChangeScenario
         public void PutService(int i)
         {
             var service = Service(i);
-            Apply(_cluster with { Services = _cluster.Services.SetItem(service.Name, service), ServiceChanges = new(_cluster.Services, [service.Name]), SliceChanges = new(_cluster.EndpointSlices, []) });
+            Apply(_cluster with
+            {
+                Services = _cluster.Services.SetItem(service.Name, service),
+                ServiceChanges = new(_cluster.Services, [service.Name]), SliceChanges = new(_cluster.EndpointSlices, []),
+            });
         }
 
         public void PutSlice(int i, int endpoints) => Put(Slice(i, endpoints));
@@ -111,8 +132,16 @@ internal static class ChangeScenario
         public void Remove(int i)
         {
             var (service, slice) = (Service(i).Name, Slice(i, 0).Name);
-            Apply(_cluster with { EndpointSlices = _cluster.EndpointSlices.Remove(slice), ServiceChanges = new(_cluster.Services, []), SliceChanges = new(_cluster.EndpointSlices, [slice]) });
-            Apply(_cluster with { Services = _cluster.Services.Remove(service), ServiceChanges = new(_cluster.Services, [service]), SliceChanges = new(_cluster.EndpointSlices, []) });
+            Apply(_cluster with
+            {
+                EndpointSlices = _cluster.EndpointSlices.Remove(slice),
+                ServiceChanges = new(_cluster.Services, []), SliceChanges = new(_cluster.EndpointSlices, [slice]),
+            });
+            Apply(_cluster with
+            {
+                Services = _cluster.Services.Remove(service),
+                ServiceChanges = new(_cluster.Services, [service]), SliceChanges = new(_cluster.EndpointSlices, []),
+            });
         }
 
         public void Apply(ClusterSnapshot cluster)
@@ -120,7 +149,9 @@ internal static class ChangeScenario
             _state = _compiler.Compile(_cluster = cluster, _context, _state.Ids);
             var result = _tables.Apply(_state);
             if (!result.Complete)
-                throw new InvalidOperationException($"not applied: {string.Join(", ", result.Errors)} {string.Join(", ", result.Refusals)} {string.Join(", ", result.Waiting)}");
+                throw new InvalidOperationException(
+                    $"not applied: {string.Join(", ", result.Errors)} {string.Join(", ", result.Refusals)} "
+                    + $"{string.Join(", ", result.Waiting)}");
             _writes += result.KernelWrites;
         }
 
@@ -132,10 +163,12 @@ internal static class ChangeScenario
 
         private void Put(EndpointSliceSnapshot slice) => Apply(_cluster with
         {
-            EndpointSlices = _cluster.EndpointSlices.SetItem(slice.Name, slice), ServiceChanges = new(_cluster.Services, []), SliceChanges = new(_cluster.EndpointSlices, [slice.Name]),
+            EndpointSlices = _cluster.EndpointSlices.SetItem(slice.Name, slice),
+            ServiceChanges = new(_cluster.Services, []), SliceChanges = new(_cluster.EndpointSlices, [slice.Name]),
         });
 
-        private BpfMap Map(string name, BpfMapType type, int key, int value, uint entries, BpfMapFlags flags) => Own(BpfMap.Create(new BpfMapSpec(name, type, key, value, entries, flags)));
+        private BpfMap Map(string name, BpfMapType type, int key, int value, uint entries, BpfMapFlags flags) =>
+            Own(BpfMap.Create(new BpfMapSpec(name, type, key, value, entries, flags)));
 
         private T Own<T>(T one) where T : IDisposable
         {
@@ -145,13 +178,18 @@ internal static class ChangeScenario
 
         private static ServiceSnapshot Service(int i) => new()
         {
-            Name = new ObjectName($"ns-{i % 50}", $"service-{i}"), Uid = $"uid-{i}", ClusterIPs = [$"10.{96 + i / 62_500}.{i / 250 % 250}.{i % 250 + 1}"], Ports = [new("http", "TCP", 80)],
+            Name = new ObjectName($"ns-{i % 50}", $"service-{i}"), Uid = $"uid-{i}",
+            ClusterIPs = [$"10.{96 + i / 62_500}.{i / 250 % 250}.{i % 250 + 1}"], Ports = [new("http", "TCP", 80)],
         };
 
         private static EndpointSliceSnapshot Slice(int i, int endpoints) => new()
         {
             Name = new ObjectName($"ns-{i % 50}", $"service-{i}-x7k2p"), ServiceName = $"service-{i}", Ports = [new("http", "TCP", 8080)],
-            Endpoints = [.. Enumerable.Range(0, endpoints).Select(e => Endpoint($"10.{128 + (i * Endpoints + e) / 65_536 % 64}.{(i * Endpoints + e) / 256 % 256}.{(i * Endpoints + e) % 256}", e))],
+            Endpoints =
+            [
+                .. Enumerable.Range(0, endpoints).Select(e => Endpoint(
+                    $"10.{128 + (i * Endpoints + e) / 65_536 % 64}.{(i * Endpoints + e) / 256 % 256}.{(i * Endpoints + e) % 256}", e)),
+            ],
         };
 
         private static EndpointSliceSnapshot Large(int at, int round) => new()

@@ -66,7 +66,9 @@ public sealed class LoadTimeTests : IDisposable
             [new GoneBackend(1, Addr.Parse("10.245.0.1"), U16Be.FromHost(53), IpProtocol.Udp)])) > 0);
     }
 
-    /// <summary>One segment after the other gets another backend, all else stays the same object and the change is told of, as a compile has it.</summary>
+    /// <summary>
+    /// One segment after the other gets another backend, all else stays the same object and the change is told of, as a compile has it.
+    /// </summary>
     private static void MeasureChanges(NodeDataplane dataplane, DesiredState desired)
     {
         const int changes = 200;
@@ -77,7 +79,11 @@ public sealed class LoadTimeTests : IDisposable
         {
             var port = desired.Ports.ElementAt(i * 31).Value;
             var changed = port with { Segments = [.. port.Segments.Select(s => s with { Backends = s.Backends.RemoveAt(0) })] };
-            var next = new DesiredState { Ports = desired.Ports.SetItem(port.Name, changed), PortChanges = new(desired.Ports, [port.Name]) };
+            var next = new DesiredState
+            {
+                Ports = desired.Ports.SetItem(port.Name, changed),
+                PortChanges = new(desired.Ports, [port.Name]),
+            };
             var bytes = GC.GetAllocatedBytesForCurrentThread();
             var clock = Stopwatch.StartNew();
             var result = dataplane.Services.Apply(next);

@@ -119,7 +119,9 @@ public sealed class NodeDataplaneTests : IDisposable
     {
         var desired = Together(Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2", "10.244.0.3"));
         desired = State(
-            desired.Segments, desired.Frontends.Select(f => f with { Flags = SvcFlags.SourceRanges }), [Range(1, "192.0.2.0/24"), Range(2, "2001:db8::/32")]);
+            desired.Segments,
+            desired.Frontends.Select(f => f with { Flags = SvcFlags.SourceRanges }),
+            [Range(1, "192.0.2.0/24"), Range(2, "2001:db8::/32")]);
         ImmutableArray<DesiredPrefix> prefixes = [new(Addr.Parse("10.244.0.0"), 16, IpcacheFlags.Pod), new(Addr.Parse("fd00::"), 8, IpcacheFlags.Pod)];
         using (var first = NodeDataplane.Open(_ground.Options))
         {

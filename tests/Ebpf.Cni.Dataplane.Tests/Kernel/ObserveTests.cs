@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 
@@ -25,6 +28,28 @@ public sealed class ObserveTests : IDisposable
         var drop = await events.Events.ReadAsync(limit.Token);
         Assert.Equal(("10.1.1.1", 1000, "10.2.2.2", 53), (drop.Source.ToString(), drop.SourcePort, drop.Destination.ToString(), drop.DestinationPort));
         Assert.Equal((IpProtocol.Udp, Reason.SourceAddress, Hook.PodEgress), (drop.Protocol, drop.Reason, drop.Hook));
+        Assert.Equal(0, events.Lost);
+    }
+
+    /// <summary>Records come one at a time, as in a flood, and are read many at a time.</summary>
+    [Fact]
+    public async Task A_flood_of_drops_wakes_the_reader_a_few_times()
+    {
+        const int Wanted = 400;
+        using var dataplane = NodeDataplane.Open(_ground.Options);
+        using var events = dataplane.OpenEvents()!;
+        var egress = dataplane.Pods.Program(TcDirection.Ingress);
+        var (heard, clock) = (0, Stopwatch.StartNew());
+        await Eventually.True(
+            () =>
+            {
+                egress.TestRun(UdpPacket());
+                while (events.Events.TryRead(out _))
+                    heard++;
+                return heard >= Wanted;
+            },
+            "the records");
+        Assert.InRange(events.Reads, 1, (clock.Elapsed / EventReader.Rest) + 2);
         Assert.Equal(0, events.Lost);
     }
 

@@ -23,8 +23,10 @@ public sealed class RouteWatchTests : IDisposable
 
     private readonly ImmutableArray<DesiredRoute> _desired =
     [
-        new(IPNetwork.Parse("10.244.1.0/24"), IPAddress.Parse("192.0.2.2"), "direct"), new(IPNetwork.Parse("10.244.2.0/24"), null, "tunnelled"),
-        new(IPNetwork.Parse("fd00:244:1::/64"), IPAddress.Parse("2001:db8::2"), "direct"), new(IPNetwork.Parse("fd00:244:2::/64"), null, "tunnelled"),
+        new(IPNetwork.Parse("10.244.1.0/24"), IPAddress.Parse("192.0.2.2"), "direct"),
+        new(IPNetwork.Parse("10.244.2.0/24"), null, "tunnelled"),
+        new(IPNetwork.Parse("fd00:244:1::/64"), IPAddress.Parse("2001:db8::2"), "direct"),
+        new(IPNetwork.Parse("fd00:244:2::/64"), null, "tunnelled"),
     ];
 
     public RouteWatchTests()
@@ -55,7 +57,11 @@ public sealed class RouteWatchTests : IDisposable
         _others.SetUp(pod);
         for (var i = 0; i < 2000; i++)
         {
-            var route = new Route(IPNetwork.Parse(string.Create(CultureInfo.InvariantCulture, $"172.{16 + i / 250}.{i % 250}.0/24")), _uplink) { Protocol = Bird };
+            var route = new Route(
+                IPNetwork.Parse(string.Create(CultureInfo.InvariantCulture, $"172.{16 + i / 250}.{i % 250}.0/24")), _uplink)
+            {
+                Protocol = Bird,
+            };
             _others.AddRoute(route);
             if (i % 2 == 0)
                 _others.DeleteRoute(route);
@@ -93,10 +99,13 @@ public sealed class RouteWatchTests : IDisposable
                 _others.ReplaceRoute(Ours().First(r => r.Gateway is not null) with { Gateway = IPAddress.Parse("192.0.2.77") });
                 break;
             case "beside":
-                _others.AddRoute(new Route(IPNetwork.Parse("10.244.9.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = RouteTable.Protocol });
+                _others.AddRoute(new Route(IPNetwork.Parse("10.244.9.0/24"), _uplink)
+                {
+                    Gateway = IPAddress.Parse("192.0.2.9"), Protocol = RouteTable.Protocol,
+                });
                 break;
             case "uplink down":
-                // Of IPv4 not a word; it is up again before anybody looks.
+                // Of IPv4 not a word; it is up again before the table looks.
                 _others.SetDown(_uplink);
                 _others.SetUp(_uplink);
                 RestoreIPv6();
@@ -123,18 +132,20 @@ public sealed class RouteWatchTests : IDisposable
     [Fact]
     public void One_that_another_has_put_in_the_place_of_ours_is_left_and_told()
     {
-        _others.ReplaceRoute(new Route(IPNetwork.Parse("10.244.1.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = Bird });
+        _others.ReplaceRoute(
+            new Route(IPNetwork.Parse("10.244.1.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = Bird });
         for (var i = 0; i < 3; i++)
             Assert.Contains("not ours", Assert.Single(_table.Apply(_desired, _tunnel).Errors).ToString(), StringComparison.Ordinal);
         Assert.Equal(2, _table.Reads);
-        _others.DeleteRoute(new Route(IPNetwork.Parse("10.244.1.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = Bird });
+        _others.DeleteRoute(
+            new Route(IPNetwork.Parse("10.244.1.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = Bird });
         Assert.Equal((1, 0), Apply());
     }
 
     [Fact]
     public void Events_that_were_lost_are_a_read()
     {
-        // more than fits into a socket: replacements of what is nobody's here, which the kernel cannot tell apart
+        // more than fits into a socket: replacements of a route that no table here wants, which the kernel cannot tell apart
         var route = new Route(IPNetwork.Parse("172.16.0.0/24"), _uplink) { Protocol = Bird };
         _others.AddRoute(route);
         for (var i = 0; i < 30_000; i++)

@@ -7,8 +7,9 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Dataplane.Tests.Services;
 
 /// <summary>
-/// Clusters that change at random, compiled step by step and applied step by step, with agents that fail and die in between: Services that come, go and change, slices that move, conflicts,
-/// ids restored from the kernel. The tables are always those of a compile from nothing that is applied to empty ones.
+/// Clusters that change at random, compiled step by step and applied step by step, with agents that fail
+/// and die in between: Services that come, go and change, slices that move, conflicts, ids restored from
+/// the kernel. The tables are always those of a compile from nothing that is applied to empty ones.
 /// </summary>
 public class CompiledHistoryTests
 {
@@ -29,7 +30,13 @@ public class CompiledHistoryTests
             var known = ids;
             var snapshot = compiled = random.Next(8) == 0 ? cluster.Cluster : Told(compiled, cluster.Cluster);
             var state = compiler.Compile(snapshot, node, known);
-            world.Kernel.NextFault = () => random.Next(200) switch { 0 => Fault.Fail, 1 => Fault.FailAfterwards, 2 => Fault.Crash, _ => Fault.None };
+            world.Kernel.NextFault = () => random.Next(200) switch
+            {
+                0 => Fault.Fail,
+                1 => Fault.FailAfterwards,
+                2 => Fault.Crash,
+                _ => Fault.None,
+            };
             if (world.Apply(state) is not { } result)
             {
                 died++;

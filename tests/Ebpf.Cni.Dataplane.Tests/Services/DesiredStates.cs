@@ -22,7 +22,10 @@ internal static class DesiredStates
 
     /// <summary>Of parts in any order; the ports that are in <paramref name="before"/> as well are the same objects.</summary>
     public static DesiredState State(
-        IEnumerable<DesiredSegment> segments, IEnumerable<DesiredFrontend> frontends, IEnumerable<DesiredSourceRange>? ranges = null, DesiredState? before = null)
+        IEnumerable<DesiredSegment> segments,
+        IEnumerable<DesiredFrontend> frontends,
+        IEnumerable<DesiredSourceRange>? ranges = null,
+        DesiredState? before = null)
     {
         var (segmentsById, rangesById) = (segments.ToLookup(s => s.Key.ServiceId), (ranges ?? []).ToLookup(r => r.ServiceId));
         var ports = ImmutableSortedDictionary.CreateBuilder<ServicePortName, DesiredPort>();
@@ -92,12 +95,15 @@ internal static class DesiredStates
     }
 
     /// <summary>
-    /// Another service in the place of one, all others by the same objects; or other backends for one segment. As a compile does it, the state often tells where it differs.
+    /// Another service in the place of one, all others by the same objects; or other backends
+    /// for one segment. As a compile does it, the state often tells where it differs.
     /// </summary>
     public static DesiredState Mutate(Random random, DesiredState state)
     {
         var after = Change(random, state);
-        return random.Next(4) == 0 ? after : after with { PortChanges = new(state.Ports, [.. KeyedDifference.Between(state.Ports, after.Ports, null)]) };
+        return random.Next(4) == 0
+            ? after
+            : after with { PortChanges = new(state.Ports, [.. KeyedDifference.Between(state.Ports, after.Ports, null)]) };
     }
 
     private static DesiredState Change(Random random, DesiredState state)
@@ -110,7 +116,8 @@ internal static class DesiredStates
         if (random.Next(4) == 0 && state.SourceRanges.Length > 0)
         {
             var id = state.SourceRanges[random.Next(state.SourceRanges.Length)].ServiceId;
-            return State(state.Segments, state.Frontends, [.. state.SourceRanges.Where(r => r.ServiceId != id), .. Ranges(random, id)], state);
+            return State(
+                state.Segments, state.Frontends, [.. state.SourceRanges.Where(r => r.ServiceId != id), .. Ranges(random, id)], state);
         }
         var fresh = Random(random);
         var service = new ObjectName("default", $"s{random.Next(5)}");
@@ -119,7 +126,10 @@ internal static class DesiredStates
         return State(
             [.. state.Segments.Where(s => s.Owner.Service != service), .. fresh.Segments.Where(s => s.Owner.Service == service)],
             [.. rest, .. fresh.Frontends.Where(f => f.Owner.Service == service && !taken.Contains(f.Key))],
-            [.. state.SourceRanges.Where(r => OwnerOf(state, r) != service), .. fresh.SourceRanges.Where(r => OwnerOf(fresh, r) == service)],
+            [
+                .. state.SourceRanges.Where(r => OwnerOf(state, r) != service),
+                .. fresh.SourceRanges.Where(r => OwnerOf(fresh, r) == service),
+            ],
             state);
     }
 

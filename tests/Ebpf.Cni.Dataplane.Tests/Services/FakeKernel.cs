@@ -40,7 +40,7 @@ internal sealed class FakeKernel : IBackendArray
 
     public ServiceTables Tables => new(_frontends, this, _ranges) { WaitForReaders = WaitForReaders };
 
-    /// <summary>Null: this kernel cannot be asked to wait until nobody reads any more.</summary>
+    /// <summary>Null: this kernel cannot be asked to wait until no program reads any more.</summary>
     public Func<bool>? WaitForReaders { get; set; }
 
     public Dictionary<SvcKey, Svc> Frontends => _frontends.Entries;

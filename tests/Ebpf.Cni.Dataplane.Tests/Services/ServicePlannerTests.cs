@@ -159,7 +159,10 @@ public class ServicePlannerTests
     public void A_change_that_is_told_of_is_found_without_looking_at_the_others()
     {
         var (kernel, tables) = Open(frontends: 4096, backends: 4096);
-        var before = Together([.. Enumerable.Range(0, 1_000).Select(i => Single($"s{i}", (uint)i + 1, $"10.96.{i / 250}.{i % 250 + 1}", "10.244.0.1"))]);
+        var before = Together(
+        [
+            .. Enumerable.Range(0, 1_000).Select(i => Single($"s{i}", (uint)i + 1, $"10.96.{i / 250}.{i % 250 + 1}", "10.244.0.1")),
+        ]);
         tables.Apply(before);
         var after = Single("s7", 8, "10.96.0.8", "10.244.0.2");
         // what is not told of is not noticed, even if it were different

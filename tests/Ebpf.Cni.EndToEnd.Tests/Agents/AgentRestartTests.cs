@@ -77,12 +77,17 @@ public sealed class AgentRestartTests(SocketCluster fixture) : IClassFixture<Soc
         var (node, other) = (fixture.Cluster.Nodes.Values.First(), fixture.Cluster.Nodes.Values.Last());
         var (before, beforeThere) = (KernelTables.Read(node), KernelTables.Read(other));
         var address = (await fixture.AddressesOf("hello"))[0];
-        await OnNode(node, "nft", $"table inet lost {{ chain o {{ type filter hook output priority 0; tcp dport {{ {SandboxCluster.NodeApiPort}, {SandboxCluster.NodeSecureApiPort} }} reject with tcp reset; }}; }}");
+        await OnNode(
+            node, "nft",
+            "table inet lost { chain o { type filter hook output priority 0; "
+            + $"tcp dport {{ {SandboxCluster.NodeApiPort}, {SandboxCluster.NodeSecureApiPort} }} reject with tcp reset; }}; }}");
         try
         {
             fixture.Cluster.Misbehaviour.DropWatches();
             await Eventually.True(async () => (await Connected(node)).All(c => c == 0), "the agent has lost the API, in all kinds");
-            await fixture.Cluster.ApplyAsync("apiVersion: v1\nkind: Service\nmetadata: {name: missed}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n");
+            await fixture.Cluster.ApplyAsync(
+                "apiVersion: v1\nkind: Service\nmetadata: {name: missed}\n"
+                + "spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n");
             await fixture.Cluster.Client.WaitForEndpointsAsync("missed", 3);
             await Eventually.True(() => KernelTables.Read(other).Count > beforeThere.Count, "the other node has heard of it");
             Assert.Empty((await fixture.AskFromNode(node.Name, "tcp", address, 80, 50)).Failures);
@@ -96,19 +101,25 @@ public sealed class AgentRestartTests(SocketCluster fixture) : IClassFixture<Soc
         }
 
         await Eventually.True(
-            async () => (await KernelTables.Compile(fixture.Cluster, node)).SequenceEqual(KernelTables.Read(node)), "what was missed is in the tables");
+            async () => (await KernelTables.Compile(fixture.Cluster, node)).SequenceEqual(KernelTables.Read(node)),
+            "what was missed is in the tables");
         Assert.Empty((await fixture.AskFromNode(node.Name, "tcp", (await fixture.AddressesOf("missed"))[0], 80, 50)).Failures);
         await fixture.Cluster.Client.DeleteAsync(ResourceTypes.Services, "default", "missed");
         await Eventually.True(() => KernelTables.Read(node).SequenceEqual(before), "the deleted service is gone");
     }
 
-    private async Task OnNode(SandboxNode node, params string[] command) => (await fixture.Cluster.ExecOnNodeAsync(node.Name, command)).ThrowIfFailed();
+    private async Task OnNode(SandboxNode node, params string[] command) =>
+        (await fixture.Cluster.ExecOnNodeAsync(node.Name, command)).ThrowIfFailed();
 
     /// <summary>For each kind, whether the agent has a watch: 1 or 0.</summary>
     private async Task<double[]> Connected(SandboxNode node)
     {
         var metrics = await fixture.Cluster.MetricsAsync(node.Name);
-        double[] kinds = [.. metrics.Split('\n').Where(l => l.StartsWith("ebpf_cni_watch_connected{", StringComparison.Ordinal)).Select(l => double.Parse(l.Split(' ')[^1], CultureInfo.InvariantCulture))];
+        double[] kinds =
+        [
+            .. metrics.Split('\n').Where(l => l.StartsWith("ebpf_cni_watch_connected{", StringComparison.Ordinal))
+                .Select(l => double.Parse(l.Split(' ')[^1], CultureInfo.InvariantCulture)),
+        ];
         Assert.Equal(3, kinds.Length);
         return kinds;
     }

@@ -118,10 +118,14 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
         // 4 s: the kernel takes an ICMP error that arrives within connect() for a passing one, and heeds the next, after a second
         await Never(
             count => Ask(client, protocol, address, port, count, 4, more), 3,
-            asked => asked.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal)), $"{client}: {protocol} to {address}:{port} is refused");
+            asked => asked.Failures.Keys.All(f => f.StartsWith("ConnectionRefusedError", StringComparison.Ordinal)),
+            $"{client}: {protocol} to {address}:{port} is refused");
     }
 
-    /// <summary>Waits until a question vanishes, neither answered nor refused; from then on all do, and every one of them is counted as dropped because of the Service's rules.</summary>
+    /// <summary>
+    /// Waits until a question vanishes, neither answered nor refused; from then on all do, and every one of them is counted as dropped
+    /// because of the Service's rules.
+    /// </summary>
     public async Task Dropped(Client client, string protocol, string address, int port)
     {
         var what = $"{client}: {protocol} to {address}:{port} vanishes";
@@ -132,17 +136,22 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
         Assert.True(counted > Probes, $"{what}: of {Probes + 1} questions only {counted} packets are counted as dropped");
     }
 
-    /// <summary>Waits until a question vanishes, by somebody else's doing, who counts it in his own way; from then on all do.</summary>
+    /// <summary>Waits until another component drops a question, which it counts in its own way; from then on all vanish.</summary>
     public Task DroppedByOthers(Client client, string protocol, string address, int port, params string[] more) => Never(
-        count => Ask(client, protocol, address, port, count, 0.4, more), Probes, IsSilent, $"{client}: {protocol} to {address}:{port} vanishes");
+        count => Ask(client, protocol, address, port, count, 0.4, more), Probes, IsSilent,
+        $"{client}: {protocol} to {address}:{port} vanishes");
 
     /// <summary>Waits until a question is not answered, whatever is said instead; from then on none is.</summary>
     public Task Silent(Client client, string protocol, string address, int port) => Never(
-        count => Ask(client, protocol, address, port, count, 0.4), Probes, _ => true, $"{client}: {protocol} to {address}:{port} is not answered");
+        count => Ask(client, protocol, address, port, count, 0.4), Probes, _ => true,
+        $"{client}: {protocol} to {address}:{port} is not answered");
 
     private static bool IsSilent(Asked asked) => asked.Failures.Keys.All(f => f.StartsWith("TimeoutError", StringComparison.Ordinal));
 
-    /// <summary>Waits until one question is not answered, and asks so many more: what fails once may have been an accident, or the last moment of something else.</summary>
+    /// <summary>
+    /// Waits until one question is not answered, and asks so many more: what fails once may have been an accident, or the last moment of
+    /// something else.
+    /// </summary>
     private static async Task Never(Func<int, Task<Asked>> ask, int more, Func<Asked, bool> holds, string what)
     {
         Asked? last = null;
@@ -158,7 +167,8 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     {
         var metrics = await Task.WhenAll(Cluster.NodeNames.Select(node => Cluster.MetricsAsync(node)));
         return metrics.SelectMany(m => m.Split('\n'))
-            .Where(l => l.StartsWith("ebpf_cni_packets_total{reason=\"no_local_backend\"", StringComparison.Ordinal) || l.StartsWith("ebpf_cni_packets_total{reason=\"source_range\"", StringComparison.Ordinal))
+            .Where(l => l.StartsWith("ebpf_cni_packets_total{reason=\"no_local_backend\"", StringComparison.Ordinal)
+                || l.StartsWith("ebpf_cni_packets_total{reason=\"source_range\"", StringComparison.Ordinal))
             .Sum(l => double.Parse(l.Split(' ')[^1], CultureInfo.InvariantCulture));
     }
 

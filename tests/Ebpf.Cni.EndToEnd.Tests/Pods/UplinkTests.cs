@@ -130,6 +130,8 @@ public sealed class UplinkTests(FullCluster cluster)
     /// <summary>Without the loopback device, on which there always is one.</summary>
     private List<int> Pinned() =>
     [
-        .. Directory.EnumerateFiles(Path.Combine(_node.BpffsRoot, "links", "uplink")).Select(f => int.Parse(Path.GetFileName(f).Split('_')[0], CultureInfo.InvariantCulture)).Where(i => i != 1).Distinct().Order(),
+        .. Directory.EnumerateFiles(Path.Combine(_node.BpffsRoot, "links", "uplink"))
+            .Select(f => int.Parse(Path.GetFileName(f).Split('_')[0], CultureInfo.InvariantCulture))
+            .Where(i => i != 1).Distinct().Order(),
     ];
 }

@@ -69,7 +69,9 @@ public abstract class AffinityTests(ServiceCluster cluster)
         await service.SetBackends(other, "c1");
         // All are answered meanwhile: no question is lost between the two.
         await Eventually.True(
-            async () => await cluster.Ask(PodA, "tcp", service.ClusterIPs[0], 80, 1) is var asked && (asked.Failures.Count == 0 ? !asked.Pods.Contains(first) : throw new InvalidOperationException($"{asked}")), "it left");
+            async () => await cluster.Ask(PodA, "tcp", service.ClusterIPs[0], 80, 1) is var asked
+                && (asked.Failures.Count == 0 ? !asked.Pods.Contains(first) : throw new InvalidOperationException($"{asked}")),
+            "it left");
         await Stays(PodA, "tcp", service.ClusterIPs[0], 80);
     }
 

@@ -32,7 +32,11 @@ public sealed class AnswerFuzzTests
             var bytes = Payload(random, headerSize: 16);
             byte[] message = [.. new byte[16], .. bytes];
             BinaryPrimitives.WriteInt32LittleEndian(message, random.Next(20) == 0 ? random.Next() : message.Length);
-            BinaryPrimitives.WriteUInt16LittleEndian(message.AsSpan(4), (ushort)(random.Next(10) == 0 ? random.Next(200) : (int[])[16, 17, 20, 21, 24, 25, 28, 29, 80, 104] is var types ? types[random.Next(types.Length)] : 0));
+            BinaryPrimitives.WriteUInt16LittleEndian(message.AsSpan(4), (ushort)(random.Next(10) == 0
+                ? random.Next(200)
+                : (int[])[16, 17, 20, 21, 24, 25, 28, 29, 80, 104] is var types
+                    ? types[random.Next(types.Length)]
+                    : 0));
             NetworkEventReader.Read(message, told => _ = told.Kind == NetworkEventKind.Lost ? lost++ : known++);
             NetworkEventReader.Read(Datagram(random), _ => { });
         }

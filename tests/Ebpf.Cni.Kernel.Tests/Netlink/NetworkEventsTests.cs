@@ -14,7 +14,8 @@ public sealed class NetworkEventsTests : PrivilegedTest
 
     public static TheoryData<RouteEvents> Selections =>
     [
-        RouteEvents.None, RouteEvents.OfProtocol, RouteEvents.Replacements, RouteEvents.Defaults, RouteEvents.OfProtocol | RouteEvents.Replacements, RouteEvents.All,
+        RouteEvents.None, RouteEvents.OfProtocol, RouteEvents.Replacements, RouteEvents.Defaults,
+        RouteEvents.OfProtocol | RouteEvents.Replacements, RouteEvents.All,
     ];
 
     [Theory]
@@ -72,15 +73,19 @@ public sealed class NetworkEventsTests : PrivilegedTest
         var losses = Open(new NetworkSubscription { NeighboursAndSettings = true, Arrivals = false });
         _veth.Netlink.AddAddress(_veth.NearIndex, address, 32);
         _veth.Netlink.ReplaceNeighbour(_veth.NearIndex, IPAddress.Parse("10.7.0.2"), [2, 0, 0, 0, 0, 2]);
-        Assert.Contains(Read(all), e => e is { Kind: NetworkEventKind.NeighbourSet, Permanent: true } && e.Address!.Equals(IPAddress.Parse("10.7.0.2")));
+        Assert.Contains(
+            Read(all),
+            e => e is { Kind: NetworkEventKind.NeighbourSet, Permanent: true } && e.Address!.Equals(IPAddress.Parse("10.7.0.2")));
         Assert.DoesNotContain(Read(losses), e => e.Kind is NetworkEventKind.NeighbourSet or NetworkEventKind.AddressSet);
         _veth.Netlink.ReplaceNeighbour(_veth.NearIndex, IPAddress.Parse("10.7.0.2"), [2, 0, 0, 0, 0, 2], permanent: false);
         _veth.Netlink.DeleteNeighbour(_veth.NearIndex, IPAddress.Parse("10.7.0.2"));
         _veth.Netlink.DeleteAddress(_veth.NearIndex, address, 32);
         _veth.Netlink.SetMtu(_veth.NearIndex, 1300);
         _veth.Netlink.SetDown(_veth.NearIndex);
-        _veth.Namespace.Run(() => File.WriteAllText($"/proc/sys/net/ipv4/conf/{_veth.Netlink.FindLink(_veth.NearIndex)!.Name}/forwarding", "1"));
-        _veth.Namespace.Run(() => File.WriteAllText($"/proc/sys/net/ipv4/conf/{_veth.Netlink.FindLink(_veth.NearIndex)!.Name}/forwarding", "0"));
+        _veth.Namespace.Run(() => File.WriteAllText(
+            $"/proc/sys/net/ipv4/conf/{_veth.Netlink.FindLink(_veth.NearIndex)!.Name}/forwarding", "1"));
+        _veth.Namespace.Run(() => File.WriteAllText(
+            $"/proc/sys/net/ipv4/conf/{_veth.Netlink.FindLink(_veth.NearIndex)!.Name}/forwarding", "0"));
         foreach (var events in (NetworkEvents[])[all, losses])
         {
             var told = Read(events).FindAll(e => e.Ifindex == _veth.NearIndex);
@@ -88,7 +93,8 @@ public sealed class NetworkEventsTests : PrivilegedTest
             Assert.Contains(told, e => e.Kind == NetworkEventKind.NeighbourGone);
             Assert.Contains(told, e => e.Kind == NetworkEventKind.AddressGone && address.Equals(e.Address));
             Assert.Contains(told, e => e is { Kind: NetworkEventKind.LinkSet, Up: true, WentDown: false });
-            Assert.Contains(told, e => e is { Kind: NetworkEventKind.LinkSet, Up: false, WentDown: true, Mac.Length: 6 } && e.Name!.Length > 0);
+            Assert.Contains(
+                told, e => e is { Kind: NetworkEventKind.LinkSet, Up: false, WentDown: true, Mac.Length: 6 } && e.Name!.Length > 0);
             Assert.Contains(told, e => e is { Kind: NetworkEventKind.Setting, ForwardingOff: true });
         }
 
@@ -127,7 +133,9 @@ public sealed class NetworkEventsTests : PrivilegedTest
         using var socket = _veth.Namespace.Run(() => NetlinkSocket.Open());
         var messages = 0;
         socket.Dump(
-            NetlinkRequest.Create(MessageType.GetRoute, MessageFlags.Dump, new RouteHeader { Family = AddressFamilies.IPv4, Protocol = Mine, Table = (byte)Kernel.Netlink.Route.MainTable }),
+            NetlinkRequest.Create(
+                MessageType.GetRoute, MessageFlags.Dump,
+                new RouteHeader { Family = AddressFamilies.IPv4, Protocol = Mine, Table = (byte)Kernel.Netlink.Route.MainTable }),
             "count", MessageType.NewRoute, payload =>
             {
                 messages++;
@@ -149,5 +157,6 @@ public sealed class NetworkEventsTests : PrivilegedTest
 
     private static bool IsRoutes(NetworkEvent told) => told.Kind is NetworkEventKind.RouteSet or NetworkEventKind.RouteGone;
 
-    private static string Text(NetworkEvent told) => $"{told.Kind} {told.Destination} of {told.Protocol}{(told.Replaces ? " replaces" : "")}";
+    private static string Text(NetworkEvent told) =>
+        $"{told.Kind} {told.Destination} of {told.Protocol}{(told.Replaces ? " replaces" : "")}";
 }

@@ -161,7 +161,8 @@ public sealed class FakeApiServer : IAsyncDisposable
         context.Response.StatusCode = code;
         if (retryAfter is not null)
             context.Response.Headers.RetryAfter = retryAfter;
-        await context.Response.WriteAsync($$"""{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{{message}}","code":{{code}}}""");
+        await context.Response.WriteAsync(
+            $$"""{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{{message}}","code":{{code}}}""");
     }
 
     private async Task ListAsync(HttpContext context, FakeRequest request, Fault? fault, CancellationToken ct)
@@ -236,7 +237,8 @@ public sealed class FakeApiServer : IAsyncDisposable
         _open[context] = true;
         try
         {
-            await new FakeWatch(Cluster, request.Path, request.Selector, from, fault, () => Volatile.Read(ref _bookmarks)).RunAsync(context, ct);
+            await new FakeWatch(Cluster, request.Path, request.Selector, from, fault, () => Volatile.Read(ref _bookmarks))
+                .RunAsync(context, ct);
         }
         finally
         {

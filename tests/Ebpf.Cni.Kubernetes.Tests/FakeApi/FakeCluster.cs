@@ -15,7 +15,9 @@ public sealed record FakeObject(string Path, string Name, long Version, string J
 /// <param name="Previous">As it was; null: it is new.</param>
 public sealed record FakeChange(long Version, string Type, FakeObject Object, FakeObject? Previous)
 {
-    /// <summary>The change as a watch with a selector sees it; null: not at all. What ceases to match is deleted, what begins to is added.</summary>
+    /// <summary>
+    /// The change as a watch with a selector sees it; null: not at all. What ceases to match is deleted, what begins to is added.
+    /// </summary>
     public FakeChange? Through(string? selector)
     {
         var did = Previous?.Matches(selector) == true;
@@ -115,7 +117,11 @@ public sealed class FakeCluster
     {
         lock (_gate)
             return (
-                [.. _history.Where(c => c.Object.Path == path && c.Version > version).Select(c => c.Through(selector)).OfType<FakeChange>()],
+                [
+                    .. _history.Where(c => c.Object.Path == path && c.Version > version)
+                        .Select(c => c.Through(selector))
+                        .OfType<FakeChange>(),
+                ],
                 Version,
                 _changed.Task);
     }

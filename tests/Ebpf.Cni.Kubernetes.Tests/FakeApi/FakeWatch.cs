@@ -40,7 +40,10 @@ internal sealed class FakeWatch(FakeCluster cluster, string path, string? select
                 _sent = version;
                 _events++;
                 await SendAsync(
-                    context, $$$$"""{"type":"BOOKMARK","object":{"kind":"{{{{Objects.KindOf(path)}}}}","metadata":{"resourceVersion":"{{{{version}}}}","creationTimestamp":null}}}""", ct);
+                    context,
+                    $$$"""{"type":"BOOKMARK","object":{"kind":"{{{Objects.KindOf(path)}}}","metadata":"""
+                    + $$$$"""{"resourceVersion":"{{{{version}}}}","creationTimestamp":null}}}""",
+                    ct);
                 continue;
             }
 
@@ -92,7 +95,8 @@ internal sealed class FakeWatch(FakeCluster cluster, string path, string? select
             case Fault.ErrorAfter error when _events >= error.Events:
                 await SendAsync(
                     context,
-                    $$$"""{"type":"ERROR","object":{"kind":"Status","code":{{{error.Code}}},"reason":"{{{error.Reason}}}","message":"{{{error.Message}}}"}}""",
+                    """{"type":"ERROR","object":"""
+                    + $$$"""{"kind":"Status","code":{{{error.Code}}},"reason":"{{{error.Reason}}}","message":"{{{error.Message}}}"}}""",
                     ct);
                 return true;
             case Fault.GarbageAfter garbage when _events == garbage.Events:

@@ -4,8 +4,8 @@ using Ebpf.Cni.Kubernetes.Tests.FakeApi;
 namespace Ebpf.Cni.Kubernetes.Tests.OddApi;
 
 /// <summary>
-/// An API server in place of the network, for Services: right as a real one is, or odd. Right includes what real ones do: a watch from a version
-/// of the future is accepted and silent, a list not older than one is refused with 504, an unknown continue token with 410.
+/// An API server in place of the network, for Services: right as a real one is, or odd. Right includes what real ones do: a watch from
+/// a version of the future is accepted and silent, a list not older than one is refused with 504, an unknown continue token with 410.
 /// </summary>
 internal sealed class OddServer(FakeCluster cluster, OddAnswers odd, TimeProvider time) : HttpMessageHandler
 {
@@ -22,8 +22,8 @@ internal sealed class OddServer(FakeCluster cluster, OddAnswers odd, TimeProvide
     public void TurnOdd(int answers) => OddLeft = answers;
 
     /// <summary>
-    /// From now on every answer is right, and page tokens of before are unknown. Watches that were opened before end, since nobody could tell a silent
-    /// one from a watch on which nothing happens. What hangs or trickles, hangs and trickles on.
+    /// From now on every answer is right, and page tokens of before are unknown. Watches that were opened before end, since a
+    /// client could not tell a silent one from a watch on which nothing happens. What hangs or trickles, hangs and trickles on.
     /// </summary>
     public void TurnRight()
     {
@@ -86,12 +86,14 @@ internal sealed class OddServer(FakeCluster cluster, OddAnswers odd, TimeProvide
     private HttpResponseMessage RightWatch(Asked asked)
     {
         if (!long.TryParse(asked.Version, CultureInfo.InvariantCulture, out var from))
-            return OddAnswers.Response(400, new ScriptedBody(time).Add(OddAnswers.Status(400, "BadRequest", "invalid resourceVersion")).End());
+            return OddAnswers.Response(
+                400, new ScriptedBody(time).Add(OddAnswers.Status(400, "BadRequest", "invalid resourceVersion")).End());
         var body = new ScriptedBody(time);
         if (from < cluster.Compacted)
         {
             return OddAnswers.Response(
-                200, body.Add($$"""{"type":"ERROR","object":{{OddAnswers.Status(410, "Expired", "too old resource version")}}}""" + "\n").End());
+                200,
+                body.Add($$"""{"type":"ERROR","object":{{OddAnswers.Status(410, "Expired", "too old resource version")}}}""" + "\n").End());
         }
 
         _watches.Add((body, [from], asked.Selector));

@@ -10,8 +10,8 @@ namespace Ebpf.Cni.Kubernetes.Tests.OddApi;
 internal sealed record Piece(byte[]? Bytes = null, TimeSpan After = default, Exception? Failure = null, bool Forever = false);
 
 /// <summary>
-/// A response's body that is read piece by piece, in simulated time and on the reader's own thread: whoever adds a piece or lets time pass runs
-/// what waits for it before the call returns.
+/// A response's body that is read piece by piece, in simulated time and on the reader's own thread:
+/// a caller that adds a piece or lets time pass runs what waits for it before its call returns.
 /// </summary>
 internal sealed class ScriptedBody(TimeProvider time) : HttpContent
 {
@@ -91,7 +91,10 @@ internal sealed class ScriptedBody(TimeProvider time) : HttpContent
         }
     }
 
-    /// <summary>Until there is another piece, or time has passed. Whoever causes the end runs what follows: nothing here goes to other threads.</summary>
+    /// <summary>
+    /// Until there is another piece, or time has passed. The caller that
+    /// causes the end runs what follows: nothing here goes to other threads.
+    /// </summary>
     private async Task WaitAsync(TimeSpan limit, CancellationToken ct)
     {
         var waiting = new TaskCompletionSource();
@@ -117,7 +120,8 @@ internal sealed class ScriptedBody(TimeProvider time) : HttpContent
             set => throw new NotSupportedException();
         }
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => body.ReadAsync(buffer, cancellationToken);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            body.ReadAsync(buffer, cancellationToken);
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

@@ -6,7 +6,7 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Sandbox.Tests.Fabric;
 
-/// <summary>A node's files, on a machine whose own are a copy that nobody else sees.</summary>
+/// <summary>A node's files, on a machine whose own are a copy that no other process sees.</summary>
 public sealed class NodeMountsTests : IAsyncLifetime
 {
     private const string Node = "a";

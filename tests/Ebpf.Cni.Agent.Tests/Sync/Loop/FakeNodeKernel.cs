@@ -10,7 +10,9 @@ namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 /// <summary>An apply of the loop, by timestamps of its clock.</summary>
 internal readonly record struct Run(long Began, long Ended);
 
-/// <summary>The kernel in memory: the real service tables over fake ones, and steps before and after them that take time, fail or hang as told.</summary>
+/// <summary>
+/// The kernel in memory: the real service tables over fake ones, and steps before and after them that take time, fail or hang as told.
+/// </summary>
 internal sealed class FakeNodeKernel : INodeKernel, IDisposable
 {
     public static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);

@@ -74,7 +74,7 @@ public class FrequencyTests
         await loop.SettleAsync();
         await wait;
 
-        // Once: nobody waits any more, and the next change does.
+        // Once: no ADD waits any more, so the next change waits for the end of the interval.
         loop.Put(2);
         await loop.SettleAsync();
         Assert.False(loop.Serves(2));
@@ -103,7 +103,9 @@ public class FrequencyTests
     {
         var runner = new BoundedFrequencyRunner(TimeSpan.Zero, RunningLoop.VerifyPeriod, new LoopClock());
         await Assert.ThrowsAsync<InvalidOperationException>(
-            () => runner.RunAsync(() => Task.CompletedTask, () => Task.CompletedTask, _ => throw new InvalidOperationException(), TestContext.Current.CancellationToken));
+            () => runner.RunAsync(
+                () => Task.CompletedTask, () => Task.CompletedTask, _ => throw new InvalidOperationException(),
+                TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -106,7 +106,8 @@ public class LivenessTests
         Assert.Contains("a change waits for too long to get into the kernel", StatusReader.NotReady(loop.Status, open: true));
     }
 
-    private static Task HangsAsync(RunningLoop loop) => Eventually.True(() => loop.Kernel.Hanging, "the loop is in a call that does not come back");
+    private static Task HangsAsync(RunningLoop loop) =>
+        Eventually.True(() => loop.Kernel.Hanging, "the loop is in a call that does not come back");
 
     private static async Task DiesAfterTheLimitAndRecoversAsync(RunningLoop loop)
     {
@@ -123,7 +124,9 @@ public class LivenessTests
 
     private static async Task<int> LivezAsync(RunningLoop loop)
     {
-        var endpoints = new HttpEndpoints(Prometheus.Metrics.NewCustomRegistry(), loop.Status, new ConntrackEndpoint(null!, null!, loop.Applied), loop.Options, loop.Clock);
+        var endpoints = new HttpEndpoints(
+            Prometheus.Metrics.NewCustomRegistry(), loop.Status, new ConntrackEndpoint(null!, null!, loop.Applied),
+            loop.Options, loop.Clock);
         var context = new DefaultHttpContext();
         context.Connection.LocalPort = loop.Options.HealthzAddress.Port;
         (context.Request.Method, context.Request.Path) = ("GET", "/livez");

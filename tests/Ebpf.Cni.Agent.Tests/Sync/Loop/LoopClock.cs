@@ -26,7 +26,7 @@ internal sealed class LoopClock : FakeTimeProvider
     {
         var waiter = new Waiter(this);
         _waiting[waiter] = GetUtcNow() + dueTime;
-        // Gone before what it wakes runs: whoever sees no timer knows that somebody is at work.
+        // Removed before its callback runs: no timer means that the loop is at work.
         waiter.Timer = base.CreateTimer(
             s =>
             {

@@ -16,7 +16,9 @@ using Prometheus;
 
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 
-/// <summary>The real loop with all its parts, over a fake kernel and in a time that the test moves. The store is written as the watches write it.</summary>
+/// <summary>
+/// The real loop with all its parts, over a fake kernel and in a time that the test moves. The store is written as the watches write it.
+/// </summary>
 internal sealed class RunningLoop : IAsyncDisposable
 {
     public const string NodeName = "node-0";
@@ -36,23 +38,29 @@ internal sealed class RunningLoop : IAsyncDisposable
         _interval = interval ?? Interval;
         Options = new AgentOptions
         {
-            NodeName = NodeName, CniMode = CniMode.Chained, MinSyncPeriod = _interval, VerifyPeriod = VerifyPeriod, HealthzTimeout = Patience,
+            NodeName = NodeName, CniMode = CniMode.Chained,
+            MinSyncPeriod = _interval, VerifyPeriod = VerifyPeriod, HealthzTimeout = Patience,
             HealthzAddress = new IPEndPoint(IPAddress.Loopback, 10256), LocalhostNodePorts = true, ExternalIPs = true,
         };
         Kernel = new FakeNodeKernel(Clock, tables ?? new FakeKernel(4096, 1 << 16, 4096));
         Store = new SnapshotStore(Clock);
         Status = new SyncStatus(Clock, Patience, () => Store.OldestUntaken);
         // The waits of ADDs have a clock of their own, which stands still.
-        var addresses = new AddressStore(new EndpointFiles(_state.Path, NodeName), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<AddressStore>.Instance);
+        var addresses = new AddressStore(
+            new EndpointFiles(_state.Path, NodeName), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<AddressStore>.Instance);
         Node = new NodeState(addresses, Options, new FakeTimeProvider());
         Metrics = new SyncMetrics(Registry, Clock);
         Pending = new PendingChanges(() => Heard);
-        var holder = new DataplaneHolder(new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
+        var holder = new DataplaneHolder(
+            new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
         var stale = new StaleFlows(holder, new ConntrackMetrics(Registry), Clock, NullLogger<StaleFlows>.Instance);
-        var ranges = new NodeRanges(addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), Options, NullLogger<NodeRanges>.Instance);
-        var issues = new IssueReport(new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Metrics, Clock, NullLogger<IssueReport>.Instance);
+        var ranges = new NodeRanges(
+            addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), Options, NullLogger<NodeRanges>.Instance);
+        var issues = new IssueReport(
+            new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Metrics, Clock, NullLogger<IssueReport>.Instance);
         _sync = new ClusterSync(
-            Store, Kernel, Node, ranges, stale, Applied, issues, Status, Metrics, Pending, new ProgrammingLatency(Registry, Clock), Options, Clock, Log);
+            Store, Kernel, Node, ranges, stale, Applied, issues, Status, Metrics, Pending,
+            new ProgrammingLatency(Registry, Clock), Options, Clock, Log);
     }
 
     public LoopClock Clock { get; } = new();
@@ -112,7 +120,8 @@ internal sealed class RunningLoop : IAsyncDisposable
         var name = new ObjectName("ns", $"service-{number}");
         Store.Services.Upsert(new Decoded<ServiceSnapshot>(name, $"uid-{number}", Version(), new ServiceSnapshot
         {
-            Name = name, Uid = $"uid-{number}", ClusterIPs = [$"10.96.{number / 250}.{number % 250 + 1}"], Ports = [new ServicePortSnapshot("http", "TCP", port)],
+            Name = name, Uid = $"uid-{number}", ClusterIPs = [$"10.96.{number / 250}.{number % 250 + 1}"],
+            Ports = [new ServicePortSnapshot("http", "TCP", port)],
         }, null));
     }
 
@@ -135,14 +144,19 @@ internal sealed class RunningLoop : IAsyncDisposable
     }
 
     public static NetworkFacts Facts(params string[] addresses) => new(
-        [new LinkInfo(1, "lo") { Up = true, Running = true }, new LinkInfo(2, "eth0") { Up = true, Running = true, Ethernet = true, Mtu = 1500 }],
+        [
+            new LinkInfo(1, "lo") { Up = true, Running = true },
+            new LinkInfo(2, "eth0") { Up = true, Running = true, Ethernet = true, Mtu = 1500 },
+        ],
         [
             new AddressInfo(1, IPAddress.Loopback, 8) { Permanent = true },
             .. addresses.Select(a => new AddressInfo(2, IPAddress.Parse(a), 24) { Permanent = true }),
         ],
         [new(IPNetwork.Parse("0.0.0.0/0"), 2)]);
 
-    /// <summary>Returns once the loop can do nothing more before time passes: each time that it begins to wait is a reason to look.</summary>
+    /// <summary>
+    /// Returns once the loop can do nothing more before time passes: each time that it begins to wait is a reason to look.
+    /// </summary>
     public async Task SettleAsync()
     {
         while (true)
@@ -157,7 +171,8 @@ internal sealed class RunningLoop : IAsyncDisposable
             catch (TimeoutException e)
             {
                 throw new TimeoutException(
-                    $"the loop does not come to rest: {Clock.Timers} timers, untaken since {Store.OldestUntaken}, {Kernel.Runs.Count} applies", e);
+                    $"the loop does not come to rest: {Clock.Timers} timers, untaken since {Store.OldestUntaken}, "
+                    + $"{Kernel.Runs.Count} applies", e);
             }
         }
     }
@@ -195,7 +210,9 @@ internal sealed class RunningLoop : IAsyncDisposable
         _state.Dispose();
     }
 
-    /// <summary>One timer means that the loop waits. With a request it waits only for the end of the interval, which its timer tells.</summary>
+    /// <summary>
+    /// One timer means that the loop waits. With a request it waits only for the end of the interval, which its timer tells.
+    /// </summary>
     private bool Settled => Clock.Timers == 1
         && ((Store.OldestUntaken is null && !Node.Changed.IsCompleted)
             || (!Node.Awaited.IsCompleted && Clock.Next == _interval - Clock.GetElapsedTime(Kernel.LastEnd)));

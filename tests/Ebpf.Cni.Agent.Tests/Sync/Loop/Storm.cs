@@ -7,8 +7,8 @@ using Ebpf.Cni.Dataplane.Tests.Services;
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 
 /// <summary>
-/// A server whose objects change at random, and its watches: events arrive one by one, in bursts, late, twice, and in any order between kinds (a slice before its Service, a deletion
-/// before the addition that it undid elsewhere). The kernel fails now and then.
+/// A server whose objects change at random, and its watches: events arrive one by one, in bursts, late, twice, and in any order between
+/// kinds (a slice before its Service, a deletion before the addition that it undid elsewhere). The kernel fails now and then.
 /// </summary>
 internal sealed class Storm(Random random, RunningLoop loop)
 {
@@ -109,7 +109,10 @@ internal sealed class Storm(Random random, RunningLoop loop)
         await OneByOneAsync();
     }
 
-    /// <summary>All that is on the way arrives, the kernel does not fail, and what was owed is paid: then the tables are what a compile from nothing makes of the server's objects.</summary>
+    /// <summary>
+    /// All that is on the way arrives, the kernel does not fail, and what was owed is paid: then the tables are what a compile from nothing
+    /// makes of the server's objects.
+    /// </summary>
     private async Task QuietAsync()
     {
         loop.Kernel.Tables.NextFault = () => Fault.None;

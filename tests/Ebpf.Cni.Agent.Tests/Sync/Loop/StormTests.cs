@@ -22,9 +22,12 @@ public class StormTests
             var early = runs.Zip(runs.Skip(1)).Count(r => loop.Clock.GetElapsedTime(r.First.Ended, r.Second.Began) < RunningLoop.Interval);
             Assert.InRange(early, 0, storm.Pods);
             Assert.InRange(runs.Count, 100, (int)(taken / RunningLoop.Interval) + storm.Pods + 1);
-            Assert.True(storm.QuietPoints > 10 && storm.Events > 1000, $"no storm: {storm.Events} events, {storm.QuietPoints} quiet points");
+            Assert.True(
+                storm.QuietPoints > 10 && storm.Events > 1000, $"no storm: {storm.Events} events, {storm.QuietPoints} quiet points");
             Console.WriteLine(
-                $"figure: a storm of {storm.Events} events in {taken.TotalMinutes:0.0} minutes was {runs.Count} applies, compared at {storm.QuietPoints} quiet points; no change waited for more than {storm.LongestWait.TotalMilliseconds:0} ms");
+                $"figure: a storm of {storm.Events} events in {taken.TotalMinutes:0.0} minutes was {runs.Count} applies, "
+                + $"compared at {storm.QuietPoints} quiet points; "
+                + $"no change waited for more than {storm.LongestWait.TotalMilliseconds:0} ms");
         }
     }
 }

@@ -24,7 +24,8 @@ internal interface IStormWatch
     void List();
 }
 
-internal sealed class StormWatch<T>(IObjectSink<T> sink, Func<ClusterSnapshot, IEnumerable<KeyValuePair<ObjectName, T>>> items) : IStormWatch
+internal sealed class StormWatch<T>(IObjectSink<T> sink, Func<ClusterSnapshot, IEnumerable<KeyValuePair<ObjectName, T>>> items)
+    : IStormWatch
     where T : class
 {
     private const int Remembered = 500;

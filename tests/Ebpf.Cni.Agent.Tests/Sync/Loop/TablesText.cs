@@ -15,7 +15,9 @@ internal static class TablesText
             var (offset, count, tail) = ((int)f.Value.Offset, (int)f.Value.Count, (int)f.Value.Tail);
             var all = kernel.Backends.AsSpan(offset, count + tail).ToArray();
             Assert.All(all, b => Assert.Equal(f.Value.ServiceId, b.ServiceId));
-            return (f.Key, Line(names[f.Value.ServiceId], f.Value.Flags, f.Value.AffinitySec, all.Take(count).Select(Backend), all.Skip(count).Select(Backend)));
+            return (f.Key, Line(
+                names[f.Value.ServiceId], f.Value.Flags, f.Value.AffinitySec,
+                all.Take(count).Select(Backend), all.Skip(count).Select(Backend)));
         }),
         kernel.Ranges.Keys.Select(r => Range(names[r.ServiceId.Host], r)));
 
@@ -28,7 +30,8 @@ internal static class TablesText
             state.Frontends.Select(f =>
             {
                 var segment = segments[f.Segment];
-                return (f.Key, Line(names[f.Segment.ServiceId], f.Flags, f.AffinitySec, segment.Backends.Select(Backend), segment.Tail.Select(Backend)));
+                return (f.Key, Line(
+                    names[f.Segment.ServiceId], f.Flags, f.AffinitySec, segment.Backends.Select(Backend), segment.Tail.Select(Backend)));
             }),
             state.SourceRanges.Select(r => Range(names[r.ServiceId], SourceRangeMirror.Key(r))));
     }
@@ -36,7 +39,8 @@ internal static class TablesText
     private static string Text(IEnumerable<(SvcKey Key, string Line)> frontends, IEnumerable<string> ranges) =>
         string.Join('\n', frontends.OrderBy(f => f.Key).Select(f => $"{f.Key} {f.Line}").Concat(ranges.Order(StringComparer.Ordinal)));
 
-    private static string Line(ServicePortName owner, SvcFlags flags, uint affinity, IEnumerable<string> backends, IEnumerable<string> tail) =>
+    private static string Line(
+        ServicePortName owner, SvcFlags flags, uint affinity, IEnumerable<string> backends, IEnumerable<string> tail) =>
         $"{owner} {flags} {affinity} -> {string.Join(' ', backends)} | {string.Join(' ', tail)}";
 
     private static string Backend(Backend b) => $"{b.Addr}:{b.Port}/{b.Flags}";

@@ -3,7 +3,7 @@ using Ebpf.Cni.Kernel;
 
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 
-/// <summary>The full pass of every verify period: what somebody else has changed is found, told and repaired.</summary>
+/// <summary>The full pass of every verify period finds, reports and repairs what another program has changed.</summary>
 public class VerifyTests
 {
     [Fact]
