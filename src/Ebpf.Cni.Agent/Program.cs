@@ -51,7 +51,7 @@ try
     }
     catch (Exception e) when (e is IOException or UnauthorizedAccessException && Directory.Exists(options.StateDir))
     {
-        // A file system that has become read-only, or full: the node's Services are worth more than this guard.
+        // A file system without room: the node's Services are worth more than this guard.
         Console.Error.WriteLine(
             $"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, going on without: {e.Message}");
     }

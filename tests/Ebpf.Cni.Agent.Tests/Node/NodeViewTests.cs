@@ -1,5 +1,6 @@
 using System.Net;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
@@ -61,6 +62,17 @@ public sealed class NodeViewTests : IDisposable
             Assert.Same(now, _state.View(Self(address)));
             return now;
         }
+    }
+
+    /// <summary>Every new interface says that it does not forward IPv6 where that is the kernel's default.</summary>
+    [Theory, InlineData(false, true), InlineData(true, false)]
+    public void Forwarding_is_a_loss_in_a_family_that_the_node_has(bool ofIPv6, bool loss)
+    {
+        var losses = new NodeLosses(new PodDevices(), _state, _ => false);
+        _state.SetFacts(Facts(2));
+        _state.View(Self("192.0.2.1"));
+        var told = new NetworkEvent(NetworkEventKind.Setting, NetworkEvent.AllInterfaces) { ForwardingOff = true, OfIPv6 = ofIPv6 };
+        Assert.Equal(loss, losses.Note(told));
     }
 
     private static NetworkFacts Facts(int uplink) => new(
