@@ -43,10 +43,16 @@ switch (args)
     case ["changes"]:
         ChangeScenario.Run(new Report());
         return 0;
+    case ["storm"]:
+        await StormScenario.RunAsync(new Report());
+        return 0;
+    case ["nodes"]:
+        await StormScenario.RunNodesAsync(new Report());
+        return 0;
     default:
         Console.Error.WriteLine(
             "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] "
-            + "| flood [PACKETS] | dns [SECONDS] | changes");
+            + "| flood [PACKETS] | dns [SECONDS] | changes | storm | nodes");
         return 2;
 }
 
@@ -64,6 +70,8 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
         report.Add(await ScaleScenario.RestartAsync(bench));
 }
 ChangeScenario.Run(report);
+await StormScenario.RunAsync(report);
+await StormScenario.RunNodesAsync(report);
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
 await PathScenario.RunAsync(report, PathScenario.Rounds);

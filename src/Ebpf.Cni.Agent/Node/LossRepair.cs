@@ -39,11 +39,15 @@ public sealed partial class LossRepair(
 
     public async Task RunAsync(CancellationToken cancel)
     {
+        var failed = false;
         while (!cancel.IsCancellationRequested)
         {
             try
             {
                 using var monitor = Open(losses.Note);
+                if (failed)
+                    await RepairAsync(cancel); // of what was taken away since the failure nothing was told
+                failed = false;
                 while (true)
                 {
                     await ChangeAsync(monitor, cancel);
@@ -51,12 +55,11 @@ public sealed partial class LossRepair(
                     var lost = losses.Take(IsThere);
                     if (lost.Count == 0)
                         continue; // it went with its pod
-                    // Messages that the kernel dropped do not show that another program took something away.
-                    var known = lost.Any(l => l.Kind != NetworkEventKind.Lost);
-                    if (known)
-                        Tell(lost);
+                    var taken = lost.Where(losses.IsTaken).ToList();
+                    if (taken.Count > 0)
+                        Tell(taken);
                     await RepairAsync(cancel);
-                    await Task.Delay(known ? _pace.Rest : RetryAfter, time, cancel);
+                    await Task.Delay(taken.Count > 0 ? _pace.Rest : RetryAfter, time, cancel);
                 }
             }
             catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -65,6 +68,7 @@ public sealed partial class LossRepair(
             }
             catch (Exception e) when (e is KernelException or NetlinkFormatException or System.Threading.Channels.ChannelClosedException)
             {
+                failed = true;
                 Log.Failed(log, e.InnerException?.Message ?? e.Message);
                 await Task.Delay(RetryAfter, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -98,10 +102,10 @@ public sealed partial class LossRepair(
         await change;
     }
 
-    private void Tell(IReadOnlyList<NetworkEvent> lost)
+    private void Tell(List<NetworkEvent> taken)
     {
-        var example = NodeLosses.Text(lost.First(l => l.Kind != NetworkEventKind.Lost));
-        Log.Lost(log, lost.Count, example);
+        var example = NodeLosses.Text(taken[0]);
+        Log.Lost(log, taken.Count, example);
         _pace.Repairing();
         if (_pace.IsFought)
             node.SetFought(example);

@@ -60,6 +60,19 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
         return told.FindAll(t => !gone.Contains(t.Ifindex));
     }
 
+    /// <summary>
+    /// Whether another program took it away from this agent. An uplink that comes and goes, or hands on an address, is the network's business or
+    /// the operator's; the tunnel's size and address the agent changes itself; and messages that the kernel dropped name nobody.
+    /// </summary>
+    public bool IsTaken(NetworkEvent loss) => loss.Kind switch
+    {
+        NetworkEventKind.Lost => false,
+        NetworkEventKind.AddressGone => IsTunnel(loss.Ifindex),
+        NetworkEventKind.LinkSet when loss.WentDown => !IsUplink(loss.Ifindex),
+        NetworkEventKind.LinkSet => !IsTunnel(loss.Ifindex),
+        _ => true,
+    };
+
     /// <summary>For people: "the route to 10.244.1.0/24 was replaced by one of protocol 12 (bird), by netlink port 812".</summary>
     public static string Text(NetworkEvent loss)
     {

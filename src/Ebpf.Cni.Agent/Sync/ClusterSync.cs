@@ -20,6 +20,9 @@ public sealed partial class ClusterSync(
     IssueReport issues, SyncStatus status, SyncMetrics metrics, PendingChanges pending, ProgrammingLatency latency, AgentOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
     private readonly IncrementalCompiler _compiler = new();
+
+    /// <summary>Of what is beside the services. One of its own: what fails there for long must not slow down a service's next attempt.</summary>
+    private readonly RetryDelay _owedBeside = new();
     private DesiredState _desired = DesiredState.Empty;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeView _view = null!; // set by the first compile, before anything is applied
@@ -89,8 +92,18 @@ public sealed partial class ClusterSync(
         }
 
         Done(services, before.Writes + after.Writes, started);
-        return new RunOutcome(before.Owed || after.Owed, services.Complete ? null : services.RetryAfter);
+        return new RunOutcome(Failed: false, Earlier(services.Complete ? null : services.RetryAfter, RetryBeside(before.Owed || after.Owed)));
     }
+
+    private TimeSpan? RetryBeside(bool owed)
+    {
+        if (owed)
+            return _owedBeside.Next();
+        _owedBeside.Reset();
+        return null;
+    }
+
+    private static TimeSpan? Earlier(TimeSpan? one, TimeSpan? other) => one < other || other is null ? one : other;
 
     private void Done(ApplyResult services, int others, long started)
     {

@@ -3,6 +3,7 @@ using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Tests.Ipam;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging;
@@ -219,6 +220,18 @@ public class LossTests
             netlink.DeleteAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
             Assert.StartsWith("the address 192.0.2.1 was deleted", Noted(), StringComparison.Ordinal);
 
+            // An uplink's own life is nobody's fight with the agent.
+            netlink.AddAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
+            netlink.SetDown(uplink);
+            events.Read(told => losses.Note(told));
+            Assert.DoesNotContain(losses.Take(_ => true), losses.IsTaken);
+            // Control.
+            netlink.SetUp(uplink);
+            netlink.AddRoute(ours);
+            netlink.DeleteRoute(ours);
+            events.Read(told => losses.Note(told));
+            Assert.Contains(losses.Take(_ => true), losses.IsTaken);
+
             string Noted()
             {
                 events.Read(told => losses.Note(told));
@@ -301,6 +314,35 @@ public class LossTests
     }
 
     [Fact]
+    public async Task A_loss_that_could_not_be_judged_is_put_back_when_the_kernel_is_asked_again()
+    {
+        Requires.Root();
+        using var node = new RealNode();
+        node.Pod("a");
+        await Add(node, "a");
+        var (time, failures) = (new FakeTimeProvider(), 0);
+        using var stop = new CancellationTokenSource();
+        var running = await Start(
+            node, stop.Token, time: time, isThere: _ => failures++ > 0 ? true : throw new KernelException("find a link", Errno.ENOBUFS));
+        try
+        {
+            node.Namespace.Run(() => Flush(routes: true, neighbours: false));
+            await Eventually.True(
+                () =>
+                {
+                    time.Advance(TimeSpan.FromMilliseconds(50));
+                    return Routes(node) == 2;
+                }, "the pod's routes are back");
+            Assert.True(failures > 0);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await running;
+        }
+    }
+
+    [Fact]
     public void The_pace_is_slower_the_longer_it_lasts_and_quick_again_afterwards()
     {
         var time = new FakeTimeProvider();
@@ -336,7 +378,7 @@ public class LossTests
     /// <summary>What happens from then on is told.</summary>
     private static async Task<Task> Start(
         RealNode node, CancellationToken stop, ILogger<LossRepair>? log = null, TimeProvider? time = null,
-        Func<NetworkEvent, Func<NetworkEvent, bool>, bool>? judge = null)
+        Func<NetworkEvent, Func<NetworkEvent, bool>, bool>? judge = null, Func<int, bool>? isThere = null)
     {
         var opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var repair = new LossRepair(
@@ -350,11 +392,11 @@ public class LossTests
                 opened.TrySetResult();
                 return monitor;
             },
-            IsThere = ifindex => node.Namespace.Run(() =>
+            IsThere = isThere ?? (ifindex => node.Namespace.Run(() =>
             {
                 using var netlink = RouteNetlink.Open();
                 return netlink.FindLink(ifindex) is not null;
-            }),
+            })),
         };
         var running = repair.RunAsync(stop);
         await opened.Task;

@@ -78,6 +78,22 @@ public class OwedTests
     }
 
     [Fact]
+    public async Task What_has_long_failed_beside_the_services_does_not_slow_down_a_services_next_attempt()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Kernel.After = new NodeApplyResult([("route", 0)], 1, []);
+        loop.Put(1);
+        await loop.AdvanceAsync(TimeSpan.FromMinutes(5));
+        loop.Kernel.Tables.NextFault = () => Fault.Fail;
+        loop.Put(2);
+        await loop.SettleAsync();
+        Assert.False(loop.Serves(2));
+        loop.Kernel.Tables.NextFault = () => Fault.None;
+        await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
+        Assert.True(loop.Serves(2));
+    }
+
+    [Fact]
     public async Task What_waits_for_space_to_rest_is_applied_when_it_has_rested_without_another_change()
     {
         await using var loop = await RunningLoop.StartAsync(new FakeKernel(64, 3));

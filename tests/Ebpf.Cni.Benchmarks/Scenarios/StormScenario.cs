@@ -1,0 +1,253 @@
+using System.Diagnostics;
+using System.Globalization;
+using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Benchmarks.Strain;
+using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Store;
+using Ebpf.Cni.Testing;
+
+namespace Ebpf.Cni.Benchmarks.Scenarios;
+
+/// <summary>What a storm of objects costs the agent of a node, as a whole process: watch, decoding, compile and kernel.</summary>
+internal static class StormScenario
+{
+    public const int Services = 10_000, Present = 30_000;
+    private const int PerSecond = 100, DeletedPerSecond = 200, ChangesPerSecond = 1_000, ChangedSeconds = 60;
+    private const int LargeSlices = 100, LargePerSlice = 100, LargePerSecond = 20, LargeSeconds = 30, Lone = 100, New = 200;
+    private static readonly TimeSpan LonePause = TimeSpan.FromMilliseconds(250);
+
+    public static async Task RunAsync(Report report)
+    {
+        var rows = new List<IReadOnlyList<string>>();
+        await using (var storm = await StormyNode.StartAsync())
+        {
+            await storm.MeasureAsync(rows, $"nothing happens for {ChangedSeconds} s", "", 1, 1, _ => Task.Delay(TimeSpan.FromSeconds(ChangedSeconds)));
+            foreach (var present in new[] { 0, Present })
+            {
+                if (present > 0)
+                    await storm.MeasureAsync(rows, $"{present:N0} created at once", "", 2 * present, 0, async _ => await storm.CreateAsync(0, present, 0));
+                var beside = present > 0 ? $" beside {present:N0}" : "";
+                await storm.MeasureAsync(rows, $"{Services:N0} × {StormObjects.Endpoints} created one after another{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB",
+                    2 * Services, PerSecond, async rate => await storm.CreateAsync(present, Services, rate));
+                await storm.MeasureAsync(rows, $"and deleted again{beside}", "CPU ≤ 4 s",
+                    2 * Services, DeletedPerSecond, async rate => await storm.DeleteAsync(present, Services, rate));
+                await storm.MeasureAsync(rows, "nothing happens for 20 s", "resident ≤ 70 MiB", 1, 1, _ => Task.Delay(TimeSpan.FromSeconds(20)));
+            }
+            await storm.MeasureAsync(rows, $"{ChangesPerSecond:N0} endpoints a second change, beside {Present:N0}", "never > 200 ms behind, ≤ 30 % of a core",
+                ChangesPerSecond * ChangedSeconds, ChangesPerSecond, async rate => await storm.ChangeAsync(ChangesPerSecond * ChangedSeconds, rate));
+            await storm.LargeAsync();
+            await storm.MeasureAsync(rows, $"one of {LargeSlices * LargePerSlice:N0} endpoints of a Service changes", "never > 500 ms behind",
+                LargePerSecond * LargeSeconds, LargePerSecond, async rate => await storm.ChangeLargeAsync(LargePerSecond * LargeSeconds, rate));
+            await storm.MeasureAsync(rows, $"an endpoint changes every {LonePause.TotalMilliseconds:0} ms, beside {Present:N0}", "≤ 3 ms and ≤ 2 writes each",
+                Lone, 1 / LonePause.TotalSeconds, async rate => await storm.ChangeAsync(Lone, rate));
+            await storm.MeasureAsync(rows, $"a new Service every {LonePause.TotalMilliseconds:0} ms, beside {Present:N0}", "≤ 50 ms p99",
+                2 * New, 2 / LonePause.TotalSeconds, async rate => await storm.CreateAsync(Present, New, rate));
+            await storm.MeasureAsync(rows, $"restart at {Present + New:N0} × {StormObjects.Endpoints}", "", 1, 1, _ => storm.RestartAsync());
+        }
+        report.Add(new Table(
+            "A storm of objects, by the whole agent",
+            "A node's agent (the published native binary) beside an API server, whose objects are as large as the real one's, managed fields and references "
+            + "included. CPU time is the agent process's, from /proc; resident: the most of VmRSS, looked at every 20 ms; writes: its own count of writes to "
+            + "tables and routes. Behind: from a change in the API server's store until the kernel's table shows it (median, p99, most), looked at every "
+            + "millisecond from the API server's process, so that its own part (encoding, TLS) is in it. All share the machine.",
+            ["what happens", "objects/s", "agent's CPU", "each", "of a core", "resident", "writes each", "behind: median", "p99", "most", "bar"],
+            rows, []));
+    }
+
+    public static async Task RunNodesAsync(Report report)
+    {
+        var rows = new List<IReadOnlyList<string>>();
+        await using var storm = await StormyNode.StartAsync("--routing", "direct");
+        await storm.MeasureAsync(rows, "2 Nodes, nothing happens", "", 1, 1, _ => Task.Delay(TimeSpan.FromSeconds(20)));
+        await storm.MeasureAsync(rows, $"{StormyNode.Nodes:N0} Nodes join", "", StormyNode.Nodes, 0, _ => storm.JoinAsync());
+        await storm.MeasureAsync(rows, $"{StormyNode.ForeignRoutes:N0} routes of somebody else are added", "", StormyNode.ForeignRoutes, 0, _ => storm.AddRoutesAsync());
+        await storm.MeasureAsync(rows, "every Node's status each 10 s, for a minute", "≤ 2 % of a core", StormyNode.Nodes * 6, StormyNode.Nodes / 10, storm.BeatAsync);
+        report.Add(new Table(
+            $"{StormyNode.Nodes:N0} Nodes and {StormyNode.ForeignRoutes:N0} foreign routes",
+            "Direct routing; measured as the storm above. A status update carries 50 images and changes the heartbeats of four conditions.",
+            ["what happens", "objects/s", "agent's CPU", "each", "of a core", "resident", "writes each", "behind: median", "p99", "most", "bar"],
+            rows, []));
+    }
+
+    /// <summary>A cluster of one node whose API server is written to directly.</summary>
+    private sealed class StormyNode : IAsyncDisposable
+    {
+        public const int Nodes = 5_000, ForeignRoutes = 100_000;
+        private const int Large = 60_000;
+        private readonly SandboxCluster _cluster;
+        private readonly int[] _ready = new int[Present];
+        private TableLag? _lag;
+
+        private StormyNode(SandboxCluster cluster) => _cluster = cluster;
+
+        private SandboxNode Node => _cluster.Nodes.Values.First();
+
+        private ObjectStore Store => _cluster.Api.Store;
+
+        public static async Task<StormyNode> StartAsync(params string[] agentArguments) => new(await SandboxCluster.StartAsync(new SandboxOptions
+        {
+            Name = "bench-storm", Nodes = 1, Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!, AgentArguments = agentArguments,
+        }));
+
+        /// <param name="rate">Given to <paramref name="act"/>, objects a second; 0: as fast as it goes.</param>
+        public async Task MeasureAsync(List<IReadOnlyList<string>> rows, string what, string bar, int objects, double rate, Func<double, Task> act)
+        {
+            IReadOnlyList<double> behind;
+            TimeSpan used, took;
+            double writes;
+            long resident;
+            using (_lag = new TableLag(Node.BpffsRoot))
+            {
+                var pid = Pid;
+                using var memory = new ResidentMemory(pid);
+                var (before, written, clock) = (Cpu(pid), await WritesAsync(), Stopwatch.StartNew());
+                await act(rate);
+                behind = await _lag.AllSeenAsync();
+                took = clock.Elapsed;
+                (used, writes) = Pid == pid ? (Cpu(pid) - before, await WritesAsync() - written) : (Cpu(Pid), await WritesAsync());
+                resident = memory.Most;
+            }
+            rows.Add(
+            [
+                what, rate is > 0 and not 1 ? Text($"{rate:0}") : objects > 1 ? Text($"{objects / took.TotalSeconds:N0}") : "",
+                Text($"**{used.TotalSeconds:0.00} s**"), objects > 1 ? Text($"{used.TotalMilliseconds / objects:0.000} ms") : "", Text($"{used / took:0.0%}"),
+                Text($"{resident / 1048576.0:0} MiB"), objects > 1 ? Text($"{writes / objects:0.0}") : Text($"{writes:0}"),
+                .. behind.Count == 0 ? ["", "", ""] : (string[])[Behind(behind[behind.Count / 2]), Behind(behind[(int)(behind.Count * 0.99)]), Behind(behind[^1])],
+                bar,
+            ]);
+            Console.WriteLine(string.Join(" | ", rows[^1]));
+        }
+
+        public Task CreateAsync(int first, int count, double rate) => PacedAsync(2 * count, rate, i =>
+        {
+            var number = first + i / 2;
+            if (i % 2 == 0)
+            {
+                Store.Create(ResourceTypes.Services, StormObjects.Service(number));
+                return;
+            }
+            Store.Create(ResourceTypes.EndpointSlices, StormObjects.Slice(number));
+            if (number < Present)
+                _ready[number] = StormObjects.Endpoints;
+            _lag!.Expect(number, StormObjects.Endpoints);
+        });
+
+        public Task DeleteAsync(int first, int count, double rate) => PacedAsync(2 * count, rate, i =>
+        {
+            var number = first + i / 2;
+            if (i % 2 == 0)
+                Store.Remove(ResourceTypes.EndpointSlices, StormObjects.Namespace, StormObjects.SliceName(number));
+            else
+                Store.Remove(ResourceTypes.Services, StormObjects.Namespace, StormObjects.ServiceName(number));
+            if (i % 2 == 1)
+                _lag!.Expect(number, 0);
+        });
+
+        /// <summary>One endpoint of one Service after the other becomes ready or ceases to be.</summary>
+        public Task ChangeAsync(int count, double rate) => PacedAsync(count, rate, i =>
+        {
+            var number = (int)(i * 7919L % Present);
+            _ready[number] = 2 * StormObjects.Endpoints - 1 - _ready[number];
+            Replace(number, 0, _ready[number], StormObjects.Endpoints);
+            _lag!.Expect(number, _ready[number]);
+        });
+
+        public async Task LargeAsync()
+        {
+            Store.Create(ResourceTypes.Services, StormObjects.Service(Large));
+            for (var part = 0; part < LargeSlices; part++)
+                Store.Create(ResourceTypes.EndpointSlices, StormObjects.Slice(Large, part, LargePerSlice, LargePerSlice));
+            using var lag = new TableLag(Node.BpffsRoot);
+            lag.Expect(Large, LargeSlices * LargePerSlice);
+            await lag.AllSeenAsync();
+        }
+
+        public Task ChangeLargeAsync(int count, double rate)
+        {
+            var all = LargeSlices * LargePerSlice;
+            return PacedAsync(count, rate, i =>
+            {
+                var less = i / LargeSlices % 2 == 0;
+                Replace(Large, i % LargeSlices, less ? LargePerSlice - 1 : LargePerSlice, LargePerSlice);
+                all += less ? -1 : 1;
+                _lag!.Expect(Large, all);
+            });
+        }
+
+        public async Task RestartAsync()
+        {
+            await Node.StopAgentAsync();
+            await Node.StartAgentAsync();
+            await Node.WaitAgentReadyAsync();
+        }
+
+        public async Task JoinAsync()
+        {
+            await IpAsync("addr", "add", StormObjects.NodeNetwork, "dev", "eth0");
+            for (var i = 0; i < Nodes; i++)
+                Store.Create(ResourceTypes.Nodes, StormObjects.Node(i));
+            await Eventually.True(async () => await SampleAsync("ebpf_cni_peer_routes") >= Nodes, "a route to every node", TimeSpan.FromSeconds(60));
+        }
+
+        public async Task AddRoutesAsync()
+        {
+            var file = Path.GetTempFileName();
+            await File.WriteAllLinesAsync(
+                file, Enumerable.Range(0, ForeignRoutes).Select(i => $"route add 100.{64 + i / 65_536}.{i / 256 % 256}.{i % 256}/32 dev lo proto 186"));
+            await IpAsync("-batch", file);
+            File.Delete(file);
+        }
+
+        public Task BeatAsync(double rate) => PacedAsync(Nodes * 6, rate, i => Store.Update(ResourceTypes.Nodes, "", $"storm-{i % Nodes}", node =>
+        {
+            node["status"]!["conditions"] = StormObjects.Conditions(i / Nodes + 1);
+            return node;
+        }));
+
+        public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+
+        private int Pid => Node.AgentPid ?? throw new InvalidOperationException("the agent is gone");
+
+        private static TimeSpan Cpu(int pid) => AgentProcessFigures.Read(pid).CpuTime;
+
+        private void Replace(int number, int part, int ready, int of) => Store.Update(
+            ResourceTypes.EndpointSlices, StormObjects.Namespace, StormObjects.SliceName(number, part), slice =>
+            {
+                slice["endpoints"] = StormObjects.EndpointsOf(number, part, ready, of);
+                return slice;
+            });
+
+        private static async Task PacedAsync(int count, double rate, Action<int> act)
+        {
+            var clock = Stopwatch.StartNew();
+            using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+            for (var i = 0; i < count; i++)
+            {
+                while (rate > 0 && clock.Elapsed.TotalSeconds * rate < i)
+                    await tick.WaitForNextTickAsync();
+                act(i);
+            }
+        }
+
+        private Task<double> WritesAsync() => SampleAsync("ebpf_cni_kernel_writes_total");
+
+        // all series of a metric
+        private async Task<double> SampleAsync(string name) => (await Node.MetricsAsync()).Split('\n')
+            .Where(l => l.StartsWith(name + " ", StringComparison.Ordinal) || l.StartsWith(name + "{", StringComparison.Ordinal))
+            .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+
+        private async Task IpAsync(params string[] arguments)
+        {
+            var start = new ProcessStartInfo("nsenter", ["--net=" + Node.NamespacePath, "ip", .. arguments]) { RedirectStandardError = true };
+            using var process = Process.Start(start)!;
+            var errors = process.StandardError.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            if (process.ExitCode != 0)
+                throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: {await errors}");
+        }
+    }
+
+    private static string Behind(double milliseconds) => Text($"{milliseconds:0} ms");
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
