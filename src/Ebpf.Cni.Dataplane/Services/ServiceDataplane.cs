@@ -17,8 +17,9 @@ public sealed class ServiceDataplane
     private readonly SourceRangeMirror _ranges;
     private readonly SegmentAllocator _allocator;
 
-    /// <summary>What the kernel is known to hold, exactly; null when something is owed or was found to differ.</summary>
-    private DesiredState? _settled;
+    /// <summary>What the kernel is known to hold, but for what is owed; null when a write failed or something was found to differ.</summary>
+    private DesiredState? _known;
+    private OwedChanges _owed = OwedChanges.Nothing;
 
     /// <summary>Reads the tables; writes nothing.</summary>
     /// <param name="tables">Frontends, backends, source ranges.</param>
@@ -53,22 +54,35 @@ public sealed class ServiceDataplane
         ArgumentNullException.ThrowIfNull(desired);
         lock (_lock)
         {
-            if (ReferenceEquals(desired, _settled))
+            if (ReferenceEquals(desired, _known) && _owed == OwedChanges.Nothing)
                 return new ApplyResult();
-            var delta = _settled is null ? null : DesiredDelta.Between(_settled, desired);
-            _settled = null;
+            var delta = _known is null ? null : DesiredDelta.Between(_known, desired, _owed);
+            _known = null;
             var plan = Plan(desired, delta);
             var result = Execute(plan);
             // What this pass deleted or released may be the room that it lacked (or will be, after its rest).
             if (!plan.Refusals.IsEmpty && (result.FrontendsDeleted > 0 || result.SourceRangesDeleted > 0 || !plan.Releases.IsEmpty))
-                result = result.Then(Execute(Plan(desired, delta)));
+            {
+                plan = Plan(desired, delta);
+                result = result.Then(Execute(plan));
+            }
             result = AddForgotten(result);
+            Settle(desired, delta, plan, result);
             // Only what waits for released space is served by time; what a full table refuses is when something changes.
-            if (!result.Complete)
-                return result with { RetryAfter = result.Waiting.IsEmpty ? null : _allocator.NextRelease };
-            _settled = desired;
-            return result;
+            return result.Complete ? result : result with { RetryAfter = result.Waiting.IsEmpty ? null : _allocator.NextRelease };
         }
+    }
+
+    /// <summary>A plan that foresaw what did not fit leaves nothing else undone; after an error only a look at everything tells.</summary>
+    private void Settle(DesiredState desired, DesiredDelta? delta, ApplyPlan plan, ApplyResult result)
+    {
+        if (!result.Errors.IsEmpty || result.Refusals.Length > plan.Refusals.Length)
+            return;
+        _known = desired;
+        _owed = result.Complete
+            ? OwedChanges.Nothing
+            : OwedChanges.After(
+                delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), result.Refusals.Select(r => r.Service).Concat(result.Waiting).ToHashSet(), _mirror, _ranges);
     }
 
     /// <summary>What an apply would do now; for display. Changes nothing.</summary>
@@ -87,7 +101,7 @@ public sealed class ServiceDataplane
     {
         lock (_lock)
         {
-            _settled = null;
+            _known = null;
             var drift = ServiceVerifier.Verify(_tables.Frontends, _tables.Backends, _mirror) with { SourceRanges = _ranges.Verify(_tables.SourceRanges) };
             foreach (var segment in _mirror.CollectUnreferenced())
                 _allocator.Release(segment.Extent);

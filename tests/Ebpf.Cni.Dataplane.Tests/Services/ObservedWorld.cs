@@ -21,7 +21,11 @@ internal sealed class ObservedWorld
     /// <param name="frontends">Size of the table.</param>
     /// <param name="backends">Size of the table.</param>
     /// <param name="waits">The kernel can be asked to wait for its readers; false: it refuses, or nothing can be asked.</param>
-    public ObservedWorld(uint frontends, uint backends, Func<bool>? waits = null) : this(new FakeKernel(frontends, backends), waits) { }
+    /// <param name="ranges">Size of the table of source ranges.</param>
+    public ObservedWorld(uint frontends, uint backends, Func<bool>? waits = null, uint ranges = 64)
+        : this(new FakeKernel(frontends, backends, ranges), waits)
+    {
+    }
 
     private ObservedWorld(FakeKernel kernel, Func<bool>? waits = null)
     {

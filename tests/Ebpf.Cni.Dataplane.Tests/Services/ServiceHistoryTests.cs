@@ -1,5 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Dataplane.Tests.Services;
@@ -71,6 +72,64 @@ public class ServiceHistoryTests
             if (frontends > 9 && backends > 24)
                 world.Converge(desired);
         }
+    }
+
+    /// <summary>What a full table refuses is all that is planned again; the result is that of looking at everything each time.</summary>
+    [Theory]
+    [InlineData(9, 18, 64)]
+    [InlineData(64, 24, 64)]
+    [InlineData(64, 512, 5)]
+    [InlineData(9, 24, 5)]
+    public void With_full_tables_a_plan_of_what_changed_and_is_owed_ends_as_a_plan_of_everything(uint frontends, uint backends, uint ranges)
+    {
+        var random = new Random(Seed.Next());
+        var (refused, waited) = (0, 0);
+        for (var round = 0; round < 200; round++)
+        {
+            var (one, all) = (new ObservedWorld(frontends, backends, ranges: ranges), new ObservedWorld(frontends, backends, ranges: ranges));
+            var desired = DesiredStates.Random(random, services: 3);
+            for (var step = 0; step < 25; step++)
+            {
+                desired = random.Next(8) == 0 ? desired : DesiredStates.Mutate(random, desired);
+                Assert.Equal(default, all.Tables.Verify()); // and with that everything is looked at
+                var (planned, whole) = (one.Apply(desired)!, all.Apply(desired)!);
+                Assert.Equal(whole.Refusals, planned.Refusals);
+                Assert.Equal(whole.Waiting, planned.Waiting);
+                Assert.Equal(all.Kernel.Frontends.OrderBy(f => f.Key), one.Kernel.Frontends.OrderBy(f => f.Key));
+                Assert.Equal(all.Kernel.Ranges.Keys.ToHashSet(), one.Kernel.Ranges.Keys.ToHashSet());
+                Assert.Equal(whole.KernelWrites, planned.KernelWrites);
+                refused += planned.Refusals.Length;
+                waited += planned.Waiting.Length;
+                var passes = TimeSpan.FromSeconds(random.Next(6));
+                one.Time.Advance(passes);
+                all.Time.Advance(passes);
+            }
+        }
+        Assert.True(refused + waited > 100, $"{refused} services were refused, {waited} waited");
+    }
+
+    [Fact]
+    public void With_a_full_table_a_change_costs_what_changed_and_is_owed()
+    {
+        var allocated = new[] { 200, 4_000 }.Select(services =>
+        {
+            var tables = new ServiceDataplane(new FakeKernel((uint)services, 1u << 14).Tables, ObservedWorld.Rest, TimeProvider.System);
+            var parts = Enumerable.Range(0, services + 1).Select(i => DesiredStates.Single(
+                $"s{i:0000}", (uint)i + 1, $"10.96.{i / 250}.{i % 250}", "10.244.0.1")).ToList();
+            var desired = DesiredStates.Together([.. parts]);
+            Assert.Single(tables.Apply(desired).Refusals);
+            var other = DesiredStates.Single("s0000", 1, "10.96.0.0", "10.244.0.2");
+            var changed = desired with
+            {
+                Ports = desired.Ports.SetItems(other.Ports), PortChanges = new(desired.Ports, [DesiredStates.Name("s0000")]),
+            };
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var result = tables.Apply(changed);
+            var cost = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.Equal((1, 1), (result.Refusals.Length, result.FrontendsSwitched));
+            return cost;
+        }).ToList();
+        Assert.True(allocated[1] < 2 * allocated[0], $"{allocated[0]} bytes of memory for a change beside 200 services, {allocated[1]} beside 4,000");
     }
 
     [Fact]
