@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Ebpf.Cni.EndToEnd.Tests.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;
 
@@ -16,9 +17,12 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
         var client = cluster.Cluster.Client;
         var node = await client.GetAsync(ResourceTypes.Nodes, "", "node-c");
         Assert.Equal("ebc-vxlan", cluster.RoutesOf("a")[PodsOfC]); // the control
-        await client.DeleteAsync(ResourceTypes.Nodes, "", "node-c");
-        await Eventually.True(() => !cluster.RoutesOf("a").ContainsKey(PodsOfC), "node-a has no route to node-c");
-        await Eventually.True(async () => (await cluster.Mtus("a")).Tunnel == 0, "node-a has no tunnel");
+        await LosesNothing("b", async () =>
+        {
+            await client.DeleteAsync(ResourceTypes.Nodes, "", "node-c");
+            await Eventually.True(() => !cluster.RoutesOf("a").ContainsKey(PodsOfC), "node-a has no route to node-c");
+            await Eventually.True(async () => (await cluster.Mtus("a")).Tunnel == 0, "node-a has no tunnel");
+        });
         await cluster.Reaches("pod-a", cluster.PodTargets("b"));
 
         foreach (var field in (string[])["uid", "resourceVersion", "creationTimestamp"])
@@ -36,7 +40,7 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     {
         var before = cluster.NodeAddresses(letter);
         string[] after = [before[0] + "9", before[1] + "9"];
-        await Move(letter, before, after);
+        await KeepsItsConnections(letter, () => Move(letter, before, after));
         try
         {
             await Check();
@@ -62,10 +66,13 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     public async Task A_neighbour_without_IPv6_of_its_own_is_tunnelled_to_in_IPv6_alone()
     {
         var addresses = cluster.NodeAddresses("b");
-        await Publish("b", [addresses[0]]);
         try
         {
-            await Eventually.True(() => cluster.RoutesOf("a")[PodsOfBv6] == "ebc-vxlan" && cluster.RoutesOf("b")["fd00:10:244:1::/64"] == "ebc-vxlan", "both tunnel");
+            await LosesNothing("b", async () =>
+            {
+                await Publish("b", [addresses[0]]);
+                await Eventually.True(() => cluster.RoutesOf("a")[PodsOfBv6] == "ebc-vxlan" && cluster.RoutesOf("b")["fd00:10:244:1::/64"] == "ebc-vxlan", "both tunnel");
+            });
             Assert.Equal($"via {addresses[0]}", cluster.RoutesOf("a")["10.244.2.0/24"]);
             await cluster.Reaches("pod-a", cluster.PodTargets("b"));
             await cluster.Reaches("pod-b", [.. cluster.PodTargets("a"), .. cluster.PodTargets("c")]);
@@ -85,9 +92,12 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
         Assert.Equal((1450, 1450, 1450), await cluster.Mtus("a"));
         try
         {
-            await SetUplinks(1400);
-            foreach (var letter in cluster.Letters)
-                await Eventually.True(async () => await cluster.Mtus(letter) == (1350, 1350, 1350), $"node-{letter} follows");
+            await LosesNothing("b", async () =>
+            {
+                await SetUplinks(1400);
+                foreach (var letter in cluster.Letters)
+                    await Eventually.True(async () => await cluster.Mtus(letter) == (1350, 1350, 1350), $"node-{letter} follows");
+            });
             await cluster.Reaches("pod-a", [.. cluster.PodTargets("b"), .. cluster.PodTargets("c")]);
         }
         finally
@@ -103,8 +113,12 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     [Fact]
     public async Task Routes_that_somebody_flushes_are_back_within_seconds()
     {
-        foreach (var family in new[] { "-4", "-6" })
-            (await cluster.Cluster.ExecOnNodeAsync("node-a", ["ip", family, "route", "flush", "proto", "101"])).ThrowIfFailed();
+        await KeepsItsConnections("b", async () =>
+        {
+            foreach (var family in new[] { "-4", "-6" })
+                (await cluster.Cluster.ExecOnNodeAsync("node-a", ["ip", family, "route", "flush", "proto", "101"])).ThrowIfFailed();
+            await cluster.Reaches("pod-a", cluster.PodTargets("b"));
+        });
         await cluster.Reaches("node-a", [.. cluster.PodTargets("a"), .. cluster.PodTargets("b"), .. cluster.PodTargets("c")]);
         await cluster.Reaches("pod-a", [.. cluster.PodTargets("b"), .. cluster.PodTargets("c")]);
     }
@@ -120,9 +134,35 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     [Fact]
     public async Task A_device_that_somebody_deletes_is_made_again()
     {
-        (await cluster.Cluster.ExecOnNodeAsync("node-a", ["ip", "link", "delete", "ebc-vxlan"])).ThrowIfFailed();
-        await cluster.Reaches("pod-a", cluster.PodTargets("c"));
+        await LosesNothing("b", () => KeepsItsConnections("c", async () =>
+        {
+            (await cluster.Cluster.ExecOnNodeAsync("node-a", ["ip", "link", "delete", "ebc-vxlan"])).ThrowIfFailed();
+            await cluster.Reaches("pod-a", cluster.PodTargets("c"));
+        }));
         await cluster.Reaches("node-a", cluster.PodTargets("c"));
+    }
+
+    /// <summary>Between pods of node-a and of another node no connection fails meanwhile, whether it is open or new.</summary>
+    private async Task LosesNothing(string letter, Func<Task> change) => Assert.Empty((await Meanwhile(letter, change)).Failures);
+
+    /// <summary>Meanwhile no open connection is lost. How many new ones fail is the change's doing, and is told.</summary>
+    private async Task KeepsItsConnections(string letter, Func<Task> change)
+    {
+        var streamed = await Meanwhile(letter, change);
+        Assert.Empty(streamed.OfHeld);
+        Console.WriteLine($"figure: {streamed.Failures.Values.Sum()} of {streamed.Opened} new connections to pod-{letter} failed: {string.Join(", ", streamed.Failures.Keys)}");
+    }
+
+    private async Task<Streamed> Meanwhile(string letter, Func<Task> change)
+    {
+        var target = cluster.PodTargets(letter)[0];
+        using var signals = new SignalFiles();
+        var running = cluster.Cluster.ExecAsync(
+            "pod-a", ServiceCluster.Program("stream.py", target.Address, $"{target.Port}", "20", signals.Started, signals.Stop));
+        await signals.WaitStarted(running);
+        await change();
+        signals.RequestStop();
+        return Streamed.Parse(await running);
     }
 
     private async Task SetUplinks(int mtu)

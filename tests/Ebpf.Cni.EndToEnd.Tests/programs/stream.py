@@ -2,7 +2,8 @@
 
 usage: stream.py ADDRESS PORT CONNECTIONS STARTED STOP [SOURCE]
 With no connections it only opens new ones, asks once on each and closes it.
-Creates the file STARTED once every connection has been answered; ends when the file STOP exists, and prints one JSON document.
+Creates the file STARTED once every connection has been answered; ends when the file STOP exists, and prints one JSON document: "failures" of all,
+"of_held" those of the connections that were kept open.
 """
 import collections
 import json
@@ -15,7 +16,7 @@ started, stop = sys.argv[4], sys.argv[5]
 source = sys.argv[6] if len(sys.argv) > 6 else ""
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 request = b"GET / HTTP/1.1\r\nHost: hello\r\n\r\n"
-exchanges, opened, failures = 0, 0, collections.Counter()
+exchanges, opened, failures, of_held = 0, 0, collections.Counter(), collections.Counter()
 
 
 def receive(s):
@@ -56,10 +57,13 @@ def guarded(work, *arguments):
         return work(*arguments)
     except OSError as e:
         failures[type(e).__name__ + ": " + str(e)] += 1
+        if arguments and arguments[0] in held:
+            of_held[type(e).__name__ + ": " + str(e)] += 1
         return None
 
 
-held = [s for s in (guarded(open_one) for _ in range(connections)) if s]
+held = []
+held.extend(s for s in [guarded(open_one) for _ in range(connections)] if s)
 for s in held:
     guarded(exchange, s)
 open(started, "w").close()
@@ -74,4 +78,4 @@ while not os.path.exists(stop):
     turn += 1
 for s in held:  # every connection of the beginning still works
     guarded(exchange, s)
-print(json.dumps({"exchanges": exchanges, "opened": opened, "turns": turn, "failures": failures}))
+print(json.dumps({"exchanges": exchanges, "opened": opened, "turns": turn, "failures": failures, "of_held": of_held}))
