@@ -46,13 +46,16 @@ switch (args)
     case ["storm"]:
         await StormScenario.RunAsync(new Report());
         return 0;
+    case ["storm-rivals"]:
+        RivalStorm.Run(new Report());
+        return 0;
     case ["nodes"]:
         await StormScenario.RunNodesAsync(new Report());
         return 0;
     default:
         Console.Error.WriteLine(
             "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] "
-            + "| flood [PACKETS] | dns [SECONDS] | changes | storm | nodes");
+            + "| flood [PACKETS] | dns [SECONDS] | changes | storm | storm-rivals | nodes");
         return 2;
 }
 
@@ -71,6 +74,7 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
 }
 ChangeScenario.Run(report);
 await StormScenario.RunAsync(report);
+RivalStorm.Run(report);
 await StormScenario.RunNodesAsync(report);
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);

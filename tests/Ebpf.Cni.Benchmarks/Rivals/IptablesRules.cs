@@ -29,12 +29,29 @@ internal static class IptablesRules
             {
                 Chains(chains, service, protocol);
                 Rules(rules, service, protocol);
-                rules.Append(CultureInfo.InvariantCulture,
-                    $"-A KUBE-SERVICES -d {service.Address}/32 -p {protocol} -m comment --comment \"default/{service.Name} cluster IP\" -m {protocol} --dport 80 -j {Service(service, protocol)}\n");
             }
         }
-        rules.Append("-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\nCOMMIT\n");
-        return chains.Append(rules).ToString();
+        Portals(rules, services);
+        return chains.Append(rules).Append("COMMIT\n").ToString();
+    }
+
+    /// <summary>
+    /// Services that are new among all, for iptables-restore --noflush: their chains, and the chain of all services, which kube-proxy writes
+    /// whole each time.
+    /// </summary>
+    public static string Added(IReadOnlyList<BenchService> added, IReadOnlyList<BenchService> all)
+    {
+        var (chains, rules) = (new StringBuilder("*nat\n:KUBE-SERVICES - [0:0]\n"), new StringBuilder());
+        foreach (var service in added)
+        {
+            foreach (var protocol in Protocols(service))
+            {
+                Chains(chains, service, protocol);
+                Rules(rules, service, protocol);
+            }
+        }
+        Portals(rules, all);
+        return chains.Append(rules).Append("COMMIT\n").ToString();
     }
 
     /// <summary>What changed only, for iptables-restore --noflush, as kube-proxy does since 1.27 (KEP-3453).</summary>
@@ -48,6 +65,15 @@ internal static class IptablesRules
             Rules(rules, service, protocol);
         }
         return chains.Append(rules).Append("COMMIT\n").ToString();
+    }
+
+    private static void Portals(StringBuilder to, IReadOnlyList<BenchService> services)
+    {
+        foreach (var service in services)
+            foreach (var protocol in Protocols(service))
+                to.Append(CultureInfo.InvariantCulture,
+                    $"-A KUBE-SERVICES -d {service.Address}/32 -p {protocol} -m comment --comment \"default/{service.Name} cluster IP\" -m {protocol} --dport 80 -j {Service(service, protocol)}\n");
+        to.Append("-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n");
     }
 
     private static IEnumerable<string> Protocols(BenchService service) => service.Udp ? ["tcp", "udp"] : ["tcp"];

@@ -45,6 +45,13 @@ internal static class NftablesRules
             add rule ip kube-proxy nat-postrouting jump masquerading
 
             """);
+        return text.Append(Added(services)).ToString();
+    }
+
+    /// <summary>One transaction with services that are new.</summary>
+    public static string Added(IReadOnlyList<BenchService> services)
+    {
+        var text = new StringBuilder();
         foreach (var service in services)
         {
             text.Append(CultureInfo.InvariantCulture, $"add element ip kube-proxy cluster-ips {{ {service.Address} }}\n");

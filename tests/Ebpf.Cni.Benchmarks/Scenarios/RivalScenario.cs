@@ -86,7 +86,7 @@ internal static class RivalScenario
     }
 
     /// <summary>kube-proxy uses what the host uses; the legacy command is the faster of the two, so it is the one to beat.</summary>
-    private static string[] Restore { get; } =
+    public static string[] Restore { get; } =
         [File.Exists("/usr/sbin/iptables-legacy-restore") ? "iptables-legacy-restore" : "iptables-restore"];
 
     /// <summary>Connections per second, a value a round; within a round everybody in turn, each round beginning with another.</summary>
