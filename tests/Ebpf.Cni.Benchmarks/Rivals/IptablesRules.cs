@@ -23,14 +23,7 @@ internal static class IptablesRules
             + "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0\n"
             + "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE\n"
             + "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000\n");
-        foreach (var service in services)
-        {
-            foreach (var protocol in Protocols(service))
-            {
-                Chains(chains, service, protocol);
-                Rules(rules, service, protocol);
-            }
-        }
+        Chosen(chains, rules, services);
         Portals(rules, services);
         return chains.Append(rules).Append("COMMIT\n").ToString();
     }
@@ -42,14 +35,7 @@ internal static class IptablesRules
     public static string Added(IReadOnlyList<BenchService> added, IReadOnlyList<BenchService> all)
     {
         var (chains, rules) = (new StringBuilder("*nat\n:KUBE-SERVICES - [0:0]\n"), new StringBuilder());
-        foreach (var service in added)
-        {
-            foreach (var protocol in Protocols(service))
-            {
-                Chains(chains, service, protocol);
-                Rules(rules, service, protocol);
-            }
-        }
+        Chosen(chains, rules, added);
         Portals(rules, all);
         return chains.Append(rules).Append("COMMIT\n").ToString();
     }
@@ -65,6 +51,18 @@ internal static class IptablesRules
             Rules(rules, service, protocol);
         }
         return chains.Append(rules).Append("COMMIT\n").ToString();
+    }
+
+    private static void Chosen(StringBuilder chains, StringBuilder rules, IReadOnlyList<BenchService> services)
+    {
+        foreach (var service in services)
+        {
+            foreach (var protocol in Protocols(service))
+            {
+                Chains(chains, service, protocol);
+                Rules(rules, service, protocol);
+            }
+        }
     }
 
     private static void Portals(StringBuilder to, IReadOnlyList<BenchService> services)

@@ -4,7 +4,9 @@ using Ebpf.Cni.Benchmarks.Rivals;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
-/// <summary>The storm of Services as kube-proxy's modes would meet it: what has come since is written once a second, which is their default.</summary>
+/// <summary>
+/// The storm of Services as kube-proxy's modes would meet it: what has come since is written once a second, which is their default.
+/// </summary>
 internal static class RivalStorm
 {
     private const int Syncs = 200, PerSync = StormScenario.Services / Syncs, Sampled = 10;
@@ -17,10 +19,11 @@ internal static class RivalStorm
         using var nftables = PlainNode.Start("storm-nftables");
         foreach (var present in new[] { 0, StormScenario.Present })
         {
-            figures.Add(Measure(iptables, "iptables", present, IptablesRules.Full, IptablesRules.Added, RivalScenario.Restore, [.. RivalScenario.Restore, "--noflush"]));
             figures.Add(Measure(
-                nftables, "nftables", present, all => "add table ip kube-proxy\ndelete table ip kube-proxy\n" + NftablesRules.Full(all), (added, _) => NftablesRules.Added(added),
-                ["nft", "-f", "-"], ["nft", "-f", "-"]));
+                iptables, "iptables", present, IptablesRules.Full, IptablesRules.Added, RivalScenario.Restore, [.. RivalScenario.Restore, "--noflush"]));
+            figures.Add(Measure(
+                nftables, "nftables", present, all => "add table ip kube-proxy\ndelete table ip kube-proxy\n" + NftablesRules.Full(all),
+                (added, _) => NftablesRules.Added(added), ["nft", "-f", "-"], ["nft", "-f", "-"]));
         }
         report.Add(new Section(
             "The same storm, by the rules that kube-proxy writes",
@@ -37,7 +40,8 @@ internal static class RivalStorm
         var all = Enumerable.Range(0, present).Select(ServiceSet.Other).ToList();
         var what = $"{who}: {StormScenario.Services:N0} created, beside {present:N0}";
         if (node.Load(Limit, full(all), load) is null)
-            return new Figure(what, string.Create(CultureInfo.InvariantCulture, $"{present:N0} were not loaded (stopped after {Limit.TotalSeconds:0} s)"));
+            return new Figure(
+                what, string.Create(CultureInfo.InvariantCulture, $"{present:N0} were not loaded (stopped after {Limit.TotalSeconds:0} s)"));
         var (sum, last, syncs) = (TimeSpan.Zero, TimeSpan.Zero, present == 0 ? Syncs : Sampled);
         for (var sync = 0; sync < syncs; sync++)
         {
@@ -47,6 +51,7 @@ internal static class RivalStorm
             sum += last;
         }
         return new Figure(what, string.Create(
-            CultureInfo.InvariantCulture, $"{sum.TotalSeconds * Syncs / syncs:0.0} s ({sum.TotalMilliseconds / syncs:0} ms a write, the last {last.TotalMilliseconds:0} ms)"));
+            CultureInfo.InvariantCulture,
+            $"{sum.TotalSeconds * Syncs / syncs:0.0} s ({sum.TotalMilliseconds / syncs:0} ms a write, the last {last.TotalMilliseconds:0} ms)"));
     }
 }

@@ -13,66 +13,71 @@ internal static class StormScenario
 {
     public const int Services = 10_000, Present = 30_000;
     private const int PerSecond = 100, DeletedPerSecond = 200, ChangesPerSecond = 1_000, ChangedSeconds = 60;
-    private const int LargeSlices = 100, LargePerSlice = 100, LargePerSecond = 20, LargeSeconds = 30, Lone = 100, New = 200;
-    private static readonly TimeSpan LonePause = TimeSpan.FromMilliseconds(250);
+    private const int LargeSlices = 100, LargePerSlice = 100, LargePerSecond = 20, LargeSeconds = 30;
+    private const int Lone = 100, New = 200, LonePerSecond = 4;
+    private const int Nodes = 5_000, ForeignRoutes = 100_000;
+
+
+    private static readonly string[] Columns =
+    [
+        "what happens", "objects/s", "agent's CPU", "each", "of a core", "resident", "writes each", "behind: median", "p99", "most", "bar",
+    ];
 
     public static async Task RunAsync(Report report)
     {
-        var rows = new List<IReadOnlyList<string>>();
-        await using (var storm = await StormyNode.StartAsync())
-        {
-            await storm.MeasureAsync(rows, $"nothing happens for {ChangedSeconds} s", "", 1, 1, _ => Task.Delay(TimeSpan.FromSeconds(ChangedSeconds)));
-            foreach (var present in new[] { 0, Present })
-            {
-                if (present > 0)
-                    await storm.MeasureAsync(rows, $"{present:N0} created at once", "", 2 * present, 0, async _ => await storm.CreateAsync(0, present, 0));
-                var beside = present > 0 ? $" beside {present:N0}" : "";
-                await storm.MeasureAsync(rows, $"{Services:N0} × {StormObjects.Endpoints} created one after another{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB",
-                    2 * Services, PerSecond, async rate => await storm.CreateAsync(present, Services, rate));
-                await storm.MeasureAsync(rows, $"and deleted again{beside}", "CPU ≤ 4 s",
-                    2 * Services, DeletedPerSecond, async rate => await storm.DeleteAsync(present, Services, rate));
-                await storm.MeasureAsync(rows, "nothing happens for 20 s", "resident ≤ 70 MiB", 1, 1, _ => Task.Delay(TimeSpan.FromSeconds(20)));
-            }
-            await storm.MeasureAsync(rows, $"{ChangesPerSecond:N0} endpoints a second change, beside {Present:N0}", "never > 200 ms behind, ≤ 30 % of a core",
-                ChangesPerSecond * ChangedSeconds, ChangesPerSecond, async rate => await storm.ChangeAsync(ChangesPerSecond * ChangedSeconds, rate));
-            await storm.LargeAsync();
-            await storm.MeasureAsync(rows, $"one of {LargeSlices * LargePerSlice:N0} endpoints of a Service changes", "never > 500 ms behind",
-                LargePerSecond * LargeSeconds, LargePerSecond, async rate => await storm.ChangeLargeAsync(LargePerSecond * LargeSeconds, rate));
-            await storm.MeasureAsync(rows, $"an endpoint changes every {LonePause.TotalMilliseconds:0} ms, beside {Present:N0}", "≤ 3 ms and ≤ 2 writes each",
-                Lone, 1 / LonePause.TotalSeconds, async rate => await storm.ChangeAsync(Lone, rate));
-            await storm.MeasureAsync(rows, $"a new Service every {LonePause.TotalMilliseconds:0} ms, beside {Present:N0}", "≤ 50 ms p99",
-                2 * New, 2 / LonePause.TotalSeconds, async rate => await storm.CreateAsync(Present, New, rate));
-            await storm.MeasureAsync(rows, $"restart at {Present + New:N0} × {StormObjects.Endpoints}", "", 1, 1, _ => storm.RestartAsync());
-        }
+        await using var node = await StormyNode.StartAsync();
+        await node.MeasureAsync("nothing happens for a minute", "", 1, 1, _ => StormyNode.WatchAsync(60));
+        await CreateAndDeleteAsync(node, 0);
+        await node.MeasureAsync($"{Present:N0} created at once", "", 2 * Present, 0, _ => node.CreateAsync(0, Present, 0));
+        await CreateAndDeleteAsync(node, Present);
+        const string beside = "beside 30,000";
+        await node.MeasureAsync(
+            $"endpoints change, {beside}", "never > 200 ms behind, ≤ 30 % of a core", ChangesPerSecond * ChangedSeconds, ChangesPerSecond,
+            rate => node.ChangeAsync(ChangesPerSecond * ChangedSeconds, rate));
+        await node.LargeAsync();
+        await node.MeasureAsync(
+            $"an endpoint of {LargeSlices * LargePerSlice:N0} changes", "never > 500 ms behind", LargePerSecond * LargeSeconds, LargePerSecond,
+            rate => node.ChangeLargeAsync(LargePerSecond * LargeSeconds, rate));
+        await node.MeasureAsync($"one endpoint changes, {beside}", "≤ 3 ms, ≤ 2 writes", Lone, LonePerSecond, rate => node.ChangeAsync(Lone, rate));
+        await node.MeasureAsync(
+            $"a new Service (two objects), {beside}", "p99 ≤ 50 ms", 2 * New, 2 * LonePerSecond, rate => node.CreateAsync(Present, New, rate));
+        await node.MeasureAsync($"restart, with {Present + New:N0}", "", 1, 1, _ => node.RestartAsync());
         report.Add(new Table(
             "A storm of objects, by the whole agent",
-            "A node's agent (the published native binary) beside an API server, whose objects are as large as the real one's, managed fields and references "
-            + "included. CPU time is the agent process's, from /proc; resident: the most of VmRSS, looked at every 20 ms; writes: its own count of writes to "
-            + "tables and routes. Behind: from a change in the API server's store until the kernel's table shows it (median, p99, most), looked at every "
-            + "millisecond from the API server's process, so that its own part (encoding, TLS) is in it. All share the machine.",
-            ["what happens", "objects/s", "agent's CPU", "each", "of a core", "resident", "writes each", "behind: median", "p99", "most", "bar"],
-            rows, []));
+            $"A node's agent (the published native binary) beside an API server. Services have {StormObjects.Endpoints} endpoints; objects are as "
+            + "large as the real API server's, managed fields and references included, and come one after the other. CPU time is the agent "
+            + "process's, from /proc; resident: the most of VmRSS, looked at every 20 ms; writes: its own count of writes to tables and routes. "
+            + "Behind: from a change in the API server's store until the kernel's table shows it, looked at every millisecond from the API "
+            + "server's process, so that its own part (encoding, TLS) is in it. All share the machine.",
+            Columns, node.Rows, []));
     }
 
     public static async Task RunNodesAsync(Report report)
     {
-        var rows = new List<IReadOnlyList<string>>();
-        await using var storm = await StormyNode.StartAsync("--routing", "direct");
-        await storm.MeasureAsync(rows, "2 Nodes, nothing happens", "", 1, 1, _ => Task.Delay(TimeSpan.FromSeconds(20)));
-        await storm.MeasureAsync(rows, $"{StormyNode.Nodes:N0} Nodes join", "", StormyNode.Nodes, 0, _ => storm.JoinAsync());
-        await storm.MeasureAsync(rows, $"{StormyNode.ForeignRoutes:N0} routes of somebody else are added", "", StormyNode.ForeignRoutes, 0, _ => storm.AddRoutesAsync());
-        await storm.MeasureAsync(rows, "every Node's status each 10 s, for a minute", "≤ 2 % of a core", StormyNode.Nodes * 6, StormyNode.Nodes / 10, storm.BeatAsync);
+        await using var node = await StormyNode.StartAsync("--routing", "direct");
+        await node.MeasureAsync("2 Nodes, nothing happens for 20 s", "", 1, 1, _ => StormyNode.WatchAsync(20));
+        await node.MeasureAsync($"{Nodes:N0} Nodes join", "", Nodes, 0, _ => node.JoinAsync());
+        await node.MeasureAsync($"{ForeignRoutes:N0} foreign routes are added", "", ForeignRoutes, 0, _ => node.AddRoutesAsync());
+        await node.MeasureAsync("every Node's status each 10 s, for a minute", "≤ 2 % of a core", Nodes * 6, Nodes / 10, node.BeatAsync);
         report.Add(new Table(
-            $"{StormyNode.Nodes:N0} Nodes and {StormyNode.ForeignRoutes:N0} foreign routes",
+            $"{Nodes:N0} Nodes and {ForeignRoutes:N0} foreign routes",
             "Direct routing; measured as the storm above. A status update carries 50 images and changes the heartbeats of four conditions.",
-            ["what happens", "objects/s", "agent's CPU", "each", "of a core", "resident", "writes each", "behind: median", "p99", "most", "bar"],
-            rows, []));
+            Columns, node.Rows, []));
+    }
+
+    private static async Task CreateAndDeleteAsync(StormyNode node, int present)
+    {
+        var beside = present > 0 ? $", beside {present:N0}" : "";
+        await node.MeasureAsync(
+            $"{Services:N0} created{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB", 2 * Services, PerSecond, rate => node.CreateAsync(present, Services, rate));
+        await node.MeasureAsync(
+            $"{Services:N0} deleted{beside}", "CPU ≤ 4 s", 2 * Services, DeletedPerSecond, rate => node.DeleteAsync(present, Services, rate));
+        await node.MeasureAsync("nothing happens for 20 s", "resident ≤ 70 MiB", 1, 1, _ => StormyNode.WatchAsync(20));
     }
 
     /// <summary>A cluster of one node whose API server is written to directly.</summary>
     private sealed class StormyNode : IAsyncDisposable
     {
-        public const int Nodes = 5_000, ForeignRoutes = 100_000;
         private const int Large = 60_000;
         private readonly SandboxCluster _cluster;
         private readonly int[] _ready = new int[Present];
@@ -84,38 +89,36 @@ internal static class StormScenario
 
         private ObjectStore Store => _cluster.Api.Store;
 
+        public List<IReadOnlyList<string>> Rows { get; } = [];
+
         public static async Task<StormyNode> StartAsync(params string[] agentArguments) => new(await SandboxCluster.StartAsync(new SandboxOptions
         {
-            Name = "bench-storm", Nodes = 1, Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!, AgentArguments = agentArguments,
+            Name = "bench-storm",
+            Nodes = 1,
+            Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
+            AgentArguments = agentArguments,
         }));
 
         /// <param name="rate">Given to <paramref name="act"/>, objects a second; 0: as fast as it goes.</param>
-        public async Task MeasureAsync(List<IReadOnlyList<string>> rows, string what, string bar, int objects, double rate, Func<double, Task> act)
+        public async Task MeasureAsync(string what, string bar, int objects, double rate, Func<double, Task> act)
         {
-            IReadOnlyList<double> behind;
-            TimeSpan used, took;
-            double writes;
-            long resident;
-            using (_lag = new TableLag(Node.BpffsRoot))
-            {
-                var pid = Pid;
-                using var memory = new ResidentMemory(pid);
-                var (before, written, clock) = (Cpu(pid), await WritesAsync(), Stopwatch.StartNew());
-                await act(rate);
-                behind = await _lag.AllSeenAsync();
-                took = clock.Elapsed;
-                (used, writes) = Pid == pid ? (Cpu(pid) - before, await WritesAsync() - written) : (Cpu(Pid), await WritesAsync());
-                resident = memory.Most;
-            }
-            rows.Add(
+            using var lag = _lag = new TableLag(Node.BpffsRoot);
+            var pid = Pid;
+            using var memory = new ResidentMemory(pid);
+            var (before, written, clock) = (Cpu(pid), await WritesAsync(), Stopwatch.StartNew());
+            await act(rate);
+            var behind = await lag.AllSeenAsync();
+            var took = clock.Elapsed;
+            var (used, writes) = Pid == pid ? (Cpu(pid) - before, await WritesAsync() - written) : (Cpu(Pid), await WritesAsync());
+            var several = objects > 1;
+            Rows.Add(
             [
-                what, rate is > 0 and not 1 ? Text($"{rate:0}") : objects > 1 ? Text($"{objects / took.TotalSeconds:N0}") : "",
-                Text($"**{used.TotalSeconds:0.00} s**"), objects > 1 ? Text($"{used.TotalMilliseconds / objects:0.000} ms") : "", Text($"{used / took:0.0%}"),
-                Text($"{resident / 1048576.0:0} MiB"), objects > 1 ? Text($"{writes / objects:0.0}") : Text($"{writes:0}"),
-                .. behind.Count == 0 ? ["", "", ""] : (string[])[Behind(behind[behind.Count / 2]), Behind(behind[(int)(behind.Count * 0.99)]), Behind(behind[^1])],
-                bar,
+                what, several ? Text($"{objects / took.TotalSeconds:N0}") : "", Text($"**{used.TotalSeconds:0.00} s**"),
+                several ? Text($"{used.TotalMilliseconds / objects:0.000} ms") : "", Text($"{used / took:0.0%}"),
+                Text($"{memory.Most / 1048576.0:0} MiB"), several ? Text($"{writes / objects:0.0}") : Text($"{writes:0}"),
+                Behind(behind, 0.5), Behind(behind, 0.99), Behind(behind, 1), bar,
             ]);
-            Console.WriteLine(string.Join(" | ", rows[^1]));
+            Console.WriteLine(string.Join(" | ", Rows[^1]));
         }
 
         public Task CreateAsync(int first, int count, double rate) => PacedAsync(2 * count, rate, i =>
@@ -186,23 +189,25 @@ internal static class StormScenario
             await IpAsync("addr", "add", StormObjects.NodeNetwork, "dev", "eth0");
             for (var i = 0; i < Nodes; i++)
                 Store.Create(ResourceTypes.Nodes, StormObjects.Node(i));
-            await Eventually.True(async () => await SampleAsync("ebpf_cni_peer_routes") >= Nodes, "a route to every node", TimeSpan.FromSeconds(60));
+            await Eventually.True(
+                async () => await SampleAsync("ebpf_cni_peer_routes") >= Nodes, "a route to every node", TimeSpan.FromSeconds(60));
         }
 
         public async Task AddRoutesAsync()
         {
             var file = Path.GetTempFileName();
-            await File.WriteAllLinesAsync(
-                file, Enumerable.Range(0, ForeignRoutes).Select(i => $"route add 100.{64 + i / 65_536}.{i / 256 % 256}.{i % 256}/32 dev lo proto 186"));
+            await File.WriteAllLinesAsync(file, Enumerable.Range(0, ForeignRoutes).Select(
+                i => $"route add 100.{64 + i / 65_536}.{i / 256 % 256}.{i % 256}/32 dev lo proto 186"));
             await IpAsync("-batch", file);
             File.Delete(file);
         }
 
-        public Task BeatAsync(double rate) => PacedAsync(Nodes * 6, rate, i => Store.Update(ResourceTypes.Nodes, "", $"storm-{i % Nodes}", node =>
-        {
-            node["status"]!["conditions"] = StormObjects.Conditions(i / Nodes + 1);
-            return node;
-        }));
+        public Task BeatAsync(double rate) => PacedAsync(Nodes * 6, rate, i => Store.Update(
+            ResourceTypes.Nodes, "", $"storm-{i % Nodes}", node =>
+            {
+                node["status"]!["conditions"] = StormObjects.Conditions(i / Nodes + 1);
+                return node;
+            }));
 
         public ValueTask DisposeAsync() => _cluster.DisposeAsync();
 
@@ -216,6 +221,8 @@ internal static class StormScenario
                 slice["endpoints"] = StormObjects.EndpointsOf(number, part, ready, of);
                 return slice;
             });
+
+        public static Task WatchAsync(int seconds) => PacedAsync(seconds + 1, 1, _ => { });
 
         private static async Task PacedAsync(int count, double rate, Action<int> act)
         {
@@ -238,7 +245,10 @@ internal static class StormScenario
 
         private async Task IpAsync(params string[] arguments)
         {
-            var start = new ProcessStartInfo("nsenter", ["--net=" + Node.NamespacePath, "ip", .. arguments]) { RedirectStandardError = true };
+            var start = new ProcessStartInfo("nsenter", ["--net=" + Node.NamespacePath, "ip", .. arguments])
+            {
+                RedirectStandardError = true,
+            };
             using var process = Process.Start(start)!;
             var errors = process.StandardError.ReadToEndAsync();
             await process.WaitForExitAsync();
@@ -247,7 +257,8 @@ internal static class StormScenario
         }
     }
 
-    private static string Behind(double milliseconds) => Text($"{milliseconds:0} ms");
+    private static string Behind(IReadOnlyList<double> sorted, double part) =>
+        sorted.Count == 0 ? "" : Text($"{sorted[(int)((sorted.Count - 1) * part)]:0} ms");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

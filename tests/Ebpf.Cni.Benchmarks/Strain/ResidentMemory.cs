@@ -16,9 +16,14 @@ internal sealed class ResidentMemory : IDisposable
     }
 
     /// <summary>Bytes, now.</summary>
-    public long Now => long.Parse(
-        File.ReadLines(_status).Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)).Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
-        CultureInfo.InvariantCulture) << 10;
+    public long Now
+    {
+        get
+        {
+            var line = File.ReadLines(_status).Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+            return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) << 10;
+        }
+    }
 
     /// <summary>Bytes.</summary>
     public long Most { get; private set; }

@@ -5,27 +5,28 @@ using System.Text.Json.Nodes;
 namespace Ebpf.Cni.Benchmarks.Strain;
 
 /// <summary>
-/// Services, slices and Nodes as a busy cluster has them, with what its controllers write into them. As large on the wire as theirs: what an agent has
-/// to read of an object is a part of what the object costs it.
+/// Services, slices and Nodes as a busy cluster has them, with what its controllers write into them. As large on the wire as theirs: what an
+/// agent has to read of an object is a part of what the object costs it.
 /// </summary>
 internal static class StormObjects
 {
     public const int Endpoints = 4;
     public const string Namespace = "default";
 
-    public static string ServiceName(int number) => string.Create(CultureInfo.InvariantCulture, $"storm-{number}");
+    public static string ServiceName(int number) => Text($"storm-{number}");
 
-    public static string SliceName(int number, int part = 0) => string.Create(CultureInfo.InvariantCulture, $"storm-{number}-{part:000}");
+    public static string SliceName(int number, int part = 0) => Text($"storm-{number}-{part:000}");
 
     public static IPAddress ClusterIP(int number) =>
-        IPAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"10.{100 + number / 62_500}.{number / 250 % 250}.{number % 250 + 1}"));
+        IPAddress.Parse(Text($"10.{100 + number / 62_500}.{number / 250 % 250}.{number % 250 + 1}"));
 
     public static JsonObject Service(int number)
     {
         var address = ClusterIP(number).ToString();
         return new JsonObject
         {
-            ["metadata"] = Namespaced(Metadata(ServiceName(number), "kubectl-create", new JsonObject { ["app"] = ServiceName(number) }, ServiceFields)),
+            ["metadata"] = Namespaced(Metadata(
+                ServiceName(number), "kubectl-create", new JsonObject { ["app"] = ServiceName(number) }, ServiceFields)),
             ["spec"] = new JsonObject
             {
                 ["clusterIP"] = address,
@@ -65,23 +66,27 @@ internal static class StormObjects
     /// <summary>What a change of readiness replaces in a slice.</summary>
     public static JsonArray EndpointsOf(int number, int part, int ready, int of) => new([.. Enumerable.Range(0, of).Select(i => (JsonNode)new JsonObject
     {
-        ["addresses"] = new JsonArray(string.Create(CultureInfo.InvariantCulture, $"10.{128 + (part * 7 + i) % 64}.{number / 256 % 256}.{number % 256}")),
+        ["addresses"] = new JsonArray(Text($"10.{128 + (part * 7 + i) % 64}.{number / 256 % 256}.{number % 256}")),
         ["conditions"] = new JsonObject { ["ready"] = i < ready, ["serving"] = i < ready, ["terminating"] = false },
         ["nodeName"] = "node-b",
         ["targetRef"] = new JsonObject
         {
-            ["kind"] = "Pod", ["name"] = $"{ServiceName(number)}-7d9c5b8f6d-{part:000}{i:00}", ["namespace"] = Namespace, ["uid"] = Uid(number * 64 + i),
+            ["kind"] = "Pod",
+            ["name"] = $"{ServiceName(number)}-7d9c5b8f6d-{part:000}{i:00}",
+            ["namespace"] = Namespace,
+            ["uid"] = Uid(number * 64 + i),
         },
     })]);
 
     /// <summary>A Node with a range of its own for its pods.</summary>
     public static JsonObject Node(int number)
     {
-        var name = string.Create(CultureInfo.InvariantCulture, $"storm-{number}");
-        var range = string.Create(CultureInfo.InvariantCulture, $"10.{160 + number / 256}.{number % 256}.0/24");
+        var name = Text($"storm-{number}");
+        var range = Text($"10.{160 + number / 256}.{number % 256}.0/24");
         return new JsonObject
         {
-            ["metadata"] = Metadata(name, "kubelet", new JsonObject { ["kubernetes.io/hostname"] = name, ["kubernetes.io/os"] = "linux" }, NodeFields),
+            ["metadata"] = Metadata(
+                name, "kubelet", new JsonObject { ["kubernetes.io/hostname"] = name, ["kubernetes.io/os"] = "linux" }, NodeFields),
             ["spec"] = new JsonObject { ["podCIDR"] = range, ["podCIDRs"] = new JsonArray(range), ["providerID"] = $"cloud://{Uid(number)}" },
             ["status"] = new JsonObject
             {
@@ -104,13 +109,19 @@ internal static class StormObjects
     public const string NodeNetwork = "172.28.255.254/16";
 
     /// <summary>What a kubelet's status update changes.</summary>
-    public static JsonArray Conditions(int beat) => new([.. ((string[])["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"]).Select(type => (JsonNode)new JsonObject
+    public static JsonArray Conditions(int beat) => new([.. ConditionTypes.Select(type => (JsonNode)new JsonObject
     {
-        ["type"] = type, ["status"] = type == "Ready" ? "True" : "False", ["reason"] = "KubeletHas", ["message"] = "kubelet has what it needs",
-        ["lastHeartbeatTime"] = $"2026-01-01T{beat / 3600 % 24:00}:{beat / 60 % 60:00}:{beat % 60:00}Z", ["lastTransitionTime"] = "2026-01-01T00:00:00Z",
+        ["type"] = type,
+        ["status"] = type == "Ready" ? "True" : "False",
+        ["reason"] = "KubeletHas",
+        ["message"] = "kubelet has what it needs",
+        ["lastHeartbeatTime"] = $"2026-01-01T{beat / 3600 % 24:00}:{beat / 60 % 60:00}:{beat % 60:00}Z",
+        ["lastTransitionTime"] = "2026-01-01T00:00:00Z",
     })]);
 
-    private static string NodeAddress(int number) => string.Create(CultureInfo.InvariantCulture, $"172.28.{number / 250}.{number % 250 + 1}");
+    private static readonly string[] ConditionTypes = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
+
+    private static string NodeAddress(int number) => Text($"172.28.{number / 250}.{number % 250 + 1}");
 
     private static JsonObject Metadata(string name, string manager, JsonObject labels, string fields) => new()
     {
@@ -118,7 +129,11 @@ internal static class StormObjects
         ["labels"] = labels,
         ["managedFields"] = new JsonArray(new JsonObject
         {
-            ["manager"] = manager, ["operation"] = "Update", ["apiVersion"] = "v1", ["time"] = "2026-01-01T00:00:00Z", ["fieldsType"] = "FieldsV1",
+            ["manager"] = manager,
+            ["operation"] = "Update",
+            ["apiVersion"] = "v1",
+            ["time"] = "2026-01-01T00:00:00Z",
+            ["fieldsType"] = "FieldsV1",
             ["fieldsV1"] = JsonNode.Parse(fields),
         }),
     };
@@ -129,7 +144,9 @@ internal static class StormObjects
         return metadata;
     }
 
-    private static string Uid(int number) => string.Create(CultureInfo.InvariantCulture, $"{number:x8}-5f0a-4c59-9d3e-0123456789ab");
+    private static string Uid(int number) => Text($"{number:x8}-5f0a-4c59-9d3e-0123456789ab");
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private const string ServiceFields =
         """{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:internalTrafficPolicy":{},"f:ports":{".":{},"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:name":{},"f:port":{},"f:protocol":{},"f:targetPort":{}}},"f:selector":{},"f:sessionAffinity":{},"f:type":{}}}""";

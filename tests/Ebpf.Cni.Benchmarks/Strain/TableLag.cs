@@ -4,7 +4,9 @@ using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Benchmarks.Strain;
 
-/// <summary>How long the kernel's table stays behind the API: from a change in the store until the frontend has so many backends as the change left it.</summary>
+/// <summary>
+/// How long the kernel's table stays behind the API: from a change in the store until the frontend has so many backends as the change left it.
+/// </summary>
 internal sealed class TableLag : IDisposable
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
@@ -52,7 +54,8 @@ internal sealed class TableLag : IDisposable
         _end.Dispose();
     }
 
-    public static SvcKey KeyOf(int service) => new(Addr.From(StormObjects.ClusterIP(service)), U16Be.FromHost(80), IpProtocol.Tcp, Scope.Internal);
+    private static SvcKey KeyOf(int service) =>
+        new(Addr.From(StormObjects.ClusterIP(service)), U16Be.FromHost(80), IpProtocol.Tcp, Scope.Internal);
 
     // looks every millisecond: a busy wait would take one of the processors from those it waits for
     private async Task LookAsync()
