@@ -55,6 +55,7 @@ public static partial class AgentHost
         builder.Services.AddHostedService(s => s.GetRequiredService<DataplaneHolder>());
         builder.Services.AddHostedService<NetworkWatch>();
         builder.Services.AddHostedService<ClusterSync>();
+        builder.Services.AddHostedService<QuietMemory>();
         builder.Services.AddHostedService(s => s.GetRequiredService<StaleFlows>());
         builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackSweeper>());
         builder.Services.AddHostedService<NodePortConflicts>();

@@ -43,8 +43,8 @@ switch (args)
     case ["changes"]:
         ChangeScenario.Run(new Report());
         return 0;
-    case ["storm"]:
-        await StormScenario.RunAsync(new Report());
+    case ["storm", .. var part]:
+        await StormScenario.RunAsync(new Report(), Given(part, 1));
         return 0;
     case ["storm-rivals"]:
         RivalStorm.Run(new Report());
@@ -55,7 +55,7 @@ switch (args)
     default:
         Console.Error.WriteLine(
             "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] "
-            + "| flood [PACKETS] | dns [SECONDS] | changes | storm | storm-rivals | nodes");
+            + "| flood [PACKETS] | dns [SECONDS] | changes | storm [PART] | storm-rivals | nodes");
         return 2;
 }
 
@@ -73,7 +73,7 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
         report.Add(await ScaleScenario.RestartAsync(bench));
 }
 ChangeScenario.Run(report);
-await StormScenario.RunAsync(report);
+await StormScenario.RunAsync(report, 1);
 RivalStorm.Run(report);
 await StormScenario.RunNodesAsync(report);
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);

@@ -67,7 +67,7 @@ public sealed partial class ClusterSync(
         _desired = _compiler.Compile(cluster, _view.Context, _desired.Ids);
         metrics.Compiled(started);
         status.SetEligible(self is not { BeingDeleted: true });
-        ranges.Take(cluster);
+        ranges.TakeChanged(cluster);
     }
 
     private RunOutcome Apply()

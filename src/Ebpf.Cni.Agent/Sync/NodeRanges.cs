@@ -10,10 +10,20 @@ namespace Ebpf.Cni.Agent.Sync;
 public sealed partial class NodeRanges(AddressStore addresses, NodeSetup node, AgentOptions options, ILogger<NodeRanges> log)
 {
     private string _told = "";
+    private (bool Taken, NodeSnapshot? Node) _last;
+
+    /// <summary>After a compile: does nothing while the Node is the same object. What it sets is read from files each time.</summary>
+    public void TakeChanged(ClusterSnapshot cluster)
+    {
+        ArgumentNullException.ThrowIfNull(cluster);
+        if (!_last.Taken || !ReferenceEquals(_last.Node, cluster.Nodes.GetValueOrDefault(options.NodeName)))
+            Take(cluster);
+    }
 
     public void Take(ClusterSnapshot cluster)
     {
         ArgumentNullException.ThrowIfNull(cluster);
+        _last = (true, cluster.Nodes.GetValueOrDefault(options.NodeName));
         // Addresses, and what the node needs to route, are the other plugin's then.
         if (options.CniMode == CniMode.Chained)
             return;

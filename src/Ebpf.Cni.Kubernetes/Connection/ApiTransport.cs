@@ -49,7 +49,7 @@ internal static class ApiTransport
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
             await socket.ConnectAsync(context.DnsEndPoint, ct).ConfigureAwait(false);
-            return new NetworkStream(socket, ownsSocket: true);
+            return new StormStream(socket, TimeProvider.System);
         }
         catch
         {

@@ -17,27 +17,28 @@ internal static class StormScenario
     private const int Lone = 100, New = 200, LonePerSecond = 4;
     private const int Nodes = 5_000, ForeignRoutes = 100_000;
 
-
     private static readonly string[] Columns =
     [
         "what happens", "objects/s", "agent's CPU", "each", "of a core", "resident", "writes each", "behind: median", "p99", "most", "bar",
     ];
 
-    public static async Task RunAsync(Report report)
+    /// <param name="part">A so many times shorter storm, for a quick look; 1: all of it.</param>
+    public static async Task RunAsync(Report report, int part)
     {
         await using var node = await StormyNode.StartAsync();
-        await node.MeasureAsync("nothing happens for a minute", "", 1, 1, _ => StormyNode.WatchAsync(60));
-        await CreateAndDeleteAsync(node, 0);
+        await node.MeasureAsync("nothing happens for 20 s", "", 1, 1, _ => StormyNode.WatchAsync(20));
+        await CreateAndDeleteAsync(node, 0, Services / part);
         await node.MeasureAsync($"{Present:N0} created at once", "", 2 * Present, 0, _ => node.CreateAsync(0, Present, 0));
-        await CreateAndDeleteAsync(node, Present);
-        const string beside = "beside 30,000";
+        await CreateAndDeleteAsync(node, Present, Services / part);
+        var beside = $"beside {Present:N0}";
+        var (changes, large) = (ChangesPerSecond * ChangedSeconds / part, LargePerSecond * LargeSeconds / part);
         await node.MeasureAsync(
-            $"endpoints change, {beside}", "never > 200 ms behind, ≤ 30 % of a core", ChangesPerSecond * ChangedSeconds, ChangesPerSecond,
-            rate => node.ChangeAsync(ChangesPerSecond * ChangedSeconds, rate));
+            $"endpoints change, {beside}", "never > 200 ms behind, ≤ 30 % of a core", changes, ChangesPerSecond,
+            rate => node.ChangeAsync(changes, rate));
         await node.LargeAsync();
         await node.MeasureAsync(
-            $"an endpoint of {LargeSlices * LargePerSlice:N0} changes", "never > 500 ms behind", LargePerSecond * LargeSeconds, LargePerSecond,
-            rate => node.ChangeLargeAsync(LargePerSecond * LargeSeconds, rate));
+            $"an endpoint of {LargeSlices * LargePerSlice:N0} changes", "never > 500 ms behind", large, LargePerSecond,
+            rate => node.ChangeLargeAsync(large, rate));
         await node.MeasureAsync($"one endpoint changes, {beside}", "≤ 3 ms, ≤ 2 writes", Lone, LonePerSecond, rate => node.ChangeAsync(Lone, rate));
         await node.MeasureAsync(
             $"a new Service (two objects), {beside}", "p99 ≤ 50 ms", 2 * New, 2 * LonePerSecond, rate => node.CreateAsync(Present, New, rate));
@@ -65,13 +66,13 @@ internal static class StormScenario
             Columns, node.Rows, []));
     }
 
-    private static async Task CreateAndDeleteAsync(StormyNode node, int present)
+    private static async Task CreateAndDeleteAsync(StormyNode node, int present, int count)
     {
         var beside = present > 0 ? $", beside {present:N0}" : "";
         await node.MeasureAsync(
-            $"{Services:N0} created{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB", 2 * Services, PerSecond, rate => node.CreateAsync(present, Services, rate));
+            $"{count:N0} created{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB", 2 * count, PerSecond, rate => node.CreateAsync(present, count, rate));
         await node.MeasureAsync(
-            $"{Services:N0} deleted{beside}", "CPU ≤ 4 s", 2 * Services, DeletedPerSecond, rate => node.DeleteAsync(present, Services, rate));
+            $"{count:N0} deleted{beside}", "CPU ≤ 4 s", 2 * count, DeletedPerSecond, rate => node.DeleteAsync(present, count, rate));
         await node.MeasureAsync("nothing happens for 20 s", "resident ≤ 70 MiB", 1, 1, _ => StormyNode.WatchAsync(20));
     }
 

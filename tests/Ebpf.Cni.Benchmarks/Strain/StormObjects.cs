@@ -35,7 +35,6 @@ internal static class StormObjects
                 ["ipFamilies"] = new JsonArray("IPv4"),
                 ["ipFamilyPolicy"] = "SingleStack",
                 ["ports"] = new JsonArray(new JsonObject { ["name"] = "http", ["port"] = 80, ["protocol"] = "TCP", ["targetPort"] = 8080 }),
-                ["selector"] = new JsonObject { ["app"] = ServiceName(number) },
                 ["sessionAffinity"] = "None",
                 ["type"] = "ClusterIP",
             },
@@ -50,7 +49,7 @@ internal static class StormObjects
         var labels = new JsonObject
         {
             ["app"] = ServiceName(number),
-            ["endpointslice.kubernetes.io/managed-by"] = "endpointslice-controller.k8s.io",
+            ["endpointslice.kubernetes.io/managed-by"] = "endpointslicemirroring-controller.k8s.io",
             ["kubernetes.io/service-name"] = ServiceName(number),
         };
         var slice = new JsonObject

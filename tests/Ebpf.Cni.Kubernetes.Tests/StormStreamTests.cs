@@ -1,0 +1,163 @@
+using System.Net;
+using System.Net.Sockets;
+using Ebpf.Cni.Kubernetes.Connection;
+using Ebpf.Cni.Testing;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Ebpf.Cni.Kubernetes.Tests;
+
+/// <summary>How often the connection to the API server is read, by an injected clock.</summary>
+public sealed class StormStreamTests : IDisposable
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly Socket _server;
+    private readonly StormStream _client;
+
+    public StormStreamTests()
+    {
+        using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.IPv6Loopback, 0));
+        listener.Listen();
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        socket.Connect(listener.LocalEndPoint!);
+        _server = listener.Accept();
+        _server.NoDelay = true;
+        _client = new StormStream(socket, _time);
+    }
+
+    [Fact]
+    public async Task What_comes_now_and_then_is_read_at_once()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            var read = Read();
+            Send(1);
+            Assert.Equal(1, await InTime(read));
+            _time.Advance(StormStream.Closely / 2);
+        }
+    }
+
+    [Fact]
+    public async Task In_a_storm_one_read_serves_all_that_comes_in_a_pause()
+    {
+        await Storm();
+        var read = Read();
+        for (var i = 0; i < 5; i++)
+            Send(10);
+        await Eventually.True(() => _client.Socket.Available == 50, "all has arrived");
+        Assert.False(read.IsCompleted);
+        _time.Advance(StormStream.Pause);
+        Assert.Equal(50, await InTime(read));
+        // the storm goes on
+        read = Read();
+        Send(1);
+        await Eventually.True(() => _client.Socket.Available == 1, "it has arrived");
+        Assert.False(read.IsCompleted);
+        _time.Advance(StormStream.Pause);
+        Assert.Equal(1, await InTime(read));
+    }
+
+    [Fact]
+    public async Task A_pause_in_which_nothing_comes_ends_the_storm()
+    {
+        await Storm();
+        var read = Read();
+        _time.Advance(StormStream.Pause);
+        Send(1);
+        Assert.Equal(1, await InTime(read));
+        read = Read();
+        Send(2);
+        Assert.Equal(2, await InTime(read));
+    }
+
+    [Fact]
+    public async Task What_is_there_already_is_read_without_a_pause()
+    {
+        await Storm();
+        Send(50_000);
+        await Eventually.True(() => _client.Socket.Available == 50_000, "all has arrived");
+        for (var rest = 50_000; rest > 0; rest -= 1_000)
+            Assert.Equal(1_000, await InTime(Read(1_000)));
+    }
+
+    [Fact]
+    public async Task Pauses_are_shorter_where_much_comes_and_long_again_where_little_does()
+    {
+        await Storm();
+        TimeSpan[] pauses =
+        [
+            StormStream.Pause, StormStream.Pause / 2, StormStream.Pause / 4, StormStream.Pause / 8, StormStream.ShortestPause, StormStream.ShortestPause,
+        ];
+        foreach (var pause in pauses)
+            await Expect(pause, StormStream.Plenty);
+        foreach (var pause in pauses.Reverse().Skip(1))
+            await Expect(pause, 1);
+        await Expect(StormStream.Pause, 1);
+
+        async Task Expect(TimeSpan pause, int bytes)
+        {
+            var read = Read();
+            Send(bytes);
+            await Eventually.True(() => _client.Socket.Available == bytes, "all has arrived");
+            _time.Advance(pause - TimeSpan.FromMilliseconds(1));
+            Assert.False(read.IsCompleted);
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+            Assert.Equal(bytes, await InTime(read));
+        }
+    }
+
+    [Fact]
+    public async Task A_read_into_nothing_waits_for_data_and_is_no_read()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            var told = Read(0);
+            Send(1);
+            Assert.Equal(0, await InTime(told));
+            Assert.Equal(1, await InTime(Read()));
+            _time.Advance(StormStream.Closely / (StormStream.Several - 1));
+        }
+    }
+
+    [Fact]
+    public async Task A_connection_that_ends_in_a_pause_says_so()
+    {
+        await Storm();
+        var read = Read();
+        _server.Dispose();
+        _time.Advance(StormStream.Pause);
+        Assert.Equal(0, await InTime(read));
+    }
+
+    [Fact]
+    public async Task A_read_that_is_cancelled_in_a_pause_ends()
+    {
+        await Storm();
+        using var cancelled = new CancellationTokenSource();
+        var waiting = _client.ReadAsync(new byte[1], cancelled.Token).AsTask();
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+    }
+
+    public void Dispose()
+    {
+        _client.Dispose();
+        _server.Dispose();
+    }
+
+    private async Task Storm()
+    {
+        for (var i = 0; i <= StormStream.Several; i++)
+        {
+            Send(1);
+            await InTime(Read());
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+    }
+
+    private void Send(int bytes) => _server.Send(new byte[bytes]);
+
+    private Task<int> Read(int atMost = 100_000) => _client.ReadAsync(new byte[atMost]).AsTask();
+
+    private static Task<int> InTime(Task<int> read) => read.WaitAsync(TimeSpan.FromSeconds(10));
+}
