@@ -46,6 +46,9 @@ switch (args)
     case ["storm", .. var part]:
         await StormScenario.RunAsync(new Report(), Given(part, 1));
         return 0;
+    case ["storm-present", .. var part]:
+        await StormScenario.RunPresentAsync(new Report(), Given(part, 1));
+        return 0;
     case ["storm-rivals"]:
         RivalStorm.Run(new Report());
         return 0;
@@ -55,7 +58,7 @@ switch (args)
     default:
         Console.Error.WriteLine(
             "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] "
-            + "| flood [PACKETS] | dns [SECONDS] | changes | storm [PART] | storm-rivals | nodes");
+            + "| flood [PACKETS] | dns [SECONDS] | changes | storm [PART] | storm-present [PART] | storm-rivals | nodes");
         return 2;
 }
 
@@ -74,6 +77,7 @@ foreach (var (path, arguments) in new[] { ("socket hook", Array.Empty<string>())
 }
 ChangeScenario.Run(report);
 await StormScenario.RunAsync(report, 1);
+await StormScenario.RunPresentAsync(report, 1);
 RivalStorm.Run(report);
 await StormScenario.RunNodesAsync(report);
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);

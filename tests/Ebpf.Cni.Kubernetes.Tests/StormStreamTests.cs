@@ -84,13 +84,11 @@ public sealed class StormStreamTests : IDisposable
     public async Task Pauses_are_shorter_where_much_comes_and_long_again_where_little_does()
     {
         await Storm();
-        TimeSpan[] pauses =
-        [
-            StormStream.Pause, StormStream.Pause / 2, StormStream.Pause / 4, StormStream.Pause / 8, StormStream.ShortestPause, StormStream.ShortestPause,
-        ];
+        var halved = Enumerable.Range(0, 10).Select(i => StormStream.Pause / (1 << i)).TakeWhile(p => p > StormStream.ShortestPause);
+        TimeSpan[] pauses = [.. halved, StormStream.ShortestPause, StormStream.ShortestPause];
         foreach (var pause in pauses)
             await Expect(pause, StormStream.Plenty);
-        foreach (var pause in pauses.Reverse().Skip(1))
+        for (var pause = StormStream.ShortestPause; pause < StormStream.Pause; pause *= 2)
             await Expect(pause, 1);
         await Expect(StormStream.Pause, 1);
 
@@ -103,6 +101,17 @@ public sealed class StormStreamTests : IDisposable
             Assert.False(read.IsCompleted);
             _time.Advance(TimeSpan.FromMilliseconds(1));
             Assert.Equal(bytes, await InTime(read));
+        }
+    }
+
+    [Fact]
+    public async Task A_large_object_is_no_storm()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            var read = Read();
+            Send(StormStream.Few);
+            Assert.Equal(StormStream.Few, await InTime(read));
         }
     }
 

@@ -90,7 +90,7 @@ public sealed partial class LossRepair(
         if (_pace.IsFought)
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            await Task.WhenAny(change, Task.Delay(_pace.Calm, time, stop.Token));
+            await Task.WhenAny(change, Task.Delay(_pace.UntilCalm, time, stop.Token));
             await stop.CancelAsync();
             if (!change.IsCompleted)
             {

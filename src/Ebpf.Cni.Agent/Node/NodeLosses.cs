@@ -61,15 +61,15 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     }
 
     /// <summary>
-    /// Whether another program took it away from this agent. An uplink that comes and goes, or hands on an address, is the network's business or
-    /// the operator's; the tunnel's size and address the agent changes itself; and messages that the kernel dropped name nobody.
+    /// Whether another program took it away from this agent. An uplink that comes and goes (with the routes that the kernel removes then), or
+    /// hands on an address, is the network's business or the operator's. Messages that the kernel dropped say nothing of who it was.
     /// </summary>
     public bool IsTaken(NetworkEvent loss) => loss.Kind switch
     {
         NetworkEventKind.Lost => false,
         NetworkEventKind.AddressGone => IsTunnel(loss.Ifindex),
-        NetworkEventKind.LinkSet when loss.WentDown => !IsUplink(loss.Ifindex),
-        NetworkEventKind.LinkSet => !IsTunnel(loss.Ifindex),
+        NetworkEventKind.LinkSet => !IsUplink(loss.Ifindex),
+        NetworkEventKind.RouteGone => loss.Requester != 0 || !IsUplink(loss.Ifindex),
         _ => true,
     };
 

@@ -17,6 +17,9 @@ internal sealed class RepairPace(TimeProvider time)
     /// <summary>Without a loss for so long, it is over.</summary>
     public TimeSpan Calm => Rest * 2;
 
+    /// <summary>Until it is over, if nothing more is taken away.</summary>
+    public TimeSpan UntilCalm => _last is { } last && Calm - time.GetElapsedTime(last) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+
     /// <summary>What is put back goes again each time.</summary>
     public bool IsFought => _inARow >= SeveralTimes;
 

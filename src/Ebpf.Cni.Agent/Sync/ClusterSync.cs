@@ -88,7 +88,7 @@ public sealed partial class ClusterSync(
         {
             // A repair that fails is as bad as a change that does.
             status.Queued(started);
-            return new RunOutcome(Failed: true);
+            return new RunOutcome(Failed: true, RetryBeside(before.Owed || after.Owed));
         }
 
         Done(services, before.Writes + after.Writes, started);

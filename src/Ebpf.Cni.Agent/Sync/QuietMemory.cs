@@ -1,18 +1,21 @@
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>
-/// Gives back what a storm of changes has left in memory. A collector that is asked for nothing collects nothing: what the last objects of a storm
-/// replaced stays until the next one. So everything is collected once when much was allocated and nothing has been applied for a while.
+/// Gives back what a storm of changes has left in memory. Without allocations nothing is collected: what the last objects of a storm replaced stays
+/// until the next one. So everything is collected once when much was allocated since the last time, and little in the last period.
 /// </summary>
 public sealed class QuietMemory(SyncStatus status, TimeProvider time) : BackgroundService
 {
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
-    /// <summary>Bytes allocated since the last time. Less than that is not worth looking at everything.</summary>
+    /// <summary>Bytes allocated since the last collection. Less than that is not worth looking at everything.</summary>
     public const long Much = 32L << 20;
 
-    private DateTimeOffset? _applied;
+    /// <summary>Bytes. A period with more is no quiet one.</summary>
+    public const long Little = 4L << 20;
+
     private long _collectedAt;
+    private long _lookedAt;
 
     /// <summary>Bytes allocated since the process began.</summary>
     internal Func<long> Allocated { get; init; } = () => GC.GetTotalAllocatedBytes();
@@ -30,12 +33,12 @@ public sealed class QuietMemory(SyncStatus status, TimeProvider time) : Backgrou
     /// <summary>Of each period.</summary>
     internal void Look()
     {
-        var applied = status.LastApplied;
-        var quiet = applied == _applied;
-        _applied = applied;
-        if (!quiet || Allocated() - _collectedAt < Much)
+        var allocated = Allocated();
+        var quiet = allocated - _lookedAt <= Little;
+        _lookedAt = allocated;
+        if (!quiet || allocated - _collectedAt < Much)
             return;
         Collect();
-        _collectedAt = Allocated();
+        _collectedAt = _lookedAt = Allocated();
     }
 }

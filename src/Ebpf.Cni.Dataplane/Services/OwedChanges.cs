@@ -5,12 +5,12 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
-/// What a plan left undone because a table has no room. Everything else the kernel holds as desired, so that with a full table a change costs what
-/// changed and what was refused, not the cluster.
+/// What a plan left undone because a table has no room. Everything else the kernel holds as desired, so that with a full table a change
+/// costs what changed and what was refused, not the cluster.
 /// </summary>
 /// <param name="Ports">Service ports that do not have what they should.</param>
-/// <param name="Frontends">Frontends that are in the kernel and nobody wants.</param>
-/// <param name="Ranges">Source ranges that are in the kernel and nobody wants.</param>
+/// <param name="Frontends">Frontends that are in the kernel and not desired.</param>
+/// <param name="Ranges">Source ranges that are in the kernel and not desired.</param>
 internal sealed record OwedChanges(IReadOnlyList<ServicePortName> Ports, IReadOnlyList<SvcKey> Frontends, IReadOnlyList<SrangeKey> Ranges)
 {
     public static readonly OwedChanges Nothing = new([], [], []);

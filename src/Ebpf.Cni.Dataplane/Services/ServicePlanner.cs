@@ -23,7 +23,9 @@ internal static class ServicePlanner
         return builder.Build();
     }
 
-    /// <summary>The same for a mirror that holds exactly the state from which <paramref name="delta"/> leads away: costs what changes.</summary>
+    /// <summary>
+    /// The same for a mirror that holds the state from which <paramref name="delta"/> leads away, but for what it says is owed: costs what changes.
+    /// </summary>
     public static ApplyPlan Plan(ServiceMirror mirror, SourceRangeMirror ranges, DesiredDelta delta, SegmentAllocator allocator)
     {
         var (builder, _) = Start(mirror, ranges, delta.Changed, allocator);

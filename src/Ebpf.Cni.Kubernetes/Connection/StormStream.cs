@@ -12,8 +12,8 @@ namespace Ebpf.Cni.Kubernetes.Connection;
 /// <param name="time">The clock.</param>
 internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStream(socket, ownsSocket: true)
 {
-    /// <summary>Less than the agent's loop takes between two passes in a storm (--min-sync-period).</summary>
-    public static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(40);
+    /// <summary>As long as the agent's loop waits between two passes in a storm (--min-sync-period).</summary>
+    public static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     public static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2.5);
 
@@ -42,8 +42,8 @@ internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStr
         }
 
         var read = await base.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-        // a read into nothing waits for data and takes none
-        if (!buffer.IsEmpty)
+        // A read into nothing waits for data and takes none; a large one is a part of something large.
+        if (!buffer.IsEmpty && read < Few)
             Note();
         return read;
     }

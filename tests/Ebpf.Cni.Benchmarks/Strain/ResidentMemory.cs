@@ -7,22 +7,19 @@ internal sealed class ResidentMemory : IDisposable
 {
     private readonly CancellationTokenSource _end = new();
     private readonly Task _looking;
-    private readonly string _status;
-
+    private readonly int _pid;
     public ResidentMemory(int pid)
     {
-        _status = string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/status");
+        _pid = pid;
         _looking = LookAsync();
     }
 
-    /// <summary>Bytes, now.</summary>
-    public long Now
+    /// <summary>Bytes, now, of whichever process.</summary>
+    public static long OfNow(int pid)
     {
-        get
-        {
-            var line = File.ReadLines(_status).Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
-            return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) << 10;
-        }
+        var status = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/status"));
+        var line = status.Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture) << 10;
     }
 
     /// <summary>Bytes.</summary>
@@ -40,8 +37,15 @@ internal sealed class ResidentMemory : IDisposable
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (!_end.IsCancellationRequested)
         {
-            Most = Math.Max(Most, Now);
             await tick.WaitForNextTickAsync();
+            try
+            {
+                Most = Math.Max(Most, OfNow(_pid));
+            }
+            catch (Exception e) when (e is IOException or InvalidOperationException)
+            {
+                return; // it has ended
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ internal static class StormObjects
     /// <summary>What a change of readiness replaces in a slice.</summary>
     public static JsonArray EndpointsOf(int number, int part, int ready, int of) => new([.. Enumerable.Range(0, of).Select(i => (JsonNode)new JsonObject
     {
-        ["addresses"] = new JsonArray(Text($"10.{128 + (part * 7 + i) % 64}.{number / 256 % 256}.{number % 256}")),
+        ["addresses"] = new JsonArray(Text($"10.{128 + i % 64}.{(number / 256 + part + i / 64 * 101) % 256}.{number % 256}")),
         ["conditions"] = new JsonObject { ["ready"] = i < ready, ["serving"] = i < ready, ["terminating"] = false },
         ["nodeName"] = "node-b",
         ["targetRef"] = new JsonObject
@@ -104,8 +104,8 @@ internal static class StormObjects
         };
     }
 
-    /// <summary>The prefix of the network that the Nodes are in.</summary>
-    public const string NodeNetwork = "172.28.255.254/16";
+    /// <summary>Bits of the prefix of the network that the Nodes are in, with the sandbox's.</summary>
+    public const int NodeNetworkLength = 16;
 
     /// <summary>What a kubelet's status update changes.</summary>
     public static JsonArray Conditions(int beat) => new([.. ConditionTypes.Select(type => (JsonNode)new JsonObject
@@ -120,7 +120,7 @@ internal static class StormObjects
 
     private static readonly string[] ConditionTypes = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
 
-    private static string NodeAddress(int number) => Text($"172.28.{number / 250}.{number % 250 + 1}");
+    private static string NodeAddress(int number) => Text($"172.30.{1 + number / 250}.{number % 250 + 1}");
 
     private static JsonObject Metadata(string name, string manager, JsonObject labels, string fields) => new()
     {

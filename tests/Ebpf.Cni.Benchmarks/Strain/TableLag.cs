@@ -57,13 +57,20 @@ internal sealed class TableLag : IDisposable
     private static SvcKey KeyOf(int service) =>
         new(Addr.From(StormObjects.ClusterIP(service)), U16Be.FromHost(80), IpProtocol.Tcp, Scope.Internal);
 
+    /// <summary>The longest time in which nothing was looked at, because this process itself stood still.</summary>
+    public TimeSpan Blind { get; private set; }
+
     // looks every millisecond: a busy wait would take one of the processors from those it waits for
     private async Task LookAsync()
     {
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+        var looked = Stopwatch.GetTimestamp();
         while (!_end.IsCancellationRequested)
         {
             await tick.WaitForNextTickAsync();
+            var blind = Stopwatch.GetElapsedTime(looked);
+            Blind = blind > Blind ? blind : Blind;
+            looked = Stopwatch.GetTimestamp();
             lock (_lock)
                 Look();
         }

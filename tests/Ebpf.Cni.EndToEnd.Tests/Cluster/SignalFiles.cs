@@ -31,12 +31,15 @@ internal sealed class SignalFiles : IDisposable
 /// <summary>What programs/stream.py counted.</summary>
 /// <param name="Failures">Of all.</param>
 /// <param name="OfHeld">Of the connections that were kept open.</param>
-internal sealed record Streamed(int Exchanges, int Opened, IReadOnlyDictionary<string, int> Failures, IReadOnlyDictionary<string, int> OfHeld)
+/// <param name="Held">How many these are.</param>
+internal sealed record Streamed(
+    int Exchanges, int Opened, IReadOnlyDictionary<string, int> Failures, IReadOnlyDictionary<string, int> OfHeld, int Held)
 {
     public static Streamed Parse(ExecResult result)
     {
         var document = JsonNode.Parse(result.ThrowIfFailed().Output)!;
-        return new Streamed((int)document["exchanges"]!, (int)document["opened"]!, Counted("failures"), Counted("of_held"));
+        return new Streamed(
+            (int)document["exchanges"]!, (int)document["opened"]!, Counted("failures"), Counted("of_held"), (int)document["held"]!);
 
         Dictionary<string, int> Counted(string what) => document[what].Deserialize<Dictionary<string, int>>()!;
     }

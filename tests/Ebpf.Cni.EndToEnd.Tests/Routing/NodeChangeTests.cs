@@ -8,6 +8,9 @@ namespace Ebpf.Cni.EndToEnd.Tests.Routing;
 /// <summary>Nodes leave, join and move; links get smaller. Nobody restarts an agent or a pod for it.</summary>
 public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<ChangingCluster>
 {
+    /// <summary>Connections that are kept open.</summary>
+    private const int Held = 20;
+
     private const string PodsOfC = "10.244.3.0/24";
     private const string PodsOfBv6 = "fd00:10:244:2::/64";
 
@@ -158,11 +161,13 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
         var target = cluster.PodTargets(letter)[0];
         using var signals = new SignalFiles();
         var running = cluster.Cluster.ExecAsync(
-            "pod-a", ServiceCluster.Program("stream.py", target.Address, $"{target.Port}", "20", signals.Started, signals.Stop));
+            "pod-a", ServiceCluster.Program("stream.py", target.Address, $"{target.Port}", $"{Held}", signals.Started, signals.Stop));
         await signals.WaitStarted(running);
         await change();
         signals.RequestStop();
-        return Streamed.Parse(await running);
+        var streamed = Streamed.Parse(await running);
+        Assert.Equal(Held, streamed.Held);
+        return streamed;
     }
 
     private async Task SetUplinks(int mtu)

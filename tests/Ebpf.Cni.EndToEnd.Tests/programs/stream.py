@@ -78,4 +78,4 @@ while not os.path.exists(stop):
     turn += 1
 for s in held:  # every connection of the beginning still works
     guarded(exchange, s)
-print(json.dumps({"exchanges": exchanges, "opened": opened, "turns": turn, "failures": failures, "of_held": of_held}))
+print(json.dumps({"exchanges": exchanges, "opened": opened, "turns": turn, "failures": failures, "of_held": of_held, "held": len(held)}))

@@ -94,6 +94,22 @@ public class OwedTests
     }
 
     [Fact]
+    public async Task What_has_long_failed_of_a_service_does_not_slow_down_what_is_beside_it()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Kernel.Tables.NextFault = () => Fault.Fail;
+        loop.Put(1);
+        await loop.AdvanceAsync(TimeSpan.FromMinutes(5));
+        loop.Kernel.After = new NodeApplyResult([("route", 0)], 1, []);
+        loop.Put(2);
+        await loop.SettleAsync();
+        loop.Kernel.After = new NodeApplyResult([], 0, []);
+        var before = loop.Kernel.Runs.Count;
+        await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
+        Assert.Equal(before + 1, loop.Kernel.Runs.Count);
+    }
+
+    [Fact]
     public async Task What_waits_for_space_to_rest_is_applied_when_it_has_rested_without_another_change()
     {
         await using var loop = await RunningLoop.StartAsync(new FakeKernel(64, 3));
