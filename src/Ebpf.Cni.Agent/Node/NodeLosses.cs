@@ -61,8 +61,8 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     }
 
     /// <summary>
-    /// Whether another program took it away from this agent. An uplink that comes and goes (with the routes that the kernel removes then), or
-    /// hands on an address, is the network's business or the operator's. Messages that the kernel dropped say nothing of who it was.
+    /// Whether another program took it away from this agent. An uplink that comes and goes (with the routes that the kernel removes then),
+    /// or hands on an address, is the network's business or the operator's. Messages that the kernel dropped say nothing of who it was.
     /// </summary>
     public bool IsTaken(NetworkEvent loss) => loss.Kind switch
     {

@@ -18,7 +18,8 @@ internal sealed class RepairPace(TimeProvider time)
     public TimeSpan Calm => Rest * 2;
 
     /// <summary>Until it is over, if nothing more is taken away.</summary>
-    public TimeSpan UntilCalm => _last is { } last && Calm - time.GetElapsedTime(last) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    public TimeSpan UntilCalm =>
+        _last is { } last && Calm - time.GetElapsedTime(last) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
 
     /// <summary>What is put back goes again each time.</summary>
     public bool IsFought => _inARow >= SeveralTimes;

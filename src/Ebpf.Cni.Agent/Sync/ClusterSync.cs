@@ -21,7 +21,9 @@ public sealed partial class ClusterSync(
 {
     private readonly IncrementalCompiler _compiler = new();
 
-    /// <summary>Of what is beside the services. One of its own: what fails there for long must not slow down a service's next attempt.</summary>
+    /// <summary>
+    /// Of what is beside the services. One of its own: what fails there for long must not slow down a service's next attempt.
+    /// </summary>
     private readonly RetryDelay _owedBeside = new();
     private DesiredState _desired = DesiredState.Empty;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
@@ -92,7 +94,8 @@ public sealed partial class ClusterSync(
         }
 
         Done(services, before.Writes + after.Writes, started);
-        return new RunOutcome(Failed: false, Earlier(services.Complete ? null : services.RetryAfter, RetryBeside(before.Owed || after.Owed)));
+        var retry = services.Complete ? null : services.RetryAfter;
+        return new RunOutcome(Failed: false, Earlier(retry, RetryBeside(before.Owed || after.Owed)));
     }
 
     private TimeSpan? RetryBeside(bool owed)

@@ -1,8 +1,9 @@
 namespace Ebpf.Cni.Agent.Sync;
 
 /// <summary>
-/// Gives back what a storm of changes has left in memory. Without allocations nothing is collected: what the last objects of a storm replaced stays
-/// until the next one. So everything is collected once when much was allocated since the last time, and little in the last period.
+/// Gives back what a storm of changes has left in memory. Without allocations nothing is collected: what the last objects of a storm
+/// replaced stays until the next one. So everything is collected once when much was allocated since the last time, and little in the
+/// last period.
 /// </summary>
 public sealed class QuietMemory(SyncStatus status, TimeProvider time) : BackgroundService
 {
@@ -20,7 +21,8 @@ public sealed class QuietMemory(SyncStatus status, TimeProvider time) : Backgrou
     /// <summary>Bytes allocated since the process began.</summary>
     internal Func<long> Allocated { get; init; } = () => GC.GetTotalAllocatedBytes();
 
-    internal Action Collect { get; init; } = () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    internal Action Collect { get; init; } =
+        () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -19,7 +19,8 @@ internal sealed record OwedChanges(IReadOnlyList<ServicePortName> Ports, IReadOn
     /// <param name="untouched">The services that it was not done for.</param>
     /// <param name="mirror">What the kernel holds now.</param>
     /// <param name="ranges">The source ranges that it holds now.</param>
-    public static OwedChanges After(DesiredDelta planned, IReadOnlySet<ObjectName> untouched, ServiceMirror mirror, SourceRangeMirror ranges)
+    public static OwedChanges After(
+        DesiredDelta planned, IReadOnlySet<ObjectName> untouched, ServiceMirror mirror, SourceRangeMirror ranges)
     {
         var wanted = planned.Changed.SelectMany(p => p.Frontends).Select(f => f.Key).ToHashSet();
         var wantedRanges = planned.Changed.SelectMany(p => p.SourceRanges).Select(r => SourceRangeMirror.Key(r)).ToHashSet();

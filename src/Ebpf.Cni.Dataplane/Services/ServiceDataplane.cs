@@ -17,7 +17,9 @@ public sealed class ServiceDataplane
     private readonly SourceRangeMirror _ranges;
     private readonly SegmentAllocator _allocator;
 
-    /// <summary>What the kernel is known to hold, but for what is owed; null when a write failed or something was found to differ.</summary>
+    /// <summary>
+    /// What the kernel is known to hold, but for what is owed; null when a write failed or something was found to differ.
+    /// </summary>
     private DesiredState? _known;
     private OwedChanges _owed = OwedChanges.Nothing;
 
@@ -79,10 +81,14 @@ public sealed class ServiceDataplane
         if (!result.Errors.IsEmpty || result.Refusals.Length > plan.Refusals.Length)
             return;
         _known = desired;
-        _owed = result.Complete
-            ? OwedChanges.Nothing
-            : OwedChanges.After(
-                delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), result.Refusals.Select(r => r.Service).Concat(result.Waiting).ToHashSet(), _mirror, _ranges);
+        if (result.Complete)
+        {
+            _owed = OwedChanges.Nothing;
+            return;
+        }
+
+        var untouched = result.Refusals.Select(r => r.Service).Concat(result.Waiting).ToHashSet();
+        _owed = OwedChanges.After(delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), untouched, _mirror, _ranges);
     }
 
     /// <summary>What an apply would do now; for display. Changes nothing.</summary>

@@ -24,7 +24,8 @@ internal static class ServicePlanner
     }
 
     /// <summary>
-    /// The same for a mirror that holds the state from which <paramref name="delta"/> leads away, but for what it says is owed: costs what changes.
+    /// The same for a mirror that holds the state from which <paramref name="delta"/> leads away, but for what it says is owed: costs what
+    /// changes.
     /// </summary>
     public static ApplyPlan Plan(ServiceMirror mirror, SourceRangeMirror ranges, DesiredDelta delta, SegmentAllocator allocator)
     {

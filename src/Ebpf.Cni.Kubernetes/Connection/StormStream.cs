@@ -3,10 +3,10 @@ using System.Net.Sockets;
 namespace Ebpf.Cni.Kubernetes.Connection;
 
 /// <summary>
-/// A connection that is read less often in a storm. Each event of a watch is a segment of its own, and most of what it costs is waking for it: the
-/// thread that polls, one that decrypts, one that decodes. When reads follow each other closely, the next one waits a moment for more to come; then one
-/// wake-up serves them all. After quiet, and where data are there already, nothing waits. The more a pause brings the shorter is the next one, so that
-/// a list is not held up by a window that is full.
+/// A connection that is read less often in a storm. Each event of a watch is a segment of its own, and most of what it costs is waking
+/// for it: the thread that polls, one that decrypts, one that decodes. When reads follow each other closely, the next one waits a
+/// moment for more to come; then one wake-up serves them all. After quiet, and where data are there already, nothing waits. The more a
+/// pause brings the shorter is the next one, so that a list is not held up by a window that is full.
 /// </summary>
 /// <param name="socket">Connected; the stream owns it.</param>
 /// <param name="time">The clock.</param>

@@ -43,7 +43,8 @@ internal static class Losing
     }
 
     public static async Task<IPAddress> Add(RealNode node, string pod) =>
-        IPAddress.Parse((await node.Run("ADD", pod)).GetProperty("result").GetProperty("ips")[0].GetProperty("address").GetString()!.Split('/')[0]);
+        IPAddress.Parse((await node.Run("ADD", pod)).GetProperty("result").GetProperty("ips")[0].GetProperty("address")
+            .GetString()!.Split('/')[0]);
 
     public static void Flush(bool routes, bool neighbours)
     {

@@ -20,7 +20,7 @@ internal sealed class Report
     public void Add(Section section)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{section.Method}\n\n| what | figure | bar |\n| --- | --- | --- |\n");
+        text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{Wrapped(section.Method)}\n\n| what | figure | bar |\n| --- | --- | --- |\n");
         foreach (var figure in section.Figures)
             text.Append(CultureInfo.InvariantCulture, $"| {figure.What} | {figure.Value} | {figure.Bar} |\n");
         _sections.Add(text.ToString());
@@ -32,7 +32,7 @@ internal sealed class Report
     public void Add(Table table)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"\n## {table.Title}\n\n{table.Method}\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"\n## {table.Title}\n\n{Wrapped(table.Method)}\n\n");
         foreach (var picture in table.Pictures)
             text.Append(CultureInfo.InvariantCulture, $"![{Path.GetFileNameWithoutExtension(picture)}]({picture})\n\n");
         var lines = table.Rows.Prepend([.. table.Columns.Select(_ => "---")]).Prepend(table.Columns).Select(r => $"| {string.Join(" | ", r)} |");
@@ -48,6 +48,20 @@ internal sealed class Report
         text.Append(CultureInfo.InvariantCulture, $"Machine: {Machine()}.\n");
         foreach (var section in _sections)
             text.Append(section);
+        return text.ToString();
+    }
+
+    /// <summary>As wide as the other pages.</summary>
+    private static string Wrapped(string paragraph)
+    {
+        const int width = 120;
+        var (text, column) = (new StringBuilder(), 0);
+        foreach (var word in paragraph.Split(' '))
+        {
+            var fits = column + 1 + word.Length <= width;
+            text.Append(column == 0 ? "" : fits ? " " : "\n").Append(word);
+            column = column == 0 || !fits ? word.Length : column + 1 + word.Length;
+        }
         return text.ToString();
     }
 

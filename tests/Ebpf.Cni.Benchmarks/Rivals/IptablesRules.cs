@@ -29,8 +29,8 @@ internal static class IptablesRules
     }
 
     /// <summary>
-    /// Services that are new among all, for iptables-restore --noflush: their chains, and the chain of all services, which kube-proxy writes
-    /// whole each time.
+    /// Services that are new among all, for iptables-restore --noflush: their chains, and the chain of all services, which kube-proxy
+    /// writes whole each time.
     /// </summary>
     public static string Added(IReadOnlyList<BenchService> added, IReadOnlyList<BenchService> all)
     {
@@ -70,8 +70,10 @@ internal static class IptablesRules
         foreach (var service in services)
             foreach (var protocol in Protocols(service))
                 to.Append(CultureInfo.InvariantCulture,
-                    $"-A KUBE-SERVICES -d {service.Address}/32 -p {protocol} -m comment --comment \"default/{service.Name} cluster IP\" -m {protocol} --dport 80 -j {Service(service, protocol)}\n");
-        to.Append("-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n");
+                    $"-A KUBE-SERVICES -d {service.Address}/32 -p {protocol} -m comment --comment \"default/{service.Name} cluster IP\" "
+                    + $"-m {protocol} --dport 80 -j {Service(service, protocol)}\n");
+        to.Append("-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports\" ")
+            .Append("-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\n");
     }
 
     private static IEnumerable<string> Protocols(BenchService service) => service.Udp ? ["tcp", "udp"] : ["tcp"];

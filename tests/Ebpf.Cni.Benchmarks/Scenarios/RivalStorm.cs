@@ -20,7 +20,8 @@ internal static class RivalStorm
         foreach (var present in new[] { 0, StormScenario.Present })
         {
             figures.Add(Measure(
-                iptables, "iptables", present, IptablesRules.Full, IptablesRules.Added, RivalScenario.Restore, [.. RivalScenario.Restore, "--noflush"]));
+                iptables, "iptables", present, IptablesRules.Full, IptablesRules.Added, RivalScenario.Restore,
+                [.. RivalScenario.Restore, "--noflush"]));
             figures.Add(Measure(
                 nftables, "nftables", present, all => "add table ip kube-proxy\ndelete table ip kube-proxy\n" + NftablesRules.Full(all),
                 (added, _) => NftablesRules.Added(added), ["nft", "-f", "-"], ["nft", "-f", "-"]));

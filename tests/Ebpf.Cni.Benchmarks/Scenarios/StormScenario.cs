@@ -19,7 +19,8 @@ internal static class StormScenario
 
     private static readonly string[] Columns =
     [
-        "what happens", "objects/s", "agent's CPU", "each", "of a core", "resident, most, and in the end", "writes each", "behind: median", "p99", "most", "observer blind", "bar",
+        "what happens", "objects/s", "agent's CPU", "each", "of a core", "resident, most, and in the end", "writes each",
+        "behind: median", "p99", "most", "observer blind", "bar",
     ];
 
     /// <param name="report">Gets the table.</param>
@@ -58,9 +59,11 @@ internal static class StormScenario
         await node.MeasureAsync(
             $"an endpoint of {LargeSlices * LargePerSlice:N0} changes", "never > 500 ms behind", large, LargePerSecond,
             rate => node.ChangeLargeAsync(large, rate));
-        await node.MeasureAsync($"one endpoint changes, {beside}", "≤ 3 ms, ≤ 2 writes", Lone, LonePerSecond, rate => node.ChangeAsync(Lone, rate));
         await node.MeasureAsync(
-            $"a new Service (two objects), {beside}", "p99 ≤ 50 ms", 2 * New, 2 * LonePerSecond, rate => node.CreateAsync(Present, New, rate));
+            $"one endpoint changes, {beside}", "≤ 3 ms, ≤ 2 writes", Lone, LonePerSecond, rate => node.ChangeAsync(Lone, rate));
+        await node.MeasureAsync(
+            $"a new Service (two objects), {beside}", "p99 ≤ 50 ms", 2 * New, 2 * LonePerSecond,
+            rate => node.CreateAsync(Present, New, rate));
         await node.MeasureAsync($"restart, with {Present + New:N0}", "", 1, 1, _ => node.RestartAsync());
         report.Add(new Table(
             $"Changes beside {Present:N0} Services, by the whole agent", "Measured as the storm above.", Columns, node.Rows, []));
@@ -83,7 +86,8 @@ internal static class StormScenario
     {
         var beside = present > 0 ? $", beside {present:N0}" : "";
         await node.MeasureAsync(
-            $"{count:N0} created{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB", 2 * count, PerSecond, rate => node.CreateAsync(present, count, rate));
+            $"{count:N0} created{beside}", "CPU ≤ 8 s, resident ≤ 90 MiB", 2 * count, PerSecond,
+            rate => node.CreateAsync(present, count, rate));
         await node.MeasureAsync(
             $"{count:N0} deleted{beside}", "CPU ≤ 4 s", 2 * count, DeletedPerSecond, rate => node.DeleteAsync(present, count, rate));
         await node.MeasureAsync("nothing happens for 25 s", "resident ≤ 70 MiB in the end", 1, 1, _ => StormyNode.WatchAsync(25));
@@ -105,13 +109,17 @@ internal static class StormScenario
 
         public List<IReadOnlyList<string>> Rows { get; } = [];
 
-        public static async Task<StormyNode> StartAsync(params string[] agentArguments) => new(await SandboxCluster.StartAsync(new SandboxOptions
+        public static async Task<StormyNode> StartAsync(params string[] agentArguments)
         {
-            Name = "bench-storm",
-            Nodes = 1,
-            Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
-            AgentArguments = agentArguments,
-        }));
+            var options = new SandboxOptions
+            {
+                Name = "bench-storm",
+                Nodes = 1,
+                Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
+                AgentArguments = agentArguments,
+            };
+            return new StormyNode(await SandboxCluster.StartAsync(options));
+        }
 
         /// <param name="rate">Given to <paramref name="act"/>, objects a second; 0: as fast as it goes.</param>
         public async Task MeasureAsync(string what, string bar, int objects, double rate, Func<double, Task> act)
@@ -129,7 +137,8 @@ internal static class StormScenario
             [
                 what, several ? Text($"{objects / took.TotalSeconds:N0}") : "", Text($"**{used.TotalSeconds:0.00} s**"),
                 several ? Text($"{used.TotalMilliseconds / objects:0.000} ms") : "", Text($"{used / took:0.0%}"),
-                Text($"{memory.Most / 1048576.0:0} MiB, then {rest / 1048576.0:0}"), several ? Text($"{writes / objects:0.0}") : Text($"{writes:0}"),
+                Text($"{memory.Most / 1048576.0:0} MiB, then {rest / 1048576.0:0}"),
+                several ? Text($"{writes / objects:0.0}") : Text($"{writes:0}"),
                 Behind(behind, 0.5), Behind(behind, 0.99), Behind(behind, 1), Text($"{lag.Blind.TotalMilliseconds:0} ms"), bar,
             ]);
             Console.WriteLine(string.Join(" | ", Rows[^1]));

@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Ebpf.Cni.Benchmarks.Strain;
 
 /// <summary>
-/// Services, slices and Nodes as a busy cluster has them, with what its controllers write into them. As large on the wire as theirs: what an
-/// agent has to read of an object is a part of what the object costs it.
+/// Services, slices and Nodes as a busy cluster has them, with what its controllers write into them. As large on the wire as theirs:
+/// what an agent has to read of an object is a part of what the object costs it.
 /// </summary>
 internal static class StormObjects
 {
@@ -63,10 +63,13 @@ internal static class StormObjects
     }
 
     /// <summary>What a change of readiness replaces in a slice.</summary>
-    public static JsonArray EndpointsOf(int number, int part, int ready, int of) => new([.. Enumerable.Range(0, of).Select(i => (JsonNode)new JsonObject
+    public static JsonArray EndpointsOf(int number, int part, int ready, int of) =>
+        new([.. Enumerable.Range(0, of).Select(i => (JsonNode)Endpoint(number, part, i, i < ready))]);
+
+    private static JsonObject Endpoint(int number, int part, int i, bool ready) => new()
     {
         ["addresses"] = new JsonArray(Text($"10.{128 + i % 64}.{(number / 256 + part + i / 64 * 101) % 256}.{number % 256}")),
-        ["conditions"] = new JsonObject { ["ready"] = i < ready, ["serving"] = i < ready, ["terminating"] = false },
+        ["conditions"] = new JsonObject { ["ready"] = ready, ["serving"] = ready, ["terminating"] = false },
         ["nodeName"] = "node-b",
         ["targetRef"] = new JsonObject
         {
@@ -75,7 +78,7 @@ internal static class StormObjects
             ["namespace"] = Namespace,
             ["uid"] = Uid(number * 64 + i),
         },
-    })]);
+    };
 
     /// <summary>A Node with a range of its own for its pods.</summary>
     public static JsonObject Node(int number)

@@ -5,7 +5,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Benchmarks.Strain;
 
 /// <summary>
-/// How long the kernel's table stays behind the API: from a change in the store until the frontend has so many backends as the change left it.
+/// How long the kernel's table stays behind the API: from a change in the store until the frontend has so many backends as the change
+/// left it.
 /// </summary>
 internal sealed class TableLag : IDisposable
 {

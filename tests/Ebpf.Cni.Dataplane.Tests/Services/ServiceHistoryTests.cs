@@ -86,7 +86,8 @@ public class ServiceHistoryTests
         var (refused, waited) = (0, 0);
         for (var round = 0; round < 200; round++)
         {
-            var (one, all) = (new ObservedWorld(frontends, backends, ranges: ranges), new ObservedWorld(frontends, backends, ranges: ranges));
+            var one = new ObservedWorld(frontends, backends, ranges: ranges);
+            var all = new ObservedWorld(frontends, backends, ranges: ranges);
             var desired = DesiredStates.Random(random, services: 3);
             for (var step = 0; step < 25; step++)
             {
@@ -129,7 +130,8 @@ public class ServiceHistoryTests
             Assert.Equal((1, 1), (result.Refusals.Length, result.FrontendsSwitched));
             return cost;
         }).ToList();
-        Assert.True(allocated[1] < 2 * allocated[0], $"{allocated[0]} bytes of memory for a change beside 200 services, {allocated[1]} beside 4,000");
+        Assert.True(
+            allocated[1] < 2 * allocated[0], $"{allocated[0]} bytes of memory for a change beside 200 services, {allocated[1]} beside 4,000");
     }
 
     [Fact]

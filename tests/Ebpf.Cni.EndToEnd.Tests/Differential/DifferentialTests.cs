@@ -10,8 +10,8 @@ namespace Ebpf.Cni.EndToEnd.Tests.Differential;
 public abstract class DifferentialTests(DifferentialCluster cluster)
 {
     /// <summary>
-    /// Not one that the kernel gives to a connection by itself: those keep their port for a minute after they are closed, and a socket that asks
-    /// for it by name is refused it. A node has dozens of them.
+    /// Not one that the kernel gives to a connection by itself: those keep their port for a minute after they are closed, and a socket that
+    /// asks for it by name is refused it. A node has dozens of them.
     /// </summary>
     private const int FirstPort = 21000;
 
@@ -53,7 +53,8 @@ public abstract class DifferentialTests(DifferentialCluster cluster)
             from _ in Enumerable.Range(0, 2)
             select (place, transport);
         var one = questions.Select((q, i) => new Probe(
-            $"port-{FirstPort + i}", new Scenario(cluster.Mode, q.place.Case, Enum.Parse<Client>(first), AddressKind.NodePort, q.transport), q.place, FirstPort + i)).ToList();
+            $"port-{FirstPort + i}",
+            new Scenario(cluster.Mode, q.place.Case, Enum.Parse<Client>(first), AddressKind.NodePort, q.transport), q.place, FirstPort + i)).ToList();
         var other = one.Select(p => p with { Scenario = p.Scenario with { Client = Enum.Parse<Client>(second), Address = AddressKind.Cluster } }).ToList();
         foreach (var (turn, probes) in new[] { one, other, one }.Index())
             AssertNoProblem(await cluster.AskAsync(probes), $"turn {turn}");

@@ -74,7 +74,9 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
             await LosesNothing("b", async () =>
             {
                 await Publish("b", [addresses[0]]);
-                await Eventually.True(() => cluster.RoutesOf("a")[PodsOfBv6] == "ebc-vxlan" && cluster.RoutesOf("b")["fd00:10:244:1::/64"] == "ebc-vxlan", "both tunnel");
+                await Eventually.True(
+                    () => cluster.RoutesOf("a")[PodsOfBv6] == "ebc-vxlan"
+                        && cluster.RoutesOf("b")["fd00:10:244:1::/64"] == "ebc-vxlan", "both tunnel");
             });
             Assert.Equal($"via {addresses[0]}", cluster.RoutesOf("a")["10.244.2.0/24"]);
             await cluster.Reaches("pod-a", cluster.PodTargets("b"));
@@ -153,7 +155,9 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     {
         var streamed = await Meanwhile(letter, change);
         Assert.Empty(streamed.OfHeld);
-        Console.WriteLine($"figure: {streamed.Failures.Values.Sum()} of {streamed.Opened} new connections to pod-{letter} failed: {string.Join(", ", streamed.Failures.Keys)}");
+        Console.WriteLine(
+            $"figure: {streamed.Failures.Values.Sum()} of {streamed.Opened} new connections to pod-{letter} failed: "
+            + string.Join(", ", streamed.Failures.Keys));
     }
 
     private async Task<Streamed> Meanwhile(string letter, Func<Task> change)
