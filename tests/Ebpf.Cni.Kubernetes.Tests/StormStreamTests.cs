@@ -139,6 +139,24 @@ public sealed class StormStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task Connections_to_the_API_server_are_such_streams()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Stream? connection = null;
+        var settings = new TransportSettings(ServerTrust.Anything, null, null, new FixedCredentials(null));
+        using var handler = ApiTransport.Create(settings, null);
+        handler.PlaintextStreamFilter = (context, _) =>
+        {
+            connection = context.PlaintextStream;
+            throw new IOException("that is all that was wanted");
+        };
+        using var client = new HttpClient(handler);
+        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(new Uri($"http://{listener.LocalEndpoint}/")));
+        Assert.IsType<StormStream>(connection);
+    }
+
+    [Fact]
     public async Task A_read_that_is_cancelled_in_a_pause_ends()
     {
         await Storm();

@@ -42,7 +42,8 @@ internal static class RivalStorm
         var what = $"{who}: {StormScenario.Services:N0} created, beside {present:N0}";
         if (node.Load(Limit, full(all), load) is null)
             return new Figure(
-                what, string.Create(CultureInfo.InvariantCulture, $"{present:N0} were not loaded (stopped after {Limit.TotalSeconds:0} s)"));
+                what,
+                string.Create(CultureInfo.InvariantCulture, $"{present:N0} were not loaded (stopped after {Limit.TotalSeconds:0} s)"));
         var (sum, last, syncs) = (TimeSpan.Zero, TimeSpan.Zero, present == 0 ? Syncs : Sampled);
         for (var sync = 0; sync < syncs; sync++)
         {

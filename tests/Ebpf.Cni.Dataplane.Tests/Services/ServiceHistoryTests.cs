@@ -131,7 +131,8 @@ public class ServiceHistoryTests
             return cost;
         }).ToList();
         Assert.True(
-            allocated[1] < 2 * allocated[0], $"{allocated[0]} bytes of memory for a change beside 200 services, {allocated[1]} beside 4,000");
+            allocated[1] < 2 * allocated[0],
+            $"{allocated[0]} bytes of memory for a change beside 200 services, {allocated[1]} beside 4,000");
     }
 
     [Fact]

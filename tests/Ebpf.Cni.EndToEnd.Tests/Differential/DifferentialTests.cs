@@ -54,7 +54,8 @@ public abstract class DifferentialTests(DifferentialCluster cluster)
             select (place, transport);
         var one = questions.Select((q, i) => new Probe(
             $"port-{FirstPort + i}",
-            new Scenario(cluster.Mode, q.place.Case, Enum.Parse<Client>(first), AddressKind.NodePort, q.transport), q.place, FirstPort + i)).ToList();
+            new Scenario(cluster.Mode, q.place.Case, Enum.Parse<Client>(first), AddressKind.NodePort, q.transport),
+            q.place, FirstPort + i)).ToList();
         var other = one.Select(p => p with { Scenario = p.Scenario with { Client = Enum.Parse<Client>(second), Address = AddressKind.Cluster } }).ToList();
         foreach (var (turn, probes) in new[] { one, other, one }.Index())
             AssertNoProblem(await cluster.AskAsync(probes), $"turn {turn}");
