@@ -18,7 +18,8 @@ public sealed class StormStreamTests : IDisposable
         using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.IPv6Loopback, 0));
         listener.Listen();
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        // room for all that is sent in a pause
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4 * StormStream.Plenty };
         socket.Connect(listener.LocalEndPoint!);
         _server = listener.Accept();
         _server.NoDelay = true;
@@ -46,14 +47,14 @@ public sealed class StormStreamTests : IDisposable
             Send(10);
         await Eventually.True(() => _client.Socket.Available == 50, "all has arrived");
         Assert.False(read.IsCompleted);
-        _time.Advance(StormStream.Pause);
+        _time.Advance(StormStream.LongestPause);
         Assert.Equal(50, await InTime(read));
         // the storm goes on
         read = Read();
         Send(1);
         await Eventually.True(() => _client.Socket.Available == 1, "it has arrived");
         Assert.False(read.IsCompleted);
-        _time.Advance(StormStream.Pause);
+        _time.Advance(StormStream.LongestPause);
         Assert.Equal(1, await InTime(read));
     }
 
@@ -62,7 +63,7 @@ public sealed class StormStreamTests : IDisposable
     {
         await Storm();
         var read = Read();
-        _time.Advance(StormStream.Pause);
+        _time.Advance(StormStream.LongestPause);
         Send(1);
         Assert.Equal(1, await InTime(read));
         read = Read();
@@ -84,13 +85,14 @@ public sealed class StormStreamTests : IDisposable
     public async Task Pauses_are_shorter_where_much_comes_and_long_again_where_little_does()
     {
         await Storm();
-        var halved = Enumerable.Range(0, 10).Select(i => StormStream.Pause / (1 << i)).TakeWhile(p => p > StormStream.ShortestPause);
+        var halved = Enumerable.Range(0, 10).Select(i => StormStream.LongestPause / (1 << i)).TakeWhile(p => p > StormStream.ShortestPause);
         TimeSpan[] pauses = [.. halved, StormStream.ShortestPause, StormStream.ShortestPause];
         foreach (var pause in pauses)
             await Expect(pause, StormStream.Plenty);
-        for (var pause = StormStream.ShortestPause; pause < StormStream.Pause; pause *= 2)
+        await Expect(StormStream.ShortestPause, StormStream.Few);
+        for (var pause = StormStream.ShortestPause; pause < StormStream.LongestPause; pause *= 2)
             await Expect(pause, 1);
-        await Expect(StormStream.Pause, 1);
+        await Expect(StormStream.LongestPause, 1);
 
         async Task Expect(TimeSpan pause, int bytes)
         {
@@ -107,12 +109,31 @@ public sealed class StormStreamTests : IDisposable
     [Fact]
     public async Task A_large_object_is_no_storm()
     {
-        for (var i = 0; i < 20; i++)
+        Send(StormStream.Plenty);
+        await Eventually.True(() => _client.Socket.Available == StormStream.Plenty, "all has arrived");
+        for (var rest = StormStream.Plenty; rest > 4096; rest -= 4096)
+            Assert.Equal(4096, await InTime(Read(4096)));
+        // the rest at once, without a pause
+        Assert.Equal(4096, await InTime(Read()));
+    }
+
+    [Fact]
+    public async Task Large_events_that_follow_closely_begin_with_a_pause_that_brings_a_few()
+    {
+        for (var i = 0; i <= StormStream.Several; i++)
         {
-            var read = Read();
-            Send(StormStream.Few);
-            Assert.Equal(StormStream.Few, await InTime(read));
+            Send(StormStream.Few / 4);
+            Assert.Equal(StormStream.Few / 4, await InTime(Read()));
+            _time.Advance(TimeSpan.FromMilliseconds(1));
         }
+
+        var read = Read();
+        Send(StormStream.Few);
+        await Eventually.True(() => _client.Socket.Available == StormStream.Few, "all has arrived");
+        _time.Advance(TimeSpan.FromMilliseconds(4) - TimeSpan.FromTicks(1));
+        Assert.False(read.IsCompleted);
+        _time.Advance(TimeSpan.FromTicks(1));
+        Assert.Equal(StormStream.Few, await InTime(read));
     }
 
     [Fact]
@@ -134,7 +155,7 @@ public sealed class StormStreamTests : IDisposable
         await Storm();
         var read = Read();
         _server.Dispose();
-        _time.Advance(StormStream.Pause);
+        _time.Advance(StormStream.LongestPause);
         Assert.Equal(0, await InTime(read));
     }
 
@@ -184,7 +205,7 @@ public sealed class StormStreamTests : IDisposable
 
     private void Send(int bytes) => _server.Send(new byte[bytes]);
 
-    private Task<int> Read(int atMost = 100_000) => _client.ReadAsync(new byte[atMost]).AsTask();
+    private Task<int> Read(int atMost = 2 * StormStream.Plenty) => _client.ReadAsync(new byte[atMost]).AsTask();
 
     private static Task<int> InTime(Task<int> read) => read.WaitAsync(TimeSpan.FromSeconds(10));
 }

@@ -11,6 +11,9 @@ internal static class ApiTransport
 {
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(10);
 
+    /// <summary>Bytes of a watch that a server may have under way: more than a pause of <see cref="StormStream"/> brings.</summary>
+    private const int StreamWindow = 1 << 20;
+
     /// <param name="settings">TLS on both sides; the credentials are not the transport's.</param>
     /// <param name="proxy">On the way; null: none, whatever the environment says.</param>
     public static SocketsHttpHandler Create(TransportSettings settings, IWebProxy? proxy)
@@ -23,6 +26,7 @@ internal static class ApiTransport
             UseCookies = false,
             UseProxy = proxy is not null,
             Proxy = proxy,
+            InitialHttp2StreamWindowSize = StreamWindow,
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             KeepAlivePingDelay = TimeSpan.FromSeconds(30),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(15),
