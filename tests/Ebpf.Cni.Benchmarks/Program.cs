@@ -15,6 +15,8 @@ switch (args)
         return await WorldServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture));
     case ["meter", var path]:
         return Meter.Run(path);
+    case ["opener", var target, var stop]:
+        return await Opener.RunAsync(IPEndPoint.Parse(target), stop);
     case ["client", var mode, var direct, var service, var pairs]:
         return PairedClient.Run(mode, IPEndPoint.Parse(direct), IPEndPoint.Parse(service), int.Parse(pairs, CultureInfo.InvariantCulture));
     case [] or ["--pairs", _]:
@@ -52,13 +54,16 @@ switch (args)
     case ["storm-rivals"]:
         RivalStorm.Run(new Report());
         return 0;
+    case ["replace"]:
+        await ReplacementScenario.RunAsync(new Report());
+        return 0;
     case ["nodes"]:
         await StormScenario.RunNodesAsync(new Report());
         return 0;
     default:
         Console.Error.WriteLine(
             "usage: benchmarks [--pairs N] | rivals [SIZE...] | pods [ROUNDS] | paths [ROUNDS] | packets [RUNS] "
-            + "| flood [PACKETS] | dns [SECONDS] | changes | storm [PART] | storm-present [PART] | storm-rivals | nodes");
+            + "| flood [PACKETS] | dns [SECONDS] | changes | storm [PART] | storm-present [PART] | storm-rivals | nodes | replace");
         return 2;
 }
 
@@ -80,6 +85,7 @@ await StormScenario.RunAsync(report, 1);
 await StormScenario.RunPresentAsync(report, 1);
 RivalStorm.Run(report);
 await StormScenario.RunNodesAsync(report);
+await ReplacementScenario.RunAsync(report);
 await RivalScenario.RunAsync(report, RivalScenario.Sizes);
 await AttachmentScenario.RunAsync(report, AttachmentScenario.Rounds);
 await PathScenario.RunAsync(report, PathScenario.Rounds);
