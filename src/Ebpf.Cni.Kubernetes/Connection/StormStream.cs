@@ -13,8 +13,8 @@ namespace Ebpf.Cni.Kubernetes.Connection;
 /// <param name="time">The clock.</param>
 internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStream(socket, ownsSocket: true)
 {
-    /// <summary>As long as the agent's loop waits between two passes in a storm (--min-sync-period).</summary>
-    public static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
+    /// <summary>Half of what the agent's loop waits between two passes in a storm (--min-sync-period): it adds to that.</summary>
+    public static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(25);
 
     public static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2.5);
 

@@ -6,7 +6,6 @@ using Ebpf.Cni.Benchmarks.Figures;
 using Ebpf.Cni.Benchmarks.Roles;
 using Ebpf.Cni.Benchmarks.Strain;
 using Ebpf.Cni.Sandbox.Cluster;
-using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;
 
@@ -36,7 +35,7 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         };
         await using var scenario = new ReplacementScenario(await SandboxCluster.StartAsync(options));
         await scenario.FillAsync();
-        await scenario.MeasureAsync("nothing", _ => Task.Delay(Phase));
+        await scenario.MeasureAsync("nothing", _ => Task.Delay(Phase, CancellationToken.None));
         await scenario.MeasureAsync("all agents are killed and started again and again", scenario.ReplaceAsync);
         await scenario.CreateAsync();
         await scenario.MeasureAsync($"{Services:N0} Services are deleted", _ => scenario.DeleteAsync());

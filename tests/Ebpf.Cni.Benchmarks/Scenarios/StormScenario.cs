@@ -59,6 +59,8 @@ internal static class StormScenario
         await node.MeasureAsync(
             $"an endpoint of {LargeSlices * LargePerSlice:N0} changes", "never > 500 ms behind", large, LargePerSecond,
             rate => node.ChangeLargeAsync(large, rate));
+        // the memory of the storm before is given back meanwhile
+        await node.MeasureAsync("nothing happens for 25 s", "", 1, 1, _ => StormyNode.WatchAsync(25));
         await node.MeasureAsync(
             $"one endpoint changes, {beside}", "≤ 3 ms, ≤ 2 writes", Lone, LonePerSecond, rate => node.ChangeAsync(Lone, rate));
         await node.MeasureAsync(
