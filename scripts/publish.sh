@@ -25,9 +25,10 @@ native() { # native <project> <binary>
 }
 
 library=(src/Ebpf.Cni.Abi src/Ebpf.Cni.Compiler src/Ebpf.Cni.Kernel src/Ebpf.Cni.Dataplane src/Ebpf.Cni.Kubernetes)
-fresh "$out/ebpf-cni" src/Ebpf.Cni.Plugin || native Ebpf.Cni.Plugin ebpf-cni
-fresh "$out/ecni" src/Ebpf.Cni.Cli || native Ebpf.Cni.Cli ecni
-fresh "$out/ebpf-cni-agent" src/Ebpf.Cni.Agent src/Ebpf.Cni.Plugin/Protocol src/Ebpf.Cni.Cli/Protocol "${library[@]}" || native Ebpf.Cni.Agent ebpf-cni-agent
+protocol=src/Ebpf.Cni.Protocol
+fresh "$out/ebpf-cni" src/Ebpf.Cni.Plugin "$protocol" || native Ebpf.Cni.Plugin ebpf-cni
+fresh "$out/ecni" src/Ebpf.Cni.Cli "$protocol" || native Ebpf.Cni.Cli ecni
+fresh "$out/ebpf-cni-agent" src/Ebpf.Cni.Agent "$protocol" "${library[@]}" || native Ebpf.Cni.Agent ebpf-cni-agent
 if ! fresh "$out/sandbox/ebpf-cni-sandbox.dll" src/Ebpf.Cni.Sandbox src/Ebpf.Cni.Kernel; then
 	echo "publishing ebpf-cni-sandbox"
 	dotnet publish src/Ebpf.Cni.Sandbox -c Release -o "$out/sandbox" -v quiet --nologo

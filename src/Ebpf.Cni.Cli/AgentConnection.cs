@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Cli;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Cli;
 

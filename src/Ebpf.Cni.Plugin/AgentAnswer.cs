@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Plugin;
 

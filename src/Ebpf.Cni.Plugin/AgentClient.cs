@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Plugin;
 

@@ -1,4 +1,4 @@
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Plugin;
 

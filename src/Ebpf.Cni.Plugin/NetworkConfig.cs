@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Plugin;
 

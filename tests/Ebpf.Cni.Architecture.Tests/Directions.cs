@@ -8,19 +8,23 @@ internal static class Directions
     {
         ["Ebpf.Cni.Abi"] = [],
         ["Ebpf.Cni.Kernel"] = [],
-        ["Ebpf.Cni.Plugin"] = [],
-        ["Ebpf.Cni.Cli"] = [],
+        ["Ebpf.Cni.Protocol"] = [],
+        ["Ebpf.Cni.Plugin"] = ["Ebpf.Cni.Protocol"],
+        ["Ebpf.Cni.Cli"] = ["Ebpf.Cni.Protocol"],
         ["Ebpf.Cni.Compiler"] = ["Ebpf.Cni.Abi"],
         ["Ebpf.Cni.Dataplane"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Kernel"],
         ["Ebpf.Cni.Kubernetes"] = ["Ebpf.Cni.Compiler"],
-        ["Ebpf.Cni.Agent"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Kubernetes"],
+        ["Ebpf.Cni.Agent"] = 
+        [
+            "Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Kubernetes", "Ebpf.Cni.Protocol",
+        ],
         // plays the cluster: it starts the shipped binaries and must not know what is in them
         ["Ebpf.Cni.Sandbox"] = ["Ebpf.Cni.Kernel"],
     };
 
     /// <summary>Projects that use the base class library alone.</summary>
     public static readonly IReadOnlySet<string> WithoutPackages =
-        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Plugin", "Ebpf.Cni.Cli", "Ebpf.Cni.Compiler" };
+        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Protocol", "Ebpf.Cni.Plugin", "Ebpf.Cni.Cli", "Ebpf.Cni.Compiler" };
 
     /// <summary>The only project that sees the Kubernetes client.</summary>
     public const string OwnerOfKubernetesClient = "Ebpf.Cni.Kubernetes";

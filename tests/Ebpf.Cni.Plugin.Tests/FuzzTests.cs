@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Plugin.Tests;

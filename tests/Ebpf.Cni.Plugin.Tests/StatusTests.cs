@@ -1,5 +1,5 @@
 using System.Text;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Ebpf.Cni.Plugin.Tests;

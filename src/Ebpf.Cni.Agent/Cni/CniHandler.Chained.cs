@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

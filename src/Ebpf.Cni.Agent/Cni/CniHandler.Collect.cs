@@ -1,5 +1,5 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

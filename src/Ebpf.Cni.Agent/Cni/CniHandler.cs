@@ -1,5 +1,5 @@
 using Ebpf.Cni.Agent.Ipam;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

@@ -3,7 +3,7 @@ using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kubernetes;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

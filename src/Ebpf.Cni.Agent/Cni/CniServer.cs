@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

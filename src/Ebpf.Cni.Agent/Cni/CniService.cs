@@ -5,7 +5,7 @@ using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Cni;
 

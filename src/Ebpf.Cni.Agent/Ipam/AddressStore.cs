@@ -2,7 +2,7 @@ using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Compiler.Ipam;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Ipam;
 

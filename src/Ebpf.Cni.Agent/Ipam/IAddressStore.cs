@@ -1,6 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Ipam;
 

@@ -2,7 +2,7 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Conntrack;
 

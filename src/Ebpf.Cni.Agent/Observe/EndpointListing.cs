@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Dataplane.Pods;
 
 namespace Ebpf.Cni.Agent.Observe;

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Agent.Observe;
 

@@ -2,7 +2,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 
 namespace Ebpf.Cni.Agent.Observe;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Serilog.Core;
 using Serilog.Events;
 using Serilog.Formatting.Display;

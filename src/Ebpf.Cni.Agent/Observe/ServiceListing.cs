@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;

@@ -5,7 +5,7 @@ using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Observe;

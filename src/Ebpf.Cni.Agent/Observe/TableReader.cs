@@ -1,7 +1,7 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel.Netlink;

@@ -1,10 +1,10 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Options;
 

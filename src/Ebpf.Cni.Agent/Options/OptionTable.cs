@@ -1,7 +1,7 @@
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
 using static Ebpf.Cni.Agent.Options.OptionValues;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Options;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Cli.Text;
 

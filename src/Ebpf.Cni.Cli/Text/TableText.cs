@@ -1,4 +1,4 @@
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Cli.Text;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Ebpf.Cni.Agent.Cni;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Tests.Cni;
 

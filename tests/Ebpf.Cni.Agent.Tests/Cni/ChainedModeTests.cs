@@ -1,5 +1,5 @@
 using Ebpf.Cni.Agent.Cni;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Tests.Cni;
 

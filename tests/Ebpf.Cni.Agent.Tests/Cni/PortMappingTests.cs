@@ -2,7 +2,7 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Tests.Cni;
 

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 

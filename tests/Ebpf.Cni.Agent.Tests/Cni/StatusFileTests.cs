@@ -1,6 +1,6 @@
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Tests.Ipam;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Time.Testing;
 

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Compiler.Ipam;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ebpf.Cni.Agent.Tests.Ipam;

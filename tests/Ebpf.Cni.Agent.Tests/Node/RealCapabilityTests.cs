@@ -7,7 +7,7 @@ using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Node;

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
-using Ebpf.Cni.Plugin.Protocol;
+using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Node;

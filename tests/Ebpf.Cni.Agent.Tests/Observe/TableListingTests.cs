@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Observe;
-using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Conntrack;
 using Ebpf.Cni.Dataplane.Pods;

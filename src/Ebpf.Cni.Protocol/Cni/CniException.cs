@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>An operation's failure as the runtime will see it.</summary>
 /// <param name="code">One of <see cref="CniErrorCode"/>.</param>

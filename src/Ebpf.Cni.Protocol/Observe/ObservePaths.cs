@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Cli.Protocol;
+namespace Ebpf.Cni.Protocol.Observe;
 
 /// <summary>What the agent answers over HTTP on its socket for people, and where that is. The agent compiles these files too: one truth for both ends.</summary>
 public static class ObservePaths

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>
 /// What the agent says about itself, in a file beside its socket: written anew every

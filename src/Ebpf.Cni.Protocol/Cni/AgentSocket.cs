@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>Where the plugin finds the agent.</summary>
 public static class AgentSocket

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Cli.Protocol;
+namespace Ebpf.Cni.Protocol.Observe;
 
 /// <summary>Pods' interfaces on this node.</summary>
 public sealed record EndpointsAnswer

@@ -2,7 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Ebpf.Cni.Cli.Protocol;
+namespace Ebpf.Cni.Protocol.Observe;
 
 /// <summary>The answers as JSON: camelCase, indented, since people read it too; what one end does not know is passed over by the other.</summary>
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Cli.Protocol;
+namespace Ebpf.Cni.Protocol.Observe;
 
 /// <summary>A node at a glance. Lists are empty, and figures 0, while they are not known.</summary>
 public sealed record StatusAnswer

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>Error codes of the CNI specification (section 5, "Error"); from 100 on they are our own.</summary>
 public static class CniErrorCode

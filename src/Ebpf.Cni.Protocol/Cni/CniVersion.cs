@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>Versions of the CNI specification, and which commands and members each knows.</summary>
 public static class CniVersion

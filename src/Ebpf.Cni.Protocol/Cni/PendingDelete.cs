@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>
 /// A DEL that the agent was not there to do: one file an attachment, in a directory beside the agent's socket. The plugin writes it, the agent

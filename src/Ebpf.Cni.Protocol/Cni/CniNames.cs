@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Plugin.Protocol;
+namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>The rules for what a runtime may name: shared by the plugin and by the agent, which trusts no peer.</summary>
 public static class CniNames

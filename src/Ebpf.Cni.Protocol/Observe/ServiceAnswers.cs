@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Cli.Protocol;
+namespace Ebpf.Cni.Protocol.Observe;
 
 /// <summary>The frontends that the kernel holds. Markers that only refuse (a cluster IP's other ports) or guard (NodePorts of the node) are left out.</summary>
 public sealed record ServicesAnswer
