@@ -24,7 +24,7 @@ native() { # native <project> <binary>
 	mv "$out/.$2.new" "$out/$2"
 }
 
-library=(src/Ebpf.Cni.Abi src/Ebpf.Cni.Compiler src/Ebpf.Cni.Kernel src/Ebpf.Cni.Dataplane src/Ebpf.Cni.Kubernetes)
+library=(src/Ebpf.Cni.Abi src/Ebpf.Cni.Compiler src/Ebpf.Cni.Kernel src/Ebpf.Cni.Dataplane src/Ebpf.Cni.Kubernetes src/Ebpf.Cni.Pods src/Ebpf.Cni.Sync)
 protocol=src/Ebpf.Cni.Protocol
 fresh "$out/ebpf-cni" src/Ebpf.Cni.Plugin "$protocol" || native Ebpf.Cni.Plugin ebpf-cni
 fresh "$out/ecni" src/Ebpf.Cni.Cli "$protocol" || native Ebpf.Cni.Cli ecni

@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 configuration=${CONFIGURATION:-Release}
-order=(Architecture Abi Chart Compiler Kubernetes Plugin Cli Kernel Bpf Dataplane Agent Sandbox EndToEnd)
+order=(Architecture Abi Chart Compiler Kubernetes Plugin Cli Kernel Bpf Dataplane Pods Sync Agent Sandbox EndToEnd)
 projects=("${@:-${order[@]}}")
 flags=(-noColor -noLogo -longRunning 120)
 [ "${CI:-}" = true ] && flags+=(-failSkips)

@@ -1,15 +1,22 @@
-using System.Reflection;
 using Ebpf.Cni.Agent.Cleanup;
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Health;
-using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Agent.Pods;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Pods.Installation;
+using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Pods.Requests;
+using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.Conntrack;
+using Ebpf.Cni.Sync.Loop;
+using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Ports;
+using Ebpf.Cni.Sync.State;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Prometheus;
 using Serilog;
@@ -23,9 +30,6 @@ public static partial class AgentHost
 {
     /// <summary>A terminating agent has so long; the dataplane does not need it.</summary>
     private static readonly TimeSpan ShutdownLimit = TimeSpan.FromMilliseconds(1500);
-
-    public static string Version { get; } =
-        typeof(AgentHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     public static WebApplication Build(AgentOptions options, KubernetesConnection connection)
     {
@@ -62,7 +66,9 @@ public static partial class AgentHost
         builder.Services.AddHostedService<NodeServerWatch>();
         builder.Services.AddHostedService<PortReservation>();
         builder.Services.AddHostedService<CniService>();
-        builder.Services.AddHostedService<PodMtuService>();
+        builder.Services.AddHostedService(s => new PodMtuService(
+            s.GetRequiredService<IPodMtu>(), s.GetRequiredService<EndpointStore>(), options.VerifyPeriod, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<PodMtuService>>()));
         builder.Services.AddHostedService<CniInstallation>();
         builder.Services.AddHostedService<EventPosting>();
         if (options.CleanupKubeProxy)
@@ -71,10 +77,10 @@ public static partial class AgentHost
             builder.Services.AddHostedService<DropLog>();
 
         var app = builder.Build();
-        ProcessMetrics.Register(app.Services.GetRequiredService<CollectorRegistry>(), TimeProvider.System, Version);
+        ProcessMetrics.Register(app.Services.GetRequiredService<CollectorRegistry>(), TimeProvider.System, AgentVersion.Text);
         app.Services.GetRequiredService<StateMetrics>();
         app.Services.GetRequiredService<StatusReader>();
-        Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), Version, options.NodeName, KernelRelease());
+        Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), AgentVersion.Text, options.NodeName, AgentVersion.KernelRelease());
         var (others, observe) = (app.Services.GetRequiredService<HttpEndpoints>(), app.Services.GetRequiredService<ObserveEndpoint>());
         app.Use(BoundedListener.Answering);
         app.Run(context => ObserveEndpoint.IsFor(context) ? observe.HandleAsync(context) : others.HandleAsync(context));
@@ -84,6 +90,8 @@ public static partial class AgentHost
     private static void AddServices(IServiceCollection services, AgentOptions options, KubernetesConnection connection)
     {
         services.AddSingleton(options);
+        services.AddSingleton(options.Sync);
+        services.AddSingleton(options.PluginPaths);
         services.AddSingleton(connection);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => Prometheus.Metrics.NewCustomRegistry());
@@ -92,9 +100,9 @@ public static partial class AgentHost
             connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
         services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(Kernel.Host.NodeMemory.ReadTotal())));
-        services.AddSingleton(s => new AddressStore(
+        services.AddSingleton(s => new EndpointStore(
             new EndpointFiles(options.StateDir, options.NodeName), options.AddressRest, s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<ILogger<AddressStore>>()));
+            s.GetRequiredService<ILogger<EndpointStore>>()));
         services.AddSingleton(s => new SyncStatus(
             s.GetRequiredService<TimeProvider>(), options.HealthzTimeout, () => s.GetRequiredService<SnapshotStore>().OldestUntaken));
         services.AddSingleton<LoopGuard>();
@@ -102,9 +110,10 @@ public static partial class AgentHost
         services.AddSingleton(new Sysctl(options.SysctlRoot));
         services.AddSingleton<NodeSetup>();
         services.AddSingleton<PodMtu>();
+        services.AddSingleton<IPodMtu>(s => s.GetRequiredService<PodMtu>());
         services.AddSingleton<PeerReport>();
-        services.AddSingleton(s => new NodeState(s.GetRequiredService<AddressStore>(), options, s.GetRequiredService<TimeProvider>()));
-        services.AddSingleton<HealthCheckPorts>();
+        services.AddSingleton(s => new NodeState(s.GetRequiredService<EndpointStore>(), options.Sync, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IHealthChecks, HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
         services.AddSingleton<INodeKernel, NodeKernel>();
         services.AddSingleton<AppliedState>();
@@ -115,11 +124,14 @@ public static partial class AgentHost
         services.AddSingleton<CniRefusals>();
         services.AddSingleton<IssueReport>();
         services.AddSingleton<CniInstaller>();
-        services.AddSingleton<CniMetrics>();
+        services.AddSingleton<ICniObserver, CniMetrics>();
         services.AddSingleton<SyncMetrics>();
+        services.AddSingleton<RouteMetrics>();
         services.AddSingleton(s => new PendingChanges(() => s.GetRequiredService<ClusterWatcher>().States));
         services.AddSingleton<ProgrammingLatency>();
         services.AddSingleton<ConntrackMetrics>();
+        services.AddSingleton<IConntrackObserver, ConntrackObserver>();
+        services.AddSingleton<ISyncObserver, SyncObserver>();
         services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));
         services.AddSingleton<StateMetrics>();
         services.AddSingleton<HttpEndpoints>();
@@ -127,8 +139,6 @@ public static partial class AgentHost
         services.AddSingleton<TableReader>();
         services.AddSingleton<ObserveEndpoint>();
     }
-
-    public static string KernelRelease() => File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
 
     private static Serilog.Core.Logger Logger(AgentOptions options, RecentErrors errors)
     {

@@ -1,10 +1,11 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Agent;
-using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Prepare;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Sync.Apply;
 
 // Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong or a right is missing, and nothing was touched.
 if (args is [PrepareCommand.Name, ..])
@@ -13,7 +14,7 @@ if (args is [PrepareCommand.Name, ..])
 var read = OptionsReader.Read(args, Environment.GetEnvironmentVariable, File.ReadAllText);
 if (read.HelpWanted || read.VersionWanted)
 {
-    Console.Write(read.HelpWanted ? OptionsHelp.Text : AgentHost.Version + "\n");
+    Console.Write(read.HelpWanted ? OptionsHelp.Text : AgentVersion.Text + "\n");
     return 0;
 }
 

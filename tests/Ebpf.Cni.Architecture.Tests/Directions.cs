@@ -14,9 +14,15 @@ internal static class Directions
         ["Ebpf.Cni.Compiler"] = ["Ebpf.Cni.Abi"],
         ["Ebpf.Cni.Dataplane"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Kernel"],
         ["Ebpf.Cni.Kubernetes"] = ["Ebpf.Cni.Compiler"],
-        ["Ebpf.Cni.Agent"] = 
+        ["Ebpf.Cni.Pods"] = ["Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Protocol"],
+        ["Ebpf.Cni.Sync"] =
         [
-            "Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Kubernetes", "Ebpf.Cni.Protocol",
+            "Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Kubernetes", "Ebpf.Cni.Pods",
+        ],
+        ["Ebpf.Cni.Agent"] =
+        [
+            "Ebpf.Cni.Abi", "Ebpf.Cni.Compiler", "Ebpf.Cni.Dataplane", "Ebpf.Cni.Kernel", "Ebpf.Cni.Kubernetes", "Ebpf.Cni.Pods",
+            "Ebpf.Cni.Protocol", "Ebpf.Cni.Sync",
         ],
         // plays the cluster: it starts the shipped binaries and must not know what is in them
         ["Ebpf.Cni.Sandbox"] = ["Ebpf.Cni.Kernel"],

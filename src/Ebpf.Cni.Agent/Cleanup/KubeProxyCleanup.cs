@@ -1,6 +1,6 @@
-using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Sync.Node;
 
 namespace Ebpf.Cni.Agent.Cleanup;
 

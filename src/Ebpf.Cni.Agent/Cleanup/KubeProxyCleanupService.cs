@@ -1,4 +1,5 @@
-using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Agent.Hosting;
+using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Cleanup;
 

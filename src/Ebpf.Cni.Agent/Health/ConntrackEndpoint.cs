@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Net;
 using Ebpf.Cni.Agent.Observe;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.Conntrack;
+using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Health;
 

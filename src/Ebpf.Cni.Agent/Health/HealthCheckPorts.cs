@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using System.Net.Sockets;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Health;
 
@@ -11,16 +12,12 @@ namespace Ebpf.Cni.Agent.Health;
 /// The health check node ports of Services with externalTrafficPolicy Local: a load balancer asks each node there whether it has endpoints.
 /// One listener a Service; what does not change is not touched.
 /// </summary>
-public sealed partial class HealthCheckPorts(SyncStatus status, ILogger<HealthCheckPorts> log) : IDisposable
+public sealed partial class HealthCheckPorts(SyncStatus status, ILogger<HealthCheckPorts> log) : IHealthChecks, IDisposable
 {
     private readonly Dictionary<ObjectName, HealthCheckServer> _servers = [];
     private readonly HashSet<ObjectName> _failed = [];
     private ImmutableSortedDictionary<ObjectName, DesiredHealthCheck> _applied = DesiredState.Empty.ChecksByService;
 
-    /// <summary>
-    /// Makes the listeners exactly those of the state. Those that cannot be
-    /// opened are returned, each with the cause; call again to try again.
-    /// </summary>
     public ImmutableArray<(DesiredHealthCheck Check, string Cause)> Apply(DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(desired);

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Health;
 

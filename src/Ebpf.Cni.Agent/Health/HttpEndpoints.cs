@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Sync.State;
 using Prometheus;
 
 namespace Ebpf.Cni.Agent.Health;

@@ -1,7 +1,7 @@
-using Ebpf.Cni.Agent.Ipam;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Sync.Apply;
 using Prometheus;
 
 namespace Ebpf.Cni.Agent.Metrics;
@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Agent.Metrics;
 public sealed class StateMetrics
 {
     private readonly ClusterWatcher _watcher;
-    private readonly AddressStore _addresses;
+    private readonly EndpointStore _addresses;
     private readonly DataplaneHolder _dataplane;
     private readonly IssueEvents _issueEvents;
     private readonly PendingChanges _pending;
@@ -18,7 +18,7 @@ public sealed class StateMetrics
     private readonly Counter _packets, _bytes, _suppressed, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
 
     public StateMetrics(
-        CollectorRegistry registry, ClusterWatcher watcher, AddressStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents,
+        CollectorRegistry registry, ClusterWatcher watcher, EndpointStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents,
         PendingChanges pending)
     {
         (_watcher, _addresses, _dataplane, _issueEvents, _pending) = (watcher, addresses, dataplane, issueEvents, pending);

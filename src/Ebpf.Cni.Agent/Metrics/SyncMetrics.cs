@@ -1,7 +1,7 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Sync.Apply;
 using Prometheus;
 
 namespace Ebpf.Cni.Agent.Metrics;
@@ -52,12 +52,12 @@ public sealed class SyncMetrics
         _arrived ??= arrived;
     }
 
-    public void Compiled(long started) => _compile.Observe(Since(started));
+    public void Compiled(TimeSpan took) => _compile.Observe(took.TotalSeconds);
 
-    public void Applied(long started, ApplyResult services, params ReadOnlySpan<NodeApplyResult> others)
+    public void Applied(TimeSpan took, ApplyResult services, params ReadOnlySpan<NodeApplyResult> others)
     {
-        _apply.Observe(Since(started));
-        _sync.Observe(Since(started));
+        _apply.Observe(took.TotalSeconds);
+        _sync.Observe(took.TotalSeconds);
         _writes.WithLabels("segment").Inc(services.SegmentsWritten);
         _writes.WithLabels("frontend_add").Inc(services.FrontendsAdded);
         _writes.WithLabels("frontend_switch").Inc(services.FrontendsSwitched);

@@ -1,10 +1,10 @@
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Conntrack;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Agent.Observe;
 

@@ -1,6 +1,7 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Dataplane.Observe;
+using Ebpf.Cni.Sync.Apply;
 
 namespace Ebpf.Cni.Agent.Observe;
 

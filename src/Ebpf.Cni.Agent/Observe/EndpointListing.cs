@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Cni;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Dataplane.Pods;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Agent.Observe;
 

@@ -1,9 +1,9 @@
 using System.Collections.Frozen;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Pods.Endpoints;
 
 namespace Ebpf.Cni.Agent.Observe;
 

@@ -1,12 +1,12 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Sync.Apply;
 using Microsoft.AspNetCore.Connections.Features;
 
 namespace Ebpf.Cni.Agent.Observe;

@@ -1,6 +1,6 @@
 using System.Globalization;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Agent.Observe;
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Ebpf.Cni.Agent.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Ebpf.Cni.Agent.Observe;

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Agent.Observe;
 

@@ -1,23 +1,25 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Cni;
-using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Agent.Node;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Pods.Installation;
+using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Asks everybody how they are. Answers also while nothing is ready: it is then that one asks.</summary>
 public sealed class StatusReader(
-    AgentOptions options, SyncStatus sync, DataplaneHolder holder, NodeState node, PodMtu mtu, AddressStore addresses, ClusterWatcher watcher, AppliedState applied,
+    AgentOptions options, SyncStatus sync, DataplaneHolder holder, NodeState node, PodMtu mtu, EndpointStore addresses, ClusterWatcher watcher, AppliedState applied,
     IssueReport issues, RecentErrors errors, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();
@@ -27,8 +29,8 @@ public sealed class StatusReader(
         var dataplane = holder.Opened.IsCompletedSuccessfully ? holder.Opened.Result : null;
         var answer = new StatusAnswer
         {
-            Version = AgentHost.Version,
-            Kernel = AgentHost.KernelRelease(),
+            Version = AgentVersion.Text,
+            Kernel = AgentVersion.KernelRelease(),
             Node = options.NodeName,
             UptimeSeconds = Math.Round(time.GetElapsedTime(_started).TotalSeconds, 1),
             Ready = sync.Ready && sync.Healthy,
@@ -96,7 +98,7 @@ public sealed class StatusReader(
         return answer with
         {
             // Of a pod that comes now.
-            Mode = answer.Mode with { PodAttachment = OptionText(dataplane.Features.Tcx && new AttachmentChoice(options).Links() ? PodAttachment.Tcx : PodAttachment.Clsact) },
+            Mode = answer.Mode with { PodAttachment = OptionText(dataplane.Features.Tcx && new AttachmentChoice(options.PodAttachment, options.CniMode == CniMode.Chained, options.CniConfDir).Links() ? PodAttachment.Tcx : PodAttachment.Clsact) },
             Features = [.. dataplane.Features.Findings.Select(f => new FeatureStatus(f.Name, f.Present, f.AbsenceCosts))],
             Notices = dataplane.Notices,
             Tables = [.. dataplane.Usage().Select(u => new TableStatus(u.Table, u.Entries, u.Size))],

@@ -1,16 +1,17 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Ipam;
-using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Sync.Conntrack;
+using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Reads one of the kernel's tables and hands it, with the names of the moment, to the listing that makes the answer.</summary>
-public sealed class TableReader(AddressStore addresses, AppliedState applied, SnapshotStore store, IssueReport issues, ConntrackSweeper sweeper)
+public sealed class TableReader(EndpointStore addresses, AppliedState applied, SnapshotStore store, IssueReport issues, ConntrackSweeper sweeper)
 {
     public ServicesAnswer Services(NodeDataplane kernel, ObserveQuery query)
     {

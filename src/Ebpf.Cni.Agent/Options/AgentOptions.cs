@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Pods.Installation;
+using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Protocol.Cni;
+using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Sync;
 
 namespace Ebpf.Cni.Agent.Options;
 
@@ -26,19 +29,6 @@ public enum ExternalSource
 
     /// <summary>The client's.</summary>
     Keep,
-}
-
-/// <summary>How the programs of pods are attached to their interfaces.</summary>
-public enum PodAttachment
-{
-    /// <summary>As filters, unless another plugin has the interface too: behind us in a chain, or before us.</summary>
-    Auto,
-
-    /// <summary>As links, where the kernel has them (6.6).</summary>
-    Tcx,
-
-    /// <summary>As filters of the clsact qdisc, on every kernel.</summary>
-    Clsact,
 }
 
 /// <summary>What is ours of a pod's network.</summary>
@@ -65,7 +55,7 @@ public sealed record AgentOptions
     public string BpffsRoot { get; init; } = "";
     public string CgroupRoot { get; init; } = "";
     /// <summary>/proc/sys/net, or where a container has it.</summary>
-    public string SysctlRoot { get; init; } = Node.Sysctl.Usual;
+    public string SysctlRoot { get; init; } = Sysctl.Usual;
 
     public string BpfObjects { get; init; } = "";
     public string StateDir { get; init; } = "";
@@ -149,6 +139,29 @@ public sealed record AgentOptions
 
     /// <summary>The unix socket on which the plugin finds the agent.</summary>
     public string CniSocket => Path.Combine(RunDir, AgentSocket.FileName);
+
+    public PluginPaths PluginPaths => new(CniConfDir, CniBinDir, CniPlugin, CniSocket);
+
+    /// <summary>What the sync loop is to know of it.</summary>
+    public SyncOptions Sync => new(NodeName)
+    {
+        Chained = CniMode == CniMode.Chained,
+        StateDir = StateDir,
+        SysctlRoot = SysctlRoot,
+        NodePortAddresses = NodePortAddresses,
+        LocalhostNodePorts = LocalhostNodePorts,
+        ExternalIPs = ExternalIPs,
+        MasqueradeExempt = MasqueradeExempt,
+        Uplinks = Uplinks,
+        Routing = EffectiveRouting,
+        TunnelUnderlay = TunnelUnderlay,
+        TunnelPort = TunnelPort,
+        TunnelVni = TunnelVni,
+        Mtu = Mtu,
+        MinSyncPeriod = MinSyncPeriod,
+        VerifyPeriod = VerifyPeriod,
+        ConntrackSweepPeriod = ConntrackSweepPeriod,
+    };
 
     /// <summary>The unix socket on which ecni finds it.</summary>
     public string ObserveSocket => Path.Combine(RunDir, ObservePaths.SocketName);

@@ -1,7 +1,8 @@
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
-using static Ebpf.Cni.Agent.Options.OptionValues;
+using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Protocol.Cni;
+using static Ebpf.Cni.Agent.Options.OptionValues;
 
 namespace Ebpf.Cni.Agent.Options;
 

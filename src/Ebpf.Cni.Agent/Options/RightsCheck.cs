@@ -1,7 +1,7 @@
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Pods.Installation;
 
 namespace Ebpf.Cni.Agent.Options;
 
@@ -28,7 +28,7 @@ internal static class RightsCheck
     private static IEnumerable<string> Places(AgentOptions o)
     {
         foreach (var (name, path) in new[] { ("--state-dir", o.StateDir), ("--run-dir", o.RunDir), ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir) })
-            if (Path.IsPathRooted(path) && !(path == o.CniBinDir && PluginFile.IsInstalled(o)) && WriteAccess.Refusal(path) is { } refusal)
+            if (Path.IsPathRooted(path) && !(path == o.CniBinDir && PluginFile.IsInstalled(o.PluginPaths)) && WriteAccess.Refusal(path) is { } refusal)
                 yield return $"{name}: {refusal}";
     }
 

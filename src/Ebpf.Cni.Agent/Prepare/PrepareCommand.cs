@@ -1,8 +1,8 @@
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Pods.Installation;
 
 namespace Ebpf.Cni.Agent.Prepare;
 
@@ -42,7 +42,7 @@ internal static class PrepareCommand
 
         var held = Capabilities.Effective();
         var missing = Needed.Where(n => !held.Has(n.Capability)).Select(n => $"{Capabilities.Name(n.Capability)} is missing: needed {n.Need}").ToList();
-        if (!PluginFile.IsInstalled(read.Options) && WriteAccess.Refusal(read.Options.CniBinDir) is { } refusal)
+        if (!PluginFile.IsInstalled(read.Options.PluginPaths) && WriteAccess.Refusal(read.Options.CniBinDir) is { } refusal)
             missing.Add($"--cni-bin-dir: {refusal}");
         if (missing.Count > 0)
         {
@@ -59,8 +59,8 @@ internal static class PrepareCommand
         {
             foreach (var done in MountNamespace.Run(Path.Combine(hostProc, "1"), () => HostMounts.Ensure(options)))
                 Console.WriteLine(done);
-            if (PluginFile.Install(options))
-                Console.WriteLine($"installed {PluginFile.Target(options)}");
+            if (PluginFile.Install(options.PluginPaths))
+                Console.WriteLine($"installed {PluginFile.Target(options.PluginPaths)}");
             return 0;
         }
         catch (Exception e) when (e is KernelException or InvalidOperationException or IOException or UnauthorizedAccessException)

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Agent.Cleanup;
+using Ebpf.Cni.Agent.Tests.Sync.Loop;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;

@@ -1,8 +1,8 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Pods.Endpoints;
 
 namespace Ebpf.Cni.Agent.Tests.Observe;
 

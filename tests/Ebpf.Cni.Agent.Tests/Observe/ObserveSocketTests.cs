@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Observe;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Observe;
 

@@ -1,9 +1,10 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Pods.Installation;
+using Ebpf.Cni.Sync.State;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using static Ebpf.Cni.Agent.Tests.Observe.Known;

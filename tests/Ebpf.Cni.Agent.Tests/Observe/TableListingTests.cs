@@ -1,11 +1,11 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Agent.Cni;
 using Ebpf.Cni.Agent.Observe;
-using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Conntrack;
 using Ebpf.Cni.Dataplane.Pods;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Protocol.Observe;
 using static Ebpf.Cni.Agent.Tests.Observe.Known;
 
 namespace Ebpf.Cni.Agent.Tests.Observe;

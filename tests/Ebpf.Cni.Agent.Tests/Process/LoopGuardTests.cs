@@ -1,4 +1,4 @@
-using Ebpf.Cni.Agent.Tests.Ipam;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Process;
 

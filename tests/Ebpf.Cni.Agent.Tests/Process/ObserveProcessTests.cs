@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Process;

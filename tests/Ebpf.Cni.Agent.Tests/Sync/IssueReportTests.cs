@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Sync.State;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -23,7 +23,8 @@ public sealed class IssueReportTests : IDisposable
     public IssueReportTests()
     {
         _events = new IssueEvents(_connection, "n", NullLogger<IssueEvents>.Instance, _time);
-        _report = new IssueReport(_events, new SyncMetrics(_registry, _time), _time, NullLogger<IssueReport>.Instance);
+        _report = new IssueReport(_events, new SyncObserver(
+            new SyncMetrics(_registry, _time), new RouteMetrics(_registry), new PendingChanges(() => []), new ProgrammingLatency(_registry, _time)), _time, NullLogger<IssueReport>.Instance);
     }
 
     public void Dispose() => _connection.Dispose();

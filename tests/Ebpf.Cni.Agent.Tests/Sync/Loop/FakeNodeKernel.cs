@@ -1,9 +1,9 @@
-using Ebpf.Cni.Agent.Node;
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.Node;
 
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 

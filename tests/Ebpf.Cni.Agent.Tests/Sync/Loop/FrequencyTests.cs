@@ -1,4 +1,4 @@
-using Ebpf.Cni.Agent.Sync;
+using Ebpf.Cni.Sync.Loop;
 
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 

@@ -1,6 +1,6 @@
-using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Sync.Apply;
 
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 

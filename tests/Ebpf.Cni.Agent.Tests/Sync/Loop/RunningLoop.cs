@@ -1,15 +1,19 @@
 using System.Net;
-using Ebpf.Cni.Agent.Ipam;
 using Ebpf.Cni.Agent.Metrics;
-using Ebpf.Cni.Agent.Node;
-using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Agent.Sync;
-using Ebpf.Cni.Agent.Tests.Ipam;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Kubernetes.Decoding;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Sync;
+using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.Conntrack;
+using Ebpf.Cni.Sync.Loop;
+using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.State;
+using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Prometheus;
@@ -36,38 +40,35 @@ internal sealed class RunningLoop : IAsyncDisposable
     public RunningLoop(FakeKernel? tables = null, TimeSpan? interval = null)
     {
         _interval = interval ?? Interval;
-        Options = new AgentOptions
+        var options = new SyncOptions(NodeName)
         {
-            NodeName = NodeName, CniMode = CniMode.Chained,
-            MinSyncPeriod = _interval, VerifyPeriod = VerifyPeriod, HealthzTimeout = Patience,
-            HealthzAddress = new IPEndPoint(IPAddress.Loopback, 10256), LocalhostNodePorts = true, ExternalIPs = true,
+            Chained = true, MinSyncPeriod = _interval, VerifyPeriod = VerifyPeriod, LocalhostNodePorts = true, ExternalIPs = true,
         };
         Kernel = new FakeNodeKernel(Clock, tables ?? new FakeKernel(4096, 1 << 16, 4096));
         Store = new SnapshotStore(Clock);
         Status = new SyncStatus(Clock, Patience, () => Store.OldestUntaken);
         // The waits of ADDs have a clock of their own, which stands still.
-        var addresses = new AddressStore(
-            new EndpointFiles(_state.Path, NodeName), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<AddressStore>.Instance);
-        Node = new NodeState(addresses, Options, new FakeTimeProvider());
+        var addresses = new EndpointStore(
+            new EndpointFiles(_state.Path, NodeName), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<EndpointStore>.Instance);
+        Node = new NodeState(addresses, options, new FakeTimeProvider());
         Metrics = new SyncMetrics(Registry, Clock);
         Pending = new PendingChanges(() => Heard);
+        var observer = new SyncObserver(Metrics, new RouteMetrics(Registry), Pending, new ProgrammingLatency(Registry, Clock));
         var holder = new DataplaneHolder(
             new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
-        var stale = new StaleFlows(holder, new ConntrackMetrics(Registry), Clock, NullLogger<StaleFlows>.Instance);
+        var stale = new StaleFlows(
+            holder, new ConntrackObserver(new ConntrackMetrics(Registry), new ServiceMetrics(Registry, 0)), Clock, NullLogger<StaleFlows>.Instance);
         var ranges = new NodeRanges(
-            addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), Options, NullLogger<NodeRanges>.Instance);
+            addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
         var issues = new IssueReport(
-            new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Metrics, Clock, NullLogger<IssueReport>.Instance);
+            new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), observer, Clock, NullLogger<IssueReport>.Instance);
         _sync = new ClusterSync(
-            Store, Kernel, Node, ranges, stale, Applied, issues, Status, Metrics, Pending,
-            new ProgrammingLatency(Registry, Clock), Options, Clock, Log);
+            Store, Kernel, Node, ranges, stale, Applied, issues, Status, observer, options, Clock, Log);
     }
 
     public LoopClock Clock { get; } = new();
 
     public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
-
-    public AgentOptions Options { get; }
 
     public FakeNodeKernel Kernel { get; }
 

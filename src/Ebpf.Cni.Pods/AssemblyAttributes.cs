@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Ebpf.Cni.Pods.Tests")]
+[assembly: InternalsVisibleTo("Ebpf.Cni.Agent.Tests")]

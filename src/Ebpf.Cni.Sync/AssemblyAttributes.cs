@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+[assembly: InternalsVisibleTo("Ebpf.Cni.Sync.Tests")]
+[assembly: InternalsVisibleTo("Ebpf.Cni.Agent.Tests")]

@@ -1,0 +1,73 @@
+using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Sync.Node;
+
+namespace Ebpf.Cni.Sync.Loop;
+
+/// <summary>Takes this node's podCIDRs out of the cluster, when they come and when they change, to where they are needed.</summary>
+public sealed partial class NodeRanges(EndpointStore addresses, NodeSetup node, SyncOptions options, ILogger<NodeRanges> log)
+{
+    private string _told = "";
+    private (bool Taken, NodeSnapshot? Node) _last;
+
+    /// <summary>After a compile: does nothing while the Node is the same object. What it sets is read from files each time.</summary>
+    public void TakeChanged(ClusterSnapshot cluster)
+    {
+        ArgumentNullException.ThrowIfNull(cluster);
+        if (!_last.Taken || !ReferenceEquals(_last.Node, cluster.Nodes.GetValueOrDefault(options.NodeName)))
+            Take(cluster);
+    }
+
+    public void Take(ClusterSnapshot cluster)
+    {
+        ArgumentNullException.ThrowIfNull(cluster);
+        _last = (true, cluster.Nodes.GetValueOrDefault(options.NodeName));
+        // Addresses, and what the node needs to route, are the other plugin's then.
+        if (options.Chained)
+            return;
+        if (!cluster.Nodes.TryGetValue(options.NodeName, out var self))
+        {
+            Tell("absent", () => Log.Absent(log, options.NodeName));
+            return;
+        }
+
+        var ranges = self.PodCidrs.Where(c => PodCidr.TryParse(c, out _)).Select(PodCidr.Parse).ToList();
+        if (ranges.Count == 0)
+        {
+            if (addresses.HasRanges)
+                Tell("lost", () => Log.Lost(log, options.NodeName, string.Join(", ", addresses.Ranges)));
+            else
+                Tell("none", () => Log.None(log, options.NodeName));
+            return;
+        }
+
+        Tell(string.Join(", ", ranges), () => Log.Ranges(log, options.NodeName, string.Join(", ", ranges)));
+        addresses.SetRanges(ranges);
+        node.Run(ranges.Select(r => r.Family));
+    }
+
+    private void Tell(string state, Action line)
+    {
+        if (_told == state)
+            return;
+        _told = state;
+        line();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3341, LogLevel.Information, "node {Node} has the podCIDRs {Ranges}")]
+        public static partial void Ranges(ILogger log, string node, string ranges);
+
+        [LoggerMessage(3342, LogLevel.Warning,
+            "node {Node} has no podCIDRs yet: pods wait until the controller manager (--allocate-node-cidrs) or the cloud assigns them")]
+        public static partial void None(ILogger log, string node);
+
+        [LoggerMessage(3344, LogLevel.Warning, "node {Node} has no podCIDRs any more in the API; pods go on getting addresses of {Ranges}, as last known")]
+        public static partial void Lost(ILogger log, string node, string ranges);
+
+        [LoggerMessage(3343, LogLevel.Warning, "the API has no node {Node} yet: pods wait for its podCIDRs (is --node-name right?)")]
+        public static partial void Absent(ILogger log, string node);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Net.Sockets;
+using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Pods.Interfaces;
+
+namespace Ebpf.Cni.Sync.Node;
+
+/// <summary>
+/// What the node itself needs to route for its pods, for the families that it has pods of and no others. Looked at first, written only
+/// where different, and never set back: others may rely on it.
+/// </summary>
+public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
+{
+    private readonly Lock _lock = new();
+    private readonly HashSet<string> _told = [];
+
+    /// <summary>To be called again now and then: whoever loads the distribution's settings anew (sysctl --system) takes forwarding away.</summary>
+    public void Run(IEnumerable<AddressFamily> families)
+    {
+        ArgumentNullException.ThrowIfNull(families);
+        lock (_lock)
+        {
+            foreach (var family in families)
+            {
+                if (family == AddressFamily.InterNetwork)
+                    Set("ipv4/ip_forward", "1");
+                else if (settings.Has("ipv6/conf/all/forwarding"))
+                    ForwardIPv6();
+                else if (_told.Add("no IPv6"))
+                    Log.NoIPv6(log);
+            }
+        }
+    }
+
+    /// <summary>
+    /// For what the node's own processes ask a loopback address from one, and with --socket-lb off for all that they ask: packets are translated instead of sockets. Answers are put back into lo: they come in
+    /// there with one of the node's own addresses as their source, which the kernel takes for a forgery unless accept_local is on; and those
+    /// of somebody who asked 127.0.0.1 go to that address on a packet that was on no loopback before, which route_localnet allows. To a service's address no route
+    /// leads by lo, so the reverse path filter is loose there: the stronger of a device's own and that of all counts, and loose (2) beats strict (1). All for lo
+    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices.
+    /// </summary>
+    public void TranslateOwnPackets()
+    {
+        Set("ipv4/conf/lo/accept_local", "1");
+        Set("ipv4/conf/lo/route_localnet", "1");
+        Set("ipv4/conf/lo/rp_filter", "2");
+    }
+
+    /// <summary>
+    /// A forwarding host stops listening to router advertisements and drops the default route that it has from one, unless an interface's
+    /// accept_ra is 2: a node that lives by them would cut itself off.
+    /// </summary>
+    private void ForwardIPv6()
+    {
+        if (!settings.Is("ipv6/conf/all/forwarding", "1"))
+        {
+            // Devices come and go meanwhile: one that is gone needs nothing.
+            foreach (var name in settings.Directories("ipv6/conf"))
+            {
+                if (name is not ("all" or "default" or "lo") && !name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal)
+                    && settings.Is($"ipv6/conf/{name}/accept_ra", "1"))
+                    Set($"ipv6/conf/{name}/accept_ra", "2");
+            }
+        }
+
+        Set("ipv6/conf/all/forwarding", "1");
+    }
+
+    private void Set(string name, string value)
+    {
+        try
+        {
+            if (settings.Ensure(name, value))
+                Log.Set(log, name, value);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Read-only, without --sysctl-root in a container: the node may be set up by its owner all the same.
+            if (_told.Add(name))
+                Log.CannotSet(log, name, value, e.Message);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to {Value}")]
+        public static partial void Set(ILogger log, string name, string value);
+
+        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes, or (lo) clients of the node that are bound to 127.0.0.1, and with --socket-lb off all of them, their Services ({Cause})")]
+        public static partial void CannotSet(ILogger log, string name, string value, string cause);
+
+        [LoggerMessage(3203, LogLevel.Error, "this node has an IPv6 podCIDR, but IPv6 is disabled in its kernel (ipv6.disable=1): no pod can be started")]
+        public static partial void NoIPv6(ILogger log);
+    }
+}

@@ -1,0 +1,67 @@
+using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Sync.State;
+
+namespace Ebpf.Cni.Sync.Ports;
+
+/// <summary>
+/// NodePorts and hostPorts that are in use are reserved in the kernel (<see cref="ReservedPorts"/>),
+/// as they come and go. Now and then the list is looked at, which another may have written.
+/// </summary>
+public sealed partial class PortReservation(AppliedState applied, SyncStatus status, Sysctl settings, SyncOptions options, TimeProvider time, ILogger<PortReservation> log)
+    : BackgroundService
+{
+    private const string FileName = "reserved-ports.json";
+
+    private bool _told;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // What is remembered counts until the cluster is known.
+        await status.FirstSync.WaitAsync(stoppingToken);
+        var reserved = new ReservedPorts(settings, Path.Combine(options.StateDir, FileName));
+        var (done, lookAt) = ((PortsInUse?)null, long.MinValue);
+        while (true)
+        {
+            var change = applied.Changed;
+            var ports = applied.InUse.Ports;
+            if (!ReferenceEquals(ports, done) || time.GetTimestamp() >= lookAt)
+            {
+                done = TryApply(reserved, ports.Numbers) ? ports : null;
+                lookAt = time.GetTimestamp() + (long)(options.VerifyPeriod.TotalSeconds * time.TimestampFrequency);
+            }
+
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+            await Task.WhenAny(change, Task.Delay(options.VerifyPeriod, time, limit.Token));
+            await limit.CancelAsync();
+            stoppingToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    private bool TryApply(ReservedPorts reserved, HashSet<ushort> ports)
+    {
+        try
+        {
+            if (reserved.Apply(ports))
+                Log.Reserved(log, PortList.Write(ports));
+            _told = false;
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            if (!_told)
+                Log.Failed(log, e.Message);
+            _told = true;
+            return false;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(3363, LogLevel.Debug, "net.ipv4.ip_local_reserved_ports holds the NodePorts and hostPorts in use: {Ports}")]
+        public static partial void Reserved(ILogger log, string ports);
+
+        [LoggerMessage(3364, LogLevel.Warning,
+            "NodePorts and hostPorts cannot be reserved in net.ipv4.ip_local_reserved_ports: a connection of the node that happens to begin at one gets no answers ({Cause})")]
+        public static partial void Failed(ILogger log, string cause);
+    }
+}
