@@ -60,8 +60,8 @@ public static partial class AgentHost
         builder.Services.AddHostedService<NetworkWatch>();
         builder.Services.AddHostedService<ClusterSync>();
         builder.Services.AddHostedService<QuietMemory>();
-        builder.Services.AddHostedService(s => s.GetRequiredService<StaleFlows>());
-        builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackSweeper>());
+        builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackCleaner>());
+        builder.Services.AddHostedService(s => s.GetRequiredService<ConntrackGarbageCollector>());
         builder.Services.AddHostedService<NodePortConflicts>();
         builder.Services.AddHostedService<NodeServerWatch>();
         builder.Services.AddHostedService<PortReservation>();
@@ -117,8 +117,8 @@ public static partial class AgentHost
         services.AddSingleton<NodeApply>();
         services.AddSingleton<INodeKernel, NodeKernel>();
         services.AddSingleton<AppliedState>();
-        services.AddSingleton<StaleFlows>();
-        services.AddSingleton<ConntrackSweeper>();
+        services.AddSingleton<ConntrackCleaner>();
+        services.AddSingleton<ConntrackGarbageCollector>();
         services.AddSingleton<ConntrackEndpoint>();
         services.AddSingleton<NodeRanges>();
         services.AddSingleton<CniRefusals>();

@@ -29,7 +29,7 @@ internal sealed class Compilation
     private readonly HostPortOwners _hostPorts;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeContext? _node;
-    private NodeView? _view;
+    private ServiceContext? _view;
     private CompiledRoutes? _routes;
     private CompiledPrefixes? _prefixes;
     private DesiredState? _state;
@@ -74,7 +74,7 @@ internal sealed class Compilation
     }
 
     /// <summary>
-    /// Services see little of their node (<see cref="NodeView"/>): a pod with a hostPort that
+    /// Services see little of their node (<see cref="ServiceContext"/>): a pod with a hostPort that
     /// comes must not cost a compile of them all, but the zone in the Node object is of it.
     /// </summary>
     /// <returns>Whether services see what they saw before.</returns>
@@ -82,7 +82,7 @@ internal sealed class Compilation
     {
         if (_view is not null && sameNode && ReferenceEquals(cluster.Nodes, _cluster.Nodes))
             return true;
-        var view = new NodeView(node, cluster);
+        var view = new ServiceContext(node, cluster);
         var same = view.IsSame(_view);
         if (same)
             view.Succeed(_view!);

@@ -31,7 +31,7 @@ internal static class ResolutionModel
 
     private static List<Claim> Claims(ClusterSnapshot cluster, NodeContext node)
     {
-        var view = new NodeView(node, cluster);
+        var view = new ServiceContext(node, cluster);
         var slices = new SliceIndex();
         foreach (var (name, slice) in cluster.EndpointSlices)
             slices.Put(name, null, slice, []);
@@ -50,7 +50,7 @@ internal static class ResolutionModel
             var (frontend, port) = claims[i];
             if (frontend.Key.Addr != claims[address].Frontend.Key.Addr)
                 address = i;
-            if (claims[address].Frontend.IsMarker && frontend.Kind is FrontendKind.NodePort or FrontendKind.HostPort)
+            if (claims[address].Frontend.IsRejectEntry && frontend.Kind is FrontendKind.NodePort or FrontendKind.HostPort)
             {
                 if (HostPortCompiler.AskedFor(port.Name.Port, frontend.Key.Addr))
                     told.Add((claims[i], OwnerOf(claims[i])));

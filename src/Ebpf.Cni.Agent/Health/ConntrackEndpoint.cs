@@ -9,7 +9,7 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>GET /conntrack: for the node itself only, since it tells who talks to whom, and reads the whole table.</summary>
-public sealed class ConntrackEndpoint(DataplaneHolder dataplane, ConntrackSweeper sweeper, AppliedState applied) : IDisposable
+public sealed class ConntrackEndpoint(DataplaneHolder dataplane, ConntrackGarbageCollector sweeper, AppliedState applied) : IDisposable
 {
     private const int TopDefault = 20;
     private const int TopMost = 10_000;

@@ -23,7 +23,7 @@ internal sealed class ServiceListing
     }
 
     /// <summary>An entry that carries no traffic to backends: an address's other ports, a NodePort that nobody may bind.</summary>
-    public static bool IsMarker(SvcKey key, Svc value) => key.Scope == Scope.Bind || value.Flags.HasFlag(SvcFlags.Address);
+    public static bool IsRejectEntry(SvcKey key, Svc value) => key.Scope == Scope.Bind || value.Flags.HasFlag(SvcFlags.Address);
 
     public ServicesAnswer All(ImmutableArray<ServiceView> views, int limit) => new()
     {

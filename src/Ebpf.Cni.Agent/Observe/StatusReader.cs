@@ -74,7 +74,7 @@ public sealed class StatusReader(
     internal static CountStatus Counts(
         IReadOnlyList<KeyValuePair<SvcKey, Svc>> kernel, IReadOnlyDictionary<uint, ServicePortName> names, int endpoints, int connections)
     {
-        var frontends = kernel.Where(e => !ServiceListing.IsMarker(e.Key, e.Value)).ToList();
+        var frontends = kernel.Where(e => !ServiceListing.IsRejectEntry(e.Key, e.Value)).ToList();
         var ids = frontends.Select(f => f.Value.ServiceId).ToHashSet();
         return new CountStatus
         {

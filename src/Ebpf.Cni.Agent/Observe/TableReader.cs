@@ -11,7 +11,7 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Reads one of the kernel's tables and hands it, with the names of the moment, to the listing that makes the answer.</summary>
-public sealed class TableReader(EndpointStore addresses, AppliedState applied, SnapshotStore store, IssueReport issues, ConntrackSweeper sweeper)
+public sealed class TableReader(EndpointStore addresses, AppliedState applied, SnapshotStore store, IssueReport issues, ConntrackGarbageCollector sweeper)
 {
     public ServicesAnswer Services(NodeDataplane kernel, ObserveQuery query)
     {
@@ -19,7 +19,7 @@ public sealed class TableReader(EndpointStore addresses, AppliedState applied, S
         ArgumentNullException.ThrowIfNull(query);
         var names = Names();
         var views = kernel.Services.ReadServices((key, value) =>
-            !ServiceListing.IsMarker(key, value) && (query.Namespace is null || names.Service(value.ServiceId)?.Service.Namespace == query.Namespace));
+            !ServiceListing.IsRejectEntry(key, value) && (query.Namespace is null || names.Service(value.ServiceId)?.Service.Namespace == query.Namespace));
         return new ServiceListing(names, applied.Current).All(views, query.Limit ?? ObservePaths.LimitDefault);
     }
 
@@ -29,7 +29,7 @@ public sealed class TableReader(EndpointStore addresses, AppliedState applied, S
         ArgumentNullException.ThrowIfNull(kernel);
         var (names, desired, cluster) = (Names(), applied.Current, store.Current);
         var wanted = applied.Names.Where(n => n.Value.Service == name).Select(n => n.Key).ToHashSet();
-        var views = kernel.Services.ReadServices((key, value) => wanted.Contains(value.ServiceId) && !ServiceListing.IsMarker(key, value));
+        var views = kernel.Services.ReadServices((key, value) => wanted.Contains(value.ServiceId) && !ServiceListing.IsRejectEntry(key, value));
         var known = cluster.Services.GetValueOrDefault(name);
         if (known is null && views.IsEmpty)
             return null;

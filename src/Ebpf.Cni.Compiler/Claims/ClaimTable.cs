@@ -43,7 +43,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
             }
             if (frontend.IsOfNode)
                 _ofNode[target.Addr] = _ofNode.GetValueOrDefault(target.Addr) + 1;
-            if (frontend.IsMarker)
+            if (frontend.IsRejectEntry)
             {
                 Count(_markers, target.Addr, +1);
                 TouchClaimsOfNode(target.Addr);
@@ -70,7 +70,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
                 else
                     _claimants.Remove(target);
             }
-            if (frontend.IsMarker)
+            if (frontend.IsRejectEntry)
             {
                 Count(_markers, target.Addr, -1);
                 TouchClaimsOfNode(target.Addr);

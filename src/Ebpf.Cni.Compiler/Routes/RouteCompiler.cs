@@ -18,11 +18,11 @@ internal sealed record CompiledRoutes(
     ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredRoute> Routes, ImmutableArray<(PodCidr Range, Addr? Tunnel)> Ranges,
     IReadOnlyDictionary<Addr, Addr?> Addresses, ImmutableArray<CompileIssue> Issues);
 
-/// <summary>Nodes → routes: each podCIDR of each other node, by the way that <see cref="PeerWay"/> finds.</summary>
+/// <summary>Nodes → routes: each podCIDR of each other node, by the way that <see cref="PeerRoute"/> finds.</summary>
 internal static class RouteCompiler
 {
     /// <summary>A podCIDR and where it is; no way to this node's own.</summary>
-    private sealed record Claim(PodCidr Cidr, string Node, PeerWay? Way, IssueCollector Issues);
+    private sealed record Claim(PodCidr Cidr, string Node, PeerRoute? Way, IssueCollector Issues);
 
     public static CompiledRoutes Compile(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
     {
@@ -61,7 +61,7 @@ internal static class RouteCompiler
             claims.AddRange(ReadRanges(node, context, issues).Select(r => new Claim(r, name, null, issues)));
             return;
         }
-        var ways = new[] { PeerWay.Of(context, own, name, addresses, ipv4: false), PeerWay.Of(context, own, name, addresses, ipv4: true) };
+        var ways = new[] { PeerRoute.Of(context, own, name, addresses, ipv4: false), PeerRoute.Of(context, own, name, addresses, ipv4: true) };
         foreach (var address in addresses)
             if (context.Serves(address.IsIPv4))
                 known.TryAdd(address, ways[address.IsIPv4 ? 1 : 0].Tunnel);

@@ -23,7 +23,7 @@ public enum RoutingMode
 /// <summary>The family of the addresses between which tunnelled packets travel.</summary>
 public enum TunnelUnderlay
 {
-    /// <summary>For each pair of nodes: see <see cref="PeerWay"/>.</summary>
+    /// <summary>For each pair of nodes: see <see cref="PeerRoute"/>.</summary>
     Auto = 0,
     IPv4 = 1,
     IPv6 = 2,

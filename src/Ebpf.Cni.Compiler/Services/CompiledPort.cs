@@ -31,7 +31,7 @@ internal enum FrontendKind : byte
 internal readonly record struct CompiledFrontend(SvcKey Key, FrontendKind Kind, SegmentVariant Variant, SvcFlags Flags, uint AffinitySec)
 {
     /// <summary>Of a cluster IP: it stands for the address itself.</summary>
-    public bool IsMarker => Kind == FrontendKind.ClusterIP && Key.Port == default && Key.Proto == 0;
+    public bool IsRejectEntry => Kind == FrontendKind.ClusterIP && Key.Port == default && Key.Proto == 0;
 
     /// <summary>Of the node itself: there is none at a cluster IP.</summary>
     public bool IsOfNode => Kind is FrontendKind.NodePort or FrontendKind.HostPort;

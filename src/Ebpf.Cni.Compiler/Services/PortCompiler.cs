@@ -21,7 +21,7 @@ internal sealed record ServiceTraits(
 /// <param name="issues">Gets what is wrong with it.</param>
 /// <param name="scratch">A list that is lent: a service of thousands of endpoints should not leave one behind with every change.</param>
 internal sealed class PortCompiler(
-    ServicePort port, ServiceTraits service, NodeView node, IssueCollector issues, List<EndpointChoice.Candidate> scratch)
+    ServicePort port, ServiceTraits service, ServiceContext node, IssueCollector issues, List<EndpointChoice.Candidate> scratch)
 {
     private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
 
@@ -34,7 +34,7 @@ internal sealed class PortCompiler(
     {
         foreach (var clusterIP in service.Addresses.ClusterIPs)
             AddFamily(clusterIP, new EndpointChoice(Candidates(clusterIP.IsIPv4, slices)));
-        AddMarkers(first);
+        AddRejectEntries(first);
         _segments.Sort(static (a, b) => a.Variant.CompareTo(b.Variant));
         AddressRange[] ranges = service.SourceRanges == SourceRanges.None ? [] : [.. service.SourceRanges.IPv4, .. service.SourceRanges.IPv6];
         return new CompiledPort(port.Name, service.Uid, [.. _frontends], [.. _segments], ranges);
@@ -88,7 +88,7 @@ internal sealed class PortCompiler(
     /// Frontends in form only. {cluster IP, 0, 0} refuses the ports that a cluster IP does not have; external addresses have none, they may be a host's
     /// own. {::, node port} keeps processes of the node from a port whose traffic they would not get.
     /// </summary>
-    private void AddMarkers(bool first)
+    private void AddRejectEntries(bool first)
     {
         if (_frontends.Count == 0)
             return;

@@ -24,7 +24,7 @@ internal sealed class ReadSlices
     /// <param name="endpoints">Gets the usable ones.</param>
     /// <param name="issues">Gets what was wrong with them.</param>
     public static ReadSlices Read(
-        ServiceSlices slices, NodeView node, ReadSlices before, List<SliceEndpoints> endpoints, List<CompileIssue> issues)
+        ServiceSlices slices, ServiceContext node, ReadSlices before, List<SliceEndpoints> endpoints, List<CompileIssue> issues)
     {
         if (slices.Items.Length <= FewSlices)
         {
@@ -51,7 +51,7 @@ internal sealed class ReadSlices
 
     private readonly record struct Entry(ObjectName Name, EndpointSliceSnapshot Slice, SliceEndpoints? Endpoints, CompileIssue[] Issues)
     {
-        public static Entry Of(ObjectName name, EndpointSliceSnapshot slice, NodeView node)
+        public static Entry Of(ObjectName name, EndpointSliceSnapshot slice, ServiceContext node)
         {
             var issues = new List<CompileIssue>();
             return new Entry(name, slice, SliceEndpoints.Read(name, slice, node, issues), [.. issues]);

@@ -17,7 +17,7 @@ internal sealed record ServiceAddresses(List<Addr> ClusterIPs, List<Addr> LoadBa
 {
     public bool Has(bool ipv4) => ClusterIPs.Exists(a => a.IsIPv4 == ipv4);
 
-    public static ServiceAddresses Read(ServiceSnapshot service, NodeView node, IssueCollector issues)
+    public static ServiceAddresses Read(ServiceSnapshot service, ServiceContext node, IssueCollector issues)
     {
         var clusterIPs = ReadClusterIPs(service, issues);
         // The API server empties status.loadBalancer when the type changes, but only some time later.

@@ -23,7 +23,7 @@ internal static class ServiceCompiler
         ObjectName name,
         ServiceSnapshot service,
         ServiceSlices slices,
-        NodeView node,
+        ServiceContext node,
         ReadSlices before,
         List<EndpointChoice.Candidate> scratch)
     {

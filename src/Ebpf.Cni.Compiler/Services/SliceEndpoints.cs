@@ -46,7 +46,7 @@ internal readonly record struct SlicePort(string Name, IpProtocol Protocol, U16B
 internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpoint[] Endpoints)
 {
     /// <summary>Null for a slice of a family that this node does not serve, of names (FQDN, which kube-proxy ignores too) or of an unknown type.</summary>
-    public static SliceEndpoints? Read(ObjectName name, EndpointSliceSnapshot slice, NodeView node, List<CompileIssue> issues)
+    public static SliceEndpoints? Read(ObjectName name, EndpointSliceSnapshot slice, ServiceContext node, List<CompileIssue> issues)
     {
         var found = new IssueCollector("EndpointSlice", name, slice.Uid);
         var read = Read(slice, node, found);
@@ -54,7 +54,7 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         return read;
     }
 
-    private static SliceEndpoints? Read(EndpointSliceSnapshot slice, NodeView node, IssueCollector issues)
+    private static SliceEndpoints? Read(EndpointSliceSnapshot slice, ServiceContext node, IssueCollector issues)
     {
         var ipv4 = slice.AddressType == "IPv4";
         if (!ipv4 && slice.AddressType != "IPv6")
@@ -87,7 +87,7 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         return [.. ports];
     }
 
-    private static SliceEndpoint[] ReadEndpoints(EndpointSliceSnapshot slice, bool ipv4, NodeView node, IssueCollector issues)
+    private static SliceEndpoint[] ReadEndpoints(EndpointSliceSnapshot slice, bool ipv4, ServiceContext node, IssueCollector issues)
     {
         if (slice.Endpoints.IsDefaultOrEmpty)
             return [];
@@ -102,7 +102,7 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         return count == endpoints.Length ? endpoints : endpoints[..count];
     }
 
-    private static EndpointTraits Traits(EndpointSnapshot endpoint, NodeView node)
+    private static EndpointTraits Traits(EndpointSnapshot endpoint, ServiceContext node)
     {
         var traits = EndpointTraits.None;
         if (node.Name.Length > 0 && endpoint.NodeName == node.Name)

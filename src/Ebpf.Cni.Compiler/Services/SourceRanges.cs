@@ -15,7 +15,7 @@ internal sealed record SourceRanges(AddressRange[] IPv4, AddressRange[] IPv6)
 
     public AddressRange[] Of(bool ipv4) => ipv4 ? IPv4 : IPv6;
 
-    public static SourceRanges Read(ServiceSnapshot service, ServiceAddresses addresses, NodeView node, IssueCollector issues)
+    public static SourceRanges Read(ServiceSnapshot service, ServiceAddresses addresses, ServiceContext node, IssueCollector issues)
     {
         if (service.Type != "LoadBalancer" || service.LoadBalancerSourceRanges.IsDefaultOrEmpty)
             return None;
@@ -28,7 +28,7 @@ internal sealed record SourceRanges(AddressRange[] IPv4, AddressRange[] IPv6)
         return new SourceRanges(Of(true, ranges, addresses, node), Of(false, ranges, addresses, node));
     }
 
-    private static AddressRange[] Of(bool ipv4, List<PodCidr> ranges, ServiceAddresses addresses, NodeView node)
+    private static AddressRange[] Of(bool ipv4, List<PodCidr> ranges, ServiceAddresses addresses, ServiceContext node)
     {
         var balancers = addresses.LoadBalancers.FindAll(a => a.IsIPv4 == ipv4);
         if (balancers.Count == 0)

@@ -19,7 +19,7 @@ internal sealed class ServiceTable(PortTable ports, HealthCheckTable checks, Iss
     }
 
     /// <summary>A service, or its slices, may be others than before; null: it is no more.</summary>
-    public void Put(ObjectName name, ServiceSnapshot? service, ServiceSlices slices, NodeView node)
+    public void Put(ObjectName name, ServiceSnapshot? service, ServiceSlices slices, ServiceContext node)
     {
         var entry = _entries.GetValueOrDefault(name);
         if (service is null)

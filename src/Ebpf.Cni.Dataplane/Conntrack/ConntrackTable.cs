@@ -73,7 +73,7 @@ public sealed partial class ConntrackTable : IDisposable
     /// since their last report is not added to the statistics.
     /// </summary>
     /// <returns>How many entries were removed.</returns>
-    public int Purge(IReadOnlyCollection<GoneBackend> gone)
+    public int Purge(IReadOnlyCollection<RemovedBackend> gone)
     {
         ArgumentNullException.ThrowIfNull(gone);
         if (gone.Count == 0)
@@ -86,7 +86,7 @@ public sealed partial class ConntrackTable : IDisposable
             {
                 for (var i = 0; i < found.Length; i++)
                     if (found[i].Proto is IpProtocol.Udp or IpProtocol.Sctp && values[i].ServiceId != 0
-                        && backends.Contains(new GoneBackend(values[i].ServiceId, Backend(found[i], values[i]), BackendPort(found[i], values[i]), found[i].Proto)))
+                        && backends.Contains(new RemovedBackend(values[i].ServiceId, Backend(found[i], values[i]), BackendPort(found[i], values[i]), found[i].Proto)))
                         keys.Add(found[i]);
             });
             return Delete(keys);

@@ -32,7 +32,7 @@ public sealed record ApplyResult
     /// Backends of UDP and SCTP service ports that this apply has taken out of service; each once. Flows that still go there, and sockets that are connected to them,
     /// talk to nobody: see <see cref="Conntrack.ConntrackTable.Purge"/> and <see cref="Sockets.StaleSockets.Destroy"/>.
     /// </summary>
-    public ImmutableArray<GoneBackend> GoneBackends { get; init; } = [];
+    public ImmutableArray<RemovedBackend> RemovedBackends { get; init; } = [];
 
     /// <summary>Services that do not fit, each with the option to raise.</summary>
     public ImmutableArray<TableFull> Refusals { get; init; } = [];
@@ -61,6 +61,6 @@ public sealed record ApplyResult
         FrontendsDeleted = FrontendsDeleted + second.FrontendsDeleted,
         SourceRangesAdded = SourceRangesAdded + second.SourceRangesAdded,
         SourceRangesDeleted = SourceRangesDeleted + second.SourceRangesDeleted,
-        GoneBackends = [.. GoneBackends.Union(second.GoneBackends)],
+        RemovedBackends = [.. RemovedBackends.Union(second.RemovedBackends)],
     };
 }

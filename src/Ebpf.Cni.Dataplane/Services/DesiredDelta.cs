@@ -19,7 +19,7 @@ internal sealed record DesiredDelta(IReadOnlyList<DesiredPort> Changed, IReadOnl
     /// <param name="before">The state that was planned last.</param>
     /// <param name="after">The state to plan.</param>
     /// <param name="owed">What that plan left undone.</param>
-    public static DesiredDelta Between(DesiredState before, DesiredState after, OwedChanges owed)
+    public static DesiredDelta Between(DesiredState before, DesiredState after, DeferredChanges owed)
     {
         var changed = new SortedDictionary<ServicePortName, DesiredPort>();
         var (left, leftRanges) = (owed.Frontends.ToHashSet(), owed.Ranges.ToHashSet());

@@ -62,7 +62,7 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
             FrontendsDeleted = deleted,
             SourceRangesAdded = rangesAdded,
             SourceRangesDeleted = rangesDeleted,
-            GoneBackends = gone,
+            RemovedBackends = gone,
             Refusals = [.. plan.Refusals, .. _refusals],
             Waiting = plan.Waiting,
             Errors = _errors.DrainToImmutable(),
@@ -164,24 +164,24 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
     }
 
     /// <returns>Backends that no segment of their service port has any more.</returns>
-    private ImmutableArray<GoneBackend> Release(ApplyPlan plan)
+    private ImmutableArray<RemovedBackend> Release(ApplyPlan plan)
     {
         // Segments that no frontend took up: nobody ever saw them.
         foreach (var write in plan.Writes)
             if (write.Segment.References == 0)
                 allocator.Cancel(write.Segment.Extent);
-        var gone = new HashSet<GoneBackend>();
+        var gone = new HashSet<RemovedBackend>();
         foreach (var segment in mirror.CollectUnreferenced())
         {
             allocator.Release(segment.Extent);
             if (segment.Protocol is IpProtocol.Udp or IpProtocol.Sctp)
-                gone.UnionWith(segment.All.Select(b => new GoneBackend(segment.ServiceId, b.Addr, b.Port, segment.Protocol)));
+                gone.UnionWith(segment.All.Select(b => new RemovedBackend(segment.ServiceId, b.Addr, b.Port, segment.Protocol)));
         }
         if (gone.Count == 0)
             return [];
         foreach (var id in gone.Select(g => g.ServiceId).Distinct().ToList())
             foreach (var left in mirror.SegmentsOf(id))
-                gone.ExceptWith(left.All.Select(b => new GoneBackend(id, b.Addr, b.Port, left.Protocol)));
+                gone.ExceptWith(left.All.Select(b => new RemovedBackend(id, b.Addr, b.Port, left.Protocol)));
         return [.. gone];
     }
 }

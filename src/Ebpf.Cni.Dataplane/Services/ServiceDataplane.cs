@@ -21,7 +21,7 @@ public sealed class ServiceDataplane
     /// What the kernel is known to hold, but for what is owed; null when a write failed or something was found to differ.
     /// </summary>
     private DesiredState? _known;
-    private OwedChanges _owed = OwedChanges.Nothing;
+    private DeferredChanges _owed = DeferredChanges.Nothing;
 
     /// <summary>Reads the tables; writes nothing.</summary>
     /// <param name="tables">Frontends, backends, source ranges.</param>
@@ -41,7 +41,7 @@ public sealed class ServiceDataplane
     /// Backends that sockets were led to, by service port, whenever; asked once, by the first apply. What left a service port while no agent ran, or was told by one that died before it
     /// could act, is found this way.
     /// </summary>
-    internal Func<IEnumerable<GoneBackend>>? Reached { get; set; }
+    internal Func<IEnumerable<RemovedBackend>>? Reached { get; set; }
 
     /// <summary>What was found at start.</summary>
     public RestoreReport Restored { get; }
@@ -56,7 +56,7 @@ public sealed class ServiceDataplane
         ArgumentNullException.ThrowIfNull(desired);
         lock (_lock)
         {
-            if (ReferenceEquals(desired, _known) && _owed == OwedChanges.Nothing)
+            if (ReferenceEquals(desired, _known) && _owed == DeferredChanges.Nothing)
                 return new ApplyResult();
             var delta = _known is null ? null : DesiredDelta.Between(_known, desired, _owed);
             _known = null;
@@ -83,12 +83,12 @@ public sealed class ServiceDataplane
         _known = desired;
         if (result.Complete)
         {
-            _owed = OwedChanges.Nothing;
+            _owed = DeferredChanges.Nothing;
             return;
         }
 
         var untouched = result.Refusals.Select(r => r.Service).Concat(result.Waiting).ToHashSet();
-        _owed = OwedChanges.After(delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), untouched, _mirror, _ranges);
+        _owed = DeferredChanges.After(delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), untouched, _mirror, _ranges);
     }
 
     /// <summary>What an apply would do now; for display. Changes nothing.</summary>
@@ -154,7 +154,7 @@ public sealed class ServiceDataplane
         var gone = reached().Where(r => !_mirror.SegmentsOf(r.ServiceId).Any(
             s => !s.Trusted || s.Protocol != r.Protocol || s.All.Any(b => b.Addr == r.Addr && b.Port == r.Port))).ToList();
         Reached = null; // only now: if the table could not be read, the next apply asks again
-        return result with { GoneBackends = [.. result.GoneBackends.Union(gone)] };
+        return result with { RemovedBackends = [.. result.RemovedBackends.Union(gone)] };
     }
 
     private static IdTable ReadIds(ServiceMirror mirror)

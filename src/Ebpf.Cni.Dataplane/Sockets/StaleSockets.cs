@@ -40,8 +40,8 @@ public sealed class StaleSockets : IDisposable
     /// <summary>Paths of the pods' network namespaces; that in which the dataplane was opened is always included.</summary>
     public Func<IEnumerable<string>> Namespaces { get; set; } = () => [];
 
-    /// <param name="gone">As <see cref="ApplyResult.GoneBackends"/> has them; only UDP is looked at.</param>
-    public StaleSocketReport Destroy(IReadOnlyCollection<GoneBackend> gone)
+    /// <param name="gone">As <see cref="ApplyResult.RemovedBackends"/> has them; only UDP is looked at.</param>
+    public StaleSocketReport Destroy(IReadOnlyCollection<RemovedBackend> gone)
     {
         ArgumentNullException.ThrowIfNull(gone);
         var backends = gone.Where(g => g.Protocol == IpProtocol.Udp).ToLookup(g => (g.Addr, g.Port), g => g.ServiceId);
@@ -51,9 +51,9 @@ public sealed class StaleSockets : IDisposable
     }
 
     /// <summary>All backends that connected sockets were led to. Namespaces that cannot be looked into have none.</summary>
-    internal IEnumerable<GoneBackend> Reached()
+    internal IEnumerable<RemovedBackend> Reached()
     {
-        var found = new HashSet<GoneBackend>();
+        var found = new HashSet<RemovedBackend>();
         if (_finder is not { } finder)
             return found;
         Everywhere(sockets =>
@@ -62,7 +62,7 @@ public sealed class StaleSockets : IDisposable
             {
                 var (addr, port) = Peer(socket.Remote);
                 if (finder.ServiceOf(socket) is > 0 and var service)
-                    found.Add(new GoneBackend(service, addr, port, IpProtocol.Udp));
+                    found.Add(new RemovedBackend(service, addr, port, IpProtocol.Udp));
             }
         });
         return found;

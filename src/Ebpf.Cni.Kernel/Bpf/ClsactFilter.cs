@@ -22,7 +22,7 @@ public static class ClsactFilter
     {
         ArgumentNullException.ThrowIfNull(program);
         using var socket = NetlinkSocket.Open();
-        EnsureQueue(socket, ifindex);
+        EnsureQdisc(socket, ifindex);
         using var lease = program.Handle.Lease();
         var request = NetlinkRequest.Create(
             MessageType.NewFilter, MessageFlags.Acknowledge | MessageFlags.Create, Filter(ifindex, direction, priority, handle));
@@ -75,7 +75,7 @@ public static class ClsactFilter
 
     private static uint ProgramOf(ReadOnlySpan<byte> payload)
     {
-        var attributes = AttributeReader.AfterHeader<QueueHeader>(payload, out _);
+        var attributes = AttributeReader.AfterHeader<QdiscHeader>(payload, out _);
         while (attributes.Next(out var type, out var value))
         {
             if (type != FilterAttribute.Options)
@@ -89,11 +89,11 @@ public static class ClsactFilter
         return 0;
     }
 
-    private static void EnsureQueue(NetlinkSocket socket, int ifindex)
+    private static void EnsureQdisc(NetlinkSocket socket, int ifindex)
     {
         const MessageFlags flags = MessageFlags.Acknowledge | MessageFlags.Create | MessageFlags.Exclusive;
         var request = NetlinkRequest.Create(
-            MessageType.NewQueue, flags, new QueueHeader { Ifindex = ifindex, Parent = ClsactParent, Handle = ClsactHandle });
+            MessageType.NewQdisc, flags, new QdiscHeader { Ifindex = ifindex, Parent = ClsactParent, Handle = ClsactHandle });
         request.Put(FilterAttribute.Kind, QueueKind);
         try
         {
@@ -108,7 +108,7 @@ public static class ClsactFilter
         }
     }
 
-    private static QueueHeader Filter(int ifindex, TcDirection direction, uint priority, uint handle) => new()
+    private static QdiscHeader Filter(int ifindex, TcDirection direction, uint priority, uint handle) => new()
     {
         Ifindex = ifindex,
         Parent = direction == TcDirection.Ingress ? IngressParent : EgressParent,

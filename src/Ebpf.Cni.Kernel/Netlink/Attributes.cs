@@ -55,7 +55,7 @@ internal static class FilterAttribute
     public const uint BpfFlagDirectAction = 1;
 }
 
-internal static class QueueAttribute
+internal static class QdiscAttribute
 {
     public const ushort Kind = 1, Options = 2;
     public const ushort BucketParameters = 1, BucketRate64 = 4, BucketBurst = 6;

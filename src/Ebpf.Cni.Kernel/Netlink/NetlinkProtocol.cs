@@ -20,9 +20,9 @@ internal enum MessageType : ushort
     NewNeighbour = 28,
     DeleteNeighbour = 29,
     GetNeighbour = 30,
-    NewQueue = 36,
+    NewQdisc = 36,
     DeleteQueue = 37,
-    GetQueue = 38,
+    GetQdisc = 38,
     NewFilter = 44,
     DeleteFilter = 45,
     GetFilter = 46,
@@ -182,7 +182,7 @@ internal struct NeighbourHeader
 
 /// <summary>struct tcmsg</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct QueueHeader
+internal struct QdiscHeader
 {
     public byte Family;
     public byte Pad1;

@@ -48,7 +48,7 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
     public RouteScope? Scope { get; init; }
 
     /// <summary>The interfaces of several next hops, of which packets take any; else null.</summary>
-    public InterfaceSet? Spread { get; init; }
+    public InterfaceSet? Multipath { get; init; }
 
     /// <summary>The next hop object that the kernel left unresolved (net.ipv4.nexthop_compat_mode=0); else 0.</summary>
     internal uint NextHopId { get; init; }
@@ -70,7 +70,7 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
     /// <summary>The kernel tells of its next hop object alone, not of interfaces: what changes that changes the route.</summary>
     public bool FollowsNextHopObject => NextHopId != 0;
 
-    internal bool LeavesBy(int ifindex) => Ifindex == ifindex || NextHopId != 0 || Spread?.Ifindexes.Contains(ifindex) == true;
+    internal bool LeavesBy(int ifindex) => Ifindex == ifindex || NextHopId != 0 || Multipath?.Ifindexes.Contains(ifindex) == true;
 
     internal byte Family => AddressFamilies.Of(Destination.BaseAddress);
 
@@ -119,7 +119,7 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
         RouteAttribute.Via => this with { Gateway = ReadVia(value) },
         RouteAttribute.PreferredSource => this with { PreferredSource = AttributeReader.Address(value, family) },
         RouteAttribute.Priority => this with { Metric = AttributeReader.UInt32(value) },
-        RouteAttribute.MultiPath => this with { Spread = InterfaceSet.ReadHops(value) },
+        RouteAttribute.MultiPath => this with { Multipath = InterfaceSet.ReadHops(value) },
         RouteAttribute.NextHopId => this with { NextHopId = AttributeReader.UInt32(value) },
         RouteAttribute.Table => this with { Table = AttributeReader.UInt32(value) },
         RouteAttribute.Metrics => this with { Mtu = ReadMtu(value) },
@@ -129,7 +129,7 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
     private Route Normalized()
     {
         // Resolved already: who owns the next hops makes no difference.
-        if (NextHopId != 0 && (Ifindex != 0 || Spread is not null))
+        if (NextHopId != 0 && (Ifindex != 0 || Multipath is not null))
             return (this with { NextHopId = 0 }).Normalized();
         var route = Scope == DefaultScope ? this with { Scope = null } : this;
         return route.Metric == DefaultMetric ? route with { Metric = null } : route;

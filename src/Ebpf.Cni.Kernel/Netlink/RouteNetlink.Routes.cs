@@ -85,7 +85,7 @@ public sealed partial class RouteNetlink
         ArgumentNullException.ThrowIfNull(route);
         if (route.Ifindex != 0)
             return [route.Ifindex];
-        if (route.Spread is { } spread)
+        if (route.Multipath is { } spread)
             return spread.Ifindexes;
         return route.NextHopId == 0 ? [] : NextHops.Interfaces(DumpNextHops(), route.NextHopId);
     }

@@ -51,7 +51,7 @@ public sealed record EndpointRecord
     public Bandwidth? Bandwidth { get; init; }
 
     /// <summary>Set where another plugin made the interface and gave the addresses; null where we did.</summary>
-    public ForeignInterface? Foreign { get; init; }
+    public ChainedInterface? Foreign { get; init; }
 
     /// <summary>The node's name, as it is written; "" in records of older agents.</summary>
     public string Node { get; init; } = "";
@@ -71,12 +71,12 @@ public sealed record EndpointRecord
 /// <summary>An interface that another plugin made (--cni-mode chained), and how its side on the node is known again: by name and number.</summary>
 /// <param name="HostName">Its name; "" where the pod's interface is no veth, and nothing on the node is the pod's alone.</param>
 /// <param name="HostMac">Its MAC address when it was looked at last, as text; udev may change it at any time.</param>
-public sealed record ForeignInterface(string HostName, string HostMac)
+public sealed record ChainedInterface(string HostName, string HostMac)
 {
     /// <summary>Its interface index, never given twice while the node is up; 0 in records of older agents.</summary>
     public int HostIndex { get; init; }
 
     /// <summary>The same interface, whatever its MAC address is now.</summary>
-    public bool IsSame(ForeignInterface? other) =>
+    public bool IsSame(ChainedInterface? other) =>
         other is not null && HostName == other.HostName && (HostIndex == other.HostIndex || HostIndex == 0 || other.HostIndex == 0);
 }

@@ -162,7 +162,7 @@ public sealed partial class EndpointStore : IEndpointStore
         });
     }
 
-    public EndpointRecord AddForeign(EndpointRecord record)
+    public EndpointRecord AddChained(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
         return Make(record.Key, () => record with { Number = NextNumber() });

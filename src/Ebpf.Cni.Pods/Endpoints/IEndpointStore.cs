@@ -24,7 +24,7 @@ public interface IEndpointStore
     /// <summary>A new record for an interface that another plugin made, with the addresses that it gave: none of ours.</summary>
     /// <param name="record">Without a number, which it gets here.</param>
     /// <exception cref="CniException">Code 101: the disk. Nothing is kept then.</exception>
-    EndpointRecord AddForeign(EndpointRecord record);
+    EndpointRecord AddChained(EndpointRecord record);
 
     /// <summary>Replaces the record of the same key; its addresses and number stay.</summary>
     void Save(EndpointRecord record);

@@ -21,7 +21,7 @@ public interface IPodNetwork
 
     /// <summary>The interface of this name that another plugin has made in the namespace, and its other side, if it is a veth's.</summary>
     /// <returns>The node's side and the pod's MAC address as text; null when the pod has no such interface.</returns>
-    (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname);
+    (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname);
 
     /// <summary>MTU for a new pod.</summary>
     int Mtu();
@@ -60,7 +60,7 @@ public interface IPodNetwork
     /// of others. Nothing may be added or deleted meanwhile.
     /// </summary>
     /// <returns>What was removed, for people.</returns>
-    IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints);
+    IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints);
 }
 
 /// <summary>A pod's share of the dataplane.</summary>

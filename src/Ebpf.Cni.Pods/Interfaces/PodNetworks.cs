@@ -9,19 +9,19 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
 
     public bool NamespaceIsGone(string netns) => own.NamespaceIsGone(netns);
 
-    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => own.FindForeign(netns, ifname);
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => own.FindChained(netns, ifname);
 
     public int Mtu() => own.Mtu();
 
     public HostLink CreateLink(EndpointRecord endpoint) => IsOwn(endpoint)
         ? own.CreateLink(endpoint)
-        : ForeignLinks.FindHost(endpoint) ?? throw new InvalidOperationException($"{endpoint.Foreign!.HostName} is not there any more");
+        : ChainedInterfaces.FindHost(endpoint) ?? throw new InvalidOperationException($"{endpoint.Foreign!.HostName} is not there any more");
 
-    public HostLink? FindHostLink(EndpointRecord endpoint) => IsOwn(endpoint) ? own.FindHostLink(endpoint) : ForeignLinks.FindHost(endpoint);
+    public HostLink? FindHostLink(EndpointRecord endpoint) => IsOwn(endpoint) ? own.FindHostLink(endpoint) : ChainedInterfaces.FindHost(endpoint);
 
     public bool HasPodSide(EndpointRecord endpoint) => IsOwn(endpoint)
         ? own.HasPodSide(endpoint)
-        : NamespaceExists(endpoint.Netns) && ForeignLinks.HasPodSide(endpoint);
+        : NamespaceExists(endpoint.Netns) && ChainedInterfaces.HasPodSide(endpoint);
 
     public void ConfigurePod(EndpointRecord endpoint)
     {
@@ -38,7 +38,7 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
     /// <summary>Finds ours alone: no other plugin's interface has such a name.</summary>
     public void DeleteLink(EndpointKey key) => own.DeleteLink(key);
 
-    public EndpointRecord Current(EndpointRecord endpoint) => IsOwn(endpoint) ? own.Current(endpoint) : ForeignLinks.Current(endpoint);
+    public EndpointRecord Current(EndpointRecord endpoint) => IsOwn(endpoint) ? own.Current(endpoint) : ChainedInterfaces.Current(endpoint);
 
     public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => own.Disconnected(endpoints);
 
@@ -51,12 +51,12 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
         var differences = new List<string>();
         if (FindHostLink(endpoint) is null)
             differences.Add($"the interface {endpoint.Foreign!.HostName} on the node is gone, or is another");
-        if (!ForeignLinks.HasPodSide(endpoint))
+        if (!ChainedInterfaces.HasPodSide(endpoint))
             differences.Add($"{endpoint.Ifname} in the pod is gone, or is another");
         return differences;
     }
 
-    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => own.RemoveStrays(endpoints);
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) => own.RemoveOrphans(endpoints);
 
     private static bool IsOwn(EndpointRecord endpoint)
     {

@@ -31,7 +31,7 @@ internal static class PodShaping
         if (bucket is not null)
             netlink.ReplaceTokenBucket(ifindex, Handle, bucket);
         else if (netlink.Queues(ifindex).Any(IsOurs))
-            netlink.DeleteRootQueue(ifindex, Handle);
+            netlink.DeleteRootQdisc(ifindex, Handle);
     }
 
     /// <summary>A sentence when the interface is limited otherwise than it should be.</summary>
@@ -42,7 +42,7 @@ internal static class PodShaping
             yield return $"{where} sends at most {found} bytes a second, not {bucket?.Rate ?? 0} (0: no limit)";
     }
 
-    private static bool IsOurs(QueueInfo queue) => queue is { Handle: Handle, Parent: QueueInfo.Root };
+    private static bool IsOurs(QdiscInfo queue) => queue is { Handle: Handle, Parent: QdiscInfo.Root };
 
     /// <summary>Bits to bytes; a burst that could never let a whole packet go is raised to one.</summary>
     private static TokenBucket Bucket(ulong rateBits, ulong burstBits, int mtu)

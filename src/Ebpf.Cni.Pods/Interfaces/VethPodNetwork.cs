@@ -36,7 +36,7 @@ public sealed class VethPodNetwork(IPodMtu mtu, Sysctl sysctl) : IPodNetwork
         return !netns.StartsWith("/proc/", StringComparison.Ordinal) && !Path.Exists(netns) && Directory.Exists(Path.GetDirectoryName(netns));
     }
 
-    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => ForeignLinks.Find(netns, ifname);
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => ChainedInterfaces.Find(netns, ifname);
 
     public int Mtu() => mtu.Value;
 
@@ -142,10 +142,10 @@ public sealed class VethPodNetwork(IPodMtu mtu, Sysctl sysctl) : IPodNetwork
         return differences;
     }
 
-    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints)
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints)
     {
         using var netlink = RouteNetlink.Open();
-        return StrayRemoval.Run(netlink, endpoints);
+        return OrphanRemoval.Run(netlink, endpoints);
     }
 
     /// <summary>

@@ -22,7 +22,7 @@ public sealed partial class CniHandler
         var addresses = AddressesOf(previous, request.Key.Ifname);
         // An interface without addresses has no services; and one of another plugin's other interfaces may bring none.
         if (addresses.Count > 0)
-            AddForeign(request, addresses);
+            AddChained(request, addresses);
         return CniAnswer.Result(previous.Json.WriteTo);
     }
 
@@ -31,7 +31,7 @@ public sealed partial class CniHandler
         ? new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {netns}")
         : new CniException(CniErrorCode.InvalidEnvironment, $"the agent does not see {Path.GetDirectoryName(netns)}: where the runtime keeps pods' network namespaces must be mounted into its container (HostToContainer)");
 
-    private void AddForeign(CniRequest request, IReadOnlyList<string> addresses)
+    private void AddChained(CniRequest request, IReadOnlyList<string> addresses)
     {
         var (host, mac) = Find(request);
         var existing = store.Find(request.Key);
@@ -44,7 +44,7 @@ public sealed partial class CniHandler
         var undo = new UndoStack(log, $"ADD {request.Key}");
         try
         {
-            var record = existing is not null ? existing with { Foreign = host, Mac = mac } : store.AddForeign(new EndpointRecord
+            var record = existing is not null ? existing with { Foreign = host, Mac = mac } : store.AddChained(new EndpointRecord
             {
                 ContainerId = request.Key.ContainerId, Ifname = request.Key.Ifname, Netns = request.Netns, Number = 0, Addresses = addresses, Mac = mac, Foreign = host,
             });
@@ -73,11 +73,11 @@ public sealed partial class CniHandler
         }
     }
 
-    private (ForeignInterface Host, string Mac) Find(CniRequest request)
+    private (ChainedInterface Host, string Mac) Find(CniRequest request)
     {
         try
         {
-            return network.FindForeign(request.Netns, request.Key.Ifname)
+            return network.FindChained(request.Netns, request.Key.Ifname)
                 ?? throw new CniException(CniErrorCode.InvalidNetworkConfig, $"prevResult has addresses, but there is no {request.Key.Ifname} in {request.Netns}");
         }
         catch (Exception e) when (e is not CniException)

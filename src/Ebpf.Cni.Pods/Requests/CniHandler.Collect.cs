@@ -64,7 +64,7 @@ public sealed partial class CniHandler
     private void CollectStrays()
     {
         var endpoints = store.All;
-        foreach (var stray in network.RemoveStrays(endpoints))
+        foreach (var stray in network.RemoveOrphans(endpoints))
             Log.StrayRemoved(log, stray);
         programs.RemoveAllBut(endpoints);
     }

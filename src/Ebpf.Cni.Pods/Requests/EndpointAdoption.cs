@@ -49,7 +49,7 @@ public sealed partial class EndpointAdoption(
             }
         }
 
-        RemoveStrays();
+        RemoveOrphans();
         Log.Done(log, adopted, removed);
     }
 
@@ -121,11 +121,11 @@ public sealed partial class EndpointAdoption(
         network.ConfigurePod(current);
     }
 
-    private void RemoveStrays()
+    private void RemoveOrphans()
     {
         try
         {
-            foreach (var stray in network.RemoveStrays(store.All))
+            foreach (var stray in network.RemoveOrphans(store.All))
                 Log.Stray(log, stray);
         }
         catch (Exception e)

@@ -15,13 +15,13 @@ internal sealed class UnderlayMtu
     private const long LongestKnown = 60_000; // milliseconds
 
     private long _askedAt;
-    private NetworkFacts? _facts;
+    private NodeNetworkState? _facts;
     private ImmutableArray<DesiredPrefix> _prefixes;
     private Dictionary<Addr, int> _devices = [];
     private int? _known;
 
     /// <returns>Null without tunnels, or while no route leads to a peer.</returns>
-    public int? Of(NetworkFacts facts, ImmutableArray<DesiredPrefix> prefixes)
+    public int? Of(NodeNetworkState facts, ImmutableArray<DesiredPrefix> prefixes)
     {
         if (ReferenceEquals(_facts, facts) && _prefixes == prefixes)
             return _known;

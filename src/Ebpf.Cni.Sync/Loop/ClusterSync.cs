@@ -17,7 +17,7 @@ namespace Ebpf.Cni.Sync.Loop;
 /// an apply owes is tried again with a growing delay; everything is read back once in --verify-period.
 /// </summary>
 public sealed partial class ClusterSync(
-    SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, StaleFlows stale, AppliedState applied,
+    SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, ConntrackCleaner stale, AppliedState applied,
     IssueReport issues, SyncStatus status, ISyncObserver observer, SyncOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
 {
     private readonly IncrementalCompiler _compiler = new();
@@ -78,7 +78,7 @@ public sealed partial class ClusterSync(
         var before = kernel.BeforeServices(_view, _desired);
         var services = kernel.Services.Apply(_desired);
         var after = kernel.AfterServices(_view, _desired);
-        stale.Ended(services.GoneBackends);
+        stale.Ended(services.RemovedBackends);
         applied.Set(_desired);
         observer.Applied(time.GetElapsedTime(started), services, before, after);
         issues.Report(_desired);

@@ -40,7 +40,7 @@ internal sealed class NetworkReader
     /// <summary>Devices of which it matters whether they lead to a network, and whether they do.</summary>
     private ImmutableSortedDictionary<int, bool> _doubtful = ImmutableSortedDictionary<int, bool>.Empty;
 
-    private NetworkFacts _facts = NetworkFacts.None;
+    private NodeNetworkState _facts = NodeNetworkState.None;
     private IReadOnlyList<(KernelRoute Route, IReadOnlyList<int> Devices)> _defaults = [];
     private NetworkSubscription _subscription = new() { Routes = RouteEvents.Defaults, NextHops = false };
 
@@ -63,7 +63,7 @@ internal sealed class NetworkReader
 
     /// <summary>The network of the calling thread's namespace as it is now.</summary>
     /// <param name="monitor">That the events come from, and which is told what further ones are needed; null without events.</param>
-    public NetworkFacts Read(RouteMonitor? monitor = null)
+    public NodeNetworkState Read(RouteMonitor? monitor = null)
     {
         Parts stale;
         lock (_lock)
@@ -105,7 +105,7 @@ internal sealed class NetworkReader
             case NetworkEventKind.Lost:
                 _pods = [];
                 return Parts.All;
-            case NetworkEventKind.LinkSet when NetworkFacts.IsPods(told.Name!):
+            case NetworkEventKind.LinkSet when NodeNetworkState.IsPods(told.Name!):
                 _pods.Add(told.Ifindex);
                 return Parts.None;
             case NetworkEventKind.LinkGone when _pods.Remove(told.Ifindex):
@@ -148,16 +148,16 @@ internal sealed class NetworkReader
     {
         Reads = Reads with { Devices = Reads.Devices + 1 };
         var all = netlink.Links();
-        var links = all.Where(l => !NetworkFacts.IsPods(l.Name) && !NetworkFacts.IsTunnel(l)).ToImmutableArray();
+        var links = all.Where(l => !NodeNetworkState.IsPods(l.Name) && !NodeNetworkState.IsTunnel(l)).ToImmutableArray();
         var known = links.Select(l => l.Index).ToHashSet();
-        _facts = new NetworkFacts(links, [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)], [])
+        _facts = new NodeNetworkState(links, [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)], [])
         {
-            TunnelDevice = all.FirstOrDefault(l => NetworkFacts.IsTunnel(l) && l.Up)?.Index ?? 0,
+            TunnelDevice = all.FirstOrDefault(l => NodeNetworkState.IsTunnel(l) && l.Up)?.Index ?? 0,
         };
         var doubtful = links.Where(l => OtherNetworks.AsksForRoutes(_facts, l)).Select(l => l.Index).ToList();
         lock (_lock)
         {
-            _pods = [.. all.Where(l => NetworkFacts.IsPods(l.Name)).Select(l => l.Index)];
+            _pods = [.. all.Where(l => NodeNetworkState.IsPods(l.Name)).Select(l => l.Index)];
             var others = doubtful.Exists(i => !_doubtful.ContainsKey(i));
             _doubtful = doubtful.ToImmutableSortedDictionary(i => i, i => _doubtful.GetValueOrDefault(i));
             return others ? Parts.Networks : Parts.None;
@@ -192,7 +192,7 @@ internal sealed class NetworkReader
             _doubtful = read;
     }
 
-    private NetworkFacts Compose()
+    private NodeNetworkState Compose()
     {
         var known = _facts.Links.Select(l => l.Index).ToHashSet();
         ImmutableArray<int> routed = [.. _doubtful.Where(d => d.Value).Select(d => d.Key)];
@@ -202,7 +202,7 @@ internal sealed class NetworkReader
         {
             DefaultRoutes =
             [
-                .. _defaults.SelectMany(d => d.Devices.Where(known.Contains).Select(i => d.Route with { Ifindex = i, Spread = null })),
+                .. _defaults.SelectMany(d => d.Devices.Where(known.Contains).Select(i => d.Route with { Ifindex = i, Multipath = null })),
             ],
             RoutedDevices = routed,
         };

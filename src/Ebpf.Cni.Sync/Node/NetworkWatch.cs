@@ -45,7 +45,7 @@ public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILog
         while (true)
         {
             var started = time.GetTimestamp();
-            node.SetFacts(reader.Read(monitor));
+            node.SetNetworkState(reader.Read(monitor));
             var rest = time.GetElapsedTime(started) * RestAfterRead;
             await monitor.WaitForChangeAsync(cancel);
             await Task.Delay(rest > Settling ? rest : Settling, time, cancel);

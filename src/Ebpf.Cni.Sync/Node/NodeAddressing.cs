@@ -15,7 +15,7 @@ internal static class NodeAddressing
     /// <param name="options">What the operator chose instead.</param>
     /// <param name="internalIPs">Of the Node object, in its order: the first of a family is the node's primary address. Empty until it is known.</param>
     /// <param name="memory">Of the <see cref="NodeNetwork.Memory"/> before.</param>
-    public static NodeNetwork Of(NetworkFacts facts, IEnumerable<string> internalIPs, SyncOptions options, UplinkMemory memory)
+    public static NodeNetwork Of(NodeNetworkState facts, IEnumerable<string> internalIPs, SyncOptions options, UplinkMemory memory)
     {
         var own = facts.Addresses.Where(a => IsPublic(a.Address)).ToList();
         // An InternalIP may be one that the node does not have itself (a NAT in front of it): what is sent from it would not come back.

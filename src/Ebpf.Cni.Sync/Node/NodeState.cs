@@ -21,7 +21,7 @@ public sealed record NodeView(NodeContext Context, NodeNetwork Network, Immutabl
     public int UplinkMtu { get; init; } = Node.UplinkMtu.Default;
 
     /// <summary>What the kernel said, without what another proxy has left.</summary>
-    public NetworkFacts Facts { get; init; } = NetworkFacts.None;
+    public NodeNetworkState Facts { get; init; } = NodeNetworkState.None;
 
     /// <summary>The index of the tunnel's device as it was seen last; 0 without one.</summary>
     public int TunnelDevice { get; init; }
@@ -46,7 +46,7 @@ public sealed class NodeState : IHostPorts
     private readonly List<(long Version, TaskCompletionSource Done)> _waiting = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _awaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private NetworkFacts _facts = NetworkFacts.None;
+    private NodeNetworkState _facts = NodeNetworkState.None;
     private NodeView? _view;
     private ImmutableArray<string> _internalIPs = [];
     private ImmutableArray<CompileIssue> _portIssues = [];
@@ -94,7 +94,7 @@ public sealed class NodeState : IHostPorts
         }
     }
 
-    public void SetFacts(NetworkFacts facts)
+    public void SetNetworkState(NodeNetworkState facts)
     {
         lock (_lock)
         {
@@ -153,7 +153,7 @@ public sealed class NodeState : IHostPorts
     }
 
     /// <summary>What the kernel said last, and the last <see cref="View"/>; null before the first. Thread-safe.</summary>
-    public (NetworkFacts Facts, NodeView? View) Seen
+    public (NodeNetworkState Facts, NodeView? View) Seen
     {
         get
         {
@@ -166,7 +166,7 @@ public sealed class NodeState : IHostPorts
     /// <param name="self">Its Node object; null while the API has none.</param>
     public NodeView View(NodeSnapshot? self)
     {
-        NetworkFacts facts;
+        NodeNetworkState facts;
         ImmutableArray<NodeServer> servers;
         long version;
         string? fought;
@@ -269,7 +269,7 @@ public sealed class NodeState : IHostPorts
 
     private CompileIssue OfThisNode(NodeSnapshot? self, string reason, string message) => new("Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", reason, message);
 
-    private RoutingContext Routing(NetworkFacts facts, NodeNetwork network) => new()
+    private RoutingContext Routing(NodeNetworkState facts, NodeNetwork network) => new()
     {
         Mode = _options.Routing,
         Underlay = _options.TunnelUnderlay,
@@ -285,7 +285,7 @@ public sealed class NodeState : IHostPorts
 
     /// <summary>What a view is made of, besides the view before and the options.</summary>
     private sealed record Inputs(
-        NetworkFacts Facts, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers,
+        NodeNetworkState Facts, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers,
         string? Fought, string? Uid)
     {
         public bool Equals(Inputs? other) =>

@@ -14,7 +14,7 @@ internal static class OnLinkNetworks
     /// <param name="uplinks">Indices of the devices that count.</param>
     /// <returns>Sorted; without those of single addresses, as clouds give them, and without those of devices that have no layer 2: WireGuard, say,
     /// discards what is for addresses that the peer was not configured with.</returns>
-    public static ImmutableArray<IPNetwork> Of(NetworkFacts facts, IEnumerable<int> uplinks)
+    public static ImmutableArray<IPNetwork> Of(NodeNetworkState facts, IEnumerable<int> uplinks)
     {
         var devices = facts.Links.Where(l => l.Ethernet).Select(l => l.Index).Intersect(uplinks).ToHashSet();
         return

@@ -25,7 +25,7 @@ internal enum NetworkKind
 /// </summary>
 internal static partial class OtherNetworks
 {
-    public static NetworkKind Of(NetworkFacts facts, LinkInfo link)
+    public static NetworkKind Of(NodeNetworkState facts, LinkInfo link)
     {
         if (!link.Up || IsPlugins().IsMatch(link.Name))
             return NetworkKind.None;
@@ -52,13 +52,13 @@ internal static partial class OtherNetworks
 
     /// <summary>
     /// What the device is depends on whether routes lead to networks by it
-    /// (<see cref="NetworkFacts.RoutedDevices"/>), which is much to ask where there are many.
+    /// (<see cref="NodeNetworkState.RoutedDevices"/>), which is much to ask where there are many.
     /// </summary>
-    public static bool AsksForRoutes(NetworkFacts facts, LinkInfo link) =>
+    public static bool AsksForRoutes(NodeNetworkState facts, LinkInfo link) =>
         Of(facts with { RoutedDevices = [] }, link) != Of(facts with { RoutedDevices = [link.Index] }, link);
 
     /// <summary>A bridge that holds a network card is that card's; one with nothing but ends of containers and machines is theirs.</summary>
-    private static NetworkKind Bridge(NetworkFacts facts, LinkInfo bridge)
+    private static NetworkKind Bridge(NodeNetworkState facts, LinkInfo bridge)
     {
         var members = facts.Links.Where(l => l.Master == bridge.Index).ToList();
         if (members.Exists(m => m.Kind is "" or "bond" or "team" or "vlan"))

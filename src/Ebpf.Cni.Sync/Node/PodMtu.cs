@@ -22,7 +22,7 @@ public sealed class PodMtu(SyncOptions options) : IPodMtu
             if (options.Mtu > 0)
                 return options.Mtu;
             lock (_lock)
-                return _fitting > 0 ? _fitting : Fitting(UplinkMtu.Of(NetworkFacts.Read(), []), Encapsulation.Bytes(options.Routing, options.TunnelUnderlay));
+                return _fitting > 0 ? _fitting : Fitting(UplinkMtu.Of(NodeNetworkState.Read(), []), Encapsulation.Bytes(options.Routing, options.TunnelUnderlay));
         }
     }
 

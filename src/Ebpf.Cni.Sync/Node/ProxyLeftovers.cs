@@ -20,7 +20,7 @@ public sealed record ProxyLeftover(string Name, int Addresses)
         + (Name == KubeProxy ? $"--cleanup-kube-proxy removes it, or: ip link delete {Name}" : $"If that proxy runs no more: ip link delete {Name}");
 
     /// <summary>The facts without these devices, and which they are.</summary>
-    public static (NetworkFacts Facts, ImmutableArray<ProxyLeftover> Leftovers) Split(NetworkFacts facts)
+    public static (NodeNetworkState Facts, ImmutableArray<ProxyLeftover> Leftovers) Split(NodeNetworkState facts)
     {
         ArgumentNullException.ThrowIfNull(facts);
         var devices = facts.Links.Where(l => l.Name is KubeProxy or KubeRouter).ToList();

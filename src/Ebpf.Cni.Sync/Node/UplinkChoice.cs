@@ -43,7 +43,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
     /// <summary>Those of <see cref="Devices"/> that are there for a network beside the default routes' and the InternalIPs' alone, by index.</summary>
     public ImmutableHashSet<int> Beside { get; private init; } = [];
 
-    public static UplinkChoice Of(NetworkFacts facts, IReadOnlyCollection<IPAddress> internalIPs, ImmutableArray<string> patterns, UplinkMemory memory)
+    public static UplinkChoice Of(NodeNetworkState facts, IReadOnlyCollection<IPAddress> internalIPs, ImmutableArray<string> patterns, UplinkMemory memory)
     {
         var candidates = facts.Links.Where(l => l.Name != Loopback).OrderBy(l => l.Index).ToList();
         if (!patterns.IsEmpty)
@@ -73,7 +73,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
         };
     }
 
-    private static UnfitUplink? Untaken(NetworkFacts facts, LinkInfo link) => OtherNetworks.Of(facts, link) switch
+    private static UnfitUplink? Untaken(NodeNetworkState facts, LinkInfo link) => OtherNetworks.Of(facts, link) switch
     {
         NetworkKind.Doubtful => new UnfitUplink(link.Name, $"may lead to a network or to containers, and is left alone: {NotServed}") { Doubtful = true },
         NetworkKind.WithoutEthernet => new UnfitUplink(link.Name, $"is not an Ethernet device: {NotServed}"),
@@ -81,7 +81,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
     };
 
     private static IEnumerable<(string Reason, ImmutableArray<string> Devices)> Reasons(
-        NetworkFacts facts, List<LinkInfo> candidates, IEnumerable<IPAddress> internalIPs)
+        NodeNetworkState facts, List<LinkInfo> candidates, IEnumerable<IPAddress> internalIPs)
     {
         foreach (var family in (AddressFamily[])[AddressFamily.InterNetwork, AddressFamily.InterNetworkV6])
         {
@@ -98,7 +98,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
         ImmutableArray<string> Names(Predicate<int> chosen) => [.. candidates.Where(l => chosen(l.Index)).Select(l => l.Name)];
     }
 
-    private static UplinkChoice Fit(NetworkFacts facts, List<LinkInfo> chosen, UplinkMemory memory)
+    private static UplinkChoice Fit(NodeNetworkState facts, List<LinkInfo> chosen, UplinkMemory memory)
     {
         var unfit = chosen.Select(l => (Link: l, Cause: Unfitness(facts, l))).Where(u => u.Cause is not null).ToList();
         return new UplinkChoice(
@@ -107,7 +107,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
             memory);
     }
 
-    private static string? Unfitness(NetworkFacts facts, LinkInfo link)
+    private static string? Unfitness(NodeNetworkState facts, LinkInfo link)
     {
         if (!link.Ethernet)
             return $"is not an Ethernet device: {NotServed}";
@@ -118,7 +118,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
     }
 
     /// <summary>Not a bridge of containers or virtual machines, a tunnel or the like.</summary>
-    private static bool IsOfTheNetwork(NetworkFacts facts, LinkInfo link) => link.Kind switch
+    private static bool IsOfTheNetwork(NodeNetworkState facts, LinkInfo link) => link.Kind switch
     {
         "bridge" => facts.Links.Any(l => l.Master == link.Index && (l.Kind is "" or "bond" or "team" or "vlan")),
         var kind => kind is "" or "veth" or "bond" or "team" or "vlan" or "macvlan" or "ipvlan",

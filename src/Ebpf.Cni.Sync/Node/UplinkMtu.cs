@@ -10,7 +10,7 @@ internal static class UplinkMtu
 
     /// <param name="facts">From the kernel.</param>
     /// <param name="uplinks">Their indices; without any, the devices of the default routes count, or else all that are up and have an address.</param>
-    public static int Of(NetworkFacts facts, IEnumerable<int> uplinks)
+    public static int Of(NodeNetworkState facts, IEnumerable<int> uplinks)
     {
         ArgumentNullException.ThrowIfNull(facts);
         return Smallest(facts, uplinks)
@@ -19,7 +19,7 @@ internal static class UplinkMtu
             ?? Default;
     }
 
-    private static int? Smallest(NetworkFacts facts, IEnumerable<int> devices)
+    private static int? Smallest(NodeNetworkState facts, IEnumerable<int> devices)
     {
         var chosen = devices.ToHashSet();
         return facts.Links.Where(l => chosen.Contains(l.Index) && l is { Up: true, Mtu: > 0 }).Min(l => (int?)l.Mtu);

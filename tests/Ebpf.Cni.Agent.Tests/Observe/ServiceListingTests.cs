@@ -113,9 +113,9 @@ public class ServiceListingTests
     [Fact]
     public void Markers_are_told_from_frontends()
     {
-        Assert.False(ServiceListing.IsMarker(Front, Held.Value));
-        Assert.True(ServiceListing.IsMarker(Front with { Scope = Scope.Bind }, Held.Value));
-        Assert.True(ServiceListing.IsMarker(Front, Held.Value with { Flags = SvcFlags.Address }));
+        Assert.False(ServiceListing.IsRejectEntry(Front, Held.Value));
+        Assert.True(ServiceListing.IsRejectEntry(Front with { Scope = Scope.Bind }, Held.Value));
+        Assert.True(ServiceListing.IsRejectEntry(Front, Held.Value with { Flags = SvcFlags.Address }));
     }
 
     [Fact]

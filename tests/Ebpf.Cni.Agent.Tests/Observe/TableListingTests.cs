@@ -36,7 +36,7 @@ public class TableListingTests
         // Another plugin's interface is reached through its queue in any case.
         var queued = Endpoint(3, 12, "10.1.0.7") with { Queued = true };
         var record = Record(3, "a/x", "10.1.0.7");
-        Assert.False(Of(record with { Foreign = new ForeignInterface("veth1", "") }).Limited);
+        Assert.False(Of(record with { Foreign = new ChainedInterface("veth1", "") }).Limited);
         Assert.True(Of(record with { Bandwidth = new Bandwidth(1, 1, 0, 0) }).Limited);
         Assert.True(Of(record with { Bandwidth = new Bandwidth(0, 0, 1, 1) }).Limited);
 

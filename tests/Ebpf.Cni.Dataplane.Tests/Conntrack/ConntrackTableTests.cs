@@ -87,7 +87,7 @@ public sealed class ConntrackTableTests : IDisposable
         Add("10.244.0.4", 1000, 1, "10.244.0.9", CtState.Established, proto: IpProtocol.Tcp);
         Add("10.244.0.5", 1000, 0, "10.244.0.9", CtState.Udp);          // no service
         Assert.Equal(0, _table.Purge([]));
-        Assert.Equal(2, _table.Purge([new GoneBackend(1, Addr.Parse("10.244.0.9"), U16Be.FromHost(53), IpProtocol.Udp)]));
+        Assert.Equal(2, _table.Purge([new RemovedBackend(1, Addr.Parse("10.244.0.9"), U16Be.FromHost(53), IpProtocol.Udp)]));
         var left = _map.ReadAll<CtKey, Ct>();
         Assert.Equal(8, left.Count);
         Assert.DoesNotContain(left, e => e.Key.Src == Addr.Parse("10.244.0.1") || e.Value.Dst == Addr.Parse("10.244.0.1"));

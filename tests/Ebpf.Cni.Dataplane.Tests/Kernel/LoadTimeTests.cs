@@ -63,7 +63,7 @@ public sealed class LoadTimeTests : IDisposable
         Console.WriteLine($"figure: that sweep allocated {GC.GetAllocatedBytesForCurrentThread() - allocated} bytes");
         Measured("who holds most", () => dataplane.Conntrack.Top(10));
         Assert.True(Measured("purge of one backend", () => dataplane.Conntrack.Purge(
-            [new GoneBackend(1, Addr.Parse("10.245.0.1"), U16Be.FromHost(53), IpProtocol.Udp)])) > 0);
+            [new RemovedBackend(1, Addr.Parse("10.245.0.1"), U16Be.FromHost(53), IpProtocol.Udp)])) > 0);
     }
 
     /// <summary>

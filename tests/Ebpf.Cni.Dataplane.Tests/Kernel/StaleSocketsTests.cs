@@ -94,7 +94,7 @@ public sealed class StaleSocketsTests : IDisposable
     public void After_a_start_backends_that_sockets_still_hang_on_are_told_as_gone()
     {
         Connect(_pod, Backend, led: true);
-        Assert.Equal([Gone(Backend)], _dataplane.Services.Apply(Compiler.Output.DesiredState.Empty).GoneBackends);
+        Assert.Equal([Gone(Backend)], _dataplane.Services.Apply(Compiler.Output.DesiredState.Empty).RemovedBackends);
     }
 
     /// <summary>Through the real hooks: a process in the cgroup and the pod.</summary>
@@ -171,7 +171,7 @@ public sealed class StaleSocketsTests : IDisposable
         pinned.Update(key, value);
     }
 
-    private static GoneBackend Gone(Addr address) => new(7, address, U16Be.FromHost(Port), IpProtocol.Udp);
+    private static RemovedBackend Gone(Addr address) => new(7, address, U16Be.FromHost(Port), IpProtocol.Udp);
 
     private Socket Connect(NetworkNamespace place, Addr backend, bool led, bool mapped = false, Action<Socket>? prepare = null)
     {

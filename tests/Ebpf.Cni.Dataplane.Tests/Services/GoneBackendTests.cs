@@ -18,8 +18,8 @@ public class GoneBackendTests
     public void Who_left_is_told_unless_connections_end_by_themselves(IpProtocol protocol, bool told)
     {
         var (_, tables) = Open();
-        Assert.Empty(tables.Apply(Dns(protocol, ["10.244.0.1", "10.244.0.2"])).GoneBackends);
-        var gone = tables.Apply(Dns(protocol, ["10.244.0.2", "10.244.0.3"])).GoneBackends;
+        Assert.Empty(tables.Apply(Dns(protocol, ["10.244.0.1", "10.244.0.2"])).RemovedBackends);
+        var gone = tables.Apply(Dns(protocol, ["10.244.0.2", "10.244.0.3"])).RemovedBackends;
         Assert.Equal(told ? [Gone("10.244.0.1", protocol)] : [], gone);
     }
 
@@ -28,8 +28,8 @@ public class GoneBackendTests
     {
         var (_, tables) = Open();
         tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1", "10.244.0.2"]));
-        Assert.Empty(tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"], ["10.244.0.1"])).GoneBackends);
-        Assert.Equal([Gone("10.244.0.1")], tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).GoneBackends);
+        Assert.Empty(tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"], ["10.244.0.1"])).RemovedBackends);
+        Assert.Equal([Gone("10.244.0.1")], tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).RemovedBackends);
     }
 
     [Fact]
@@ -37,8 +37,8 @@ public class GoneBackendTests
     {
         var (_, tables) = Open();
         tables.Apply(TwoLists(["10.244.0.1"], ["10.244.0.1"]));
-        Assert.Empty(tables.Apply(TwoLists(["10.244.0.1"], ["10.244.0.2"])).GoneBackends);
-        Assert.Equal([Gone("10.244.0.1")], tables.Apply(TwoLists(["10.244.0.2"], ["10.244.0.2"])).GoneBackends);
+        Assert.Empty(tables.Apply(TwoLists(["10.244.0.1"], ["10.244.0.2"])).RemovedBackends);
+        Assert.Equal([Gone("10.244.0.1")], tables.Apply(TwoLists(["10.244.0.2"], ["10.244.0.2"])).RemovedBackends);
     }
 
     [Fact]
@@ -46,9 +46,9 @@ public class GoneBackendTests
     {
         var (_, tables) = Open();
         tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1"], ["10.244.0.2"]));
-        Assert.Equal([Gone("10.244.0.1"), Gone("10.244.0.2")], tables.Apply(Dns(IpProtocol.Udp, [])).GoneBackends.OrderBy(g => g.Addr));
+        Assert.Equal([Gone("10.244.0.1"), Gone("10.244.0.2")], tables.Apply(Dns(IpProtocol.Udp, [])).RemovedBackends.OrderBy(g => g.Addr));
         tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1"]));
-        Assert.Equal([Gone("10.244.0.1")], tables.Apply(DesiredState.Empty).GoneBackends);
+        Assert.Equal([Gone("10.244.0.1")], tables.Apply(DesiredState.Empty).RemovedBackends);
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public class GoneBackendTests
         var (kernel, tables) = Open();
         tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1", "10.244.0.2"]));
         var restarted = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, _time);
-        Assert.Equal([Gone("10.244.0.1")], restarted.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).GoneBackends);
+        Assert.Equal([Gone("10.244.0.1")], restarted.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).RemovedBackends);
     }
 
     [Fact]
@@ -66,8 +66,8 @@ public class GoneBackendTests
         var (_, tables) = Open();
         tables.Reached = () => [Gone("10.244.0.1"), Gone("10.244.0.9"), Gone("10.244.0.8") with { ServiceId = 7 }];
         var desired = Dns(IpProtocol.Udp, ["10.244.0.1"]);
-        Assert.Equal([Gone("10.244.0.9"), Gone("10.244.0.8") with { ServiceId = 7 }], tables.Apply(desired).GoneBackends);
-        Assert.Empty(tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1"])).GoneBackends);
+        Assert.Equal([Gone("10.244.0.9"), Gone("10.244.0.8") with { ServiceId = 7 }], tables.Apply(desired).RemovedBackends);
+        Assert.Empty(tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1"])).RemovedBackends);
     }
 
     [Fact]
@@ -76,9 +76,9 @@ public class GoneBackendTests
         var (kernel, tables) = Open();
         tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.1"]));
         kernel.NextFault = () => kernel.SegmentWrites < 2 ? Fault.None : Fault.Fail;
-        Assert.Empty(tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).GoneBackends);
+        Assert.Empty(tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).RemovedBackends);
         kernel.NextFault = () => Fault.None;
-        Assert.Equal([Gone("10.244.0.1")], tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).GoneBackends);
+        Assert.Equal([Gone("10.244.0.1")], tables.Apply(Dns(IpProtocol.Udp, ["10.244.0.2"])).RemovedBackends);
     }
 
     /// <summary>Over any history: who served before an apply that succeeded, and serves no more, is told; nobody else is.</summary>
@@ -90,7 +90,7 @@ public class GoneBackendTests
         {
             var kernel = new FakeKernel(64, 4096);
             var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, _time);
-            var before = new HashSet<GoneBackend>();
+            var before = new HashSet<RemovedBackend>();
             for (var step = 0; step < 15; step++)
             {
                 var desired = Udp(DesiredStates.Random(random));
@@ -98,9 +98,9 @@ public class GoneBackendTests
                 Assert.True(result.Complete);
                 var used = desired.Frontends.Select(f => f.Segment).ToHashSet();
                 var after = desired.Segments.Where(s => used.Contains(s.Key)).SelectMany(
-                    s => s.Backends.Concat(s.Tail).Select(b => new GoneBackend(s.Key.ServiceId, b.Addr, b.Port, IpProtocol.Udp))).ToHashSet();
-                Assert.Equal(before.Except(after).ToHashSet(), result.GoneBackends.ToHashSet());
-                Assert.Equal(result.GoneBackends.Length, result.GoneBackends.Distinct().Count());
+                    s => s.Backends.Concat(s.Tail).Select(b => new RemovedBackend(s.Key.ServiceId, b.Addr, b.Port, IpProtocol.Udp))).ToHashSet();
+                Assert.Equal(before.Except(after).ToHashSet(), result.RemovedBackends.ToHashSet());
+                Assert.Equal(result.RemovedBackends.Length, result.RemovedBackends.Distinct().Count());
                 before = after;
             }
         }
@@ -127,7 +127,7 @@ public class GoneBackendTests
             [.. state.Frontends, state.Frontends[0] with { Segment = segment, Key = state.Frontends[0].Key with { Scope = Scope.External } }]);
     }
 
-    private static GoneBackend Gone(string address, IpProtocol protocol = IpProtocol.Udp) => new(1, Addr.Parse(address), U16Be.FromHost(8080), protocol);
+    private static RemovedBackend Gone(string address, IpProtocol protocol = IpProtocol.Udp) => new(1, Addr.Parse(address), U16Be.FromHost(8080), protocol);
 
     private (FakeKernel Kernel, ServiceDataplane Tables) Open()
     {

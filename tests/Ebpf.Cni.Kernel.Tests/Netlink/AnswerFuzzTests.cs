@@ -53,7 +53,7 @@ public sealed class AnswerFuzzTests
         Check(random, r => Payload(r, headerSize: 12), bytes => Route.Read(bytes) is not null);
         Check(random, r => Payload(r, headerSize: 8), bytes => NextHops.Interfaces([bytes], 0).Count > 0);
         Check(random, r => Payload(r, headerSize: 12), bytes => Neighbour.Read(bytes) is not null);
-        Check(random, Queue, bytes => QueueInfo.Read(bytes).Rate > 0);
+        Check(random, Queue, bytes => QdiscInfo.Read(bytes).Rate > 0);
     }
 
     /// <summary>A token bucket's, damaged here and there.</summary>

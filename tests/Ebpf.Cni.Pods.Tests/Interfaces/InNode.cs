@@ -9,11 +9,11 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 {
     public bool NamespaceExists(string netns) => node.Run(() => network.NamespaceExists(netns));
 
-    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => node.Run(() => network.FindForeign(netns, ifname));
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => node.Run(() => network.FindChained(netns, ifname));
 
     public bool NamespaceIsGone(string netns) => network.NamespaceIsGone(netns);
 
-    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => network.RemoveStrays(endpoints));
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => network.RemoveOrphans(endpoints));
 
     public int Mtu() => node.Run(network.Mtu);
 

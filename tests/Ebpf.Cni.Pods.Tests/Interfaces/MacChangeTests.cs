@@ -66,23 +66,23 @@ public class MacChangeTests
             {
                 using var netlink = RouteNetlink.Open();
                 var link = netlink.AddVeth("veth77", "eth0", pod, null, null, 1500);
-                var (host, mac) = ForeignLinks.Find(directory["pod"], "eth0")!.Value;
+                var (host, mac) = ChainedInterfaces.Find(directory["pod"], "eth0")!.Value;
                 var record = new EndpointRecord
                 {
                     ContainerId = "c", Ifname = "eth0", Netns = directory["pod"], Number = 1, Addresses = ["10.9.0.7"], Mac = mac, Foreign = host, Ready = true,
                 };
                 netlink.SetMac(link.Index, Other);
-                Assert.Equal(link.Index, ForeignLinks.FindHost(record)?.Ifindex);
-                Assert.True(ForeignLinks.HasPodSide(record));
+                Assert.Equal(link.Index, ChainedInterfaces.FindHost(record)?.Ifindex);
+                Assert.True(ChainedInterfaces.HasPodSide(record));
                 // Of an older agent, which wrote no number down.
-                Assert.Equal(link.Index, ForeignLinks.FindHost(record with { Foreign = new ForeignInterface(host.HostName, host.HostMac) })?.Ifindex);
+                Assert.Equal(link.Index, ChainedInterfaces.FindHost(record with { Foreign = new ChainedInterface(host.HostName, host.HostMac) })?.Ifindex);
 
                 // Control: another pod's interface of the same name is another.
                 netlink.DeleteLink(link.Index);
                 netlink.AddVeth("veth77", "other0");
-                Assert.Null(ForeignLinks.FindHost(record));
-                Assert.Null(ForeignLinks.FindHost(record with { Foreign = new ForeignInterface(host.HostName, host.HostMac) }));
-                Assert.False(ForeignLinks.HasPodSide(record));
+                Assert.Null(ChainedInterfaces.FindHost(record));
+                Assert.Null(ChainedInterfaces.FindHost(record with { Foreign = new ChainedInterface(host.HostName, host.HostMac) }));
+                Assert.False(ChainedInterfaces.HasPodSide(record));
             });
         }
         finally

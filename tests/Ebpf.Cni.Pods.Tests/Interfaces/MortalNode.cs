@@ -11,7 +11,7 @@ internal sealed class MortalNode(InNode real, KillSwitch kill) : IPodNetwork, IE
 
     public bool NamespaceIsGone(string netns) => real.NamespaceIsGone(netns);
 
-    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => real.FindForeign(netns, ifname);
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => real.FindChained(netns, ifname);
 
     public int Mtu() => real.Mtu();
 
@@ -33,7 +33,7 @@ internal sealed class MortalNode(InNode real, KillSwitch kill) : IPodNetwork, IE
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => real.Differences(endpoint);
 
-    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => kill.Step(() => real.RemoveStrays(endpoints));
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) => kill.Step(() => real.RemoveOrphans(endpoints));
 
     public void Attach(HostLink link) => kill.Step(() => real.Attach(link));
 
@@ -61,7 +61,7 @@ internal sealed class MortalStore(EndpointStore real, KillSwitch kill) : IEndpoi
 
     public EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked) => kill.Step(() => real.Reserve(key, netns, pod, asked));
 
-    public EndpointRecord AddForeign(EndpointRecord record) => kill.Step(() => real.AddForeign(record));
+    public EndpointRecord AddChained(EndpointRecord record) => kill.Step(() => real.AddChained(record));
 
     public void Save(EndpointRecord record) => kill.Step(() => real.Save(record));
 

@@ -53,7 +53,7 @@ public class RealCapabilityTests(ITestOutputHelper log)
         node.Restart();
         Assert.True(node.Dataplane.Endpoints.List().Single().Queued);
         using (var netlink = RouteNetlink.Open(pod))
-            netlink.DeleteRootQueue(netlink.FindLink("eth0")!.Index, PodShaping.Handle);
+            netlink.DeleteRootQdisc(netlink.FindLink("eth0")!.Index, PodShaping.Handle);
         var error = await Assert.ThrowsAsync<CniException>(() => node.Run("CHECK", "a", previous));
         Assert.Contains("bytes a second", error.Message, StringComparison.Ordinal);
         await node.Run("ADD", "a", Limited);

@@ -12,7 +12,7 @@ public class ChainedModeTests
         """;
 
     private static readonly EndpointKey Key = new(CniFixture.Container, "eth0");
-    private static readonly ForeignInterface Host = new("veth1", "02:00:00:00:00:11");
+    private static readonly ChainedInterface Host = new("veth1", "02:00:00:00:00:11");
 
     [Fact]
     public async Task The_answer_is_what_came_and_nothing_is_made_but_programs_and_entries()

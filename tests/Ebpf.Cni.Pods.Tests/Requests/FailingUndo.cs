@@ -10,11 +10,11 @@ internal sealed class FailingUndo(FakeNode node, string undo) : IPodNetwork, IEn
 
     public bool NamespaceExists(string netns) => node.NamespaceExists(netns);
 
-    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => node.FindForeign(netns, ifname);
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => node.FindChained(netns, ifname);
 
     public bool NamespaceIsGone(string netns) => node.NamespaceIsGone(netns);
 
-    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints) => node.RemoveStrays(endpoints);
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) => node.RemoveOrphans(endpoints);
 
     public int Mtu() => node.Mtu();
 

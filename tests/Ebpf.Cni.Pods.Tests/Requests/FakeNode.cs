@@ -37,9 +37,9 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
     public HashSet<string> GoneNamespaces { get; } = [];
 
     /// <summary>What another plugin has made, by namespace.</summary>
-    public Dictionary<string, (ForeignInterface Host, string PodMac)> Foreign { get; } = [];
+    public Dictionary<string, (ChainedInterface Host, string PodMac)> Foreign { get; } = [];
 
-    public (ForeignInterface Host, string PodMac)? FindForeign(string netns, string ifname) => Foreign.TryGetValue(netns, out var found) ? found : null;
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => Foreign.TryGetValue(netns, out var found) ? found : null;
 
     public bool NamespaceIsGone(string netns) => GoneNamespaces.Contains(netns);
 
@@ -116,7 +116,7 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
     public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) =>
         endpoint.Addresses.All(Entries.ContainsKey) ? [] : ["the endpoint table does not have the pod"];
 
-    public IReadOnlyList<string> RemoveStrays(IReadOnlyCollection<EndpointRecord> endpoints)
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints)
     {
         var strays = Links.Keys.Except(endpoints.Select(e => e.Key)).ToList();
         strays.ForEach(DropLink);

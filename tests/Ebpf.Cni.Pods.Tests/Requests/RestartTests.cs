@@ -86,11 +86,11 @@ public class RestartTests
     {
         using var fixture = new CniFixture { Chained = true };
         fixture.Restart();
-        fixture.Node.Foreign["/ns/a"] = (new ForeignInterface("", ""), "02:00:00:00:00:22");
+        fixture.Node.Foreign["/ns/a"] = (new ChainedInterface("", ""), "02:00:00:00:00:22");
         await fixture.Run(CniFixture.Request("ADD", extra: ",\"prevResult\":{\"ips\":[{\"address\":\"10.9.0.7/24\"}]}"));
         var key = new EndpointKey(CniFixture.Container, "eth0");
         fixture.Node.Links[key] = 0;
-        fixture.Node.Foreign["/ns/b"] = (new ForeignInterface("veth2", "02:00:00:00:00:33"), "02:00:00:00:00:34");
+        fixture.Node.Foreign["/ns/b"] = (new ChainedInterface("veth2", "02:00:00:00:00:33"), "02:00:00:00:00:34");
         await fixture.Run(CniFixture.Request("ADD", "other", "/ns/b", extra: ",\"prevResult\":{\"ips\":[{\"address\":\"10.9.0.8/24\"}]}"));
         fixture.Node.GoneNamespaces.Add("/ns/a");
         fixture.Node.Namespaces.Clear(); // also the one of the pod whose interface is there

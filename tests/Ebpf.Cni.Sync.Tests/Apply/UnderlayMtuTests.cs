@@ -20,12 +20,12 @@ public class UnderlayMtuTests
         node.Run(() =>
         {
             Nodes("10.8.0.1/24");
-            var network = NodeAddressing.Of(NetworkFacts.Read(), ["10.8.0.1"], new() { NodeName = "n" }, UplinkMemory.None);
+            var network = NodeAddressing.Of(NodeNetworkState.Read(), ["10.8.0.1"], new() { NodeName = "n" }, UplinkMemory.None);
             Assert.Equal(["eth0"], network.Uplinks.Select(u => u.Name));
-            Assert.Equal(1420, UplinkMtu.Of(NetworkFacts.Read(), network.Main.Union(network.InternalDevices)));
+            Assert.Equal(1420, UplinkMtu.Of(NodeNetworkState.Read(), network.Main.Union(network.InternalDevices)));
             // Control: an InternalIP on the uplink.
-            network = NodeAddressing.Of(NetworkFacts.Read(), ["192.0.2.1"], new() { NodeName = "n" }, UplinkMemory.None);
-            Assert.Equal(1500, UplinkMtu.Of(NetworkFacts.Read(), network.Main.Union(network.InternalDevices)));
+            network = NodeAddressing.Of(NodeNetworkState.Read(), ["192.0.2.1"], new() { NodeName = "n" }, UplinkMemory.None);
+            Assert.Equal(1500, UplinkMtu.Of(NodeNetworkState.Read(), network.Main.Union(network.InternalDevices)));
         });
     }
 
@@ -38,7 +38,7 @@ public class UnderlayMtuTests
         {
             Nodes("10.8.0.1/32");
             Ip("route add 10.9.0.0/24 dev tun0");
-            var (facts, mtu) = (NetworkFacts.Read(), new UnderlayMtu());
+            var (facts, mtu) = (NodeNetworkState.Read(), new UnderlayMtu());
             Assert.Equal(1420, mtu.Of(facts, [Tunnelled("10.9.0.7")]));
             Assert.Equal(1500, mtu.Of(facts, [Tunnelled("192.0.2.7")]));
             Assert.Equal(1500, mtu.Of(facts, [Tunnelled("203.0.113.7")]));

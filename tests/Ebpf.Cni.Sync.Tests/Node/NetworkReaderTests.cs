@@ -166,7 +166,7 @@ public sealed class NetworkReaderTests : IDisposable
         {
             for (var n = random.Next(1, 5); n > 0; n--)
                 Try(changes[random.Next(changes.Length)]);
-            await Eventually.True(() => Read().Equals(_node.Run(NetworkFacts.Read)), $"the same in round {round}");
+            await Eventually.True(() => Read().Equals(_node.Run(NodeNetworkState.Read)), $"the same in round {round}");
         }
     }
 
@@ -190,7 +190,7 @@ public sealed class NetworkReaderTests : IDisposable
         }
     }
 
-    private NetworkFacts Read() => _node.Run(() => _reader.Read(_monitor));
+    private NodeNetworkState Read() => _node.Run(() => _reader.Read(_monitor));
 
     private KernelRoute Default(int gateway) =>
         new(IPNetwork.Parse("0.0.0.0/0"), _uplink) { Gateway = IPAddress.Parse($"192.0.2.{gateway}") };

@@ -15,7 +15,7 @@ public class NodeAddressingTests
     private static readonly SyncOptions Defaults = new("n1");
 
     /// <summary>A public device with the default routes, a private one with the node's InternalIP, a bridge of somebody else's.</summary>
-    private static readonly NetworkFacts TwoNics = new(
+    private static readonly NodeNetworkState TwoNics = new(
         [Link(1, "lo"), Link(2, "eth0"), Link(3, "eth1"), Link(4, "docker0", "bridge")],
         [
             Address(1, "127.0.0.1"), Address(1, "::1"), Address(2, "198.51.100.7"), Address(2, "2001:db8::7"), Address(2, "fe80::7"),
@@ -91,10 +91,10 @@ public class NodeAddressingTests
             netlink.SetUp(netlink.FindLink("up1")!.Index);
             netlink.AddAddress(netlink.FindLink("up0")!.Index, IPAddress.Parse("192.0.2.1"), 24);
             netlink.ReplaceRoute(new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), netlink.FindLink("up0")!.Index) { Gateway = IPAddress.Parse("192.0.2.254") });
-            var read = NetworkFacts.Read();
-            Assert.Equal(read, NetworkFacts.Read());
+            var read = NodeNetworkState.Read();
+            Assert.Equal(read, NodeNetworkState.Read());
             netlink.AddAddress(netlink.FindLink("up0")!.Index, IPAddress.Parse("192.0.2.2"), 24);
-            return (read, NetworkFacts.Read());
+            return (read, NodeNetworkState.Read());
         });
         Assert.DoesNotContain(before.Links, l => l.Name.StartsWith("ecni", StringComparison.Ordinal));
         Assert.NotEqual(before, after);
@@ -102,7 +102,7 @@ public class NodeAddressingTests
         Assert.Equal(("up0", Addr.Parse("192.0.2.1")), (uplink.Name, uplink.V4));
     }
 
-    private static NodeNetwork Of(NetworkFacts facts, IEnumerable<string> internalIPs, SyncOptions options) =>
+    private static NodeNetwork Of(NodeNetworkState facts, IEnumerable<string> internalIPs, SyncOptions options) =>
         NodeAddressing.Of(facts, internalIPs, options, UplinkMemory.None);
 
     private static LinkInfo Link(int index, string name, string kind = "") => new(index, name) { Up = true, Running = true, Kind = kind, Ethernet = name != "lo" };

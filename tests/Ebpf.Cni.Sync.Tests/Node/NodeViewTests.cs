@@ -27,14 +27,14 @@ public sealed class NodeViewTests : IDisposable
     [Fact]
     public void A_view_of_the_same_is_the_same()
     {
-        _state.SetFacts(Facts(2));
+        _state.SetNetworkState(Facts(2));
         var view = _state.View(Self("192.0.2.1"));
         Assert.Same(view, _state.View(Self("192.0.2.1")));
         _state.Lost();
         Assert.True(_state.Changed.IsCompleted);
         Assert.Same(view, _state.View(Self("192.0.2.1")));
         Assert.False(_state.Changed.IsCompleted);
-        _state.SetFacts(Facts(2));
+        _state.SetNetworkState(Facts(2));
         Assert.Same(view, _state.View(Self("192.0.2.1")));
         // The API has no Node for a moment: its addresses are those known before, but issues have no uid.
         Assert.Equal(view.Context, _state.View(null).Context);
@@ -43,9 +43,9 @@ public sealed class NodeViewTests : IDisposable
     [Fact]
     public void Each_of_its_inputs_makes_another()
     {
-        _state.SetFacts(Facts(2));
+        _state.SetNetworkState(Facts(2));
         var view = _state.View(Self("192.0.2.1"));
-        view = Another(() => _state.SetFacts(Facts(3)), "192.0.2.1");
+        view = Another(() => _state.SetNetworkState(Facts(3)), "192.0.2.1");
         Assert.Equal([3], view.Network.Main);
         view = Another(() => { }, "192.0.2.2");
         view = Another(() => _state.SetServers([new NodeServer(Addr.Parse("192.0.2.1"), 53, IpProtocol.Udp)]), "192.0.2.2");
@@ -70,13 +70,13 @@ public sealed class NodeViewTests : IDisposable
     public void Forwarding_is_a_loss_in_a_family_that_the_node_has(bool ofIPv6, bool loss)
     {
         var losses = new NodeLosses(new PodDevices(), _state, _ => false);
-        _state.SetFacts(Facts(2));
+        _state.SetNetworkState(Facts(2));
         _state.View(Self("192.0.2.1"));
         var told = new NetworkEvent(NetworkEventKind.Setting, NetworkEvent.AllInterfaces) { ForwardingOff = true, OfIPv6 = ofIPv6 };
         Assert.Equal(loss, losses.Note(told));
     }
 
-    private static NetworkFacts Facts(int uplink) => new(
+    private static NodeNetworkState Facts(int uplink) => new(
         [new LinkInfo(uplink, "eth0") { Up = true, Ethernet = true, Mtu = 1500 }],
         [new AddressInfo(uplink, IPAddress.Parse("192.0.2.1"), 24), new AddressInfo(uplink, IPAddress.Parse("192.0.2.2"), 24)],
         [new(IPNetwork.Parse("0.0.0.0/0"), uplink) { Gateway = IPAddress.Parse("192.0.2.254") }]);

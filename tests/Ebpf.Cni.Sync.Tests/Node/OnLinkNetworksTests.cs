@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Sync.Tests.Node;
 /// <summary>Where a node has neighbours.</summary>
 public class OnLinkNetworksTests
 {
-    private static readonly NetworkFacts Facts = new(
+    private static readonly NodeNetworkState Facts = new(
         [Link(2), Link(3), Link(4, ethernet: false), Link(5)],
         [
             Address(2, "192.0.2.7", 24), Address(2, "192.0.2.8", 24), Address(2, "2001:db8::7", 64), Address(2, "fe80::7", 64),

@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Sync.Tests.Node;
 /// <summary>Networks beside that of the default route: their devices are uplinks as well, containers' are not, and what cannot be told is named.</summary>
 public class OtherNetworkTests
 {
-    private static readonly NetworkFacts Usual = new(
+    private static readonly NodeNetworkState Usual = new(
         [Link(1, "lo"), Link(2, "eth0")], [Address(2, "10.0.0.7/24")], [new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), 2)]);
 
     [Theory]
@@ -110,7 +110,7 @@ public class OtherNetworkTests
             Make(netlink, netlink.AddVeth("in0", "in1"), "10.98.0.1");
             Make(netlink, netlink.AddBridge("docker0"), "172.17.0.1");
         });
-        Assert.Equal(["eth0", "st0"], Of(node.Run(NetworkFacts.Read)).Devices.Select(d => d.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(["eth0", "st0"], Of(node.Run(NodeNetworkState.Read)).Devices.Select(d => d.Name).Order(StringComparer.Ordinal));
 
         static void Make(RouteNetlink netlink, LinkInfo link, string address)
         {
@@ -119,9 +119,9 @@ public class OtherNetworkTests
         }
     }
 
-    private static UplinkChoice Of(NetworkFacts facts, ImmutableArray<string>? patterns = null) => UplinkChoice.Of(facts, [], patterns ?? [], UplinkMemory.None);
+    private static UplinkChoice Of(NodeNetworkState facts, ImmutableArray<string>? patterns = null) => UplinkChoice.Of(facts, [], patterns ?? [], UplinkMemory.None);
 
-    private static NetworkFacts With(LinkInfo link, params string[] addresses) => Usual with
+    private static NodeNetworkState With(LinkInfo link, params string[] addresses) => Usual with
     {
         Links = [.. Usual.Links, link],
         Addresses = [.. Usual.Addresses, .. addresses.Select(a => Address(link.Index, a))],

@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Sync.Tests.Node;
 /// <summary>What fits.</summary>
 public class PodMtuTests
 {
-    private static readonly NetworkFacts Facts = new(
+    private static readonly NodeNetworkState Facts = new(
         [Link(1, "lo", 65536), Link(2, "eth0", 1500), Link(3, "eth1", 9000), Link(4, "eth2", 1400, up: false)],
         [new(1, IPAddress.Loopback, 8), new(3, IPAddress.Parse("10.0.0.1"), 24)],
         [new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), 2)]);
@@ -28,7 +28,7 @@ public class PodMtuTests
     {
         Assert.Equal(1500, UplinkMtu.Of(Facts, []));
         Assert.Equal(9000, UplinkMtu.Of(Facts with { DefaultRoutes = [] }, []));
-        Assert.Equal(1500, UplinkMtu.Of(NetworkFacts.None, []));
+        Assert.Equal(1500, UplinkMtu.Of(NodeNetworkState.None, []));
     }
 
     [Theory]

@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Sync.Tests.Node;
 /// <summary>What kube-proxy in its IPVS mode leaves: a device full of services' addresses.</summary>
 public class ProxyLeftoverTests
 {
-    private static readonly NetworkFacts Clean = new(
+    private static readonly NodeNetworkState Clean = new(
         [new(1, "lo") { Up = true }, new(2, "eth0") { Up = true, Ethernet = true }], [Address(2, "192.0.2.1")], [new(IPNetwork.Parse("0.0.0.0/0"), 2)]);
 
     [Theory]

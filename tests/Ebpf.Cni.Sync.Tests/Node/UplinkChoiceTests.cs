@@ -12,20 +12,20 @@ public class UplinkChoiceTests
     private static readonly LinkInfo Eth0 = Link(2, "eth0"), Eth1 = Link(3, "eth1"), Docker = Link(4, "docker0", "bridge");
 
     /// <summary>A node like most: one way out, where its InternalIP is, and a bridge of somebody else's.</summary>
-    private static readonly NetworkFacts Usual = new(
+    private static readonly NodeNetworkState Usual = new(
         [Link(1, "lo"), Eth0, Docker], [Address(2, "10.0.0.7"), Address(4, "172.17.0.1")], [Default("0.0.0.0/0", 2)]);
 
     [Fact]
     public void A_VLAN_device_is_an_uplink_and_the_device_below_it_is_not()
     {
-        var facts = new NetworkFacts([Eth0, Link(5, "eth0.10", "vlan")], [Address(5, "10.0.0.7")], [Default("0.0.0.0/0", 5)]);
+        var facts = new NodeNetworkState([Eth0, Link(5, "eth0.10", "vlan")], [Address(5, "10.0.0.7")], [Default("0.0.0.0/0", 5)]);
         Assert.Equal("eth0.10", Names(Of(facts)));
     }
 
     [Fact]
     public void A_VLAN_device_and_the_one_below_it_are_both_uplinks_where_both_lead_here()
     {
-        var facts = new NetworkFacts(
+        var facts = new NodeNetworkState(
             [Eth0, Link(5, "eth0.10", "vlan")], [Address(2, "192.0.2.7"), Address(5, "10.0.0.7")], [Default("0.0.0.0/0", 2)]);
         Assert.Equal("eth0 eth0.10", Names(Of(facts, internalIPs: "10.0.0.7")));
     }
@@ -36,7 +36,7 @@ public class UplinkChoiceTests
     [InlineData("bridge")]
     public void A_bond_is_an_uplink_and_its_members_are_not(string kind)
     {
-        var facts = new NetworkFacts(
+        var facts = new NodeNetworkState(
             [Eth0 with { Master = 6 }, Eth1 with { Master = 6 }, Link(6, "bond0", kind)], [Address(6, "10.0.0.7")], [Default("::/0", 6)]);
         Assert.Equal("bond0", Names(Of(facts)));
         Assert.Empty(Of(facts).Unfit);
@@ -49,11 +49,11 @@ public class UplinkChoiceTests
 
     [Fact]
     public void A_member_of_a_VRF_keeps_its_frames_and_is_an_uplink() => Assert.Equal("eth0", Names(Of(
-        new NetworkFacts([Eth0 with { Master = 6 }, Link(6, "blue", "vrf")], [Address(2, "10.0.0.7")], []), internalIPs: "10.0.0.7")));
+        new NodeNetworkState([Eth0 with { Master = 6 }, Link(6, "blue", "vrf")], [Address(2, "10.0.0.7")], []), internalIPs: "10.0.0.7")));
 
     [Fact]
     public void Several_default_routes_are_several_uplinks() => Assert.Equal("eth0 eth1", Names(Of(
-        new NetworkFacts([Eth0, Eth1], [], [Default("0.0.0.0/0", 2), Default("0.0.0.0/0", 3) with { Metric = 100 }]))));
+        new NodeNetworkState([Eth0, Eth1], [], [Default("0.0.0.0/0", 2), Default("0.0.0.0/0", 3) with { Metric = 100 }]))));
 
     [Theory]
     [InlineData("wireguard")]
@@ -61,7 +61,7 @@ public class UplinkChoiceTests
     [InlineData("")]
     public void What_is_not_Ethernet_is_named_and_nothing_takes_its_place(string kind)
     {
-        var facts = new NetworkFacts(
+        var facts = new NodeNetworkState(
             [Eth0, Docker, Link(7, "wg0", kind) with { Ethernet = false }], [Address(7, "10.0.0.7"), Address(4, "172.17.0.1")],
             [Default("0.0.0.0/0", 7)]);
         var choice = Of(facts);
@@ -101,7 +101,7 @@ public class UplinkChoiceTests
     public void A_device_that_was_lost_stays_beside_those_that_are_there()
     {
         // No network of its own would make it one.
-        var both = new NetworkFacts([Eth0, Eth1], [Address(2, "192.0.2.7"), Address(3, "10.0.0.7") with { PrefixLength = 32 }], [Default("0.0.0.0/0", 2)]);
+        var both = new NodeNetworkState([Eth0, Eth1], [Address(2, "192.0.2.7"), Address(3, "10.0.0.7") with { PrefixLength = 32 }], [Default("0.0.0.0/0", 2)]);
         var before = Of(both, internalIPs: "10.0.0.7");
         Assert.Equal("eth0 eth1", Names(before));
         Assert.Equal("eth0 eth1", Names(Of(both with { Addresses = [Address(2, "192.0.2.7")] }, before.Memory, internalIPs: "10.0.0.7")));
@@ -126,7 +126,7 @@ public class UplinkChoiceTests
         Assert.Equal("eth0 eth1", Names(Of(Usual with { Links = [.. Usual.Links, Eth1] }, patterns: ["eth*"])));
     }
 
-    private static UplinkChoice Of(NetworkFacts facts, UplinkMemory? memory = null, ImmutableArray<string>? patterns = null, params string[] internalIPs) =>
+    private static UplinkChoice Of(NodeNetworkState facts, UplinkMemory? memory = null, ImmutableArray<string>? patterns = null, params string[] internalIPs) =>
         UplinkChoice.Of(facts, [.. internalIPs.Select(IPAddress.Parse)], patterns ?? [], memory ?? UplinkMemory.None);
 
     private static string Names(UplinkChoice choice) => string.Join(' ', choice.Devices.Select(d => d.Name));

@@ -65,10 +65,10 @@ public sealed class NodeServerWatchTests : IDisposable
             new EndpointStore(
                 new EndpointFiles(_directory.Path, "n1"), TimeSpan.Zero, TimeProvider.System, NullLogger<EndpointStore>.Instance),
             new SyncOptions("n"), TimeProvider.System);
-        var facts = new NetworkFacts(
+        var facts = new NodeNetworkState(
             [new(2, "eth0") { Up = true, Ethernet = true }, new(3, "nodelocaldns") { Up = true, Ethernet = true, Kind = "dummy" }],
             [new(2, IPAddress.Parse("192.0.2.1"), 24), new(3, Dns.ToIPAddress(), 32)], [new(IPNetwork.Parse("0.0.0.0/0"), 2)]);
-        node.SetFacts(facts);
+        node.SetNetworkState(facts);
         node.View(null);
         node.SetServers([new NodeServer(Dns, 53, IpProtocol.Udp)]);
         Assert.True(node.Changed.IsCompleted);
@@ -77,9 +77,9 @@ public sealed class NodeServerWatchTests : IDisposable
         Assert.Equal(SvcFlags.NodeServer, At(Compiled(context.NodeServers), 53, IpProtocol.Udp).Flags);
         Assert.Equal(SvcFlags.None, At(Compiled(context.NodeServers), 53, IpProtocol.Tcp).Flags);
 
-        node.SetFacts(facts with { Addresses = [facts.Addresses[0]] });
+        node.SetNetworkState(facts with { Addresses = [facts.Addresses[0]] });
         Assert.Empty(node.View(null).Context.NodeServers);
-        node.SetFacts(facts);
+        node.SetNetworkState(facts);
         node.SetServers([]);
         Assert.Empty(node.View(null).Context.NodeServers);
     }

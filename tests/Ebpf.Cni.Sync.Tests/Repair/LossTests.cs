@@ -191,7 +191,7 @@ public class LossTests
             netlink.SetUp(uplink);
             netlink.SetUp(netlink.FindLink("up1")!.Index);
             netlink.AddAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
-            node.State.SetFacts(NetworkFacts.Read());
+            node.State.SetNetworkState(NodeNetworkState.Read());
             Assert.Equal([uplink], node.State.View(null).Network.Main);
             using var events = NetworkEvents.Open(NodeLosses.Subscription);
             var ours = new Kernel.Netlink.Route(peer, uplink)

@@ -90,7 +90,7 @@ public class FrequencyTests
         var before = loop.Kernel.Runs.Count;
         for (var change = 0; change < 200; change++)
         {
-            loop.Node.SetFacts(RunningLoop.Facts("192.168.0.1", $"192.168.0.{change + 2}"));
+            loop.Node.SetNetworkState(RunningLoop.Facts("192.168.0.1", $"192.168.0.{change + 2}"));
             await loop.AdvanceAsync(TimeSpan.FromMilliseconds(1));
         }
 

@@ -53,7 +53,7 @@ public class LivenessTests
     {
         await using var loop = await RunningLoop.StartAsync();
         loop.Kernel.HangAt("apply");
-        loop.Node.SetFacts(RunningLoop.Facts("192.168.0.1", "192.168.0.2"));
+        loop.Node.SetNetworkState(RunningLoop.Facts("192.168.0.1", "192.168.0.2"));
         await HangsAsync(loop);
         await DiesAfterTheLimitAndRecoversAsync(loop);
     }

@@ -56,8 +56,8 @@ internal sealed class RunningLoop : IAsyncDisposable
         var observer = new SyncObserver(Metrics, new RouteMetrics(Registry), Pending, new ProgrammingLatency(Registry, Clock));
         var holder = new DataplaneHolder(
             new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
-        var stale = new StaleFlows(
-            holder, new ConntrackObserver(new ConntrackMetrics(Registry), new ServiceMetrics(Registry, 0)), Clock, NullLogger<StaleFlows>.Instance);
+        var stale = new ConntrackCleaner(
+            holder, new ConntrackObserver(new ConntrackMetrics(Registry), new ServiceMetrics(Registry, 0)), Clock, NullLogger<ConntrackCleaner>.Instance);
         var ranges = new NodeRanges(
             addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
         var issues = new IssueReport(
@@ -98,7 +98,7 @@ internal sealed class RunningLoop : IAsyncDisposable
         var loop = new RunningLoop(tables, interval);
         await loop.BeginAsync();
         loop.Kernel.Open();
-        loop.Node.SetFacts(Facts("192.168.0.1"));
+        loop.Node.SetNetworkState(Facts("192.168.0.1"));
         loop.List();
         await loop.SettleAsync();
         await loop.AdvanceAsync(Interval);
@@ -144,7 +144,7 @@ internal sealed class RunningLoop : IAsyncDisposable
         return Kernel.Tables.Frontends.ContainsKey(key);
     }
 
-    public static NetworkFacts Facts(params string[] addresses) => new(
+    public static NodeNetworkState Facts(params string[] addresses) => new(
         [
             new LinkInfo(1, "lo") { Up = true, Running = true },
             new LinkInfo(2, "eth0") { Up = true, Running = true, Ethernet = true, Mtu = 1500 },

@@ -87,7 +87,7 @@ internal sealed class Storm(Random random, RunningLoop loop)
     private async Task NodeAsync()
     {
         string[] addresses = ["192.168.0.1", "203.0.113.1", "10.96.0.3"];
-        loop.Node.SetFacts(RunningLoop.Facts(addresses[..random.Next(1, 4)]));
+        loop.Node.SetNetworkState(RunningLoop.Facts(addresses[..random.Next(1, 4)]));
         await PassAsync(20);
     }
 

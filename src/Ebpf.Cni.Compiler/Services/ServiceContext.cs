@@ -8,7 +8,7 @@ using Ebpf.Cni.Compiler.Routes;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>What the compile of a service reads of its node; services compiled for an equal view need not be compiled again.</summary>
-internal sealed class NodeView
+internal sealed class ServiceContext
 {
     private static readonly RoutingContext Anywhere = new();
     private readonly Addr[] _nodePortIPv4;
@@ -19,7 +19,7 @@ internal sealed class NodeView
     private readonly ImmutableSortedDictionary<string, NodeSnapshot> _nodes;
     private PodCidr[]? _podRanges;
 
-    public NodeView(NodeContext context, ClusterSnapshot cluster)
+    public ServiceContext(NodeContext context, ClusterSnapshot cluster)
     {
         _tunnelPort = context.Routing is { Mode: RoutingMode.Auto or RoutingMode.Tunnel, TunnelPort: var port } ? port : (ushort)0;
         _nodes = cluster.Nodes;
@@ -72,9 +72,9 @@ internal sealed class NodeView
     }
 
     /// <summary>This is the same view as an earlier one, of a later cluster.</summary>
-    public void Succeed(NodeView same) => (Identity, _podRanges) = (same.Identity, _podRanges ?? same._podRanges);
+    public void Succeed(ServiceContext same) => (Identity, _podRanges) = (same.Identity, _podRanges ?? same._podRanges);
 
-    public bool IsSame(NodeView? other) =>
+    public bool IsSame(ServiceContext? other) =>
         other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6
         && _tunnelPort == other._tunnelPort && (other._podRanges is null || ReferenceEquals(_nodes, other._nodes) || other._podRanges.AsSpan().SequenceEqual(_podRanges ??= ReadPodRanges()));
 

@@ -7,9 +7,9 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Sync.Conntrack;
 
 /// <summary>Goes through the connection table now and then: what is finished goes, what lives is counted.</summary>
-public sealed partial class ConntrackSweeper(
+public sealed partial class ConntrackGarbageCollector(
     DataplaneHolder holder, AppliedState applied, IConntrackObserver observer, SyncOptions options, TimeProvider time,
-    ILogger<ConntrackSweeper> log) : BackgroundService
+    ILogger<ConntrackGarbageCollector> log) : BackgroundService
 {
     private SweepResult? _last;
 

@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Sync.Node;
 /// <param name="Links">Loopback too.</param>
 /// <param name="Addresses">Those that can be used.</param>
 /// <param name="DefaultRoutes">Of the main table, the preferred first; one with several next hops once for each of its devices.</param>
-public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
+public sealed record NodeNetworkState(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
 {
     /// <summary>
     /// Devices by which networks are reached that are no default routes, of those of which
@@ -21,13 +21,13 @@ public sealed record NetworkFacts(ImmutableArray<LinkInfo> Links, ImmutableArray
     /// <summary>The index of the tunnel's device, which is ours too; 0 if it is not there or switched off.</summary>
     public int TunnelDevice { get; init; }
 
-    public static readonly NetworkFacts None = new([], [], []);
+    public static readonly NodeNetworkState None = new([], [], []);
 
     /// <summary>Of the calling thread's network namespace, all of them.</summary>
-    public static NetworkFacts Read() => new NetworkReader().Read();
+    public static NodeNetworkState Read() => new NetworkReader().Read();
 
     /// <summary>By content, as far as it decides anything.</summary>
-    public bool Equals(NetworkFacts? other) =>
+    public bool Equals(NodeNetworkState? other) =>
         other is not null && Links.Select(Identity).SequenceEqual(other.Links.Select(Identity)) && Addresses.SequenceEqual(other.Addresses)
         && DefaultRoutes.SequenceEqual(other.DefaultRoutes) && RoutedDevices.SequenceEqual(other.RoutedDevices) && TunnelDevice == other.TunnelDevice;
 

@@ -11,30 +11,30 @@ namespace Ebpf.Cni.Compiler.Routes;
 /// <param name="Tunnel">The peer's address to which tunnelled packets are sent.</param>
 /// <param name="Reason">Of the issue, when there is no way.</param>
 /// <param name="Cause">In words.</param>
-internal readonly record struct PeerWay(Addr? Gateway, Addr? Tunnel, string? Reason = null, string? Cause = null)
+internal readonly record struct PeerRoute(Addr? Gateway, Addr? Tunnel, string? Reason = null, string? Cause = null)
 {
     /// <param name="context">This node.</param>
     /// <param name="own">This node's InternalIPs.</param>
     /// <param name="peer">The other's name.</param>
     /// <param name="addresses">Its InternalIPs, in the API's order.</param>
     /// <param name="ipv4">The pods' family.</param>
-    public static PeerWay Of(NodeContext context, List<Addr> own, string peer, List<Addr> addresses, bool ipv4)
+    public static PeerRoute Of(NodeContext context, List<Addr> own, string peer, List<Addr> addresses, bool ipv4)
     {
         var routing = context.Routing;
         if (routing.Mode == RoutingMode.None)
             return default;
         if (addresses.Count == 0)
-            return new PeerWay(null, null, IssueReason.NodeAddressMissing, "the node has no InternalIP");
+            return new PeerRoute(null, null, IssueReason.NodeAddressMissing, "the node has no InternalIP");
         if (addresses.Find(own.Contains) is var taken && own.Contains(taken))
-            return new PeerWay(null, null, IssueReason.NodeAddressConflict, $"InternalIP {taken} is this node's own");
+            return new PeerRoute(null, null, IssueReason.NodeAddressConflict, $"InternalIP {taken} is this node's own");
         if (routing.Mode != RoutingMode.Tunnel && OnLink(routing, own, addresses, ipv4) is { } gateway)
-            return new PeerWay(gateway, null);
+            return new PeerRoute(gateway, null);
         if (routing.Mode == RoutingMode.Direct)
-            return new PeerWay(null, null, IssueReason.NodeNotOnLink,
+            return new PeerRoute(null, null, IssueReason.NodeNotOnLink,
                 $"no InternalIP of the node that {(ipv4 ? "IPv4" : "IPv6")} could be sent to is on a network of this node, and tunnels are switched off (--routing direct)");
         if (Underlay(context, own, peer, addresses) is { } tunnel)
-            return new PeerWay(null, tunnel);
-        return new PeerWay(null, null, IssueReason.NodeAddressMissing, routing.Underlay == TunnelUnderlay.Auto
+            return new PeerRoute(null, tunnel);
+        return new PeerRoute(null, null, IssueReason.NodeAddressMissing, routing.Underlay == TunnelUnderlay.Auto
             ? "the node has no InternalIP of a family that this node has one of"
             : $"the node or this one has no {(routing.Underlay == TunnelUnderlay.IPv4 ? "IPv4" : "IPv6")} InternalIP for the tunnel (--tunnel-underlay)");
     }

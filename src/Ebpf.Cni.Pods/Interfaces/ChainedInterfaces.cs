@@ -7,7 +7,7 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>Interfaces that another plugin made: found and looked at, never changed.</summary>
-internal static class ForeignLinks
+internal static class ChainedInterfaces
 {
     private const string Veth = "veth";
 
@@ -15,7 +15,7 @@ internal static class ForeignLinks
     /// The pod's interface, and the node's side of it where it is a veth whose other end is here. A macvlan, an ipvlan or a moved device has no
     /// side that is this pod's alone.
     /// </summary>
-    public static (ForeignInterface Host, string PodMac)? Find(string netns, string ifname)
+    public static (ChainedInterface Host, string PodMac)? Find(string netns, string ifname)
     {
         using var pod = NetworkNamespace.Open(netns);
         using var inside = RouteNetlink.Open(pod);
@@ -25,8 +25,8 @@ internal static class ForeignLinks
         using var outside = RouteNetlink.Open();
         // Numbers of interfaces count in a namespace each: both ends must name the other.
         return link is { Kind: Veth, PeerIndex: > 0 } && outside.FindLink(link.PeerIndex) is { Kind: Veth } host && host.PeerIndex == link.Index
-            ? (new ForeignInterface(host.Name, MacAddr.FromBytes(host.Mac).ToString()) { HostIndex = host.Index }, mac)
-            : (new ForeignInterface("", ""), mac);
+            ? (new ChainedInterface(host.Name, MacAddr.FromBytes(host.Mac).ToString()) { HostIndex = host.Index }, mac)
+            : (new ChainedInterface("", ""), mac);
     }
 
     /// <summary>

@@ -10,19 +10,19 @@ public sealed partial class RouteNetlink
     {
         ArgumentNullException.ThrowIfNull(bucket);
         var request = NetlinkRequest.Create(
-            MessageType.NewQueue, MessageFlags.Acknowledge | MessageFlags.Create | MessageFlags.Replace,
-            new QueueHeader { Ifindex = ifindex, Handle = handle, Parent = QueueInfo.Root });
-        request.Put(QueueAttribute.Kind, QueueInfo.TokenBucketKind);
-        using (request.Nest(QueueAttribute.Options))
+            MessageType.NewQdisc, MessageFlags.Acknowledge | MessageFlags.Create | MessageFlags.Replace,
+            new QdiscHeader { Ifindex = ifindex, Handle = handle, Parent = QdiscInfo.Root });
+        request.Put(QdiscAttribute.Kind, QdiscInfo.TokenBucketKind);
+        using (request.Nest(QdiscAttribute.Options))
         {
-            request.PutStructure(QueueAttribute.BucketParameters, new TokenBucketHeader
+            request.PutStructure(QdiscAttribute.BucketParameters, new TokenBucketHeader
             {
                 Rate = new RateSpecification { LinkLayer = RateSpecification.Ethernet, Rate = (uint)Math.Min(bucket.Rate, uint.MaxValue) },
                 Limit = bucket.Limit,
             });
-            request.Put(QueueAttribute.BucketBurst, bucket.Burst);
+            request.Put(QdiscAttribute.BucketBurst, bucket.Burst);
             if (bucket.Rate > uint.MaxValue)
-                request.Put(QueueAttribute.BucketRate64, bucket.Rate);
+                request.Put(QdiscAttribute.BucketRate64, bucket.Rate);
         }
 
         Execute(request, $"limit what interface {ifindex} sends");
@@ -30,17 +30,17 @@ public sealed partial class RouteNetlink
 
     /// <summary>Takes the root queue of this handle away; the interface's default comes back.</summary>
     /// <exception cref="KernelException">ENOENT or EINVAL if it has none.</exception>
-    public void DeleteRootQueue(int ifindex, uint handle) => Execute(
+    public void DeleteRootQdisc(int ifindex, uint handle) => Execute(
         NetlinkRequest.Create(
-            MessageType.DeleteQueue, MessageFlags.Acknowledge, new QueueHeader { Ifindex = ifindex, Handle = handle, Parent = QueueInfo.Root }),
+            MessageType.DeleteQueue, MessageFlags.Acknowledge, new QdiscHeader { Ifindex = ifindex, Handle = handle, Parent = QdiscInfo.Root }),
         $"take the queue off interface {ifindex}");
 
     /// <summary>All of an interface.</summary>
-    public IReadOnlyList<QueueInfo> Queues(int ifindex)
+    public IReadOnlyList<QdiscInfo> Queues(int ifindex)
     {
-        var request = NetlinkRequest.Create(MessageType.GetQueue, MessageFlags.Dump, new QueueHeader { Ifindex = ifindex });
+        var request = NetlinkRequest.Create(MessageType.GetQdisc, MessageFlags.Dump, new QdiscHeader { Ifindex = ifindex });
         return _socket.Dump(
-            request, $"list the queues of interface {ifindex}", MessageType.NewQueue,
-            payload => QueueInfo.Read(payload) is var queue && queue.Ifindex == ifindex ? queue : null);
+            request, $"list the queues of interface {ifindex}", MessageType.NewQdisc,
+            payload => QdiscInfo.Read(payload) is var queue && queue.Ifindex == ifindex ? queue : null);
     }
 }

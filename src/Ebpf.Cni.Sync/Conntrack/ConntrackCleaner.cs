@@ -10,16 +10,16 @@ namespace Ebpf.Cni.Sync.Conntrack;
 /// Ends what still goes to backends that serve no more: entries of the connection table, and connected UDP sockets, which no packet program ever sees
 /// again. At once, but beside the sync loop: a table with a million entries and hundreds of namespaces must not hold up the next change.
 /// </summary>
-public sealed partial class StaleFlows(
-    DataplaneHolder holder, IConntrackObserver observer, TimeProvider time, ILogger<StaleFlows> log) : BackgroundService
+public sealed partial class ConntrackCleaner(
+    DataplaneHolder holder, IConntrackObserver observer, TimeProvider time, ILogger<ConntrackCleaner> log) : BackgroundService
 {
     private const int Attempts = 5;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    private readonly Channel<GoneBackend> _gone = Channel.CreateUnbounded<GoneBackend>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<RemovedBackend> _gone = Channel.CreateUnbounded<RemovedBackend>(new UnboundedChannelOptions { SingleReader = true });
 
     /// <summary>Never blocks.</summary>
-    public void Ended(IEnumerable<GoneBackend> backends)
+    public void Ended(IEnumerable<RemovedBackend> backends)
     {
         ArgumentNullException.ThrowIfNull(backends);
         foreach (var backend in backends)
@@ -31,7 +31,7 @@ public sealed partial class StaleFlows(
         var dataplane = await holder.Opened.WaitAsync(stoppingToken);
         while (await _gone.Reader.WaitToReadAsync(stoppingToken))
         {
-            var batch = new HashSet<GoneBackend>();
+            var batch = new HashSet<RemovedBackend>();
             while (_gone.Reader.TryRead(out var backend))
                 batch.Add(backend);
             for (var attempt = 1; !await Task.Run(() => TryEnd(dataplane, batch), stoppingToken) && attempt < Attempts; attempt++)
@@ -39,7 +39,7 @@ public sealed partial class StaleFlows(
         }
     }
 
-    private bool TryEnd(Dataplane.NodeDataplane dataplane, HashSet<GoneBackend> batch)
+    private bool TryEnd(Dataplane.NodeDataplane dataplane, HashSet<RemovedBackend> batch)
     {
         try
         {

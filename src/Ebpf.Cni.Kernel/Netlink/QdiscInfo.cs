@@ -15,21 +15,21 @@ public sealed record TokenBucket(ulong Rate, uint Burst, uint Limit);
 /// <param name="Parent">What it hangs on; <see cref="Root"/> for the one that all the interface sends goes through.</param>
 /// <param name="Kind">"tbf", "noqueue", "clsact"…</param>
 /// <param name="Rate">Bytes a second of a token bucket; 0 for other kinds.</param>
-public sealed record QueueInfo(int Ifindex, uint Handle, uint Parent, string Kind, ulong Rate)
+public sealed record QdiscInfo(int Ifindex, uint Handle, uint Parent, string Kind, ulong Rate)
 {
     /// <summary>TC_H_ROOT.</summary>
     public const uint Root = 0xffffffff;
 
-    internal static QueueInfo Read(ReadOnlySpan<byte> payload)
+    internal static QdiscInfo Read(ReadOnlySpan<byte> payload)
     {
-        var attributes = AttributeReader.AfterHeader<QueueHeader>(payload, out var header);
-        var queue = new QueueInfo(header.Ifindex, header.Handle, header.Parent, "", 0);
+        var attributes = AttributeReader.AfterHeader<QdiscHeader>(payload, out var header);
+        var queue = new QdiscInfo(header.Ifindex, header.Handle, header.Parent, "", 0);
         ReadOnlySpan<byte> options = default;
         while (attributes.Next(out var type, out var value))
         {
-            if (type == QueueAttribute.Kind)
+            if (type == QdiscAttribute.Kind)
                 queue = queue with { Kind = AttributeReader.Text(value) };
-            else if (type == QueueAttribute.Options)
+            else if (type == QdiscAttribute.Options)
                 options = value;
         }
 
@@ -44,9 +44,9 @@ public sealed record QueueInfo(int Ifindex, uint Handle, uint Parent, string Kin
         ulong rate = 0, rate64 = 0;
         while (attributes.Next(out var type, out var value))
         {
-            if (type == QueueAttribute.BucketParameters && value.Length >= Unsafe.SizeOf<TokenBucketHeader>())
+            if (type == QdiscAttribute.BucketParameters && value.Length >= Unsafe.SizeOf<TokenBucketHeader>())
                 rate = MemoryMarshal.Read<TokenBucketHeader>(value).Rate.Rate;
-            else if (type == QueueAttribute.BucketRate64 && value.Length == sizeof(ulong))
+            else if (type == QdiscAttribute.BucketRate64 && value.Length == sizeof(ulong))
                 rate64 = MemoryMarshal.Read<ulong>(value);
         }
 

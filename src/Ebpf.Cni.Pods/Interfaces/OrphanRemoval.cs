@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// Finds and removes what is ours on the node and belongs to no endpoint. An interface is ours when its name and its alias
 /// agree: a name alone is anybody's. Routes and neighbours are looked at on the interfaces of endpoints only; those of others went with theirs.
 /// </summary>
-internal static class StrayRemoval
+internal static class OrphanRemoval
 {
     /// <returns>What was removed, for people.</returns>
     public static IReadOnlyList<string> Run(RouteNetlink netlink, IReadOnlyCollection<EndpointRecord> endpoints)

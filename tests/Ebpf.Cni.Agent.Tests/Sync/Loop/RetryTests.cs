@@ -5,7 +5,7 @@ using Ebpf.Cni.Sync.Apply;
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
 
 /// <summary>What an apply could not do: tried again, with a delay that grows, and told as long as it lasts.</summary>
-public class OwedTests
+public class RetryTests
 {
     [Fact]
     public async Task A_write_that_fails_is_repeated_after_a_delay_that_doubles_up_to_half_a_minute()

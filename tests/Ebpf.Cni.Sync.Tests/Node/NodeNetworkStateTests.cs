@@ -8,7 +8,7 @@ using ProcessStartInfo = System.Diagnostics.ProcessStartInfo;
 namespace Ebpf.Cni.Sync.Tests.Node;
 
 /// <summary>Read from real devices and routes, in a namespace of its own. Bonds and VLAN devices are made where the kernel has them.</summary>
-public class NetworkFactsTests(ITestOutputHelper log)
+public class NodeNetworkStateTests(ITestOutputHelper log)
 {
     [Fact]
     public void A_default_route_with_several_next_hops_leads_to_each_of_their_devices()
@@ -60,7 +60,7 @@ public class NetworkFactsTests(ITestOutputHelper log)
             Ip("tuntap add t0 mode tun");
             Ip("link set t0 up");
             Ip("route add default dev t0");
-            var choice = UplinkChoice.Of(NetworkFacts.Read(), [], [], UplinkMemory.None);
+            var choice = UplinkChoice.Of(NodeNetworkState.Read(), [], [], UplinkMemory.None);
             Assert.Empty(choice.Devices);
             Assert.Equal("t0", Assert.Single(choice.Unfit).Name);
             Ip("tuntap add t1 mode tap");
@@ -119,7 +119,7 @@ public class NetworkFactsTests(ITestOutputHelper log)
     }
 
     private static string Uplinks() =>
-        string.Join(' ', UplinkChoice.Of(NetworkFacts.Read(), [], [], UplinkMemory.None).Devices.Select(d => d.Name).Order(StringComparer.Ordinal));
+        string.Join(' ', UplinkChoice.Of(NodeNetworkState.Read(), [], [], UplinkMemory.None).Devices.Select(d => d.Name).Order(StringComparer.Ordinal));
 
     private static void Ip(string arguments) => Assert.True(TryIp(arguments, out var error), $"ip {arguments}: {error}");
 
