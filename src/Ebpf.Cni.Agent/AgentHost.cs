@@ -5,7 +5,7 @@ using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Pods;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Installation;

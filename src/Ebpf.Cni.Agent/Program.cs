@@ -4,6 +4,7 @@ using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Prepare;
 using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Kubernetes.Connection;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Sync.Apply;
 

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
-using Ebpf.Cni.Compiler.Routes;
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Pods.Interfaces;
 
 namespace Ebpf.Cni.Sync;

@@ -1,7 +1,6 @@
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
-using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Compiler.Tests;

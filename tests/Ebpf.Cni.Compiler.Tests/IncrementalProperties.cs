@@ -3,7 +3,6 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Changes;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Compiler.Tests;

@@ -4,7 +4,6 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Tests;
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using Ebpf.Cni.Kubernetes.Connection;
 using Ebpf.Cni.Kubernetes.Tests.FakeApi;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Time.Testing;

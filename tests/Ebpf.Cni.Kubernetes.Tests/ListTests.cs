@@ -1,4 +1,5 @@
 using Ebpf.Cni.Kubernetes.Tests.FakeApi;
+using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Kubernetes.Tests;

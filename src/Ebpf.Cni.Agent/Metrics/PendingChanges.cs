@@ -1,4 +1,4 @@
-using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Kubernetes.Watching;
 
 namespace Ebpf.Cni.Agent.Metrics;
 

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler.Routes;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Protocol.Cni;

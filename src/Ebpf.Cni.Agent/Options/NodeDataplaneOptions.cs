@@ -1,5 +1,6 @@
-using Ebpf.Cni.Compiler.Routes;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Options;
 
 namespace Ebpf.Cni.Agent.Options;
 

@@ -1,5 +1,5 @@
-using Ebpf.Cni.Compiler.Routes;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Protocol.Cni;
 using static Ebpf.Cni.Agent.Options.OptionValues;

@@ -1,4 +1,4 @@
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kubernetes;
 

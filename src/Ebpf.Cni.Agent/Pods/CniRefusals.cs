@@ -1,7 +1,7 @@
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Pods.Requests;
 using Ebpf.Cni.Protocol.Cni;

@@ -1,5 +1,5 @@
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel.Host;
 
 namespace Ebpf.Cni.Agent.Prepare;

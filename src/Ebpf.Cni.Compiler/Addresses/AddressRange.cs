@@ -1,5 +1,4 @@
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler.Ipam;
 
 namespace Ebpf.Cni.Compiler.Addresses;
 

@@ -1,14 +1,16 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
-using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Compiler.Output;
 
 /// <summary>One port of one service: what a service id stands for (kube-proxy's ServicePortName).</summary>
 public readonly record struct ServicePortName(ObjectName Service, string Port, IpProtocol Protocol) : IComparable<ServicePortName>
 {
-    /// <summary>A pod's hostPort, which no service's port is named like.</summary>
-    public bool IsHostPort => HostPortCompiler.IsReserved(Port ?? "");
+    /// <summary>Begins the names of pods' hostPorts: no port of a Service has a blank in its name.</summary>
+    internal const string HostPortPrefix = "hostPort ";
+
+    /// <summary>A pod's hostPort.</summary>
+    public bool IsHostPort => Port?.StartsWith(HostPortPrefix, StringComparison.Ordinal) == true;
 
     public int CompareTo(ServicePortName other)
     {

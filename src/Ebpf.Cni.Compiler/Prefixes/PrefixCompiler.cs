@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
-using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Compiler.Routes;

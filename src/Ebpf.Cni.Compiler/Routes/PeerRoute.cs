@@ -1,6 +1,7 @@
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Issues;
+using Ebpf.Cni.Compiler.Model;
 
 namespace Ebpf.Cni.Compiler.Routes;
 

@@ -19,15 +19,12 @@ internal sealed record CompiledHostPorts(CompiledPort[] Ports, CompileIssue[] Is
 /// </summary>
 internal static class HostPortCompiler
 {
-    private const string Prefix = "hostPort ";
     private static readonly Addr Loopback = Addr.FromBytes([127, 0, 0, 1]);
     private static readonly Addr AnyIPv4 = Addr.FromBytes([0, 0, 0, 0]);
 
     /// <summary>The pod named this address; a hostPort without hostIP is everywhere.</summary>
     public static bool AskedFor(string portName, Addr address) =>
-        portName.StartsWith($"{Prefix}{(address.IsIPv4 ? $"{address}" : $"[{address}]")}:", StringComparison.Ordinal);
-
-    public static bool IsReserved(string portName) => portName.StartsWith(Prefix, StringComparison.Ordinal);
+        portName.StartsWith($"{ServicePortName.HostPortPrefix}{(address.IsIPv4 ? $"{address}" : $"[{address}]")}:", StringComparison.Ordinal);
 
     public static CompiledHostPorts Compile(NodeContext node)
     {
@@ -103,8 +100,8 @@ internal static class HostPortCompiler
     {
         var ipv4 = hostPort.PodAddress.IsIPv4;
         return hostPort.HostAddress is { } only && !IsAny(only)
-            ? string.Create(CultureInfo.InvariantCulture, $"{Prefix}{(only.IsIPv4 ? $"{only}" : $"[{only}]")}:{hostPort.Port}")
-            : string.Create(CultureInfo.InvariantCulture, $"{Prefix}{(ipv4 ? "0.0.0.0" : "[::]")}:{hostPort.Port}");
+            ? string.Create(CultureInfo.InvariantCulture, $"{ServicePortName.HostPortPrefix}{(only.IsIPv4 ? $"{only}" : $"[{only}]")}:{hostPort.Port}")
+            : string.Create(CultureInfo.InvariantCulture, $"{ServicePortName.HostPortPrefix}{(ipv4 ? "0.0.0.0" : "[::]")}:{hostPort.Port}");
     }
 
     private static ObjectName Name(string? pod)

@@ -36,7 +36,7 @@ internal static class ServiceCompiler
         var traits = new ServiceTraits(
             service.Uid ?? "",
             addresses,
-            SourceRanges.Read(service, addresses, node, found),
+            SourceRangeReader.Read(service, addresses, node, found),
             service.InternalLocal,
             service.ExternalLocal,
             ReadAffinity(service, found));

@@ -1,9 +1,7 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Addresses;
-using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Compiler.Model;
-using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Compiler.Services;
 

@@ -32,7 +32,7 @@ internal readonly record struct ServicePort(ServicePortName Name, U16Be Port, U1
                 continue;
             }
             var name = new ServicePortName(service, port.Name ?? "", protocol);
-            if (HostPortCompiler.IsReserved(name.Port))
+            if (name.IsHostPort)
                 issues.Add(IssueReason.PortNameReserved, $"{Shown(port)} has a name that is not a service's to use; it is not served");
             else if (!(names?.Add(name) ?? !ports.Exists(p => p.Name == name)))
                 issues.Add(IssueReason.PortNameDuplicate, $"{Shown(port)} has the name and protocol of an earlier port; it is not served");

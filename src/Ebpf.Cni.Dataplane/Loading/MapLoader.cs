@@ -1,4 +1,6 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Failures;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel.Bpf;
 

@@ -1,5 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Cluster;
+using Ebpf.Cni.Dataplane.Failures;
 
 namespace Ebpf.Cni.Dataplane.Overlay;
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Netlink;

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Kernel;
 
 namespace Ebpf.Cni.Dataplane.Routes;

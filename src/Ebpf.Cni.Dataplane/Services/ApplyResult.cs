@@ -1,15 +1,8 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Dataplane.Failures;
 
 namespace Ebpf.Cni.Dataplane.Services;
-
-/// <summary>A write that failed; it is tried again by the next apply.</summary>
-/// <param name="What">The operation and its key.</param>
-/// <param name="Cause">Why.</param>
-public sealed record ApplyError(string What, Exception Cause)
-{
-    public override string ToString() => $"{What}: {Cause.Message}";
-}
 
 /// <summary>What an apply did, and what it still owes.</summary>
 public sealed record ApplyResult

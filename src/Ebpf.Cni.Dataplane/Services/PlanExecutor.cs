@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Dataplane.Tables;
 
 namespace Ebpf.Cni.Dataplane.Services;

@@ -1,5 +1,6 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Dataplane.Options;
 
 namespace Ebpf.Cni.Dataplane.Services;
 

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Cluster;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Dataplane.Loading;
-using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Netlink;

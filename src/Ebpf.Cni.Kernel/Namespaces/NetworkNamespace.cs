@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Ebpf.Cni.Kernel.Interop;
-using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Kernel.Namespaces;
 
@@ -132,11 +131,21 @@ public sealed class NetworkNamespace : IDisposable
             throw LibC.LastError("make a network namespace");
     }
 
-    private static NetworkNamespace Prepared()
+    /// <summary>In a new namespace loopback is down (netdevice(7), SIOCSIFFLAGS).</summary>
+    private static unsafe NetworkNamespace Prepared()
     {
-        const int loopback = 1; // the first interface of every namespace
-        using var netlink = RouteNetlink.Open();
-        netlink.SetUp(loopback);
+        const nuint setFlags = 0x8914;
+        const int nameLength = 16, requestLength = 40; // struct ifreq: the name, then a short of flags
+        Span<byte> request = stackalloc byte[requestLength];
+        request.Clear();
+        "lo"u8.CopyTo(request);
+        request[nameLength] = 1; // IFF_UP, little-endian
+        using var socket = new FdHandle(LibC.Socket(LibC.AF_UNIX, LibC.SOCK_DGRAM | LibC.SOCK_CLOEXEC, 0));
+        fixed (byte* argument = request)
+        {
+            if (LibC.ControlDevice(socket, setFlags, (nint)argument) != 0)
+                throw LibC.LastError("switch loopback on");
+        }
         return Current();
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Protocol.Cni;
 

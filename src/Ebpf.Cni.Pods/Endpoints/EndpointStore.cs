@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Pods.Addresses;
 using Ebpf.Cni.Protocol.Cni;
 

@@ -1,10 +1,8 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Pods.Endpoints;
 

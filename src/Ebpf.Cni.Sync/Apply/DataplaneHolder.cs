@@ -1,4 +1,6 @@
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Failures;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Host;

@@ -3,7 +3,7 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
-using Ebpf.Cni.Dataplane.Services;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;

@@ -1,4 +1,4 @@
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Sync.Node;

@@ -1,5 +1,5 @@
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Compiler.Routes;
 
 namespace Ebpf.Cni.Sync.Node;
 

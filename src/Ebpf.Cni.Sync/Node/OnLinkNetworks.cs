@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 
 namespace Ebpf.Cni.Sync.Node;
 

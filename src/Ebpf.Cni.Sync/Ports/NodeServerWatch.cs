@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler;
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;

@@ -1,8 +1,8 @@
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Compiler.Routes;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Sync.State;
 using Microsoft.AspNetCore.Http;

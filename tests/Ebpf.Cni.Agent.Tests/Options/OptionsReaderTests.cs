@@ -1,8 +1,8 @@
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Options;
-using Ebpf.Cni.Compiler.Routes;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Dataplane.Options;
 
 namespace Ebpf.Cni.Agent.Tests.Options;
 

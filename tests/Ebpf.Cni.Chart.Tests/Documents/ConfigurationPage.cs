@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Chart.Tests.Values;
-using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Options;
 
 namespace Ebpf.Cni.Chart.Tests.Documents;
 

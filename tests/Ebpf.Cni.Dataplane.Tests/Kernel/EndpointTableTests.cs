@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Kernel.Bpf;
 

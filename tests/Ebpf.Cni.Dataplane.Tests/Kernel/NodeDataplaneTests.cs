@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Failures;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Bpf;

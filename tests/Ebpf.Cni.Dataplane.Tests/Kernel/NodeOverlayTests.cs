@@ -1,5 +1,6 @@
-using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Cluster;
+using Ebpf.Cni.Dataplane.Failures;
 using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Overlay;
 using Ebpf.Cni.Kernel;

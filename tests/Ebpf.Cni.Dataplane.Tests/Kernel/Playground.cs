@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Testing;
 

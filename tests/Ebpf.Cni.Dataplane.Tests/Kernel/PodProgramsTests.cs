@@ -1,5 +1,6 @@
 using System.Net;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Kernel.Bpf;

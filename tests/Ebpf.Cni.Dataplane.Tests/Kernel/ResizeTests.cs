@@ -1,4 +1,5 @@
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel.Bpf;
 using Ebpf.Cni.Kernel.Namespaces;
 

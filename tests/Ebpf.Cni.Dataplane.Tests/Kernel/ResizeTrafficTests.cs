@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Namespaces;

@@ -1,8 +1,9 @@
-using Ebpf.Cni.Dataplane.Cluster;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Cluster;
 using Ebpf.Cni.Dataplane.Loading;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Bpf;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Ebpf.Cni.Dataplane.Loading;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Dataplane.Tests.Kernel;
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Testing;

@@ -1,3 +1,5 @@
+using Ebpf.Cni.Dataplane.Options;
+
 namespace Ebpf.Cni.Dataplane.Tests.Loading;
 
 /// <summary>Sizes for a node's memory; what they cost is measured by <see cref="TableMemoryTests"/>.</summary>

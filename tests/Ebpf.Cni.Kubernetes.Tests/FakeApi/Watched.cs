@@ -1,3 +1,4 @@
+using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;

@@ -1,6 +1,6 @@
 using System.Text;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;

@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Dataplane;
+using Ebpf.Cni.Dataplane.Options;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Installation;

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Ebpf.Cni.Compiler.Ipam;
+using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Pods.Requests;

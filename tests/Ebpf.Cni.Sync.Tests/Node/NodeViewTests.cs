@@ -1,6 +1,5 @@
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Endpoints;

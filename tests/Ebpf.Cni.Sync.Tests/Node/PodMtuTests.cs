@@ -1,7 +1,7 @@
 using System.Net;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Compiler.Routes;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Sync.Node;
 using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;

@@ -1,5 +1,5 @@
 using Ebpf.Cni.Dataplane.Tests.Services;
-using Ebpf.Cni.Kubernetes;
+using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Sync.Apply;
 
 namespace Ebpf.Cni.Agent.Tests.Sync.Loop;

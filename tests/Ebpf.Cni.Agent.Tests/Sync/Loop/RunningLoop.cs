@@ -5,6 +5,7 @@ using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Kubernetes.Decoding;
+using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Sync;

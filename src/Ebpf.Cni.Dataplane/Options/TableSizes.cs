@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Dataplane;
+namespace Ebpf.Cni.Dataplane.Options;
 
 /// <summary>
 /// Sizes of the kernel's tables for a node's memory. Tables of connections, flows and clients grow with the square root of the memory: they double from 4 to

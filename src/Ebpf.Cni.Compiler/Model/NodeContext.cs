@@ -1,9 +1,8 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler.Routes;
 
-namespace Ebpf.Cni.Compiler;
+namespace Ebpf.Cni.Compiler.Model;
 
 /// <summary>Which node is compiled for: everything about it that is not in the cluster's objects.</summary>
 /// <param name="NodeName">The node's name in the API; endpoints with this name are local.</param>

@@ -1,6 +1,6 @@
 using Ebpf.Cni.Abi;
 
-namespace Ebpf.Cni.Dataplane;
+namespace Ebpf.Cni.Dataplane.Options;
 
 /// <summary>Where sockets are translated.</summary>
 public enum SocketLbMode

@@ -2,9 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
-using Ebpf.Cni.Compiler.Addresses;
 
-namespace Ebpf.Cni.Compiler.Ipam;
+namespace Ebpf.Cni.Compiler.Addresses;
 
 /// <summary>
 /// A range of pod addresses of one family. Host bits in the text are cleared, as Go's ParseCIDR does. Ordered by first address, then the

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Net;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Compiler.Routes;
 
-namespace Ebpf.Cni.Compiler.Routes;
+namespace Ebpf.Cni.Compiler.Model;
 
 /// <summary>How pods of other nodes are reached.</summary>
 public enum RoutingMode

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Kubernetes;
+namespace Ebpf.Cni.Kubernetes.Watching;
 
 /// <summary>How one kind's watch is doing, for metrics and health.</summary>
 public sealed record ReflectorState

@@ -1,24 +1,17 @@
 using Ebpf.Cni.Compiler.Addresses;
-using Ebpf.Cni.Compiler.Ipam;
 using Ebpf.Cni.Compiler.Issues;
 using Ebpf.Cni.Compiler.Model;
+using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Services;
 
-/// <summary>
-/// Who may use a service's load balancer addresses, of each family. Only those: node ports are not filtered ("for better or worse", kube-proxy's
-/// nftables/proxier.go). A family without a usable range is open to all, as there (MapCIDRsByIPFamily): to let in some of IPv4 says nothing about IPv6.
-/// </summary>
-internal sealed record SourceRanges(AddressRange[] IPv4, AddressRange[] IPv6)
+/// <summary>Reads a Service's loadBalancerSourceRanges.</summary>
+internal static class SourceRangeReader
 {
-    public static readonly SourceRanges None = new([], []);
-
-    public AddressRange[] Of(bool ipv4) => ipv4 ? IPv4 : IPv6;
-
     public static SourceRanges Read(ServiceSnapshot service, ServiceAddresses addresses, ServiceContext node, IssueCollector issues)
     {
         if (service.Type != "LoadBalancer" || service.LoadBalancerSourceRanges.IsDefaultOrEmpty)
-            return None;
+            return SourceRanges.None;
         var ranges = new List<PodCidr>(service.LoadBalancerSourceRanges.Length);
         foreach (var text in service.LoadBalancerSourceRanges)
             if (PodCidr.TryParse(text?.Trim(), out var range)) // the API's validation lets blanks pass (serviceport.go)

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Kubernetes;
+namespace Ebpf.Cni.Kubernetes.Watching;
 
 /// <summary>How the reflectors behave. The defaults are for real clusters; tests shorten them.</summary>
 public sealed record WatchOptions
