@@ -37,12 +37,8 @@ public sealed class NetworkNamespace : IDisposable
     /// <summary><see cref="Cookie"/> of the calling thread's.</summary>
     public static unsafe ulong CurrentCookie()
     {
-        const int internet = 2, datagram = 2, closeOnExec = 0x80000;
         const int socketLevel = 1, netnsCookie = 71;
-        var fd = LibC.Socket(internet, datagram | closeOnExec, 0);
-        if (fd < 0)
-            throw LibC.LastError("open a socket");
-        using var socket = new FdHandle(fd);
+        using var socket = OpenSocket();
         ulong cookie = 0;
         uint size = sizeof(ulong);
         if (LibC.GetSocketOption(socket, socketLevel, netnsCookie, &cookie, &size) == 0)
@@ -140,13 +136,21 @@ public sealed class NetworkNamespace : IDisposable
         request.Clear();
         "lo"u8.CopyTo(request);
         request[nameLength] = 1; // IFF_UP, little-endian
-        using var socket = new FdHandle(LibC.Socket(LibC.AF_UNIX, LibC.SOCK_DGRAM | LibC.SOCK_CLOEXEC, 0));
+        using var socket = OpenSocket();
         fixed (byte* argument = request)
         {
             if (LibC.ControlDevice(socket, setFlags, (nint)argument) != 0)
                 throw LibC.LastError("switch loopback on");
         }
         return Current();
+    }
+
+    /// <summary>Of the calling thread's namespace.</summary>
+    private static FdHandle OpenSocket()
+    {
+        const int internet = 2, datagram = 2, closeOnExec = 0x80000;
+        var fd = LibC.Socket(internet, datagram | closeOnExec, 0);
+        return fd < 0 ? throw LibC.LastError("open a socket") : new FdHandle(fd);
     }
 
     private void Enter()
