@@ -101,7 +101,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
         services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(Kernel.Host.NodeMemory.ReadTotal())));
         services.AddSingleton(s => new EndpointStore(
-            new EndpointFiles(options.StateDir, options.NodeName), options.AddressRest, s.GetRequiredService<TimeProvider>(),
+            new EndpointFiles(options.StateDir, options.NodeName), options.IpReuseDelay, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<EndpointStore>>()));
         services.AddSingleton(s => new SyncStatus(
             s.GetRequiredService<TimeProvider>(), options.HealthzTimeout, () => s.GetRequiredService<SnapshotStore>().OldestUntaken));

@@ -29,6 +29,9 @@ if (errors.Count > 0)
     return 2;
 }
 
+foreach (var warning in read.Warnings)
+    Console.Error.WriteLine(warning);
+
 // A pod's worth of blocking kernel calls at once must not wait for the pool to grow.
 ThreadPool.SetMinThreads(options.CniParallel + Environment.ProcessorCount + 4, 4);
 try

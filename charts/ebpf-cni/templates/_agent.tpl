@@ -15,7 +15,10 @@ that the agent names in messages, or hands to others, have the same path in the 
     "cniConfDir" .Values.hostPaths.cniConf
     "cniBinDir" .Values.hostPaths.cniBin
 -}}
-{{- toPrettyJson (merge $fixed .Values.agent) -}}
+{{- $agent := omit .Values.agent "addressRest" -}}
+{{- /* the former name, until the next release */ -}}
+{{- if hasKey .Values.agent "addressRest" -}}{{- $_ := set $agent "ipReuseDelay" .Values.agent.addressRest -}}{{- end -}}
+{{- toPrettyJson (merge $fixed $agent) -}}
 {{- end -}}
 
 {{- define "ebpf-cni.port" -}}

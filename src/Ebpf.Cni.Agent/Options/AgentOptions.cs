@@ -122,7 +122,7 @@ public sealed record AgentOptions
     /// <summary>0: what fits through the uplink, with the tunnel's headers unless there are no tunnels.</summary>
     public int Mtu { get; init; }
 
-    public TimeSpan AddressRest { get; init; }
+    public TimeSpan IpReuseDelay { get; init; }
     public int CniParallel { get; init; }
     /// <summary>From the end of an apply to the next; zero: none.</summary>
     public TimeSpan MinSyncPeriod { get; init; }

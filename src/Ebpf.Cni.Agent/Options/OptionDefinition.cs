@@ -13,20 +13,31 @@ public sealed record OptionDefinition(
 {
     public const string EnvironmentPrefix = "EBPF_CNI_";
 
-    public string Switch => "--" + Name;
+    /// <summary>The option's former name, accepted with a warning for one release; "" for none.</summary>
+    public string FormerName { get; init; } = "";
+
+    public string Switch => SwitchOf(Name);
 
     /// <summary>EBPF_CNI_NODE_NAME.</summary>
-    public string EnvironmentVariable => EnvironmentPrefix + Name.ToUpperInvariant().Replace('-', '_');
+    public string EnvironmentVariable => EnvironmentVariableOf(Name);
 
     /// <summary>nodeName.</summary>
-    public string JsonName
+    public string JsonName => JsonNameOf(Name);
+
+    public static string SwitchOf(string name) => "--" + name;
+
+    public static string EnvironmentVariableOf(string name)
     {
-        get
-        {
-            var text = new StringBuilder(Name.Length);
-            foreach (var word in Name.Split('-'))
-                text.Append(text.Length == 0 ? word[0] : char.ToUpperInvariant(word[0])).Append(word.AsSpan(1));
-            return text.ToString();
-        }
+        ArgumentNullException.ThrowIfNull(name);
+        return EnvironmentPrefix + name.ToUpperInvariant().Replace('-', '_');
+    }
+
+    public static string JsonNameOf(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var text = new StringBuilder(name.Length);
+        foreach (var word in name.Split('-'))
+            text.Append(text.Length == 0 ? word[0] : char.ToUpperInvariant(word[0])).Append(word.AsSpan(1));
+        return text.ToString();
     }
 }

@@ -121,8 +121,8 @@ public static class OptionTable
             "Most services, and most backends, that have counters of their own in /metrics: those used most; the rest is summed as \"other\". 0 counts none.",
             (o, v) => o with { ServiceMetrics = Number(v, 0, 100_000) }),
         new("mtu", "BYTES", "0", "MTU of pods; 0: what fits through the uplinks, in a tunnel unless --routing is direct.", (o, v) => o with { Mtu = Number(v, 0, 65535) }),
-        new("address-rest", "SECONDS", "60", "How long a released pod address stays unused.",
-            (o, v) => o with { AddressRest = Seconds(v, 0, 86400) }),
+        new("ip-reuse-delay", "SECONDS", "60", "How long a released pod address stays unused.",
+            (o, v) => o with { IpReuseDelay = Seconds(v, 0, 86400) }) { FormerName = "address-rest" },
         new("cni-parallel", "N", "16", "Most CNI requests worked on at once.", (o, v) => o with { CniParallel = Number(v, 1, 256) }),
         new("min-sync-period", "MILLISECONDS", "50",
             "Least time from the end of one apply to the kernel to the next: in a storm of changes, all that come meanwhile are one. "

@@ -5,9 +5,11 @@ namespace Ebpf.Cni.Agent.Options;
 /// <summary>What the three sources gave.</summary>
 /// <param name="Options">Complete with defaults; of use only when there is no error.</param>
 /// <param name="Errors">One sentence each, naming the option as it was written.</param>
+/// <param name="Warnings">One sentence each: former names of options that were used.</param>
 /// <param name="HelpWanted">--help was given.</param>
 /// <param name="VersionWanted">--version was given.</param>
-public sealed record OptionsRead(AgentOptions Options, IReadOnlyList<string> Errors, bool HelpWanted, bool VersionWanted);
+public sealed record OptionsRead(
+    AgentOptions Options, IReadOnlyList<string> Errors, IReadOnlyList<string> Warnings, bool HelpWanted, bool VersionWanted);
 
 /// <summary>Defaults, then the file named by --config, then the environment, then the command line; collects all errors.</summary>
 public static class OptionsReader
@@ -22,7 +24,7 @@ public static class OptionsReader
         ArgumentNullException.ThrowIfNull(args);
         ArgumentNullException.ThrowIfNull(environment);
         ArgumentNullException.ThrowIfNull(readFile);
-        var errors = new List<string>();
+        var (errors, warnings) = (new List<string>(), new List<string>());
         var commandLine = CommandLine(args, errors);
         var options = new AgentOptions();
         foreach (var option in OptionTable.All)
@@ -33,11 +35,11 @@ public static class OptionsReader
         var fromFile = string.IsNullOrEmpty(file) ? [] : ReadConfig(file, readFile, errors);
         foreach (var option in OptionTable.All)
         {
-            var (value, source) = commandLine.TryGetValue(option.Switch, out var text) ? (text, option.Switch)
-                : environment(option.EnvironmentVariable) is { Length: > 0 } variable ? (variable, option.EnvironmentVariable)
-                : (fromFile.GetValueOrDefault(option.JsonName), $"\"{option.JsonName}\" in {file}");
+            var (value, source, name) = Given(option);
             if (value is null)
                 continue;
+            if (name != option.Name)
+                warnings.Add($"{source}: the option is called {option.Switch} now; its former name is accepted until the next release");
             try
             {
                 options = option.Apply(options, value);
@@ -48,8 +50,26 @@ public static class OptionsReader
             }
         }
 
-        return new OptionsRead(options, errors, commandLine.ContainsKey("--help"), commandLine.ContainsKey("--version"));
+        return new OptionsRead(options, errors, warnings, commandLine.ContainsKey("--help"), commandLine.ContainsKey("--version"));
+
+        (string? Value, string Source, string Name) Given(OptionDefinition option)
+        {
+            foreach (var name in Named(option))
+                if (commandLine.TryGetValue(OptionDefinition.SwitchOf(name), out var text))
+                    return (text, OptionDefinition.SwitchOf(name), name);
+            foreach (var name in Named(option))
+                if (environment(OptionDefinition.EnvironmentVariableOf(name)) is { Length: > 0 } variable)
+                    return (variable, OptionDefinition.EnvironmentVariableOf(name), name);
+            foreach (var name in Named(option))
+                if (fromFile.TryGetValue(OptionDefinition.JsonNameOf(name), out var member))
+                    return (member, $"\"{OptionDefinition.JsonNameOf(name)}\" in {file}", name);
+            return (null, "", option.Name);
+        }
     }
+
+    private static IEnumerable<string> Named(OptionDefinition option) => option.FormerName.Length > 0 ? [option.Name, option.FormerName] : [option.Name];
+
+    private static bool Exists(Func<string, string> spelling, string name) => OptionTable.All.Any(o => Named(o).Any(n => spelling(n) == name));
 
     private static Dictionary<string, string> CommandLine(IReadOnlyList<string> args, List<string> errors)
     {
@@ -60,7 +80,7 @@ public static class OptionsReader
             var name = equals < 0 ? args[i] : args[i][..equals];
             if (name is "--help" or "-h" or "--version")
                 values[name == "-h" ? "--help" : name] = "";
-            else if (name != ConfigSwitch && OptionTable.All.All(o => o.Switch != name))
+            else if (name != ConfigSwitch && !Exists(OptionDefinition.SwitchOf, name))
                 errors.Add($"{name}: no such option");
             else if (equals >= 0)
                 Add(name, args[i][(equals + 1)..]);
@@ -90,7 +110,7 @@ public static class OptionsReader
                 throw new JsonException("a JSON object is expected");
             foreach (var member in document.RootElement.EnumerateObject())
             {
-                if (OptionTable.All.All(o => o.JsonName != member.Name))
+                if (!Exists(OptionDefinition.JsonNameOf, member.Name))
                     errors.Add($"\"{member.Name}\" in {file}: no such option");
                 else if (member.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False)
                     values[member.Name] = member.Value.ValueKind is JsonValueKind.String ? member.Value.GetString()! : member.Value.GetRawText();

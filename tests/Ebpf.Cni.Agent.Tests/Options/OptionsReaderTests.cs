@@ -43,6 +43,26 @@ public class OptionsReaderTests
     }
 
     [Fact]
+    public void A_former_name_is_accepted_in_every_source_with_a_warning_and_the_present_one_wins()
+    {
+        var delay = TimeSpan.FromSeconds(7);
+        OptionsRead[] former =
+        [
+            Read(["--address-rest", "7"]), Read([], new() { ["EBPF_CNI_ADDRESS_REST"] = "7" }),
+            Read(["--config", "/c.json"], [], """{"addressRest":7}"""),
+        ];
+        Assert.All(former, read =>
+        {
+            Assert.Empty(read.Errors);
+            Assert.Equal(delay, read.Options.IpReuseDelay);
+            Assert.Contains("--ip-reuse-delay", Assert.Single(read.Warnings), StringComparison.Ordinal);
+        });
+        var present = Read(["--ip-reuse-delay", "7", "--address-rest", "8"]);
+        Assert.Equal((delay, 0), (present.Options.IpReuseDelay, present.Warnings.Count));
+        Assert.NotEmpty(Read(["--address-rest", "never"]).Errors);
+    }
+
+    [Fact]
     public void Names_of_choices_may_have_digits_and_numbers_are_none()
     {
         Assert.Equal(TunnelUnderlay.IPv6, Read(["--tunnel-underlay", "ipv6"]).Options.TunnelUnderlay);

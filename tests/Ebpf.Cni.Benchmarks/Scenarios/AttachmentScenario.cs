@@ -22,14 +22,14 @@ internal static class AttachmentScenario
             Name = "bench-pods",
             Nodes = 1,
             Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
-            AgentArguments = ["--address-rest", "0"], // more pods in a minute than a /24 has addresses
+            AgentArguments = ["--ip-reuse-delay", "0"], // more pods in a minute than a /24 has addresses
         });
         await using var linked = await SandboxCluster.StartAsync(new SandboxOptions
         {
             Name = "bench-links",
             Nodes = 1,
             Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
-            AgentArguments = ["--address-rest", "0", "--pod-attachment", "tcx"],
+            AgentArguments = ["--ip-reuse-delay", "0", "--pod-attachment", "tcx"],
         });
         var (node, links) = (cluster.Nodes.Values.Single(), linked.Nodes.Values.Single());
         using var namespaces = new AttachmentNamespaces(Pods);

@@ -66,8 +66,9 @@ internal static class Variants
               dropLog: false
               mtu: 1280
               serviceMetrics: 0
-              addressRest: 0
+              ipReuseDelay: 0
             """),
+        ["former names"] = new("1.35.0", "agent: {addressRest: 7}"),
         ["texts of the agent"] = new("1.35.0",
             """
             agent:

@@ -123,7 +123,8 @@ public sealed partial class AgentOptionTests
         Assert.Equal(CniMode.Chained, Read(await Variants.RenderAsync(Variants.Chained)).CniMode);
         var off = Read(await Variants.RenderAsync("every switch off"));
         Assert.False(off.LocalhostNodePorts || off.ExternalIPs || off.Masquerade || off.BindGuard || off.DropLog);
-        Assert.Equal((1280, 0, TimeSpan.Zero), (off.Mtu, off.ServiceMetrics, off.AddressRest));
+        Assert.Equal((1280, 0, TimeSpan.Zero), (off.Mtu, off.ServiceMetrics, off.IpReuseDelay));
+        Assert.Equal(TimeSpan.FromSeconds(7), Read(await Variants.RenderAsync("former names")).IpReuseDelay);
         var texts = Read(await Variants.RenderAsync("texts of the agent"));
         Assert.Equal((2, 1, 2, LogFormat.Json), (texts.NodePortAddresses.Length, texts.MasqueradeExempt.Length, texts.Uplinks.Length, texts.LogFormat));
     }

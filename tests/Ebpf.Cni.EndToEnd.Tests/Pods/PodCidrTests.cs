@@ -7,7 +7,7 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Pods;
 
 /// <summary>A cluster of its own: its nodes' podCIDRs change.</summary>
-public sealed class ChangingRanges() : ClusterFixture("e2e-ipam", "--address-rest", "4");
+public sealed class ChangingRanges() : ClusterFixture("e2e-ipam", "--ip-reuse-delay", "4");
 
 /// <summary>The node's podCIDRs change, gain a family and run out, while pods live.</summary>
 public sealed class PodCidrTests(ChangingRanges fixture) : IClassFixture<ChangingRanges>
