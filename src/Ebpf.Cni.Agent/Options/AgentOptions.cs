@@ -7,7 +7,7 @@ using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Protocol.Observe;
-using Ebpf.Cni.Sync;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Agent.Options;
 

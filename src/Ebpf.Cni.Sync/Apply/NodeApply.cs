@@ -9,6 +9,7 @@ using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Sync.Apply;
 

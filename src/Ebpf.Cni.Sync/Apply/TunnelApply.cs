@@ -4,6 +4,7 @@ using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Overlay;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Sync.Apply;
 

@@ -2,6 +2,7 @@ using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Conntrack;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Sync.Apply;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Sync.Conntrack;

@@ -7,6 +7,7 @@ using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Sync.Apply;
 using Ebpf.Cni.Sync.Conntrack;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Sync.Loop;

@@ -2,6 +2,7 @@ using Ebpf.Cni.Compiler.Addresses;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Sync.Loop;
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Uplinks;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Sync.Node;
 

@@ -5,6 +5,7 @@ using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Sync.Node;
 

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Sync.Node;
 

@@ -1,4 +1,5 @@
 using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Sync.Ports;

@@ -9,8 +9,8 @@ using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Pods.Requests;
 using Ebpf.Cni.Pods.Tests.Requests;
-using Ebpf.Cni.Sync;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -2,8 +2,8 @@ using Ebpf.Cni.Abi;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Requests;
 using Ebpf.Cni.Protocol.Cni;
-using Ebpf.Cni.Sync;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 
 namespace Ebpf.Cni.Pods.Tests.Requests;
 

@@ -4,6 +4,7 @@ using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Sync.Loop;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;

@@ -4,6 +4,7 @@ using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Testing;
 using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 

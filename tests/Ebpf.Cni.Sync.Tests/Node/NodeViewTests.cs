@@ -5,6 +5,7 @@ using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Sync.Repair;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;

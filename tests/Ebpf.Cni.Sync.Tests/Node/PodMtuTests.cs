@@ -4,6 +4,7 @@ using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 
 namespace Ebpf.Cni.Sync.Tests.Node;

@@ -10,6 +10,7 @@ using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kernel.Sockets;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Sync.Node;
+using Ebpf.Cni.Sync.Options;
 using Ebpf.Cni.Sync.Ports;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;

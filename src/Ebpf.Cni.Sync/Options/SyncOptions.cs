@@ -3,7 +3,7 @@ using System.Net;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Pods.Interfaces;
 
-namespace Ebpf.Cni.Sync;
+namespace Ebpf.Cni.Sync.Options;
 
 /// <summary>What the sync loop is told of the agent's options, once.</summary>
 /// <param name="NodeName">This node's name in the API.</param>
