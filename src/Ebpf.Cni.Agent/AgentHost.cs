@@ -107,7 +107,7 @@ public static partial class AgentHost
             s.GetRequiredService<TimeProvider>(), options.HealthzTimeout, () => s.GetRequiredService<SnapshotStore>().OldestUntaken));
         services.AddSingleton<LoopGuard>();
         services.AddSingleton<DataplaneHolder>();
-        services.AddSingleton(new Sysctl(options.SysctlRoot));
+        services.AddSingleton(new SysctlTree(options.SysctlRoot));
         services.AddSingleton<NodeSetup>();
         services.AddSingleton<PodMtu>();
         services.AddSingleton<IPodMtu>(s => s.GetRequiredService<PodMtu>());

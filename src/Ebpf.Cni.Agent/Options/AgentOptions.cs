@@ -55,7 +55,7 @@ public sealed record AgentOptions
     public string BpffsRoot { get; init; } = "";
     public string CgroupRoot { get; init; } = "";
     /// <summary>/proc/sys/net, or where a container has it.</summary>
-    public string SysctlRoot { get; init; } = Sysctl.Usual;
+    public string SysctlRoot { get; init; } = SysctlTree.Usual;
 
     public string BpfObjects { get; init; } = "";
     public string StateDir { get; init; } = "";

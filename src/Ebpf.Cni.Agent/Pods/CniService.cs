@@ -16,7 +16,7 @@ namespace Ebpf.Cni.Agent.Pods;
 
 /// <summary>Pods' networking, once the dataplane is open: the node's settings, the predecessor's pods, then requests.</summary>
 public sealed partial class CniService(
-    DataplaneHolder holder, EndpointStore store, NodeSetup setup, NodeState node, PodMtu mtu, Sysctl sysctl, AgentOptions options, ICniObserver observer, CniRefusals refusals, SyncStatus status,
+    DataplaneHolder holder, EndpointStore store, NodeSetup setup, NodeState node, PodMtu mtu, SysctlTree sysctl, AgentOptions options, ICniObserver observer, CniRefusals refusals, SyncStatus status,
     TimeProvider time, ILoggerFactory logs) : BackgroundService
 {
     /// <summary>A new node gets its podCIDR within seconds; kubelet waits minutes for an ADD.</summary>

@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Kernel.Netlink;
 /// <param name="Rate">Bytes a second, not 0.</param>
 /// <param name="Burst">Bytes that may go at once after a pause; at least the longest packet, else that is never sent.</param>
 /// <param name="Limit">Bytes that may wait; what comes then is lost.</param>
-public sealed record TokenBucket(ulong Rate, uint Burst, uint Limit);
+public sealed record TbfLimits(ulong Rate, uint Burst, uint Limit);
 
 /// <summary>A queue (qdisc) of an interface.</summary>
 /// <param name="Ifindex">The interface.</param>

@@ -6,7 +6,7 @@ public sealed partial class RouteNetlink
     /// <summary>Puts a token bucket in the place of the interface's root queue, or changes the one of this handle.</summary>
     /// <param name="handle">Marks it as the caller's: the lower half is 0.</param>
     /// <exception cref="KernelException">ENOENT where the kernel has no sch_tbf.</exception>
-    public void ReplaceTokenBucket(int ifindex, uint handle, TokenBucket bucket)
+    public void ReplaceTokenBucket(int ifindex, uint handle, TbfLimits bucket)
     {
         ArgumentNullException.ThrowIfNull(bucket);
         var request = NetlinkRequest.Create(

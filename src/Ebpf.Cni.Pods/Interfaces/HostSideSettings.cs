@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 internal static class HostSideSettings
 {
     /// <summary>Or this kernel has no such setting.</summary>
-    public static bool Forwards(Sysctl sysctl, string name, AddressFamily family)
+    public static bool Forwards(SysctlTree sysctl, string name, AddressFamily family)
     {
         var setting = $"{(family == AddressFamily.InterNetwork ? "ipv4" : "ipv6")}/conf/{name}/forwarding";
         return !sysctl.Has(setting) || sysctl.Is(setting, "1");
@@ -18,7 +18,7 @@ internal static class HostSideSettings
     /// <param name="name">The device.</param>
     /// <param name="v4">The pod has an IPv4 address.</param>
     /// <param name="v6">It has an IPv6 address.</param>
-    public static void Apply(Sysctl sysctl, string name, bool v4, bool v6)
+    public static void Apply(SysctlTree sysctl, string name, bool v4, bool v6)
     {
         if (v4)
         {

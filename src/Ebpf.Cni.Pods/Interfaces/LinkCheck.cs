@@ -29,7 +29,7 @@ internal static class LinkCheck
     /// at the node for all of them.
     /// </summary>
     public static IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(
-        RouteNetlink netlink, Sysctl sysctl, IReadOnlyCollection<EndpointRecord> endpoints)
+        RouteNetlink netlink, SysctlTree sysctl, IReadOnlyCollection<EndpointRecord> endpoints)
     {
         var links = netlink.Links().ToDictionary(l => l.Name);
         var routes = netlink.Routes(PodWiring.RouteProtocol).Select(r => (r.Ifindex, r.Destination)).ToHashSet();

@@ -18,15 +18,15 @@ internal static class PodShaping
     private const int EthernetHeader = 14;
 
     /// <summary>To the pod: on the host side.</summary>
-    public static TokenBucket? Ingress(EndpointRecord endpoint) =>
+    public static TbfLimits? Ingress(EndpointRecord endpoint) =>
         endpoint.Bandwidth is { IngressRate: > 0 } b ? Bucket(b.IngressRate, b.IngressBurst, endpoint.Mtu) : null;
 
     /// <summary>From the pod: on the pod's side.</summary>
-    public static TokenBucket? Egress(EndpointRecord endpoint) =>
+    public static TbfLimits? Egress(EndpointRecord endpoint) =>
         endpoint.Bandwidth is { EgressRate: > 0 } b ? Bucket(b.EgressRate, b.EgressBurst, endpoint.Mtu) : null;
 
     /// <summary>Converges: the bucket, or none of ours.</summary>
-    public static void Apply(RouteNetlink netlink, int ifindex, TokenBucket? bucket)
+    public static void Apply(RouteNetlink netlink, int ifindex, TbfLimits? bucket)
     {
         if (bucket is not null)
             netlink.ReplaceTokenBucket(ifindex, Handle, bucket);
@@ -35,7 +35,7 @@ internal static class PodShaping
     }
 
     /// <summary>A sentence when the interface is limited otherwise than it should be.</summary>
-    public static IEnumerable<string> Differences(RouteNetlink netlink, int ifindex, string where, TokenBucket? bucket)
+    public static IEnumerable<string> Differences(RouteNetlink netlink, int ifindex, string where, TbfLimits? bucket)
     {
         var found = netlink.Queues(ifindex).FirstOrDefault(IsOurs)?.Rate ?? 0;
         if (found != (bucket?.Rate ?? 0))
@@ -45,10 +45,10 @@ internal static class PodShaping
     private static bool IsOurs(QdiscInfo queue) => queue is { Handle: Handle, Parent: QdiscInfo.Root };
 
     /// <summary>Bits to bytes; a burst that could never let a whole packet go is raised to one.</summary>
-    private static TokenBucket Bucket(ulong rateBits, ulong burstBits, int mtu)
+    private static TbfLimits Bucket(ulong rateBits, ulong burstBits, int mtu)
     {
         var rate = rateBits / 8;
         var burst = (uint)Math.Clamp(burstBits / 8, (ulong)(mtu + EthernetHeader), uint.MaxValue);
-        return new TokenBucket(rate, burst, (uint)Math.Min((rate * LatencySeconds) + burst, uint.MaxValue));
+        return new TbfLimits(rate, burst, (uint)Math.Min((rate * LatencySeconds) + burst, uint.MaxValue));
     }
 }

@@ -13,7 +13,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// Pods on routed veths. Host side: a single route and a permanent neighbour for each address. Pod's side: everything through
 /// <see cref="PodWiring.Gateway"/>, whose permanent neighbour is the host side.
 /// </summary>
-public sealed class VethPodNetwork(IPodMtu mtu, Sysctl sysctl) : IPodNetwork
+public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
 {
     public bool NamespaceExists(string netns)
     {

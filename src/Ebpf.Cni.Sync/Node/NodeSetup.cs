@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Sync.Node;
 /// What the node itself needs to route for its pods, for the families that it has pods of and no others. Looked at first, written only
 /// where different, and never set back: others may rely on it.
 /// </summary>
-public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
+public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> log)
 {
     private readonly Lock _lock = new();
     private readonly HashSet<string> _told = [];

@@ -16,7 +16,7 @@ public sealed record SyncOptions(string NodeName)
     public string StateDir { get; init; } = "";
 
     /// <summary>/proc/sys/net, or where a container has it.</summary>
-    public string SysctlRoot { get; init; } = Sysctl.Usual;
+    public string SysctlRoot { get; init; } = SysctlTree.Usual;
 
     /// <summary>Addresses within these serve NodePorts; empty: the primary ones.</summary>
     public ImmutableArray<IPNetwork> NodePortAddresses { get; init; } = [];

@@ -16,7 +16,7 @@ public sealed record ReservedPortsRecord(string Added, string Written);
 /// </summary>
 /// <param name="settings">Of the node.</param>
 /// <param name="file">Where it is remembered.</param>
-public sealed class ReservedPorts(Sysctl settings, string file)
+public sealed class ReservedPorts(SysctlTree settings, string file)
 {
     public const string Setting = "ipv4/ip_local_reserved_ports";
 

@@ -38,7 +38,7 @@ internal sealed class RealNode : IDisposable
         Namespace = NetworkNamespace.Create(_directory["node"]);
         try
         {
-            Namespace.Run(() => new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
+            Namespace.Run(() => new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance).Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
             Open();
         }
         catch
@@ -141,7 +141,7 @@ internal sealed class RealNode : IDisposable
         State = new NodeState(Store, new SyncOptions("n"), TimeProvider.System);
         Connections = new PodConnections(Dataplane.Conntrack.PurgeAddresses, TimeProvider.System, NullLogger<PodConnections>.Instance);
         var real = new InNode(
-            Namespace, new VethPodNetwork(new PodMtu(new SyncOptions("n")), new Sysctl(Sysctl.Usual)),
+            Namespace, new VethPodNetwork(new PodMtu(new SyncOptions("n")), new SysctlTree(SysctlTree.Usual)),
             new DataplaneEndpointPrograms(Dataplane, new AttachmentChoice(Attachment, chained: false, "").Links, Connections, Devices));
         var mortal = new MortalNode(real, Kill);
         var pending = new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance);

@@ -16,7 +16,7 @@ public class NodeSetupTests
     {
         Requires.Root();
         using var node = NetworkNamespace.CreateAnonymous();
-        node.Run(() => new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetwork]));
+        node.Run(() => new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetwork]));
         Assert.Equal(("1", "0"), node.Run(() => (Read("ipv4/ip_forward"), Read("ipv6/conf/all/forwarding"))));
     }
 
@@ -32,7 +32,7 @@ public class NodeSetupTests
             netlink.AddVeth("fixed0", "fixed1");
             File.WriteAllText("/proc/sys/net/ipv6/conf/up0/accept_ra", "1");
             File.WriteAllText("/proc/sys/net/ipv6/conf/fixed0/accept_ra", "0");
-            new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetworkV6]);
+            new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetworkV6]);
             Assert.Equal(("1", "2", "0"), (Read("ipv6/conf/all/forwarding"), Read("ipv6/conf/up0/accept_ra"), Read("ipv6/conf/fixed0/accept_ra")));
         });
     }
@@ -44,7 +44,7 @@ public class NodeSetupTests
         using var node = NetworkNamespace.CreateAnonymous();
         node.Run(() =>
         {
-            var setup = new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance);
+            var setup = new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance);
             AddressFamily[] both = [AddressFamily.InterNetwork, AddressFamily.InterNetworkV6];
             setup.Run(both);
             File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "0");
@@ -62,7 +62,7 @@ public class NodeSetupTests
         var (before, after) = node.Run(() =>
         {
             var settings = Settings();
-            new NodeSetup(new Sysctl(Sysctl.Usual), NullLogger<NodeSetup>.Instance).TranslateOwnPackets();
+            new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance).TranslateOwnPackets();
             return (settings, Settings());
         });
         Assert.Equal(

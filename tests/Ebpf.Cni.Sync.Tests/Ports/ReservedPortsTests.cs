@@ -72,8 +72,8 @@ public sealed class ReservedPortsTests : IDisposable
     public void Thousands_of_ports_fit() => Run(() =>
     {
         var ports = Enumerable.Range(0, 5000).Select(i => (ushort)(20000 + (2 * i))).ToHashSet();
-        Assert.True(new ReservedPorts(new Sysctl(Sysctl.Usual), _directory["reserved"]).Apply(ports));
-        Assert.False(new ReservedPorts(new Sysctl(Sysctl.Usual), _directory["reserved"]).Apply(ports));
+        Assert.True(new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Apply(ports));
+        Assert.False(new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Apply(ports));
         Apply();
         Assert.Equal("", Now());
     });
@@ -85,7 +85,7 @@ public sealed class ReservedPortsTests : IDisposable
     }
 
     /// <summary>Each time as a new agent.</summary>
-    private bool Apply(params ushort[] ports) => new ReservedPorts(new Sysctl(Sysctl.Usual), _directory["reserved"]).Apply(ports.ToHashSet());
+    private bool Apply(params ushort[] ports) => new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Apply(ports.ToHashSet());
 
     private static string Now() => File.ReadAllText(Path).Trim();
 }

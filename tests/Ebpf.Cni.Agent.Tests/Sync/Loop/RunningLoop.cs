@@ -60,7 +60,7 @@ internal sealed class RunningLoop : IAsyncDisposable
         var stale = new ConntrackCleaner(
             holder, new ConntrackObserver(new ConntrackMetrics(Registry), new ServiceMetrics(Registry, 0)), Clock, NullLogger<ConntrackCleaner>.Instance);
         var ranges = new NodeRanges(
-            addresses, new NodeSetup(new Sysctl(_state.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
+            addresses, new NodeSetup(new SysctlTree(_state.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
         var issues = new IssueReport(
             new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), observer, Clock, NullLogger<IssueReport>.Instance);
         _sync = new ClusterSync(

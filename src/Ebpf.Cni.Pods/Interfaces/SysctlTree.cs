@@ -5,7 +5,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// own /proc/sys is read-only, is given the node's elsewhere.
 /// </summary>
 /// <param name="root">/proc/sys/net, or where it is mounted.</param>
-public sealed class Sysctl(string root)
+public sealed class SysctlTree(string root)
 {
     /// <summary>Where the settings are of whoever is in no container.</summary>
     public const string Usual = "/proc/sys/net";
