@@ -7,11 +7,13 @@ namespace Ebpf.Cni.Cli.Cluster;
 internal sealed class AgentPods(IKubectl kubectl, string @namespace, string selector)
 {
     /// <summary>One for each node that has one, by the nodes' names.</summary>
-    /// <exception cref="CliException">There are none, or kubectl failed; it has said why.</exception>
-    public async Task<IReadOnlyList<AgentPod>> FindAsync(CancellationToken cancel)
+    /// <param name="interactive">kubectl may ask for a login, and says by itself why it fails.</param>
+    /// <param name="cancel">Ends it.</param>
+    /// <exception cref="CliException">There are none, or kubectl failed.</exception>
+    public async Task<IReadOnlyList<AgentPod>> FindAsync(bool interactive, CancellationToken cancel)
     {
         string[] arguments = ["get", "pods", "--namespace", @namespace, "--selector", selector, "--output", "json"];
-        var outcome = await kubectl.RunAsync(arguments, interactive: true, cancel).ConfigureAwait(false);
+        var outcome = await kubectl.RunAsync(arguments, interactive, cancel).ConfigureAwait(false);
         if (outcome.ExitCode != 0)
             throw CliException.Failed($"the agents' pods cannot be listed: kubectl get pods ended with exit code {outcome.ExitCode}");
         var pods = Read(outcome.Output);

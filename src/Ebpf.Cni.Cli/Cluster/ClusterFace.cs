@@ -15,6 +15,9 @@ internal sealed class ClusterFace : IFace
 
     private static readonly TimeSpan PatienceDefault = TimeSpan.FromSeconds(10);
 
+    /// <summary>A shell that completes waits no longer for the API server.</summary>
+    private static readonly TimeSpan CompletionPatience = TimeSpan.FromSeconds(3);
+
     private readonly Func<string, string?> _variable;
     private readonly Terminal _terminal;
     private readonly ConnectionOptions _connection = new();
@@ -49,6 +52,7 @@ internal sealed class ClusterFace : IFace
     public ClusterFace(Func<string, string?> variable, Terminal terminal)
     {
         (_variable, _terminal) = (variable, terminal);
+        _nodes.CompletionSources.Add(context => NodeNames(context.ParseResult));
         Options = [_nodes, _patience, _atOnce, _namespace, _selector, .. _connection.All];
     }
 
@@ -62,11 +66,31 @@ internal sealed class ClusterFace : IFace
 
     public IRespondent Respondent(ParseResult parsed)
     {
-        var kubectl = new KubectlProcess(KubectlProcess.Find(_variable), _connection.Given(parsed), _terminal.Error);
-        var agents = new AgentPods(kubectl, parsed.GetValue(_namespace) ?? NamespaceDefault, parsed.GetValue(_selector) ?? SelectorDefault);
+        var kubectl = Kubectl(parsed);
         var pace = new NodePace(
             parsed.GetValue(_atOnce) ?? AtOnceDefault, parsed.GetValue(_patience) ?? PatienceDefault, TimeProvider.System);
-        return new ClusterRespondent(kubectl, agents, parsed.GetValue(_nodes) ?? [], pace, _terminal);
+        return new ClusterRespondent(kubectl, Agents(kubectl, parsed), parsed.GetValue(_nodes) ?? [], pace, _terminal);
+    }
+
+    private KubectlProcess Kubectl(ParseResult parsed) =>
+        new(KubectlProcess.Find(_variable), _connection.Given(parsed), _terminal.Error);
+
+    private AgentPods Agents(IKubectl kubectl, ParseResult parsed) =>
+        new(kubectl, parsed.GetValue(_namespace) ?? NamespaceDefault, parsed.GetValue(_selector) ?? SelectorDefault);
+
+    /// <summary>For completion: none if they cannot be found.</summary>
+    private IEnumerable<string> NodeNames(ParseResult parsed)
+    {
+        using var limit = new CancellationTokenSource(CompletionPatience);
+        try
+        {
+            var pods = Agents(Kubectl(parsed), parsed).FindAsync(interactive: false, limit.Token).GetAwaiter().GetResult();
+            return [.. pods.Select(p => p.Node)];
+        }
+        catch (Exception e) when (e is CliException or OperationCanceledException)
+        {
+            return [];
+        }
     }
 
     private static int? AtOnceOf(ArgumentResult result)

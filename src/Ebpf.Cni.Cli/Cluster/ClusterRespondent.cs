@@ -31,7 +31,7 @@ internal sealed class ClusterRespondent(
 
     private async Task<int> AnswerAsync<T>(Inquiry<T> inquiry, bool json, TimeSpan patience, CancellationToken cancel) where T : class
     {
-        var pods = Chosen(await agents.FindAsync(cancel).ConfigureAwait(false));
+        var pods = Chosen(await agents.FindAsync(interactive: true, cancel).ConfigureAwait(false));
         var questions = new NodeQuestions(kubectl, pace with { Patience = patience });
         var replies = await questions.AskAsync(pods, inquiry.Words, cancel).ConfigureAwait(false);
         var answers = new List<NodeAnswer<T>>();

@@ -54,7 +54,7 @@ public class AgentPodsTests
     [InlineData("null")]
     public async Task What_is_no_list_is_a_failure(string output)
     {
-        var failure = await Assert.ThrowsAsync<CliException>(() => new AgentPods(new Printing(output), "net", "l").FindAsync(default));
+        var failure = await Assert.ThrowsAsync<CliException>(() => new AgentPods(new Printing(output), "net", "l").FindAsync(interactive: true, default));
         Assert.Contains("cannot be read", failure.Message, StringComparison.Ordinal);
     }
 
@@ -62,7 +62,7 @@ public class AgentPodsTests
         $$"""{"metadata":{"name":"{{name}}","namespace":"net",{{times}}},"spec":{"nodeName":"{{node}}"},"status":{{status}}}""";
 
     private static Task<IReadOnlyList<AgentPod>> FindAsync(params string[] pods) =>
-        new AgentPods(new Printing($$"""{"items":[{{string.Join(',', pods)}}]}"""), "net", "l").FindAsync(default);
+        new AgentPods(new Printing($$"""{"items":[{{string.Join(',', pods)}}]}"""), "net", "l").FindAsync(interactive: true, default);
 
     private sealed class Printing(string output) : IKubectl
     {

@@ -165,4 +165,15 @@ public class PluginTests
         Assert.Contains($"kubectl ecni: {message}", outcome.Errors, StringComparison.Ordinal);
         Assert.Empty(kubectl.Calls);
     }
+
+    [Fact]
+    public async Task Names_of_nodes_are_completed()
+    {
+        using var kubectl = new FakeKubectl().Answers("node-a", Ready).Answers("node-b", Ready).Answers("other", Ready);
+        string[] words = ["status", "--context", "prod", "--node", "node-"];
+        Assert.Equal("node-a\nnode-b\n:4\n", (await kubectl.RunAsync(CliRun.PluginCompletionName, words)).Output);
+        Assert.StartsWith("--context=prod get pods ", Assert.Single(kubectl.Calls), StringComparison.Ordinal);
+        kubectl.Refuses("get", "refused\n");
+        Assert.Equal(new Outcome(0, ":4\n", ""), await kubectl.RunAsync(CliRun.PluginCompletionName, words));
+    }
 }
