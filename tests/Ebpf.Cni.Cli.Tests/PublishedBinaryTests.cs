@@ -39,7 +39,8 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         Assert.Equal((0, ""), Run(["--version"]) is var version ? (version.Code, version.Errors) : default);
         Assert.Equal((2, ""), Run([]) is var none ? (none.Code, none.Output) : default);
         var (code, _, errors) = Run(["status", "--run-dir", "/nonexistent"]);
-        Assert.Equal((1, "ecni: there is no socket /nonexistent/observe.sock: the agent is not running, or has another --run-dir\n"), (code, errors));
+        const string absent = "ecni: there is no socket /nonexistent/observe.sock: the agent is not running, or has another --run-dir\n";
+        Assert.Equal((1, absent), (code, errors));
         var probe = Run(["probe", "no-such-name.invalid:80", "--timeout", "3"]);
         Assert.Equal(1, probe.Code);
         Assert.Contains("no-such-name.invalid", probe.Errors, StringComparison.Ordinal);
@@ -84,7 +85,8 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         var expected = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "service-differs.txt"));
         var (code, output, errors) = Run(Repository.Artifact(CliRun.PluginName), ["service", "get", "default/web"], ("KUBECTL", fake.Path));
         Assert.Equal((1, expected, ""), (code, output, errors));
-        Assert.Contains("--context\t", Run(Repository.Artifact(CliRun.PluginCompletionName), ["status", "--cont"]).Output, StringComparison.Ordinal);
+        var completed = Run(Repository.Artifact(CliRun.PluginCompletionName), ["status", "--cont"]).Output;
+        Assert.Contains("--context\t", completed, StringComparison.Ordinal);
     }
 
     /// <summary>A kubectl as it is shipped starts it, passes arguments on, and asks it for completions.</summary>
@@ -94,7 +96,8 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         Requires.Tool("kubectl");
         using var fake = FakeKubectl.Of(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "endpoints"));
         var path = $"{Path.GetDirectoryName(Repository.Artifact(CliRun.PluginName))}:{Environment.GetEnvironmentVariable("PATH")}";
-        var (code, output, errors) = Run("kubectl", ["ecni", "endpoint", "list", "--context", "prod"], ("KUBECTL", fake.Path), ("PATH", path));
+        string[] arguments = ["ecni", "endpoint", "list", "--context", "prod"];
+        var (code, output, errors) = Run("kubectl", arguments, ("KUBECTL", fake.Path), ("PATH", path));
         Assert.Equal((0, ""), (code, errors));
         Assert.Equal(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "endpoints.txt")), output);
         Assert.All(fake.Calls, call => Assert.StartsWith("--context=prod ", call, StringComparison.Ordinal));

@@ -54,7 +54,8 @@ public class AgentPodsTests
     [InlineData("null")]
     public async Task What_is_no_list_is_a_failure(string output)
     {
-        var failure = await Assert.ThrowsAsync<CliException>(() => new AgentPods(new Printing(output), "net", "l").FindAsync(interactive: true, default));
+        var pods = new AgentPods(new Printing(output), "net", "l");
+        var failure = await Assert.ThrowsAsync<CliException>(() => pods.FindAsync(interactive: true, default));
         Assert.Contains("cannot be read", failure.Message, StringComparison.Ordinal);
     }
 
