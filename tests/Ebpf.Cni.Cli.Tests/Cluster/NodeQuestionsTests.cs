@@ -81,9 +81,13 @@ public class NodeQuestionsTests
         public async Task<KubectlOutcome> RunAsync(IReadOnlyList<string> arguments, bool interactive, CancellationToken cancel)
         {
             var (pod, gate) = (arguments[3], new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-            Waiting[pod] = gate;
+            // Counted before it can be seen to wait.
             lock (_lock)
-                (Asked, Most) = (Asked + 1, Math.Max(Most, Waiting.Count));
+            {
+                (Asked, Most) = (Asked + 1, Math.Max(Most, Waiting.Count + 1));
+                Waiting[pod] = gate;
+            }
+
             try
             {
                 await gate.Task.WaitAsync(cancel);
