@@ -42,7 +42,12 @@ done
 for name in socket pod uplink overlay; do
 	install -m 0644 "$artifacts/bpf/$name.bpf.o" "$out/opt/ebpf-cni/bpf/"
 done
-[ -e "$out/opt/ebpf-cni/ecni" ] && ln -s /opt/ebpf-cni/ecni "$out/usr/bin/ecni"
+if [ -e "$out/opt/ebpf-cni/ecni" ]; then
+	ln -s /opt/ebpf-cni/ecni "$out/usr/bin/ecni"
+	# kubectl's names for a plugin, for machines to which it is copied
+	ln -s ecni "$out/opt/ebpf-cni/kubectl-ecni"
+	ln -s ecni "$out/opt/ebpf-cni/kubectl_complete-ecni"
+fi
 install -m 0644 LICENSE "$out/usr/share/doc/ebpf-cni/"
 install -m 0644 bpf/LICENSE "$out/usr/share/doc/ebpf-cni/LICENSE.bpf"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# artifacts/: ebpf-cni-agent, ebpf-cni (the plugin) and ecni (the command line) as native binaries, bpf/*.bpf.o, deploy/ (the rendered chart), and sandbox/ (needs the
-# .NET runtime).
+# artifacts/: ebpf-cni-agent, ebpf-cni (the plugin) and ecni (the command line; also under kubectl's names for a plugin) as native binaries,
+# bpf/*.bpf.o, deploy/ (the rendered chart), and sandbox/ (needs the .NET runtime).
 # Skips what is newer than its sources, so that `make test` and `make demo` do not link twice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,6 +28,8 @@ library=(src/Ebpf.Cni.Abi src/Ebpf.Cni.Compiler src/Ebpf.Cni.Kernel src/Ebpf.Cni
 protocol=src/Ebpf.Cni.Protocol
 fresh "$out/ebpf-cni" src/Ebpf.Cni.Plugin "$protocol" || native Ebpf.Cni.Plugin ebpf-cni
 fresh "$out/ecni" src/Ebpf.Cni.Cli "$protocol" || native Ebpf.Cni.Cli ecni
+# the names by which kubectl finds a plugin, and asks it for completions: the program goes by the name that it is started by
+for name in kubectl-ecni kubectl_complete-ecni; do ln -sfn ecni "$out/$name"; done
 fresh "$out/ebpf-cni-agent" src/Ebpf.Cni.Agent "$protocol" "${library[@]}" || native Ebpf.Cni.Agent ebpf-cni-agent
 if ! fresh "$out/sandbox/ebpf-cni-sandbox.dll" src/Ebpf.Cni.Sandbox src/Ebpf.Cni.Kernel; then
 	echo "publishing ebpf-cni-sandbox"

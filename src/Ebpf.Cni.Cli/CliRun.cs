@@ -1,92 +1,70 @@
-using System.Reflection;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
-using Ebpf.Cni.Protocol.Observe;
-using Ebpf.Cni.Cli.Text;
+using System.CommandLine;
+using Ebpf.Cni.Cli.Cluster;
+using Ebpf.Cni.Cli.Commands;
+using Ebpf.Cni.Cli.Inquiries;
+using Ebpf.Cni.Cli.Node;
+using Ebpf.Cni.Cli.Reporting;
 
 namespace Ebpf.Cni.Cli;
 
 /// <summary>One run, as the executable does it.</summary>
 public static class CliRun
 {
-    public static string Version { get; } =
-        typeof(CliRun).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+    /// <summary>The name by which kubectl finds a plugin, and that by which it asks one for completions.</summary>
+    public const string PluginName = "kubectl-ecni", PluginCompletionName = "kubectl_complete-ecni";
 
+    // Without @file: a word that begins with @ is a word.
+    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
+
+    /// <param name="invokedAs">The path by which the program was started: its name decides what it is.</param>
+    /// <param name="arguments">The command line's other words.</param>
+    /// <param name="variable">The environment.</param>
+    /// <param name="terminal">Where it writes.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> ExecuteAsync(IReadOnlyList<string> arguments, Func<string, string?> variable, Terminal terminal)
+    public static async Task<int> ExecuteAsync(
+        string invokedAs, IReadOnlyList<string> arguments, Func<string, string?> variable, Terminal terminal)
     {
+        ArgumentNullException.ThrowIfNull(arguments);
         ArgumentNullException.ThrowIfNull(terminal);
+        var name = Path.GetFileName(invokedAs);
+        IFace face = name is PluginName or PluginCompletionName
+            ? new ClusterFace(variable, terminal) : new NodeFace(variable, terminal);
+        var tree = new CommandTree(face, face is NodeFace ? [new CompletionCommand()] : [], terminal);
         try
         {
-            var line = CommandLine.Parse(arguments, variable);
-            return await RunAsync(line, terminal).ConfigureAwait(false);
+            if (name == PluginCompletionName)
+                return await CompleteAsync(tree, arguments, terminal).ConfigureAwait(false);
+            return arguments is [CompletionProtocol.Command, ..]
+                ? await CompleteAsync(tree, [.. arguments.Skip(1)], terminal).ConfigureAwait(false)
+                : await RunAsync(tree, arguments, terminal).ConfigureAwait(false);
         }
         catch (CliException e)
         {
-            await terminal.Error.WriteLineAsync($"ecni: {e.Message}").ConfigureAwait(false);
+            await terminal.Error.WriteLineAsync($"{face.Name}: {e.Message}").ConfigureAwait(false);
             if (e.ExitCode == ExitCodes.Usage)
-                await terminal.Error.WriteLineAsync("ecni help lists commands and options").ConfigureAwait(false);
+                await terminal.Error.WriteLineAsync($"{face.Name} help lists commands and options").ConfigureAwait(false);
             return e.ExitCode;
         }
-    }
-
-    private static Task<int> RunAsync(CommandLine line, Terminal terminal)
-    {
-        var json = ObserveJson.Wire;
-        return line.Verb switch
+        catch (OperationCanceledException)
         {
-            Verb.Help => PrintAsync(Usage.Text, terminal),
-            Verb.Version => PrintAsync(Version + "\n", terminal),
-            Verb.Status => AskAsync(line, ObservePaths.Status, json.StatusAnswer, a => StatusText.Of(a, Version, terminal.Width), a => a.Ready, terminal),
-            Verb.ServiceList => AskAsync(line, Query(ObservePaths.Services, line), json.ServicesAnswer, ServiceText.Of, _ => true, terminal),
-            Verb.ServiceGet => AskAsync(line, $"{ObservePaths.Services}/{Escaped(line.Subject)}", json.ServiceAnswer, a => ServiceText.Of(a, terminal.Width), _ => true, terminal),
-            Verb.EndpointList => AskAsync(line, Query(ObservePaths.Endpoints, line), json.EndpointsAnswer, TableText.Of, _ => true, terminal),
-            Verb.ConntrackList => AskAsync(line, Query(ObservePaths.Conntrack, line), json.ConntrackAnswer, TableText.Of, _ => true, terminal),
-            Verb.IpcacheList => AskAsync(line, Query(ObservePaths.Ipcache, line), json.IpcacheAnswer, TableText.Of, _ => true, terminal),
-            _ => Probe.RunAsync(line, terminal, TimeProvider.System),
-        };
+            await terminal.Error.WriteLineAsync($"{face.Name}: interrupted").ConfigureAwait(false);
+            return ExitCodes.Interrupted;
+        }
     }
 
-    private static async Task<int> PrintAsync(string text, Terminal terminal)
+    private static async Task<int> RunAsync(CommandTree tree, IReadOnlyList<string> arguments, Terminal terminal)
     {
-        await terminal.Out.WriteAsync(text).ConfigureAwait(false);
+        var parsed = tree.Root.Parse(arguments, Parsing);
+        return UsageError.In(parsed, tree) is { } wrong ? throw wrong
+            : await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                Output = terminal.Out, Error = terminal.Error, EnableDefaultExceptionHandler = false,
+            }).ConfigureAwait(false);
+    }
+
+    private static async Task<int> CompleteAsync(CommandTree tree, IReadOnlyList<string> words, Terminal terminal)
+    {
+        await terminal.Out.WriteAsync(CompletionProtocol.Of(tree.Root, words)).ConfigureAwait(false);
         return ExitCodes.Good;
     }
-
-    private static async Task<int> AskAsync<T>(
-        CommandLine line, string path, JsonTypeInfo<T> type, Func<T, string> text, Func<T, bool> good, Terminal terminal) where T : class
-    {
-        using var agent = new AgentConnection(line.RunDirectory);
-        var body = await agent.GetAsync(path).ConfigureAwait(false);
-        T answer;
-        try
-        {
-            answer = JsonSerializer.Deserialize(body, type) ?? throw new JsonException("null");
-        }
-        catch (JsonException)
-        {
-            throw CliException.Failed("the agent's answer cannot be read: is it another version? (-o json, curl --unix-socket)");
-        }
-
-        await terminal.Out.WriteAsync(line.Json ? body : text(answer)).ConfigureAwait(false);
-        return good(answer) ? ExitCodes.Good : ExitCodes.Failed;
-    }
-
-    private static string Query(string path, CommandLine line)
-    {
-        var parts = new List<string>();
-        Add("limit", line.Limit?.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        Add("namespace", line.Namespace);
-        Add("client", line.Client);
-        Add("service", line.Service);
-        return parts.Count == 0 ? path : $"{path}?{string.Join('&', parts)}";
-
-        void Add(string name, string? value)
-        {
-            if (value is not null)
-                parts.Add($"{name}={Uri.EscapeDataString(value)}");
-        }
-    }
-
-    private static string Escaped(string name) => string.Join('/', name.Split('/').Select(Uri.EscapeDataString));
 }

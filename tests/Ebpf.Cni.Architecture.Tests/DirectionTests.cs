@@ -30,6 +30,8 @@ public sealed class DirectionTests
         Assert.Equal(name == Directions.OwnerOfNativeCode, project.AllowsUnsafe);
         if (Directions.WithoutPackages.Contains(name))
             Assert.Empty(project.PackageReferences);
+        if (Directions.FewPackages.TryGetValue(name, out var few))
+            Assert.Equal(few, project.PackageReferences);
         if (name != Directions.OwnerOfKubernetesClient)
             Assert.DoesNotContain(project.PackageReferences, IsKubernetesClient);
     }

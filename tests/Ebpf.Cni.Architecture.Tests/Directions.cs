@@ -30,7 +30,13 @@ internal static class Directions
 
     /// <summary>Projects that use the base class library alone.</summary>
     public static readonly IReadOnlySet<string> WithoutPackages =
-        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Protocol", "Ebpf.Cni.Plugin", "Ebpf.Cni.Cli", "Ebpf.Cni.Compiler" };
+        new HashSet<string> { "Ebpf.Cni.Abi", "Ebpf.Cni.Kernel", "Ebpf.Cni.Protocol", "Ebpf.Cni.Plugin", "Ebpf.Cni.Compiler" };
+
+    /// <summary>Projects that use few packages, since they are small native programs: which ones.</summary>
+    public static readonly IReadOnlyDictionary<string, string[]> FewPackages = new Dictionary<string, string[]>
+    {
+        ["Ebpf.Cni.Cli"] = ["System.CommandLine"],
+    };
 
     /// <summary>The only project that sees the Kubernetes client.</summary>
     public const string OwnerOfKubernetesClient = "Ebpf.Cni.Kubernetes";

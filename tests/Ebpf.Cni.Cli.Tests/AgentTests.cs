@@ -87,7 +87,8 @@ public class AgentTests
     {
         var outcome = await Outcome.OfAsync("status", "--run-dir", "/nonexistent");
         Assert.Equal((1, ""), (outcome.ExitCode, outcome.Output));
-        Assert.Equal("ecni: there is no socket /nonexistent/observe.sock: the agent is not running, or has another --run-dir\n", outcome.Errors);
+        Assert.Equal(
+            "ecni: there is no socket /nonexistent/observe.sock: the agent is not running, or has another --run-dir\n", outcome.Errors);
     }
 
     [Fact]

@@ -1,27 +1,11 @@
+using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Cli.Reporting;
+
 namespace Ebpf.Cni.Cli.Tests;
 
 /// <summary>What can be typed, and what is said about what cannot.</summary>
 public class CommandLineTests
 {
-    [Theory]
-    [InlineData("status", Verb.Status)]
-    [InlineData("service list", Verb.ServiceList)]
-    [InlineData("service get default/web", Verb.ServiceGet)]
-    [InlineData("endpoint list", Verb.EndpointList)]
-    [InlineData("conntrack list", Verb.ConntrackList)]
-    [InlineData("ipcache", Verb.IpcacheList)]
-    [InlineData("ipcache list", Verb.IpcacheList)]
-    [InlineData("probe web:80", Verb.Probe)]
-    [InlineData("probe [fd00::1]:80", Verb.Probe)]
-    [InlineData("probe fd00::1:80", Verb.Probe)]
-    [InlineData("help", Verb.Help)]
-    [InlineData("help service", Verb.Help)]
-    [InlineData("service --help", Verb.Help)]
-    [InlineData("-h", Verb.Help)]
-    [InlineData("--version", Verb.Version)]
-    [InlineData("version", Verb.Version)]
-    public void Commands(string text, Verb verb) => Assert.Equal(verb, Parse(text).Verb);
-
     [Theory]
     [InlineData("-o json status")]
     [InlineData("status -o json")]
@@ -29,26 +13,37 @@ public class CommandLineTests
     [InlineData("status -o=json")]
     [InlineData("status --output json")]
     [InlineData("status --output=json")]
-    public void Options_may_stand_anywhere_and_be_spelled_as_kubectl_takes_them(string text) => Assert.True(Parse(text).Json);
-
-    [Fact]
-    public void Values_are_taken()
+    public async Task Options_may_stand_anywhere_and_be_spelled_as_kubectl_takes_them(string text)
     {
-        var line = Parse("conntrack list --limit 7 --client 10.0.0.1 --service default/web --run-dir /r");
-        Assert.Equal((7, "10.0.0.1", "default/web", "/r", false), (line.Limit, line.Client, line.Service, line.RunDirectory, line.Json));
-        Assert.Equal(TimeSpan.FromSeconds(1.5), Parse("probe web:80 --timeout 1.5").Timeout);
-        Assert.Equal("default/web", Parse("service get web").Subject);
-        Assert.Equal("shop/web", Parse("service get -n shop web").Subject);
-        Assert.Equal("a/b", Parse("service get -n shop a/b").Subject);
+        using var agent = FakeAgent.Answering("{ }");
+        Assert.Equal("{ }", (await agent.RunAsync(Words(text))).Output);
+    }
+
+    [Theory]
+    [InlineData("conntrack list --limit 7 --client 10.0.0.1 --service a/b", "/v1/conntrack?limit=7&client=10.0.0.1&service=a%2Fb")]
+    [InlineData("--limit 7 service -n shop list", "/v1/services?limit=7&namespace=shop")]
+    [InlineData("ipcache --limit=3", "/v1/ipcache?limit=3")]
+    [InlineData("ipcache list --limit 3", "/v1/ipcache?limit=3")]
+    [InlineData("service get web", "/v1/services/default/web")]
+    [InlineData("-n shop service get web", "/v1/services/shop/web")]
+    [InlineData("service get -nshop web", "/v1/services/shop/web")]
+    [InlineData("service get -n shop a/b", "/v1/services/a/b")]
+    public async Task Values_are_taken(string text, string path)
+    {
+        using var agent = FakeAgent.Answering("{}");
+        Assert.Equal("", (await agent.RunAsync(Words(text))).Errors);
+        Assert.Equal([$"GET {path}"], agent.Questions);
     }
 
     [Fact]
-    public void The_run_directory_is_the_options_then_the_variables_then_the_agents_default()
+    public async Task The_run_directory_is_the_options_then_the_variables_then_the_agents_default()
     {
-        Assert.Equal("/run/ebpf-cni", Parse("status").RunDirectory);
-        Assert.Equal("/v", CommandLine.Parse(["status"], n => n == "EBPF_CNI_RUN_DIR" ? "/v" : null).RunDirectory);
-        Assert.Equal("/o", CommandLine.Parse(["status", "--run-dir=/o"], _ => "/v").RunDirectory);
-        Assert.Equal("/run/ebpf-cni", CommandLine.Parse(["status"], _ => "").RunDirectory);
+        using var agent = FakeAgent.Answering("""{"ready":true}""");
+        Assert.Equal(0, (await Outcome.OfAsync("ecni", ["status"], _ => agent.RunDirectory)).ExitCode);
+        Assert.Equal(0, (await Outcome.OfAsync("ecni", ["status", $"--run-dir={agent.RunDirectory}"], _ => "/v")).ExitCode);
+        Assert.Contains("/v/observe.sock", (await Outcome.OfAsync("ecni", ["status"], _ => "/v")).Errors, StringComparison.Ordinal);
+        var help = await Outcome.OfAsync("ecni", ["help"], _ => "");
+        Assert.Contains(ObservePaths.DefaultRunDirectory, help.Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -64,7 +59,11 @@ public class CommandLineTests
     [InlineData("service get /", "'/' is not NAMESPACE/NAME")]
     [InlineData("status -o yaml", "'yaml' is neither table nor json")]
     [InlineData("status -o", "-o: a value is missing")]
-    [InlineData("status --colour", "--colour: a value is missing")]
+    [InlineData("status --colour", "--colour: no such option")]
+    [InlineData("status --run-dir=", "--run-dir: a value is missing")]
+    [InlineData("--limit 3 status", "--limit means nothing to status")]
+    [InlineData("status --limit=3", "--limit means nothing to status")]
+    [InlineData("completion", "completion: bash or zsh is missing")]
     [InlineData("status --colour yes", "--colour: no such option")]
     [InlineData("status --limit 3", "--limit means nothing to status")]
     [InlineData("service list --client x", "--client means nothing to service list")]
@@ -86,20 +85,53 @@ public class CommandLineTests
         Assert.Contains("ecni help", outcome.Errors, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Help_names_every_command_and_exit_code()
+    [Theory]
+    [InlineData("stauts", "status")]
+    [InlineData("service lst", "list")]
+    [InlineData("status --outptu json", "--output")]
+    [InlineData("servce list", "service")]
+    public async Task What_may_have_been_meant_is_suggested(string text, string suggestion) =>
+        Assert.Contains($"\n{suggestion}\n", (await Outcome.OfAsync(Words(text))).Errors, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("help")]
+    [InlineData("-h")]
+    [InlineData("--help")]
+    [InlineData("-o nonsense --help")]
+    public async Task Help_names_every_command_and_exit_code(string text)
     {
-        var outcome = await Outcome.OfAsync("help");
+        var outcome = await Outcome.OfAsync(Words(text));
         Assert.Equal((0, ""), (outcome.ExitCode, outcome.Errors));
         Assert.All(
-            ["status", "service list", "service get", "endpoint list", "conntrack list", "ipcache", "probe HOST:PORT", "--run-dir", "EBPF_CNI_RUN_DIR", "exit codes: 0"],
+            ["status", "service list", "service get", "endpoint list", "conntrack list", "ipcache", "probe HOST:PORT", "--run-dir",
+                "EBPF_CNI_RUN_DIR", "exit codes: 0"],
             part => Assert.Contains(part, outcome.Output, StringComparison.Ordinal));
+        Assert.All(outcome.Output.Split('\n'), line => Assert.InRange(line.Length, 0, Terminal.WidthDefault));
     }
 
-    [Fact]
-    public async Task The_version_is_the_assemblys() => Assert.Matches(@"^\d+\.\d+\.\d+", (await Outcome.OfAsync("--version")).Output);
+    [Theory]
+    [InlineData("help service get")]
+    [InlineData("service get --help")]
+    [InlineData("service get -h")]
+    public async Task Help_for_a_command_names_what_it_takes_and_no_more(string text)
+    {
+        var outcome = await Outcome.OfAsync(Words(text));
+        Assert.Equal((0, ""), (outcome.ExitCode, outcome.Errors));
+        Assert.Contains("ecni service get <NAMESPACE/NAME> [options]", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("--namespace", outcome.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("--client", outcome.Output, StringComparison.Ordinal);
+    }
 
-    private static CommandLine Parse(string text) => CommandLine.Parse(Words(text), _ => null);
+    [Theory]
+    [InlineData("--version")]
+    [InlineData("version")]
+    [InlineData("status --version")]
+    public async Task The_version_is_the_assemblys(string text)
+    {
+        var outcome = await Outcome.OfAsync(Words(text));
+        Assert.Equal((0, CliVersion.Text + "\n"), (outcome.ExitCode, outcome.Output));
+        Assert.Matches(@"^\d+\.\d+\.\d+", outcome.Output);
+    }
 
     private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }

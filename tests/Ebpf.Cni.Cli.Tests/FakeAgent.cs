@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Ebpf.Cni.Cli.Reporting;
 
 namespace Ebpf.Cni.Cli.Tests;
 
@@ -66,13 +67,13 @@ internal sealed class FakeAgent : IDisposable
 /// <summary>What a run left: exit code and both outputs.</summary>
 internal sealed record Outcome(int ExitCode, string Output, string Errors)
 {
-    public static Task<Outcome> OfAsync(params string[] arguments) => OfAsync(arguments, _ => null);
+    public static Task<Outcome> OfAsync(params string[] arguments) => OfAsync("ecni", arguments, _ => null);
 
-    public static async Task<Outcome> OfAsync(string[] arguments, Func<string, string?> variable)
+    public static async Task<Outcome> OfAsync(string invokedAs, string[] arguments, Func<string, string?> variable)
     {
         using var output = new StringWriter();
         using var errors = new StringWriter();
-        var code = await CliRun.ExecuteAsync(arguments, variable, new Terminal(output, errors, Terminal.WidthDefault));
+        var code = await CliRun.ExecuteAsync(invokedAs, arguments, variable, new Terminal(output, errors, Terminal.WidthDefault));
         return new Outcome(code, output.ToString(), errors.ToString());
     }
 }

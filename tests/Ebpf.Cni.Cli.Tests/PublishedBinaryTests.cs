@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Ebpf.Cni.Cli.Tests.Cluster;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Cli.Tests;
@@ -38,7 +39,8 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         Assert.Equal((0, ""), Run(["--version"]) is var version ? (version.Code, version.Errors) : default);
         Assert.Equal((2, ""), Run([]) is var none ? (none.Code, none.Output) : default);
         var (code, _, errors) = Run(["status", "--run-dir", "/nonexistent"]);
-        Assert.Equal((1, "ecni: there is no socket /nonexistent/observe.sock: the agent is not running, or has another --run-dir\n"), (code, errors));
+        const string absent = "ecni: there is no socket /nonexistent/observe.sock: the agent is not running, or has another --run-dir\n";
+        Assert.Equal((1, absent), (code, errors));
         var probe = Run(["probe", "no-such-name.invalid:80", "--timeout", "3"]);
         Assert.Equal(1, probe.Code);
         Assert.Contains("no-such-name.invalid", probe.Errors, StringComparison.Ordinal);
@@ -67,11 +69,50 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         }
     }
 
+    [Fact]
+    public void Help_suggestions_and_completions_are_in_it()
+    {
+        Assert.Contains("service get", Run(["help"]).Output, StringComparison.Ordinal);
+        Assert.Contains("\nstatus\n", Run(["stauts"]).Errors, StringComparison.Ordinal);
+        Assert.Contains("get\t", Run(["__complete", "service", ""]).Output, StringComparison.Ordinal);
+        Assert.Contains("complete ", Run(["completion", "bash"]).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Under_the_plugins_name_it_asks_every_node()
+    {
+        using var fake = FakeKubectl.Of(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "service-differs"));
+        var expected = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "service-differs.txt"));
+        var (code, output, errors) = Run(Repository.Artifact(CliRun.PluginName), ["service", "get", "default/web"], ("KUBECTL", fake.Path));
+        Assert.Equal((1, expected, ""), (code, output, errors));
+        var completed = Run(Repository.Artifact(CliRun.PluginCompletionName), ["status", "--cont"]).Output;
+        Assert.Contains("--context\t", completed, StringComparison.Ordinal);
+    }
+
+    /// <summary>A kubectl as it is shipped starts it, passes arguments on, and asks it for completions.</summary>
+    [Fact]
+    public void Kubectl_finds_it_by_its_name()
+    {
+        Requires.Tool("kubectl");
+        using var fake = FakeKubectl.Of(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "endpoints"));
+        var path = $"{Path.GetDirectoryName(Repository.Artifact(CliRun.PluginName))}:{Environment.GetEnvironmentVariable("PATH")}";
+        string[] arguments = ["ecni", "endpoint", "list", "--context", "prod"];
+        var (code, output, errors) = Run("kubectl", arguments, ("KUBECTL", fake.Path), ("PATH", path));
+        Assert.Equal((0, ""), (code, errors));
+        Assert.Equal(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "golden", "cluster", "endpoints.txt")), output);
+        Assert.All(fake.Calls, call => Assert.StartsWith("--context=prod ", call, StringComparison.Ordinal));
+        Assert.Contains("endpoint\t", Run("kubectl", ["__complete", "ecni", "endp"], ("PATH", path)).Output, StringComparison.Ordinal);
+    }
+
     private static (int Code, string Output, string Errors) Run(string[] arguments) => Run(Binary, arguments);
 
-    private static (int Code, string Output, string Errors) Run(string file, string[] arguments)
+    private static (int Code, string Output, string Errors) Run(
+        string file, string[] arguments, params (string Name, string Value)[] environment)
     {
-        using var process = Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Cli.Reporting;
 using Ebpf.Cni.Cli.Text;
 
 namespace Ebpf.Cni.Cli.Tests;
@@ -10,7 +11,8 @@ public class RenderingTests
     public static TheoryData<string, string> Cases => new()
     {
         { "status", "status" }, { "status-starting", "status" }, { "services", "service list" }, { "service", "service get default/web" },
-        { "service-diverged", "service get default/web" }, { "endpoints", "endpoint list" }, { "conntrack", "conntrack list" }, { "ipcache", "ipcache list" },
+        { "service-diverged", "service get default/web" }, { "endpoints", "endpoint list" }, { "conntrack", "conntrack list" },
+        { "ipcache", "ipcache list" },
     };
 
     [Theory, MemberData(nameof(Cases))]
@@ -47,18 +49,19 @@ public class RenderingTests
         using var agent = FakeAgent.Answering("""{"version":"9.9.9+0123456789abcdef","ready":true}""");
         var first = (await agent.RunAsync("status")).Output.Split('\n')[0];
         Assert.Contains("9.9.9+01234567 on", first, StringComparison.Ordinal);
-        Assert.Contains($"(this ecni is {Words.Version(CliRun.Version)})", first, StringComparison.Ordinal);
+        Assert.Contains($"(this ecni is {Words.Version(CliVersion.Text)})", first, StringComparison.Ordinal);
 
-        using var same = FakeAgent.Answering($$"""{"version":"{{Words.Release(CliRun.Version)}}+ffff","ready":true}""");
+        using var same = FakeAgent.Answering($$"""{"version":"{{Words.Release(CliVersion.Text)}}+ffff","ready":true}""");
         Assert.DoesNotContain("this ecni", (await same.RunAsync("status")).Output, StringComparison.Ordinal);
     }
 
     /// <summary>The agent's version is this one's; in the text it is a word that does not change.</summary>
     private static async Task<Outcome> Render(string name, string command)
     {
-        using var agent = FakeAgent.Answering((await File.ReadAllTextAsync(Golden($"{name}.json"))).Replace("9.9.9", CliRun.Version, StringComparison.Ordinal));
+        var answer = await File.ReadAllTextAsync(Golden($"{name}.json"));
+        using var agent = FakeAgent.Answering(answer.Replace("9.9.9", CliVersion.Text, StringComparison.Ordinal));
         var outcome = await agent.RunAsync(command.Split(' '));
-        return outcome with { Output = outcome.Output.Replace(Words.Version(CliRun.Version), "VERSION", StringComparison.Ordinal) };
+        return outcome with { Output = outcome.Output.Replace(Words.Version(CliVersion.Text), "VERSION", StringComparison.Ordinal) };
     }
 
     private static string Golden(string file) => Path.Combine(AppContext.BaseDirectory, "golden", file);

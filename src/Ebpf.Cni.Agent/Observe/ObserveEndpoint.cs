@@ -91,7 +91,7 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
         var name = NameIn(path)!.Value;
         return tables.Service(kernel, name) is { } found
             ? Good(context, found, ObserveJson.Wire.ServiceAnswer)
-            : () => FailAsync(context, StatusCodes.Status404NotFound, $"neither the API nor the kernel's tables have a service {name}");
+            : () => FailAsync(context, StatusCodes.Status404NotFound, ServiceAnswer.Unknown($"{name}"));
     }
 
     private static bool IsKnown(string path) =>

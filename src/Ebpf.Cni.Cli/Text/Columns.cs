@@ -35,7 +35,4 @@ internal sealed class Columns
 
         return text.ToString();
     }
-
-    /// <summary>What a bounded listing does not show.</summary>
-    public static string More(int total, int shown, string what) => total > shown ? $"... and {total - shown} more {what} (--limit)\n" : "";
 }

@@ -4,31 +4,19 @@ using Ebpf.Cni.Protocol.Observe;
 
 namespace Ebpf.Cni.Cli.Text;
 
-/// <summary>Services for people.</summary>
+/// <summary>One Service on one node, for people.</summary>
 internal static class ServiceText
 {
-    public static string Of(ServicesAnswer answer)
-    {
-        var columns = new Columns("SERVICE", "PORT", "FRONTEND", "SCOPE", ">BACKENDS", ">LOCAL", ">TAIL", "FLAGS", "STATE");
-        foreach (var f in answer.Frontends)
-        {
-            columns.Add(
-                f.Service.Length > 0 ? f.Service : $"(id {f.ServiceId})", f.PortName, FrontendOf(f), f.Scope,
-                $"{f.Backends}", $"{f.Local}", $"{f.Tail}", string.Join(',', f.Flags), f.State);
-        }
-
-        return answer.Total == 0 ? "no frontends\n" : columns.Render() + Columns.More(answer.Total, answer.Frontends.Count, "frontends");
-    }
-
     public static string Of(ServiceAnswer answer, int width)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{answer.Service}  {(answer.Type is { } type ? type : "(the API has no such Service)")}\n");
+        text.Append(CultureInfo.InvariantCulture, $"{answer.Service}  {answer.Type ?? "(the API has no such Service)"}\n");
         if (answer.Frontends.Count == 0 && answer.Missing.Count == 0)
             text.Append("  no frontends (headless, ExternalName, another proxy's, or an issue)\n");
         foreach (var f in answer.Frontends)
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n{FrontendOf(f)} {f.Scope}{(f.PortName.Length > 0 ? $" port {f.PortName}" : "")}, id {f.ServiceId}{FlagsOf(f)}\n");
+            var port = f.PortName.Length > 0 ? $" port {f.PortName}" : "";
+            text.Append(CultureInfo.InvariantCulture, $"\n{FrontendOf(f)} {f.Scope}{port}, id {f.ServiceId}{FlagsOf(f)}\n");
             if (f.State != "ok")
                 text.Append(Words.Wrap("  ", StateOf(f.State), width));
             if (f.Served.Count == 0)
@@ -54,7 +42,8 @@ internal static class ServiceText
         return columns.Render(indent: 2);
     }
 
-    private static string FlagsOf(FrontendDetail f)
+    /// <summary>", flag, flag"; "" without.</summary>
+    public static string FlagsOf(FrontendDetail f)
     {
         var flags = f.Flags.Select(flag => flag switch
         {
@@ -67,7 +56,7 @@ internal static class ServiceText
         return flags.Count == 0 ? "" : ", " + string.Join(", ", flags);
     }
 
-    private static string StateOf(string state) => state switch
+    public static string StateOf(string state) => state switch
     {
         "broken" => "BROKEN: it points to another service's backends, or outside the table",
         "unexpected" => "UNEXPECTED: it is in the kernel and should not be",
@@ -75,7 +64,8 @@ internal static class ServiceText
         _ => state,
     };
 
-    private static string FrontendOf(FrontendLine f) => $"{End(f.Address, f.Port)}/{f.Protocol}";
+    public static string FrontendOf(FrontendLine f) => $"{End(f.Address, f.Port)}/{f.Protocol}";
 
-    private static string End(string address, int port) => address.Contains(':', StringComparison.Ordinal) ? $"[{address}]:{port}" : $"{address}:{port}";
+    public static string End(string address, int port) =>
+        address.Contains(':', StringComparison.Ordinal) ? $"[{address}]:{port}" : $"{address}:{port}";
 }

@@ -22,7 +22,8 @@ internal static class Words
 
     /// <summary>A version with as much of its commit as tells it from others.</summary>
     public static string Version(string version) =>
-        version.IndexOf('+', StringComparison.Ordinal) is > 0 and var at && version.Length > at + CommitDigits ? version[..(at + 1 + CommitDigits)] : version;
+        version.IndexOf('+', StringComparison.Ordinal) is > 0 and var at && version.Length > at + CommitDigits
+            ? version[..(at + 1 + CommitDigits)] : version;
 
     /// <summary>Without the commit: the two binaries of a release need not be of the same build.</summary>
     public static string Release(string version) => version.Split('+')[0];
@@ -40,7 +41,10 @@ internal static class Words
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.#}GB"),
     };
 
-    /// <summary>In lines of at most this width; the first starts with the prefix, the others are indented as far; what goes beyond <paramref name="lines"/> is cut.</summary>
+    /// <summary>
+    /// In lines of at most this width; the first starts with the prefix, the others are indented as far; what goes beyond
+    /// <paramref name="lines"/> is cut.
+    /// </summary>
     public static string Wrap(string prefix, string text, int width, int lines = int.MaxValue)
     {
         var wrapped = new List<string>();

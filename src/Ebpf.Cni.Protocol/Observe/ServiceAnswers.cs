@@ -55,6 +55,9 @@ public sealed record ServiceAnswer
     public IReadOnlyList<string> Missing { get; set; } = [];
 
     public IReadOnlyList<IssueStatus> Issues { get; set; } = [];
+
+    /// <summary>The error where there is no such Service; kubectl-ecni tells it from a node that cannot be asked.</summary>
+    public static string Unknown(string name) => $"neither the API nor the kernel's tables have a service {name}";
 }
 
 public sealed record FrontendDetail : FrontendLine

@@ -39,6 +39,9 @@ public sealed class RootFileSystemTests(ITestOutputHelper output)
             name => Assert.True(File.Exists(Path.Combine(RootFileSystem.Directory, name)), name));
         Assert.Equal("../run", new FileInfo(Path.Combine(RootFileSystem.Directory, "var/run")).LinkTarget);
         Assert.Equal("/opt/ebpf-cni/ecni", new FileInfo(Path.Combine(RootFileSystem.Directory, "usr/bin/ecni")).LinkTarget);
+        Assert.All(
+            ["kubectl-ecni", "kubectl_complete-ecni"],
+            name => Assert.Equal("ecni", new FileInfo(Path.Combine(RootFileSystem.Directory, "opt/ebpf-cni", name)).LinkTarget));
         var libraries = RootFileSystem.Entries().Where(e => e.Name.Contains(".so", StringComparison.Ordinal)).Select(e => e.Name).ToList();
         Assert.All(["libbpf.so.1", "libelf.so.1", "libz.so.1", "libssl.so.3", "libcrypto.so.3", "libc.so.6"], name => Assert.Contains(name, libraries));
     }

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Cli;
+namespace Ebpf.Cni.Cli.Reporting;
 
 /// <summary>What ends a run: a sentence for the person who typed, and the exit code.</summary>
 public sealed class CliException(string message, int exitCode) : Exception(message)
@@ -20,4 +20,7 @@ public static class ExitCodes
 
     /// <summary>The command line is wrong; nothing was asked.</summary>
     public const int Usage = 2;
+
+    /// <summary>Ctrl-C, as shells count it.</summary>
+    public const int Interrupted = 130;
 }

@@ -2,45 +2,34 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Ebpf.Cni.Cli.Inquiries;
 using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Cli.Reporting;
 
-namespace Ebpf.Cni.Cli;
+namespace Ebpf.Cni.Cli.Node;
 
 /// <summary>Resolves a name and opens a TCP connection: for images without a shell.</summary>
 internal static class Probe
 {
-    /// <summary>host:port or [IPv6 address]:port; the brackets may be left out, as in $(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT), since a port there must be.</summary>
-    /// <exception cref="CliException">It is neither.</exception>
-    public static (string Host, int Port) Split(string target)
+    public static async Task<int> RunAsync(
+        string target, TimeSpan timeout, bool json, Terminal terminal, TimeProvider time, CancellationToken cancel)
     {
-        var at = target.LastIndexOf(':');
-        var host = at > 0 ? target[..at] : "";
-        if (host.StartsWith('[') && host.EndsWith(']'))
-            host = host[1..^1];
-        else if (host.Contains(':', StringComparison.Ordinal) && !IPAddress.TryParse(host, out _))
-            throw CliException.Usage($"probe: '{target}' is not HOST:PORT");
-        return host.Length > 0 && int.TryParse(target[(at + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= 65535
-            ? (host, port)
-            : throw CliException.Usage($"probe: '{target}' is not HOST:PORT");
-    }
-
-    public static async Task<int> RunAsync(CommandLine line, Terminal terminal, TimeProvider time)
-    {
-        var answer = await ProbeAsync(line.Subject, line.Timeout, time).ConfigureAwait(false);
-        if (line.Json)
-            await terminal.Out.WriteAsync(JsonSerializer.Serialize(answer, ObserveJson.Wire.ProbeAnswer) + "\n").ConfigureAwait(false);
-        else if (answer.Error is null)
-            await terminal.Out.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{answer.Target}: connected to {answer.Address} in {answer.Milliseconds:0.0} ms")).ConfigureAwait(false);
-        else
-            await terminal.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"ecni: {answer.Target}: {answer.Error} ({answer.Milliseconds:0} ms)")).ConfigureAwait(false);
+        var answer = await ProbeAsync(target, timeout, time, cancel).ConfigureAwait(false);
+        var text = json ? JsonSerializer.Serialize(answer, ObserveJson.Wire.ProbeAnswer) : Text(answer);
+        await (json || answer.Error is null ? terminal.Out : terminal.Error).WriteLineAsync(text).ConfigureAwait(false);
         return answer.Error is null ? ExitCodes.Good : ExitCodes.Failed;
     }
 
-    private static async Task<ProbeAnswer> ProbeAsync(string target, TimeSpan timeout, TimeProvider time)
+    private static string Text(ProbeAnswer answer) => answer.Error is null
+        ? string.Create(CultureInfo.InvariantCulture, $"{answer.Target}: connected to {answer.Address} in {answer.Milliseconds:0.0} ms")
+        : string.Create(CultureInfo.InvariantCulture, $"ecni: {answer.Target}: {answer.Error} ({answer.Milliseconds:0} ms)");
+
+    private static async Task<ProbeAnswer> ProbeAsync(string target, TimeSpan timeout, TimeProvider time, CancellationToken cancel)
     {
-        var (host, port) = Split(target);
+        var (host, port) = ProbeTarget.Parse(target);
         var started = time.GetTimestamp();
-        using var limit = new CancellationTokenSource(timeout, time);
+        using var patience = new CancellationTokenSource(timeout, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancel);
         var answer = new ProbeAnswer { Target = target };
         var step = $"the name {host} was not resolved within {timeout.TotalSeconds:0.###} s";
         try
@@ -54,7 +43,7 @@ internal static class Probe
                 answer = answer with { Error = end.ToString() == target ? error : $"{end}: {error}" };
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             answer = answer with { Error = step };
         }

@@ -1,4 +1,4 @@
-namespace Ebpf.Cni.Cli;
+namespace Ebpf.Cni.Cli.Reporting;
 
 /// <summary>Where a run writes. Nothing is coloured: what is printed goes into tickets.</summary>
 /// <param name="Out">What was asked for.</param>

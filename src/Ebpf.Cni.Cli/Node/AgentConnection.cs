@@ -1,8 +1,9 @@
 using System.Net.Sockets;
 using System.Text.Json;
 using Ebpf.Cni.Protocol.Observe;
+using Ebpf.Cni.Cli.Reporting;
 
-namespace Ebpf.Cni.Cli;
+namespace Ebpf.Cni.Cli.Node;
 
 /// <summary>HTTP over the agent's unix socket. What goes wrong becomes a sentence that says what to do.</summary>
 internal sealed class AgentConnection : IDisposable
@@ -15,7 +16,10 @@ internal sealed class AgentConnection : IDisposable
     public AgentConnection(string runDirectory)
     {
         _path = Path.Combine(runDirectory, ObservePaths.SocketName);
-        _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false, ConnectCallback = (_, cancel) => ConnectAsync(cancel) })
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false, AllowAutoRedirect = false, UseCookies = false, ConnectCallback = (_, cancel) => ConnectAsync(cancel),
+        })
         {
             BaseAddress = new Uri("http://agent/"),
             Timeout = Limit,
@@ -24,13 +28,14 @@ internal sealed class AgentConnection : IDisposable
 
     /// <returns>The body of a good answer.</returns>
     /// <exception cref="CliException">There is none.</exception>
-    public async Task<string> GetAsync(string path)
+    public async Task<string> GetAsync(string path, CancellationToken cancel)
     {
         try
         {
-            using var response = await _http.GetAsync(new Uri(path, UriKind.Relative)).ConfigureAwait(false);
-            var body = await response.Content.ReadAsStringAsync().ConfigureAwait(false);
-            return response.IsSuccessStatusCode ? body : throw CliException.Failed(ErrorIn(body) ?? $"the agent answered {(int)response.StatusCode}");
+            using var response = await _http.GetAsync(new Uri(path, UriKind.Relative), cancel).ConfigureAwait(false);
+            var body = await response.Content.ReadAsStringAsync(cancel).ConfigureAwait(false);
+            return response.IsSuccessStatusCode ? body
+                : throw CliException.Failed(ErrorIn(body) ?? $"the agent answered {(int)response.StatusCode}");
         }
         catch (HttpRequestException e) when (e.InnerException is CliException known)
         {
@@ -40,7 +45,7 @@ internal sealed class AgentConnection : IDisposable
         {
             throw CliException.Failed($"the connection to the agent at {_path} broke");
         }
-        catch (TaskCanceledException)
+        catch (TaskCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw CliException.Failed($"the agent at {_path} did not answer within {Limit.TotalSeconds:0} s");
         }
@@ -74,7 +79,8 @@ internal sealed class AgentConnection : IDisposable
     {
         try
         {
-            return Path.GetDirectoryName(_path) is { } directory && Directory.Exists(directory) && !Directory.EnumerateFileSystemEntries(directory).Any() && !Environment.IsPrivilegedProcess;
+            return Path.GetDirectoryName(_path) is { } directory && Directory.Exists(directory)
+                && !Directory.EnumerateFileSystemEntries(directory).Any() && !Environment.IsPrivilegedProcess;
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
