@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ebpf.Cni.Kernel.Interop;
 
@@ -19,6 +20,9 @@ internal static unsafe partial class LibC
 
     public const int CLONE_NEWNET = 0x40000000;
     public const uint NS_GET_NSTYPE = 0xb703;
+    public const uint TIOCSWINSZ = 0x5414;
+    public const uint TIOCGPTN = 0x80045430;
+    public const uint TIOCSPTLCK = 0x40045431;
     public const int CLONE_NEWNS = 0x20000;
     public const int CLONE_NEWCGROUP = 0x2000000;
     public const int CLONE_FS = 0x200;
@@ -68,6 +72,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
     public static partial int ControlDevice(FdHandle fd, nuint request, nint argument);
+
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int ControlDevice(SafeFileHandle file, nuint request, void* argument);
 
     [LibraryImport(Library, EntryPoint = "setns", SetLastError = true)]
     public static partial int SetNamespace(FdHandle fd, int type);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Store;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -31,6 +32,9 @@ public sealed record ApiServerOptions
     public X509Certificate2? Certificate { get; init; }
 
     public IPodLogs? Logs { get; init; }
+
+    /// <summary>Commands in pods, and connections to them.</summary>
+    public IPodStreams? Streams { get; init; }
 
     /// <summary>Answers paths below /sandbox/ that the server does not know itself; returns false for the unknown.</summary>
     public Func<HttpContext, Task<bool>>? Extension { get; init; }
@@ -85,7 +89,8 @@ public sealed class ApiServer : IAsyncDisposable
         var misbehaviour = new Misbehaviour(store);
         var server = new ApiServer(app, [.. options.ExtraListeners, .. options.SecureListeners], resources, misbehaviour);
         var watches = new WatchStream(store, misbehaviour, options.Time, options.BookmarkPeriod);
-        var endpoint = new ResourceEndpoint(resources, watches, options.Logs ?? new NoPodLogs(), options.Time);
+        var (logs, streams) = (options.Logs ?? new NoPodLogs(), options.Streams ?? new NoPodStreams());
+        var endpoint = new ResourceEndpoint(resources, watches, logs, streams, options.Time);
         var pipeline = new RequestPipeline(endpoint, misbehaviour, new AdminEndpoint(misbehaviour, options.Extension), server._stopping.Token);
         app.Run(pipeline.InvokeAsync);
         foreach (var name in (string[])["default", "kube-system", "kube-public"])

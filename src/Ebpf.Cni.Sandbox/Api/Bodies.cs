@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Ebpf.Cni.Sandbox.Api.Schema;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api;
@@ -8,11 +9,11 @@ namespace Ebpf.Cni.Sandbox.Api;
 /// <summary>Reading requests and writing answers.</summary>
 internal static class Bodies
 {
-    /// <exception cref="ApiException">400 for what is neither JSON nor (where announced) YAML, 415 for protobuf.</exception>
+    /// <exception cref="ApiException">400 for what is neither JSON nor (where announced) YAML or the API's protobuf.</exception>
     public static async Task<JsonNode?> ReadAsync(HttpRequest request)
     {
-        if (request.ContentType?.Contains("protobuf", StringComparison.Ordinal) == true)
-            throw new ApiException(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml");
+        if (request.ContentType?.StartsWith(ProtobufReader.MediaType, StringComparison.Ordinal) == true)
+            return await ReadProtobufAsync(request);
         using var reader = new StreamReader(request.Body, Encoding.UTF8);
         var text = await reader.ReadToEndAsync(request.HttpContext.RequestAborted);
         if (text.Length == 0)
@@ -27,6 +28,13 @@ internal static class Bodies
         {
             throw ApiException.BadRequest("the object provided is unrecognized (must be of type JSON or YAML): " + e.Message);
         }
+    }
+
+    private static async Task<JsonNode?> ReadProtobufAsync(HttpRequest request)
+    {
+        using var body = new MemoryStream();
+        await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+        return body.Length == 0 ? null : ProtobufReader.Read(body.ToArray());
     }
 
     public static async Task<JsonObject> ReadObjectAsync(HttpRequest request) =>

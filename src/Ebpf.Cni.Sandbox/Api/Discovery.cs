@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
+using Ebpf.Cni.Sandbox.Api.Schema;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api;
@@ -19,9 +20,9 @@ internal static class Discovery
         ["apis", var group] when Groups().Any(g => g.Group == group) => Group(Groups().First(g => g.Group == group)),
         ["apis", var group, var version] when Groups().Contains((group, version)) => Resources(group, version),
         ["openapi", "v3"] => OpenApiIndex(),
-        ["openapi", "v3", "api", "v1"] => OpenApi("", "v1"),
-        ["openapi", "v3", "apis", var group, var version] when Groups().Contains((group, version)) => OpenApi(group, version),
-        ["openapi", "v2"] => new JsonObject { ["swagger"] = "2.0", ["info"] = Info(), ["paths"] = new JsonObject(), ["definitions"] = new JsonObject() },
+        ["openapi", "v3", "api", "v1"] => OpenApiDocument.Of("", "v1"),
+        ["openapi", "v3", "apis", var group, var version] when Groups().Contains((group, version)) => OpenApiDocument.Of(group, version),
+        ["openapi", "v2"] => OpenApiDocument.EmptyVersion2(),
         _ => null,
     };
 
@@ -64,8 +65,11 @@ internal static class Discovery
                 resources.Add((JsonNode)Subresource(type, "status", type.Kind));
             if (type.HasScale)
                 resources.Add((JsonNode)Subresource(type, "scale", "Scale", "autoscaling", "v1"));
-            if (ReferenceEquals(type, ResourceTypes.Pods))
-                resources.Add((JsonNode)Subresource(type, "log", type.Kind));
+            if (!ReferenceEquals(type, ResourceTypes.Pods))
+                continue;
+            resources.Add((JsonNode)Subresource(type, "log", type.Kind));
+            resources.Add((JsonNode)Subresource(type, "exec", "PodExecOptions"));
+            resources.Add((JsonNode)Subresource(type, "portforward", "PodPortForwardOptions"));
         }
 
         return new JsonObject { ["kind"] = "APIResourceList", ["apiVersion"] = "v1", ["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}", ["resources"] = resources };
@@ -96,7 +100,12 @@ internal static class Discovery
             ["singularName"] = "",
             ["namespaced"] = type.Namespaced,
             ["kind"] = kind,
-            ["verbs"] = name == "log" ? new JsonArray("get") : new JsonArray("get", "patch", "update"),
+            ["verbs"] = name switch
+            {
+                "log" => new JsonArray("get"),
+                "exec" or "portforward" => new JsonArray("create", "get"),
+                _ => new JsonArray("get", "patch", "update"),
+            },
         };
         if (group is not null)
             (resource["group"], resource["version"]) = (group, version);
@@ -110,30 +119,4 @@ internal static class Discovery
             paths[$"apis/{group}/{version}"] = new JsonObject { ["serverRelativeURL"] = $"/openapi/v3/apis/{group}/{version}" };
         return new JsonObject { ["paths"] = paths };
     }
-
-    // kubectl looks here for one thing before it applies: whether PATCH of the kind takes fieldValidation. Where it does, the server validates.
-    private static JsonObject OpenApi(string group, string version)
-    {
-        var paths = new JsonObject();
-        foreach (var type in ResourceTypes.All.Where(t => t.Group == group && t.Version == version))
-        {
-            var root = group.Length == 0 ? $"/api/{version}" : $"/apis/{group}/{version}";
-            var path = type.Namespaced ? $"{root}/namespaces/{{namespace}}/{type.Plural}/{{name}}" : $"{root}/{type.Plural}/{{name}}";
-            paths[path] = new JsonObject
-            {
-                ["patch"] = new JsonObject
-                {
-                    ["operationId"] = "patch" + type.Kind,
-                    ["parameters"] = new JsonArray(new JsonObject { ["name"] = "fieldValidation", ["in"] = "query", ["schema"] = new JsonObject { ["type"] = "string" } }),
-                    ["responses"] = new JsonObject { ["200"] = new JsonObject { ["description"] = "OK" } },
-                    ["x-kubernetes-action"] = "patch",
-                    ["x-kubernetes-group-version-kind"] = new JsonObject { ["group"] = group, ["kind"] = type.Kind, ["version"] = version },
-                },
-            };
-        }
-
-        return new JsonObject { ["openapi"] = "3.0.0", ["info"] = Info(), ["paths"] = paths, ["components"] = new JsonObject { ["schemas"] = new JsonObject() } };
-    }
-
-    private static JsonObject Info() => new() { ["title"] = "ebpf-cni sandbox", ["version"] = "v1.32.0" };
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api;
@@ -7,16 +8,11 @@ namespace Ebpf.Cni.Sandbox.Api;
 /// <summary>What kubectl logs asked for.</summary>
 public sealed record LogRequest(string Container, bool Follow, bool Previous, int? TailLines, bool Timestamps, TimeSpan? Since)
 {
+    /// <exception cref="ApiException">400: no such container.</exception>
     internal static LogRequest From(HttpRequest request, JsonObject pod)
     {
-        var names = pod.Items("spec", "containers").Select(c => c.Text("name") ?? "").ToList();
-        var wanted = request.Query["container"].ToString();
-        if (wanted.Length == 0 && names.Count > 1)
-            throw ApiException.BadRequest($"a container name must be specified for pod {pod.Name()}, choose one of: [{string.Join(' ', names)}]");
-        if (wanted.Length > 0 && !names.Contains(wanted))
-            throw ApiException.BadRequest($"container {wanted} is not valid for pod {pod.Name()}");
         return new LogRequest(
-            wanted.Length > 0 ? wanted : names[0],
+            ContainerNames.Choose(request, pod),
             request.Query["follow"].ToString() is "true" or "1",
             request.Query["previous"].ToString() is "true" or "1",
             int.TryParse(request.Query["tailLines"], CultureInfo.InvariantCulture, out var tail) ? tail : null,

@@ -2,15 +2,19 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Api.Patching;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Api.Tables;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api;
 
 /// <summary>The HTTP verbs on resources.</summary>
-internal sealed class ResourceEndpoint(ResourceService resources, WatchStream watches, IPodLogs logs, TimeProvider time)
+internal sealed class ResourceEndpoint(
+    ResourceService resources, WatchStream watches, IPodLogs logs, IPodStreams streams, TimeProvider time)
 {
     private readonly TableCatalog _tables = new(time);
+    private readonly ExecEndpoint _exec = new(streams);
+    private readonly PortForwardEndpoint _ports = new(streams);
 
     public Task HandleAsync(HttpContext context, ResourceRequest target, CancellationToken stopping)
     {
@@ -20,7 +24,9 @@ internal sealed class ResourceEndpoint(ResourceService resources, WatchStream wa
             ("GET", { Name: null }) when IsWatch(request) => watches.RunAsync(context, Watch(request, target), stopping),
             ("GET", { Name: null }) => ListAsync(context, target),
             ("GET", { Subresource: null or "status" }) => AnswerAsync(context, target, resources.Get(target.Type, target.Namespace, target.Name!).Json),
-            ("GET", { Subresource: "log" }) when ReferenceEquals(target.Type, ResourceTypes.Pods) => LogAsync(context, target),
+            ("GET", { Subresource: "log" }) when IsPod(target) => LogAsync(context, target),
+            ("GET" or "POST", { Subresource: "exec" }) when IsPod(target) => _exec.RunAsync(context, Pod(target), stopping),
+            ("GET" or "POST", { Subresource: "portforward" }) when IsPod(target) => _ports.RunAsync(context, Pod(target), stopping),
             ("POST", { Name: null }) => CreateAsync(context, target),
             ("PUT", { Subresource: null or "status" }) => UpdateAsync(context, target),
             ("PATCH", { Subresource: null or "status" }) => PatchAsync(context, target),
@@ -181,7 +187,7 @@ internal sealed class ResourceEndpoint(ResourceService resources, WatchStream wa
         }
 
         var gone = resources.Delete(target.Type, target.Namespace, target.Name!, grace, options.Text("preconditions", "uid"));
-        if (ReferenceEquals(target.Type, ResourceTypes.Pods))
+        if (IsPod(target))
             await AnswerAsync(context, target, gone.Json);
         else
             await Bodies.WriteAsync(context.Response, Success(target, gone.Json));
@@ -209,9 +215,13 @@ internal sealed class ResourceEndpoint(ResourceService resources, WatchStream wa
 
     private Task LogAsync(HttpContext context, ResourceRequest target)
     {
-        var pod = resources.Get(target.Type, target.Namespace, target.Name!);
-        return logs.WriteAsync(pod.Json, context, LogRequest.From(context.Request, pod.Json));
+        var pod = Pod(target);
+        return logs.WriteAsync(pod, context, LogRequest.From(context.Request, pod));
     }
+
+    private static bool IsPod(ResourceRequest target) => ReferenceEquals(target.Type, ResourceTypes.Pods);
+
+    private JsonObject Pod(ResourceRequest target) => resources.Get(target.Type, target.Namespace, target.Name!).Json;
 
     private static bool WantsTable(HttpRequest request) => Wants(request, "Table");
 

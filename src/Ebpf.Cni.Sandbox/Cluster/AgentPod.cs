@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Install;
 using Ebpf.Cni.Sandbox.Kubelet;
@@ -73,12 +74,26 @@ internal sealed class AgentPod
             volumes[name] = await VolumeAsync(name, volume);
         var root = new ContainerRoot(container, _artifacts, volumes, _plan.ServiceAccountToken ? Secrets() : null);
         var mounts = root.Create(_mounts, _node.Namespace, _node.Directories.Containers);
-        var plan = new ProcessPlan(_node.Namespace, Path.Combine(_node.Paths.NodeCgroup(_node.Name), container.Name), ContainerCommand.Of(container, environment, command))
+        var plan = new ProcessPlan(_node.Namespace, CgroupOf(container), ContainerCommand.Of(container, environment, command))
         {
             Mounts = mounts.Path,
             LogFile = LogOf(container),
         };
         return (plan, mounts);
+    }
+
+    /// <summary>How to run a command in the container that runs all the time.</summary>
+    /// <param name="files">Of that container.</param>
+    /// <exception cref="ApiException">Another container is meant: it has ended.</exception>
+    public ProcessPlan ExecPlan(ExecRequest request, MountTree files)
+    {
+        if (request.Container != Main.Name)
+            throw ApiException.BadRequest($"container {request.Container} of pod {Object.Name()} does not run");
+        var environment = Environment(Main);
+        if (request.Terminal)
+            environment["TERM"] = ContainerEnvironment.TerminalType;
+        var command = ContainerCommand.Of(Main, environment, request.Command);
+        return new ProcessPlan(_node.Namespace, CgroupOf(Main), command) { Mounts = files.Path };
     }
 
     /// <summary>The pod is gone: what the node kept for it goes too.</summary>
@@ -90,6 +105,8 @@ internal sealed class AgentPod
     }
 
     public static string Tail(string log, int lines = 20) => File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(lines)) : "(no log)";
+
+    private string CgroupOf(ContainerPlan container) => Path.Combine(_node.Paths.NodeCgroup(_node.Name), container.Name);
 
     // for kubectl logs
     private void ShowLog(ContainerPlan container)

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Kubelet;
 using Ebpf.Cni.Sandbox.Store;
@@ -89,6 +90,15 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
         {
             _turn.Release();
         }
+    }
+
+    /// <summary>How to run a command beside the agent: with its container's files, environment and rights.</summary>
+    /// <exception cref="ApiException">The container does not run.</exception>
+    public async Task<ProcessPlan> ExecPlanAsync(ExecRequest request)
+    {
+        if (Id is null || _files is not { } files || _arrival.Task is not { IsCompletedSuccessfully: true } arrived)
+            throw ApiException.BadRequest($"the agent of {node.Name} does not run");
+        return (await arrived).ExecPlan(request, files);
     }
 
     /// <summary>SIGKILL. An agent that does not run is no error.</summary>

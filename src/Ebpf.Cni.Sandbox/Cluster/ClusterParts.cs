@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Controllers;
 using Ebpf.Cni.Sandbox.Fabric;
@@ -39,6 +40,7 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
             SecureListeners = [.. _nodes.Values.Select(node => NamespaceSockets.BindLoopback(node.Namespace, SandboxCluster.NodeSecureApiPort))],
             Certificate = certificate,
             Logs = new KubeletLogs(name => _kubelets.GetValueOrDefault(name)),
+            Streams = new KubeletStreams(name => _kubelets.GetValueOrDefault(name)),
             Extension = endpoint.AnswerAsync,
         });
         await Api.WriteKubeconfigAsync(paths.KubeconfigFile);
@@ -56,13 +58,16 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
             {
                 Labels = options.LabelsOf(_kubelets.Count),
                 Mounts = node.Mounts,
-                System = manifest is null ? null : new SystemPod(manifest.DaemonSet.Namespace(), manifest.DaemonSet.Name(), node.Agent.Present, node.Agent.Gone),
+                System = manifest is null ? null : SystemOf(manifest.DaemonSet, node.Agent),
             };
             node.Agent.Connect(context);
             _kubelets.Add(node.Name, NodeKubelet.Start(context));
         }
         await client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Count == _nodes.Count, "the nodes register", ct: ct);
     }
+
+    private static SystemPod SystemOf(JsonObject set, AgentProcess agent) =>
+        new(set.Namespace(), set.Name(), agent.Present, agent.Gone, agent.ExecPlanAsync);
 
     public async ValueTask DisposeAsync()
     {

@@ -149,11 +149,15 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         _output.Line();
         _output.Line("The sandbox keeps running. Where to look next:");
         _output.Line($"  export KUBECONFIG={sandbox.KubeconfigPath}");
-        _output.Line("  kubectl get nodes,pods,svc,endpointslices -o wide");
+        _output.Line("  kubectl get nodes,pods,svc,endpointslices -A -o wide");
         _output.Line("  kubectl scale deployment web --replicas=5");
+        var ask = $"import urllib.request as u; print(u.urlopen(\"http://{address}/\").read())";
+        _output.Line($"  kubectl exec {known.Client} -- python3 -c '{ask}'");
+        _output.Line($"  kubectl port-forward service/{known.Service} 8080:80    # and in another shell: curl localhost:8080");
+        _output.Line("  kubectl -n kube-system exec ds/ebpf-cni -- ecni status");
+        _output.Line("  kubectl -n kube-system logs ds/ebpf-cni -f");
         foreach (var node in sandbox.NodeNames)
             _output.Line($"  curl -s {new Uri(sandbox.ApiAddress, NodeEndpoint.MetricsPath(node))}");
-        _output.Line($"  {self} exec {known.Client} -- python3 -c 'import urllib.request as u; print(u.urlopen(\"http://{address}/\").read())'");
         _output.Line($"  {self} agent kill {sandbox.NodeNames[0]}    # traffic goes on; `agent start {sandbox.NodeNames[0]}` brings it back");
         _output.Line($"  {self} down    # ends it and removes everything");
     }

@@ -21,6 +21,9 @@ public sealed record ProcessPlan(NetworkNamespace Namespace, string Cgroup, IRea
     /// <summary>Gets both outputs, appended; null: they are the caller's, or captured.</summary>
     public string? LogFile { get; init; }
 
+    /// <summary>The terminal of the session that it leads, as the caller sees it; null: none.</summary>
+    public string? Terminal { get; init; }
+
     /// <summary>Input and both outputs are pipes held by the caller.</summary>
     public bool Pipes { get; init; }
 
@@ -39,7 +42,10 @@ internal static class NodeProcess
     private const string Prologue = """
         echo $$ >"$1/cgroup.procs" || exit 126
         [ -z "$2" ] || exec >>"$2" 2>&1 </dev/null
-        if [ "$3" = session ]; then shift 3; exec setsid "$@"; fi
+        case $3 in
+        /*) terminal=$3; shift 3; exec setsid --ctty "$@" <"$terminal" >"$terminal" 2>&1 ;;
+        session) shift 3; exec setsid "$@" ;;
+        esac
         shift 3
         exec "$@"
         """;
@@ -56,7 +62,8 @@ internal static class NodeProcess
             RedirectStandardError = plan.Pipes,
         };
         string[] enter = plan.Mounts is { } mounts ? ["nsenter", "--mount=" + mounts, "--"] : [];
-        foreach (var argument in (string[])["-c", Prologue, "sh", plan.Cgroup, plan.LogFile ?? "", plan.OwnSession ? "session" : "", .. enter, .. plan.Command])
+        var session = plan.Terminal ?? (plan.OwnSession ? "session" : "");
+        foreach (var argument in (string[])["-c", Prologue, "sh", plan.Cgroup, plan.LogFile ?? "", session, .. enter, .. plan.Command])
             start.ArgumentList.Add(argument);
         if (plan.Environment is { } environment)
         {

@@ -11,6 +11,9 @@ internal sealed class ContainerConfigurationException(string message) : Exceptio
 /// <summary>Environment and command line of a container: the downward API, and $(NAME) expansion.</summary>
 internal static class ContainerEnvironment
 {
+    /// <summary>$TERM of what runs on a terminal.</summary>
+    public const string TerminalType = "xterm";
+
     public const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <exception cref="ContainerConfigurationException">A source of values that the sandbox does not have.</exception>
@@ -32,13 +35,15 @@ internal static class ContainerEnvironment
         return environment;
     }
 
-    /// <exception cref="ContainerConfigurationException">No command: images are not read, so there is no entry point to fall back to.</exception>
+    /// <summary>The command and its arguments; the arguments alone, as for an image without an entry point.</summary>
+    /// <exception cref="ContainerConfigurationException">Neither.</exception>
     public static IReadOnlyList<string> CommandOf(JsonObject container, IReadOnlyDictionary<string, string> environment)
     {
         var command = container.Texts("command").Concat(container.Texts("args")).Select(part => Expand(part, environment)).ToList();
-        return container.Texts("command").Any()
+        return command.Count > 0
             ? command
-            : throw new ContainerConfigurationException("the sandbox reads no images and runs programs of this machine: the container needs a command");
+            : throw new ContainerConfigurationException(
+                "the sandbox reads no images and runs programs of this machine: the container needs a command or arguments");
     }
 
     /// <summary>$(NAME) becomes the value of a known variable and is left alone otherwise; $$ is one $.</summary>

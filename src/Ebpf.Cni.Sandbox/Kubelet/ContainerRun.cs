@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 
@@ -34,6 +35,20 @@ internal sealed class ContainerRun(NodeContext node, JsonObject pod, JsonObject 
 
     /// <summary>Ended, and will not be started again.</summary>
     public bool Finished { get; private set; }
+
+    /// <summary>How to run a command in the container, which ends with it.</summary>
+    /// <exception cref="ContainerConfigurationException">A source of variables that the sandbox does not have.</exception>
+    public ProcessPlan ExecPlan(ExecRequest request)
+    {
+        var environment = ContainerEnvironment.Build(pod, container, addresses);
+        if (request.Terminal)
+            environment["TERM"] = ContainerEnvironment.TerminalType;
+        return new ProcessPlan(network, Cgroup, request.Command)
+        {
+            Environment = environment,
+            WorkingDirectory = container.Text("workingDir") ?? "/",
+        };
+    }
 
     private string Cgroup => Path.Combine(node.Paths.PodCgroup(node.Name, pod.Uid()), Name);
 

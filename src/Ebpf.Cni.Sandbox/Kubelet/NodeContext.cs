@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
@@ -41,7 +42,9 @@ internal sealed record NodeContext(SandboxPaths Paths, NodeAddresses Addresses, 
 /// <summary>The pod of a DaemonSet that somebody else than the kubelet runs.</summary>
 /// <param name="Namespace">Of the DaemonSet.</param>
 /// <param name="Name">Of the DaemonSet.</param>
-internal sealed record SystemPod(string Namespace, string Name, Action<JsonObject> Present, Action<JsonObject> Gone)
+/// <param name="ExecPlanAsync">How to run a command in its container; an <see cref="ApiException"/> where that does not run.</param>
+internal sealed record SystemPod(
+    string Namespace, string Name, Action<JsonObject> Present, Action<JsonObject> Gone, Func<ExecRequest, Task<ProcessPlan>> ExecPlanAsync)
 {
     public bool IsThis(JsonObject pod) =>
         pod.Namespace() == Namespace && pod.Items("metadata", "ownerReferences").Any(o => o.Text("kind") == "DaemonSet" && o.Text("name") == Name);

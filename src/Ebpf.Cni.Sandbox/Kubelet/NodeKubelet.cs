@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;
@@ -15,6 +18,7 @@ internal sealed class NodeKubelet : IAsyncDisposable
     private readonly NodeRegistration _registration;
     private readonly CancellationTokenSource _shutdown = new();
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
+    private readonly ConcurrentDictionary<string, byte> _system = new();
     private readonly Task _loops;
 
     private NodeKubelet(NodeContext node)
@@ -30,7 +34,18 @@ internal sealed class NodeKubelet : IAsyncDisposable
 
     /// <summary>The directory of a container's logs, and whether more will come.</summary>
     public (string Directory, Func<bool> Finished) LogsOf(JsonObject pod, string container) =>
-        (_node.LogDirectory(pod.Uid(), container), () => !_pods.TryGetValue(pod.Uid(), out var worker) || worker.IsFinished(container));
+        (_node.LogDirectory(pod.Uid(), container), () => _system.ContainsKey(pod.Uid())
+            ? pod.Items("spec", "initContainers").Any(c => c.Text("name") == container)
+            : !_pods.TryGetValue(pod.Uid(), out var worker) || worker.IsFinished(container));
+
+    /// <summary>How to run a command in a container of one of the node's pods.</summary>
+    /// <exception cref="ApiException">It does not run.</exception>
+    public async Task<ProcessPlan> ExecPlanAsync(JsonObject pod, ExecRequest request) =>
+        _system.ContainsKey(pod.Uid()) ? await _node.System!.ExecPlanAsync(request) : Worker(pod).ExecPlan(request);
+
+    /// <summary>The network namespace of one of the node's pods.</summary>
+    /// <exception cref="ApiException">It has none yet, or no longer.</exception>
+    public NetworkNamespace NamespaceOf(JsonObject pod) => _system.ContainsKey(pod.Uid()) ? _node.Namespace : Worker(pod).Namespace;
 
     /// <summary>Ends every pod at once; the API is not told.</summary>
     public async ValueTask DisposeAsync()
@@ -57,10 +72,14 @@ internal sealed class NodeKubelet : IAsyncDisposable
         return follower.RunAsync(Present, Gone, ct);
     }
 
+    private PodWorker Worker(JsonObject pod) =>
+        _pods.GetValueOrDefault(pod.Uid()) ?? throw ApiException.BadRequest($"pod {pod.Name()} does not run on {NodeName}");
+
     private void Present(JsonObject pod)
     {
         if (_node.System is { } system && system.IsThis(pod))
         {
+            _system[pod.Uid()] = 0;
             system.Present(pod);
             return;
         }
@@ -76,8 +95,8 @@ internal sealed class NodeKubelet : IAsyncDisposable
 
     private void Gone(JsonObject pod)
     {
-        if (_node.System is { } system && system.IsThis(pod))
-            system.Gone(pod);
+        if (_system.TryRemove(pod.Uid(), out _))
+            _node.System!.Gone(pod);
         if (!_pods.TryGetValue(pod.Uid(), out var known))
             return;
         known.Gone();

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Api.Streaming;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
@@ -55,6 +57,18 @@ internal sealed class PodWorker : IDisposable
 
     /// <summary>Whether the container will write no more to its log.</summary>
     public bool IsFinished(string container) => _containers.FirstOrDefault(run => run.Name == container)?.Finished ?? Completion.IsCompleted;
+
+    /// <summary>How to run a command in one of the containers.</summary>
+    /// <exception cref="ApiException">It does not run.</exception>
+    public ProcessPlan ExecPlan(ExecRequest request)
+    {
+        var run = _containers.FirstOrDefault(run => run.Name == request.Container && run.State is ContainerState.Running);
+        return run?.ExecPlan(request) ?? throw ApiException.BadRequest($"container {request.Container} of pod {_pod.Name()} does not run");
+    }
+
+    /// <summary>The pod's network namespace.</summary>
+    /// <exception cref="ApiException">It has none yet, or no longer.</exception>
+    public NetworkNamespace Namespace => _network?.Namespace ?? throw ApiException.BadRequest($"pod {_pod.Name()} has no network");
 
     private void Stop()
     {

@@ -42,9 +42,7 @@ internal sealed class FakeArtifacts : IDisposable
     public FakeArtifacts()
     {
         Path = Directory.CreateTempSubdirectory("ebpf-cni-sandbox-test-").FullName;
-        var agent = System.IO.Path.Combine(Path, "ebpf-cni-agent");
-        File.WriteAllText(agent, Agent.ReplaceLineEndings("\n"));
-        File.SetUnixFileMode(agent, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        AddProgram("ebpf-cni-agent", Agent);
         Directory.CreateDirectory(System.IO.Path.Combine(Path, "deploy"));
         File.Copy(RealManifest, Manifest);
     }
@@ -55,6 +53,13 @@ internal sealed class FakeArtifacts : IDisposable
 
     /// <summary>This directory's own copy of <see cref="RealManifest"/>.</summary>
     public string Manifest => System.IO.Path.Combine(Path, "deploy", "ebpf-cni.yaml");
+
+    public void AddProgram(string name, string script)
+    {
+        var file = System.IO.Path.Combine(Path, name);
+        File.WriteAllText(file, script.ReplaceLineEndings("\n"));
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+    }
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -3,6 +3,7 @@ using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
+using Ebpf.Cni.Sandbox.Tests.Kubectl;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Sandbox.Tests.Cluster;
@@ -52,6 +53,48 @@ public sealed class SandboxClusterTests : IDisposable
             var ran = await cluster.ExecOnNodeAsync(node, ["kubectl", "--kubeconfig", config, "get", "nodes", "-o", "name"]);
             Assert.Equal("node/node-a\nnode/node-b\n", ran.ThrowIfFailed().Output);
         }
+    }
+
+    [Fact]
+    public async Task Kubectl_reaches_an_agents_commands_log_and_ports_through_its_pod()
+    {
+        Requires.Root();
+        Requires.Tool("kubectl");
+        _artifacts.AddProgram("ecni", """
+            #!/bin/sh
+            echo "$@ on $EBPF_CNI_NODE_NAME, TERM=$TERM"
+            readlink /proc/self/ns/net
+            readlink /proc/self/ns/mnt
+            grep CapBnd /proc/self/status
+
+            """);
+        await using var cluster = await StartAsync("t-inside");
+        using var kubectl = new KubectlProgram(cluster.KubeconfigPath);
+        var pods = await kubectl.OutputAsync("-n", "kube-system", "get", "pods", "--field-selector=spec.nodeName=node-b", "-o", "name");
+        var pod = pods.Trim();
+        var agent = cluster.Nodes["node-b"];
+
+        // the README's command, which takes any of the pods; and one node's
+        var any = await kubectl.OutputAsync("-n", "kube-system", "exec", "ds/ebpf-cni", "--", "ecni", "status");
+        Assert.StartsWith("status on node-", any, StringComparison.Ordinal);
+        var inside = (await kubectl.OutputAsync("-n", "kube-system", "exec", pod, "--", "ecni", "status")).Split('\n');
+        Assert.Equal("status on node-b, TERM=", inside[0]);
+        Assert.Equal(new FileInfo($"/proc/{agent.AgentPid}/ns/net").LinkTarget, inside[1]);
+        Assert.Equal(new FileInfo($"/proc/{agent.AgentPid}/ns/mnt").LinkTarget, inside[2]);
+        var rights = File.ReadLines($"/proc/{agent.AgentPid}/status").First(line => line.StartsWith("CapBnd", StringComparison.Ordinal));
+        Assert.Equal(rights, inside[3]);
+
+        await kubectl.UntilLineAsync(
+            line => line == "ends", () => _ = agent.StopAgentAsync(), "-n", "kube-system", "logs", "-f", pod, "-c", "agent");
+        var refused = await kubectl.RunAsync(["-n", "kube-system", "exec", pod, "--", "ecni", "status"]);
+        Assert.NotEqual(0, refused.Code);
+        Assert.Contains("the agent of node-b does not run", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains("prepares", await kubectl.OutputAsync("-n", "kube-system", "logs", pod, "-c", "prepare"), StringComparison.Ordinal);
+        await agent.StartAgentAsync();
+        await agent.WaitAgentReadyAsync();
+        using var forward = await kubectl.ForwardAsync("-n", "kube-system", pod, ":10249");
+        using var http = new HttpClient();
+        Assert.Equal("# node-b /metrics\n", await http.GetStringAsync(new Uri($"http://127.0.0.1:{forward.Port}/metrics")));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Sandbox.Tests.Cluster;
+using Ebpf.Cni.Sandbox.Tests.Kubectl;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Sandbox.Tests.Kubelet;
@@ -64,6 +65,42 @@ public sealed class KubeletTests : IAsyncLifetime
         Assert.All(calls, call => Assert.Contains("\"note\":\"mine\",\"name\":\"fake\",\"cniVersion\":\"1.0.0\"", call, StringComparison.Ordinal));
         Assert.Contains("\"prevResult\":{", calls[1], StringComparison.Ordinal);
         Assert.Equal(3, Directory.GetFiles("/run/netns", "ebpf-cni-sandbox-t-kubelet_*").Length); // the fabric, outside, the node
+        Assert.Empty(Directory.GetDirectories(Path.Combine(Node.CgroupPath, "pods")));
+    }
+
+    [Fact]
+    public async Task Kubectl_runs_commands_in_a_pod_copies_files_follows_its_log_and_reaches_its_ports()
+    {
+        Requires.Tool("kubectl");
+        FakeCni.Install(Node);
+        await _cluster.ApplyAsync(Server);
+        var pod = Assert.Single(await _cluster.WaitForPodsReady("app=server", 1));
+        using var kubectl = new KubectlProgram(_cluster.KubeconfigPath);
+        const string look = "echo $GREETING; ip -4 -o addr show eth0; cat /proc/self/cgroup";
+        var inside = await kubectl.OutputAsync("exec", "server", "--", "sh", "-c", look);
+        Assert.Contains("hello server", inside, StringComparison.Ordinal);
+        Assert.Contains("10.99.0.2/24", inside, StringComparison.Ordinal);
+        Assert.Contains($"/node-a/pods/{pod.Uid()}/", inside, StringComparison.Ordinal);
+        Assert.Equal(127, (await kubectl.RunAsync(["exec", "server", "--", "no-such-program"])).Code);
+        const string ask = "kubectl exec -it server -- sh -c 'test -t 1 && echo $TERM from $GREETING'";
+        using (var terminal = kubectl.Begin("script", ["-qec", ask, "/dev/null"]))
+            Assert.Contains("xterm from hello server", await terminal.StandardOutput.ReadToEndAsync(), StringComparison.Ordinal);
+
+        using (var forward = await kubectl.ForwardAsync("pod/server", ":8080"))
+        using (var http = new HttpClient())
+        {
+            var answer = await http.GetStringAsync(new Uri($"http://127.0.0.1:{forward.Port}/"));
+            Assert.StartsWith("server node-a", answer, StringComparison.Ordinal);
+        }
+
+
+        // a command that still runs ends with its container
+        using var running = kubectl.Begin("kubectl", ["exec", "server", "--", "sh", "-c", "echo here; sleep 1d"]);
+        Assert.Equal("here", await running.StandardOutput.ReadLineAsync());
+        var following = kubectl.RunAsync(["logs", "-f", "server"]);
+        await kubectl.OutputAsync("delete", "pod", "server");
+        Assert.Contains("serving", (await following).Output, StringComparison.Ordinal);
+        await running.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
         Assert.Empty(Directory.GetDirectories(Path.Combine(Node.CgroupPath, "pods")));
     }
 

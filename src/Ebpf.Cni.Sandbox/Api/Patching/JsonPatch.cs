@@ -4,7 +4,10 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api.Patching;
 
-/// <summary>JSON patch, RFC 6902: add, remove, replace, test, copy and move, one after the other.</summary>
+/// <summary>
+/// JSON patch, RFC 6902: add, remove, replace, test, copy and move, one after the other. Not by Microsoft.AspNetCore.JsonPatch.SystemTextJson: that
+/// accepts operations with a missing or unknown `op`, paths without a leading slash, and indices with leading zeros.
+/// </summary>
 public static class JsonPatch
 {
     /// <exception cref="ApiException">422 for an operation that cannot be done, 400 for one that is not an operation.</exception>
@@ -44,9 +47,16 @@ public static class JsonPatch
         return target;
     }
 
-    private static string[] Segments(string pointer) => pointer.Length == 0
-        ? []
-        : [.. pointer[1..].Split('/').Select(s => s.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal))];
+    // RFC 6901
+    private static string[] Segments(string pointer) => pointer switch
+    {
+        "" => [],
+        ['/', .. var path] => [.. path.Split('/').Select(Unescape)],
+        _ => throw ApiException.BadRequest($"a path begins with a slash: {pointer}"),
+    };
+
+    private static string Unescape(string segment) =>
+        segment.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
 
     private static JsonNode? Find(JsonNode? node, ReadOnlySpan<string> path)
     {
@@ -102,7 +112,7 @@ public static class JsonPatch
     }
 
     private static int Index(JsonArray array, string step, int highest) =>
-        int.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index <= highest
+        int.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index <= highest && (step is "0" || step[0] != '0')
             ? index
             : throw Failed($"no item {step} in a list of {array.Count}");
 

@@ -28,17 +28,28 @@ public static class StrategicMergePatch
         return target;
     }
 
-    /// <summary>The member by which items of the list <paramref name="name"/> are told apart; null: the list is replaced as a whole.</summary>
-    public static string? MergeKey(string name, JsonArray items) => name switch
+    /// <summary>The member by which items of a list are told apart; null: the list is replaced as a whole.</summary>
+    /// <param name="name">The list's name.</param>
+    /// <param name="item">The type of its items; only that of ports matters.</param>
+    internal static string? MergeKey(string name, string item) => name switch
     {
         "containers" or "initContainers" or "ephemeralContainers" or "volumes" or "env" or "imagePullSecrets" or "secrets" => "name",
-        "ports" => items.OfType<JsonObject>().Any(i => i.ContainsKey("containerPort")) ? "containerPort" : items.OfType<JsonObject>().All(i => i.ContainsKey("port")) ? "port" : null,
+        "ports" when item == "ContainerPort" => "containerPort",
+        "ports" when item == "ServicePort" => "port",
         "volumeMounts" => "mountPath",
-        "conditions" or "addresses" => "type",
+        "conditions" or "addresses" when item.Length > 0 => "type",
         "podIPs" or "hostAliases" => "ip",
         "ownerReferences" => "uid",
         _ => null,
     };
+
+    private static string? MergeKey(string name, JsonArray items) => MergeKey(name, name switch
+    {
+        "ports" when items.OfType<JsonObject>().Any(i => i.ContainsKey("containerPort")) => "ContainerPort",
+        "ports" when items.OfType<JsonObject>().All(i => i.ContainsKey("port")) => "ServicePort",
+        "ports" => "",
+        _ => "Object",
+    });
 
     private static void MergeMember(JsonObject target, string name, JsonNode? value)
     {
