@@ -10,8 +10,9 @@ namespace Ebpf.Cni.Chart.Tests.Documents;
 /// <summary>What is written about the chart and the options is true.</summary>
 public sealed partial class PageTests
 {
-    /// <summary>kubeadm's, helm's and `ebpf-cni-agent cleanup`'s, where they are named by themselves.</summary>
-    private static readonly string[] OthersOptions = ["--force", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string"];
+    /// <summary>kubeadm's, helm's, `ebpf-cni-agent cleanup`'s, and those that only the command line has.</summary>
+    private static readonly string[] OthersOptions =
+        ["--config", "--force", "--help", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string"];
 
     public static TheoryData<string> Pages() =>
     [
