@@ -18,12 +18,15 @@ internal static class ConfigurationPage
 
                 <!-- Written by a test from OptionTable: UPDATE_GOLDEN=1 scripts/test.sh Chart -->
 
-                Every option can be given on the command line (`--mtu 1400` or `--mtu=1400`), in the environment (`EBPF_CNI_MTU`), or in a JSON file that `--config` names
-                (`"mtu"`). The command line wins over the environment, the environment over the file. What is wrong is told all at once, by name, and nothing is touched.
+                The agent reads each option from the command line (`--mtu 1400` or `--mtu=1400`), the environment (`EBPF_CNI_MTU`), or
+                the JSON file of `--config` (`"mtu"`). The command line wins over the environment, the environment over the file. All
+                errors are reported together, by name, before anything is changed.
 
-                In a cluster they are values of the Helm chart, by the names of the JSON file: `--set agent.mtu=1400`, or `agent: {mtu: 1400}` in a values file ([install.md](install.md#upgrading): an upgrade needs all values again). Some are fixed by the chart; the table says how.
+                In a cluster the options are values of the Helm chart, by their names in the JSON file: `--set agent.mtu=1400`, or
+                `agent: {mtu: 1400}` in a values file. An upgrade needs all values again ([upgrade.md](upgrade.md#2-save-the-values)).
+                The chart fixes some options, as the table shows.
 
-                | option | environment | file, chart | value | default | what it does |
+                | option | environment | file, chart | value | default | effect |
                 | --- | --- | --- | --- | --- | --- |
 
                 """);
@@ -38,27 +41,25 @@ internal static class ConfigurationPage
 
     private const string ApiServer = """
 
-        ## The way to the API server
+        ## Connection to the API server
 
-        In a pod the agent uses the service account: the address is `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` (the
-        chart's `apiServer.host`), the CA and the token are the mounted files. Elsewhere it uses the current context of
-        `--kubeconfig`.
+        In a pod the agent uses the service account: `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` (the chart's
+        `apiServer.host`), and the mounted CA and token. Elsewhere it uses the current context of `--kubeconfig`.
 
         **Files are read again.** A renewed client certificate, a rotated CA, a kubeconfig with new credentials and a rotated
-        token need no restart:
+        token need no restart. The agent reads them:
 
-        - every minute, also while connections stand;
-        - at once after a 401 and after a connection that fails; if a file has changed, the request is sent once more.
+        - every minute, also during open connections;
+        - at once after a 401 and after a failed connection. If a file has changed, the request is repeated once.
 
-        New connections are made from then on. Watches on the old ones end by themselves, within ten minutes. A certificate
-        without its key (a replacement under way) changes nothing until both are there. The server's address in a kubeconfig is
-        read at start only.
+        Later connections use the new files. Watches on older ones end within ten minutes. A certificate without its key
+        changes nothing until both exist. The server's address in a kubeconfig is read at start only.
 
-        **Proxies.** In a pod none is used, whatever the environment says: the API server's address inside the cluster is one
-        that no proxy outside knows. With `--kubeconfig`, `HTTPS_PROXY` (`HTTP_PROXY` for an http address) and `NO_PROXY`, or
-        their lower-case forms, count as they do for kubectl:
+        **Proxies.** In a pod the agent uses none, for any environment: no proxy outside knows the API server's address inside
+        the cluster. With `--kubeconfig`, `HTTPS_PROXY` (`HTTP_PROXY` for an http address) and `NO_PROXY`, or their lower-case
+        forms, count as for kubectl:
 
-        | `NO_PROXY` | is asked directly |
+        | `NO_PROXY` | connected directly |
         | --- | --- |
         | `example` | `example` and all names below it |
         | `.example`, `*.example` | the names below it alone |
@@ -67,7 +68,7 @@ internal static class ConfigurationPage
         | any of these but a range, with `:6443` | the same, on this port only |
         | `*` | everything |
 
-        Loopback is always asked directly. Proxies may be http, https or socks5.
+        Loopback is always connected directly. Proxies may be http, https or socks5.
 
         """;
 
@@ -77,9 +78,10 @@ internal static class ConfigurationPage
 
             ## Sizes of tables
 
-            Where a size is 0, the node's memory sets it: `MemTotal` of /proc/meminfo, not a container's limit. A kernel keeps some memory for itself, so a node with
-            a fifth less counts as the next size up. Tables of connections, flows and clients double with four times the memory. At 8, 32 and 128 GiB they are half
-            as large again as in the row above. Below 1 GiB and above 256 GiB sizes stay the same.
+            The node's memory sets a size of 0: `MemTotal` of /proc/meminfo, not a container's limit. A kernel keeps some memory for
+            itself, so a node with a fifth less counts as the next size up. Tables of connections, flows and clients double with
+            four times the memory. At 8, 32 and 128 GiB they are half as large again as in the row above. Below 1 GiB and above
+            256 GiB sizes stay the same.
 
             | node's memory | service addresses and ports | backends | TCP connections | other connections | socket flows | pod addresses | affinity | source ranges | counted backends | charged |
             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -93,18 +95,22 @@ internal static class ConfigurationPage
         }
         return section.Append("""
 
-            - *Charged* is `memlock` of all maps that an agent creates, empty. Tables of backends, connections, flows, clients and pods are allocated whole, and are
-              counted whole. Service addresses, source ranges and prefixes are allocated as they are written, some 100 bytes each, and are not counted: 30,000
-              Services with one port in one family add 6 MiB.
-            - `--external-source keep` adds a table with a quarter as many entries as TCP connections: 2 MiB at 4 GiB. `--socket-lb off` has no tables for sockets.
-            - At 4 GiB the limit is 64 MiB. kube-proxy's minimum for nf_conntrack, 131,072 connections, would take 48 MiB for TCP alone: an LRU table is allocated
-              whole, nf_conntrack is not. So such a node tracks 65,536 TCP connections, Linux's own limit up to 4 GiB, and 131,072 begin at 16 GiB.
-            - Connections to Services that a socket hook translates are not tracked. What counts is masqueraded, comes from outside, or is translated packet by packet.
-            - The smallest node serves 30,000 Services of four endpoints in both families: 120,000 addresses and ports, 240,000 backends.
+            - *Charged* is `memlock` of all maps that an agent creates, empty. Tables of backends, connections, flows, clients and
+              pods are allocated whole, and counted whole. Service addresses, source ranges and prefixes are allocated on write,
+              some 100 bytes each, and not counted: 30,000 Services with one port in one family add 6 MiB.
+            - `--external-source keep` adds a table with a quarter as many entries as TCP connections: 2 MiB at 4 GiB.
+              `--socket-lb off` has no tables for sockets.
+            - At 4 GiB the limit is 64 MiB. kube-proxy's minimum for nf_conntrack, 131,072 connections, would take 48 MiB for TCP
+              alone: an LRU table is allocated whole, nf_conntrack is not. So such a node tracks 65,536 TCP connections, Linux's
+              own limit up to 4 GiB, and 131,072 begin at 16 GiB.
+            - Connections through a socket hook are not tracked. Tracked connections are masqueraded, come from outside, or are
+              translated per packet.
+            - The smallest node serves 30,000 Services of four endpoints in both families: 120,000 addresses and ports, 240,000
+              backends.
 
-            A changed size takes effect at the agent's next start. Every table grows in place, without a lost connection; both tables are charged for some seconds.
-            Tables that packets write also shrink in place, if what they hold fills at most half of the new size. All others keep their size until a reboot, and a
-            notice in the status says so.
+            A changed size takes effect at the agent's next start. Every table grows in place, without a lost connection; both
+            tables are charged for some seconds. Tables that packets write also shrink in place, if their content fills at most
+            half of the new size. The rest keep their size until a reboot, and a notice in the status names them.
 
             """).ToString();
     }
