@@ -100,6 +100,8 @@ public static partial class AgentHost
         services.AddSingleton<LoopGuard>();
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton(new Sysctl(options.SysctlRoot));
+        services.AddSingleton(s => new FormerSettings(
+            s.GetRequiredService<Sysctl>(), Path.Combine(options.StateDir, FormerSettings.FileName), FormerSettings.CurrentBoot()));
         services.AddSingleton<NodeSetup>();
         services.AddSingleton<PodMtu>();
         services.AddSingleton<PeerReport>();

@@ -1,0 +1,76 @@
+using Ebpf.Cni.Agent.Cni;
+using Ebpf.Cni.Agent.Ipam;
+using Ebpf.Cni.Agent.Node;
+using Ebpf.Cni.Agent.Prepare;
+using Ebpf.Cni.Cli.Protocol;
+using Ebpf.Cni.Dataplane.Removal;
+using Ebpf.Cni.Kernel.Host;
+using Ebpf.Cni.Plugin.Protocol;
+
+namespace Ebpf.Cni.Agent.Uninstall;
+
+/// <summary>
+/// Removes the state and run directories. Files go by name, and a directory goes only when it is empty then: an option may have named one that
+/// other components use too.
+/// </summary>
+internal static class DirectoryRemoval
+{
+    private static readonly string[] Directories = [EndpointFiles.EndpointsName, PendingDelete.DirectoryName];
+
+    private static readonly string[] Files =
+    [
+        EndpointFiles.PoolName, EndpointFiles.PoolName + EndpointFiles.BadSuffix, ReservedPorts.FileName, FormerSettings.FileName,
+        AgentSocket.FileName, AgentSocket.FileName + ".new", ObservePaths.SocketName, Path.ChangeExtension(ObservePaths.SocketName, ".new"),
+        LastStatus.FileName, AgentLock.RunName, AgentLock.StateName,
+    ];
+
+    /// <param name="directories">The two may be one.</param>
+    /// <param name="report">Gets what was removed and what stays.</param>
+    public static void Run(IEnumerable<string> directories, RemovalReport report)
+    {
+        foreach (var directory in directories.Distinct().Where(Directory.Exists))
+            report.Try(directory, () => Remove(directory, report));
+    }
+
+    private static void Remove(string directory, RemovalReport report)
+    {
+        var before = Directory.EnumerateFileSystemEntries(directory).Count();
+        UnmountCgroups(directory, report);
+        AtomicFile.RemoveLeftovers(directory);
+        foreach (var name in Directories.Select(n => Path.Combine(directory, n)).Where(Directory.Exists))
+            Directory.Delete(name, recursive: true);
+        foreach (var name in Files)
+            File.Delete(Path.Combine(directory, name));
+        var left = Directory.EnumerateFileSystemEntries(directory).Select(e => Path.GetFileName(e)!).Order(StringComparer.Ordinal).ToList();
+        if (left.Count > 0)
+        {
+            report.Leave($"{directory} with {string.Join(", ", left)}: no agent made them");
+        }
+        else if (MountTable.FindPath(directory) is not null)
+        {
+            // What is mounted there, in a container for one, cannot be deleted from inside.
+            if (before > 0)
+                report.Remove($"all files in {directory}");
+            report.Leave($"{directory}: it is empty, and a mount point");
+        }
+        else
+        {
+            Directory.Delete(directory);
+            report.Remove(directory);
+        }
+    }
+
+    /// <summary>"prepare" mounts the hierarchy of cgroup v2 there where version 1 has the usual place.</summary>
+    private static void UnmountCgroups(string directory, RemovalReport report)
+    {
+        if (Path.GetDirectoryName(HostMounts.OtherCgroups) != directory || !Directory.Exists(HostMounts.OtherCgroups))
+            return;
+        if (MountTable.FindPath(HostMounts.OtherCgroups) is { Type: CgroupDirectory.FileSystemType })
+        {
+            Mounting.Detach(HostMounts.OtherCgroups);
+            report.Remove($"the mount {HostMounts.OtherCgroups}");
+        }
+
+        Directory.Delete(HostMounts.OtherCgroups);
+    }
+}
