@@ -7,7 +7,8 @@ using Ebpf.Cni.Agent.Sync;
 using Ebpf.Cni.Agent.Uninstall;
 using Ebpf.Cni.Kubernetes;
 
-// Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong or a right is missing, and nothing was touched; "cleanup" has 3: refused.
+// Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong or a right is missing, and nothing was touched.
+// "cleanup" has one more: 3, refused.
 if (args is [PrepareCommand.Name, ..])
     return PrepareCommand.Run(args[1..], Environment.GetEnvironmentVariable, File.ReadAllText);
 if (args is [CleanupCommand.Name, ..])

@@ -3,8 +3,8 @@ using Xunit;
 namespace Ebpf.Cni.Testing;
 
 /// <summary>
-/// What a node is like, a line each: interfaces, addresses, qdiscs, filters, programs, routes, rules, permanent neighbours, settings, files.
-/// Two are equal if nothing was left behind, and nothing of others is missing.
+/// What a node is like, a line each: interfaces, addresses, qdiscs, filters, programs, routes, rules, permanent neighbours, settings,
+/// files. Two are equal if nothing was left behind, and nothing of others is missing.
 /// </summary>
 public static class NodeImage
 {
@@ -48,7 +48,8 @@ public static class NodeImage
     public static IReadOnlyList<string> Read(string output)
     {
         ArgumentNullException.ThrowIfNull(output);
-        string[] lines = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.TrimEnd()).Order(StringComparer.Ordinal)];
+        string[] lines =
+            [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.TrimEnd()).Order(StringComparer.Ordinal)];
         Assert.Contains(lines, l => l.StartsWith("link lo", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("setting /proc/sys/net/ipv4/ip_forward ", StringComparison.Ordinal));
         return lines;

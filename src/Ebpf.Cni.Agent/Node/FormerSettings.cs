@@ -63,15 +63,16 @@ public sealed class FormerSettings(Sysctl settings, string file, string boot)
             var record = Read() ?? new FormerSettingsRecord(boot, []);
             if (record.Settings.Any(s => s.Name == setting.Name))
                 return;
-            var before = along.Where(n => n != setting.Name).Select(n => (Name: n, Value: settings.Read(n))).Where(a => a.Value is not null);
+            var before = along.Where(n => n != setting.Name).Select(n => (Name: n, Value: settings.Read(n)))
+                .Where(a => a.Value is not null);
             var kept = setting with { Along = before.ToDictionary(a => a.Name, a => a.Value!) };
             StateFile.Write(file, record with { Settings = [.. record.Settings, kept] }, FormerSettingsJson.Default.FormerSettingsRecord);
         }
     }
 
     /// <summary>
-    /// Restores values, the last change first. A setting that has another value than the agent's by now is another's, and stays; one whose device
-    /// is gone is nobody's.
+    /// Restores values, the last change first. A setting that has another value than the agent's by now is another's, and stays; one
+    /// whose device is gone is nobody's.
     /// </summary>
     /// <returns>What was restored, and what was not because another has changed it since.</returns>
     /// <exception cref="IOException">A setting cannot be written; those before it are restored.</exception>

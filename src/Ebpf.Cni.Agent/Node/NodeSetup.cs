@@ -23,7 +23,8 @@ public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log, F
     private readonly HashSet<string> _told = [];
 
     /// <summary>The node's settings that may be an agent's, whatever they were before, with the agent's values.</summary>
-    public static IEnumerable<(string Name, string Value)> Settings => [(ForwardIPv4Setting, "1"), (ForwardIPv6Setting, "1"), .. OfLoopback];
+    public static IEnumerable<(string Name, string Value)> Settings =>
+        [(ForwardIPv4Setting, "1"), (ForwardIPv6Setting, "1"), .. OfLoopback];
 
     /// <summary>To be called again now and then: whoever loads the distribution's settings anew (sysctl --system) takes forwarding away.</summary>
     public void Run(IEnumerable<AddressFamily> families)

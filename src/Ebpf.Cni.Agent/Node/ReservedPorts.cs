@@ -48,7 +48,8 @@ public sealed class ReservedPorts(Sysctl settings, string file)
 
     /// <summary>Takes out of the list what was added, for good.</summary>
     /// <returns>
-    /// The ports that were taken out, and those that stay because another has written the list since; both as <see cref="PortList"/> writes them.
+    /// The ports that were taken out, and those that stay because another has written the list since; both as
+    /// <see cref="PortList"/> writes them.
     /// </returns>
     /// <inheritdoc cref="Apply"/>
     public (string Removed, string Left) Release()

@@ -3,8 +3,8 @@ using Ebpf.Cni.Kernel.Host;
 namespace Ebpf.Cni.Agent.Options;
 
 /// <summary>
-/// --host-proc DIR of sub-commands that work on the node from a container: DIR is where the node's /proc is mounted, and the namespaces of its
-/// first process are the node's.
+/// --host-proc DIR of sub-commands that work on the node from a container: DIR is where the node's /proc is mounted, and the namespaces
+/// of its first process are the node's.
 /// </summary>
 internal static class HostProc
 {

@@ -13,6 +13,7 @@ internal sealed record CleanupArguments(bool Force, bool Stay, string HostProc, 
     {
         var (hostProc, others) = Agent.Options.HostProc.Split(arguments);
         return new CleanupArguments(
-            others.Contains(ForceSwitch), others.Contains(StaySwitch), hostProc, [.. others.Where(o => o is not (ForceSwitch or StaySwitch))]);
+            others.Contains(ForceSwitch), others.Contains(StaySwitch), hostProc,
+            [.. others.Where(o => o is not (ForceSwitch or StaySwitch))]);
     }
 }

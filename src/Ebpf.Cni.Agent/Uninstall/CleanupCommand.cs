@@ -83,7 +83,10 @@ internal static class CleanupCommand
             return Failed;
         }
 
-        Console.WriteLine(report.Removed.Count + report.Restored.Count == 0 ? "there was nothing of ebpf-cni to remove" : "ebpf-cni is removed from this node");
+        Console.WriteLine(
+            report.Removed.Count + report.Restored.Count > 0 ? "ebpf-cni is removed from this node"
+            : report.Left.Count > 0 ? "there was nothing of ebpf-cni to remove but what is left"
+            : "there was nothing of ebpf-cni to remove");
         return Done;
     }
 

@@ -6,8 +6,8 @@ using Ebpf.Cni.Dataplane.Removal;
 namespace Ebpf.Cni.Agent.Uninstall;
 
 /// <summary>
-/// Takes the plugin away from the container runtime. No other component's file was ever changed: where the agent's configuration stood before
-/// another one, that one counts again once it is gone.
+/// Takes the plugin away from the container runtime. No other component's file was ever changed: where the agent's configuration stood
+/// before another one, that one counts again once it is gone.
 /// </summary>
 internal sealed class CniRemoval(AgentOptions options, RemovalReport report)
 {
@@ -28,17 +28,15 @@ internal sealed class CniRemoval(AgentOptions options, RemovalReport report)
             if (ChainedConfiguration.Base(options.CniConfDir) is { } other)
                 report.Restore($"{other} is the runtime's network configuration");
             else
-                report.Leave($"{options.CniConfDir} without a network configuration: the node is not ready until another plugin installs one");
+                report.Leave($"{options.CniConfDir} without a configuration: the node is not ready until another plugin installs one");
         });
         report.Try(options.CniConfDir, WarnOfOthers);
     }
 
     /// <summary>
-    /// Deletes the plugin. It stays as long as pods live that were started with it: a runtime that remembers their configuration (CRI-O) calls it
-    /// to remove them, and cannot without.
+    /// Deletes the plugin. Runtimes that remember the configuration of a pod (CRI-O) call it to remove that pod: none may be left.
     /// </summary>
-    /// <param name="pods">How many of them.</param>
-    public void RemovePlugin(int pods)
+    public void RemovePlugin()
     {
         var plugin = PluginFile.Target(options);
         report.Try(plugin, () =>
@@ -48,12 +46,6 @@ internal sealed class CniRemoval(AgentOptions options, RemovalReport report)
             AtomicFile.RemoveLeftovers(options.CniBinDir, CniInstaller.PluginName);
             if (!File.Exists(plugin))
                 return;
-            if (pods > 0)
-            {
-                report.Leave($"{plugin}: the runtime may call it to remove the {pods} pods that used the network; repeat the command when they are gone");
-                return;
-            }
-
             File.Delete(plugin);
             report.Remove(plugin);
         });
@@ -64,7 +56,7 @@ internal sealed class CniRemoval(AgentOptions options, RemovalReport report)
     {
         foreach (var file in ChainedConfiguration.Files(options.CniConfDir).Where(f => f.Name != CniInstaller.ConfigurationName))
             if (NamesOurPlugin(file.FullName))
-                report.Leave($"{file.FullName} names the plugin {CniInstaller.PluginName}: take it out there, or no pod can be started by that configuration");
+                report.Leave($"{file.FullName} names the plugin {CniInstaller.PluginName}: take it out, or no pod can be started by it");
     }
 
     private static bool NamesOurPlugin(string file)

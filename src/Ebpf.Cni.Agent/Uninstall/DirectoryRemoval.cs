@@ -10,8 +10,8 @@ using Ebpf.Cni.Plugin.Protocol;
 namespace Ebpf.Cni.Agent.Uninstall;
 
 /// <summary>
-/// Removes the state and run directories. Files go by name, and a directory goes only when it is empty then: an option may have named one that
-/// other components use too.
+/// Removes the state and run directories. Files go by name, and a directory goes only when it is empty then: an option may have named
+/// one that other components use too.
 /// </summary>
 internal static class DirectoryRemoval
 {
@@ -48,9 +48,10 @@ internal static class DirectoryRemoval
         }
         else if (MountTable.FindPath(directory) is not null)
         {
-            // What is mounted there, in a container for one, cannot be deleted from inside.
-            if (before > 0)
-                report.Remove($"all files in {directory}");
+            // A mount point, as in a container, cannot be deleted.
+            if (before == 0)
+                return;
+            report.Remove($"all files in {directory}");
             report.Leave($"{directory}: it is empty, and a mount point");
         }
         else

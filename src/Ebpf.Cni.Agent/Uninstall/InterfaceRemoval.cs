@@ -6,8 +6,8 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Agent.Uninstall;
 
 /// <summary>
-/// Deletes the node's side of pods' veths, with the pods' sides, routes, neighbours and programs. An interface is the agent's if its alias says
-/// so, or a record names it; another plugin's interfaces (--cni-mode chained) stay.
+/// Deletes the node's side of pods' veths, with the pods' sides, routes, neighbours and programs. An interface is the agent's if its
+/// alias says so, or a record names it; another plugin's interfaces (--cni-mode chained) stay.
 /// </summary>
 internal static class InterfaceRemoval
 {

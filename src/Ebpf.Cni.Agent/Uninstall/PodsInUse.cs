@@ -27,7 +27,8 @@ internal static class PodsInUse
         [
             .. counting.Where(r => Lives(r, network)).Select(Text),
             // Of pods whose records were lost: a veth proves both of its ends.
-            .. links().Where(l => !known.Contains(l.Name) && EndpointKey.IsOurs(l.Name, l.Alias)).Select(l => $"the pod of interface {l.Name} ({l.Alias})"),
+            .. links().Where(l => !known.Contains(l.Name) && EndpointKey.IsOurs(l.Name, l.Alias))
+                .Select(l => $"the pod of interface {l.Name} ({l.Alias})"),
         ];
     }
 

@@ -8,9 +8,9 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Dataplane.Removal;
 
 /// <summary>
-/// Takes a node's dataplane away, in the network namespace of the calling thread: socket hooks, programs on interfaces, the tunnel's device,
-/// routes to other nodes' pods, tables. Needs no BPF object and no open <see cref="NodeDataplane"/>: no agent may use the bpffs root, the caller
-/// sees to that. Idempotent; what other components made stays.
+/// Takes a node's dataplane away, in the network namespace of the calling thread: socket hooks, programs on interfaces, the tunnel's
+/// device, routes to other nodes' pods, tables. Needs no BPF object and no open <see cref="NodeDataplane"/>: no agent may use the bpffs
+/// root, the caller sees to that. Idempotent; what other components made stays.
 /// </summary>
 public static class DataplaneRemoval
 {

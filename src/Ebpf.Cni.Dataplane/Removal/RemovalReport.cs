@@ -31,7 +31,10 @@ public sealed class RemovalReport
 
     public void Fail(string what, string cause) => _failures.Add($"{what}: {cause}");
 
-    /// <summary>Does one step. The kernel's or a file system's refusal becomes one of the <see cref="Failures"/>: the next step is done all the same.</summary>
+    /// <summary>
+    /// Does one step. The kernel's or a file system's refusal becomes one of the <see cref="Failures"/>: the next step is done all the
+    /// same.
+    /// </summary>
     /// <param name="what">The step's object, for the failure.</param>
     /// <param name="step">The work.</param>
     public void Try(string what, Action step)

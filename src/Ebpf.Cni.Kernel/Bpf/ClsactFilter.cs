@@ -38,7 +38,10 @@ public static class ClsactFilter
         return made;
     }
 
-    /// <summary>Removes the filter; one that is gone, or whose interface is, is no error. The qdisc stays: others may use it (<see cref="DeleteQdisc"/>).</summary>
+    /// <summary>
+    /// Removes the filter; one that is gone, or whose interface is, is no error. The qdisc stays: others may use it
+    /// (<see cref="DeleteQdisc"/>).
+    /// </summary>
     public static void Detach(int ifindex, TcDirection direction, uint priority, uint handle)
     {
         using var socket = NetlinkSocket.Open();
@@ -91,7 +94,8 @@ public static class ClsactFilter
     {
         using var socket = NetlinkSocket.Open();
         var request = NetlinkRequest.Create(
-            MessageType.DeleteQueue, MessageFlags.Acknowledge, new QueueHeader { Ifindex = ifindex, Parent = ClsactParent, Handle = ClsactHandle });
+            MessageType.DeleteQueue, MessageFlags.Acknowledge,
+            new QueueHeader { Ifindex = ifindex, Parent = ClsactParent, Handle = ClsactHandle });
         try
         {
             socket.Execute(request, $"delete the clsact qdisc of interface {ifindex}");
@@ -105,7 +109,8 @@ public static class ClsactFilter
     private static bool HasFilter(int ifindex, uint parent)
     {
         using var socket = NetlinkSocket.Open();
-        var request = NetlinkRequest.Create(MessageType.GetFilter, MessageFlags.Dump, new QueueHeader { Ifindex = ifindex, Parent = parent });
+        var request = NetlinkRequest.Create(
+            MessageType.GetFilter, MessageFlags.Dump, new QueueHeader { Ifindex = ifindex, Parent = parent });
         return socket.Any(request, $"list the filters of interface {ifindex}", MessageType.NewFilter, _ => true);
     }
 

@@ -31,7 +31,10 @@ public sealed class FormerSettingsTests : IDisposable
         Assert.NotEqual(before, All()); // the control
         var (restored, left) = New().Restore(); // by another process
         Assert.Equal(
-            ["ipv4/conf/lo/rp_filter", "ipv4/conf/lo/route_localnet", "ipv4/conf/lo/accept_local", "ipv6/conf/all/forwarding", "ipv6/conf/up0/accept_ra", "ipv4/ip_forward"],
+            [
+                "ipv4/conf/lo/rp_filter", "ipv4/conf/lo/route_localnet", "ipv4/conf/lo/accept_local",
+                "ipv6/conf/all/forwarding", "ipv6/conf/up0/accept_ra", "ipv4/ip_forward",
+            ],
             restored.Select(r => r.Name));
         Assert.Empty(left);
         Assert.Equal(before, All());

@@ -6,21 +6,28 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Process;
 
-/// <summary>"cleanup" on a node that an agent served: with routes and a tunnel to other nodes, reserved ports, changed settings and a pod.</summary>
+/// <summary>
+/// "cleanup" on a node that an agent served: with routes and a tunnel to other nodes, reserved ports, changed settings and a pod.
+/// </summary>
 public sealed class CleanupTests : IDisposable
 {
     private const string Service =
-        """{"metadata":{"namespace":"default","name":"web","uid":"u1","resourceVersion":"1"},"spec":{"type":"NodePort","clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1"],"ports":[{"name":"http","protocol":"TCP","port":80,"nodePort":30080}]}}""";
+        """
+        {"metadata":{"namespace":"default","name":"web","uid":"u1","resourceVersion":"1"},
+         "spec":{"type":"NodePort","clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1"],
+          "ports":[{"name":"http","protocol":"TCP","port":80,"nodePort":30080}]}}
+        """;
 
     private const string Slice =
-        """{"metadata":{"namespace":"default","name":"web-1","uid":"u3","resourceVersion":"1","labels":{"kubernetes.io/service-name":"web"}},"addressType":"IPv4","ports":[{"name":"http","protocol":"TCP","port":8080}],"endpoints":[{"addresses":["10.202.0.5"],"conditions":{"ready":true},"nodeName":"n2"}]}""";
-
-    private const string Nodes =
         """
-        {"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},"spec":{"podCIDRs":["10.201.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.168.7.1"}]}},
-        {"metadata":{"name":"n2","uid":"u5","resourceVersion":"1"},"spec":{"podCIDRs":["10.202.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.168.7.2"}]}},
-        {"metadata":{"name":"n3","uid":"u6","resourceVersion":"1"},"spec":{"podCIDRs":["10.203.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"203.0.113.9"}]}}
+        {"metadata":{"namespace":"default","name":"web-1","uid":"u2","resourceVersion":"1","labels":{"kubernetes.io/service-name":"web"}},
+         "addressType":"IPv4","ports":[{"name":"http","protocol":"TCP","port":8080}],
+         "endpoints":[{"addresses":["10.202.0.5"],"conditions":{"ready":true},"nodeName":"n2"}]}
         """;
+
+    /// <summary>n2 is on this node's link, n3 behind the tunnel.</summary>
+    private static readonly string Nodes =
+        string.Join(',', Node("n1", 1, "192.168.7.1"), Node("n2", 2, "192.168.7.2"), Node("n3", 3, "203.0.113.9"));
 
     private readonly AgentProcess? _agent = Environment.IsPrivilegedProcess ? new AgentProcess() : null;
     private SmallApi? _api;
@@ -42,7 +49,8 @@ public sealed class CleanupTests : IDisposable
         var before = Image();
         await Serve();
         var running = Agent.Cleanup();
-        Assert.Equal((3, $"an agent runs on this node (it holds the lock in {Agent["run"]}): stop it first"), (running.Code, running.Output.Trim()));
+        Assert.Equal(
+            (3, $"an agent runs on this node (it holds the lock in {Agent["run"]}): stop it first"), (running.Code, running.Output.Trim()));
         Assert.Equal(200, Agent.Get(10256, "/readyz").Status);
 
         Agent.Kill();
@@ -60,9 +68,11 @@ public sealed class CleanupTests : IDisposable
         Assert.Equal("", NodeImage.Difference(before, Image()));
         Assert.All(
             [
-                $"removed: {Agent["net.d"]}/05-ebpf-cni.conflist", " programs on uplinks and lo", "removed: interface ebc-vxlan", " routes of protocol 101",
-                $"removed: {Agent.Bpffs} with all tables", "restored: net/ipv4/ip_local_reserved_ports without 30080", "restored: net/ipv4/ip_forward is 0 again",
-                $"removed: {Agent["bin"]}/ebpf-cni", $"removed: {Agent["state"]}", $"removed: {Agent["run"]}", "ebpf-cni is removed from this node",
+                $"removed: {Agent["net.d"]}/05-ebpf-cni.conflist", " programs on uplinks and lo", "removed: interface ebc-vxlan",
+                " routes of protocol 101", $"removed: {Agent.Bpffs} with all tables",
+                "restored: net/ipv4/ip_local_reserved_ports without 30080", "restored: net/ipv4/ip_forward is 0 again",
+                $"removed: {Agent["bin"]}/ebpf-cni", $"removed: {Agent["state"]}", $"removed: {Agent["run"]}",
+                "ebpf-cni is removed from this node",
             ],
             line => Assert.Contains(line, done.Output, StringComparison.Ordinal));
         Assert.DoesNotContain("failed: ", done.Output, StringComparison.Ordinal);
@@ -71,7 +81,7 @@ public sealed class CleanupTests : IDisposable
     }
 
     [Fact]
-    public async Task Forced_it_takes_the_network_from_pods_and_leaves_the_plugin_until_they_are_gone()
+    public async Task Forced_it_takes_the_network_from_pods_and_keeps_what_the_runtime_needs_to_remove_them()
     {
         Ready();
         var before = Image();
@@ -80,9 +90,16 @@ public sealed class CleanupTests : IDisposable
         var forced = Agent.Cleanup("--force");
         Assert.True(forced.Code == 0, forced.Output);
         Assert.Contains("removed: interface ecni", forced.Output, StringComparison.Ordinal);
-        Assert.Contains($"left: {Agent["bin"]}/ebpf-cni: the runtime may call it to remove the 1 pods", forced.Output, StringComparison.Ordinal);
-        var plugin = Path.Combine(Agent["bin"], "ebpf-cni");
-        Assert.All(NodeImage.Difference(before, Image()).Split('\n'), l => Assert.True(l.StartsWith("+ ", StringComparison.Ordinal) && l.EndsWith(plugin, StringComparison.Ordinal), l));
+        Assert.Contains("needs them to remove the 1 pods", forced.Output, StringComparison.Ordinal);
+        string[] kept = [$"{Agent["bin"]}/ebpf-cni", Agent["state"], Agent["run"]];
+        var difference = NodeImage.Difference(before, Image()).Split('\n');
+        Assert.All(difference, l => Assert.True(l[0] == '+' && kept.Any(k => l.Contains($" {k}", StringComparison.Ordinal)), l));
+        Assert.True(File.Exists(kept[0]));
+
+        // The pod lives on without a network. Once it is gone, so is the rest.
+        Assert.Equal(3, Agent.Cleanup().Code);
+        Assert.Contains("nothing of ebpf-cni to remove but what is left", Agent.Cleanup("--force").Output, StringComparison.Ordinal);
+        RemovePod();
         Assert.Equal(0, Agent.Cleanup().Code);
         Assert.Equal("", NodeImage.Difference(before, Image()));
     }
@@ -95,7 +112,10 @@ public sealed class CleanupTests : IDisposable
         Agent.Launcher = Rights.Capabilities("sys_admin");
         Assert.Equal(2, Agent.RunToEnd("cleanup", "--state-dir", "here", "--nonsense", "1", "--host-proc", Agent["nothing"]));
         Assert.All(
-            ["--state-dir: ", "--nonsense: ", "--host-proc: ", "CAP_NET_ADMIN is missing", "CAP_SYS_CHROOT is missing", "CAP_SYS_PTRACE is missing"],
+            [
+                "--state-dir: ", "--nonsense: ", "--host-proc: ",
+                "CAP_NET_ADMIN is missing", "CAP_SYS_CHROOT is missing", "CAP_SYS_PTRACE is missing",
+            ],
             text => Assert.Contains(text, Agent.Output, StringComparison.Ordinal));
     }
 
@@ -131,8 +151,15 @@ public sealed class CleanupTests : IDisposable
         await Eventually.True(() => Reserved() == "8080,30080", "the NodePort is reserved");
         await Eventually.True(() => File.Exists(Path.Combine(Agent["net.d"], "05-ebpf-cni.conflist")), "the runtime is told");
         using var netlink = RouteNetlink.Open(Agent.Namespace);
-        await Eventually.True(() => netlink.Routes(0x65).Count == 3 && netlink.FindLink("ebc-vxlan") is not null, "routes to a pod and two nodes, one by the tunnel");
+        await Eventually.True(
+            () => netlink.Routes(0x65).Count == 3 && netlink.FindLink("ebc-vxlan") is not null, "routes to a pod and two nodes are there");
     }
+
+    private static string Node(string name, int number, string address) =>
+        $$$"""
+        {"metadata":{"name":"{{{name}}}","uid":"n{{{number}}}","resourceVersion":"1"},"spec":{"podCIDRs":["10.20{{{number}}}.0.0/24"]},
+         "status":{"addresses":[{"type":"InternalIP","address":"{{{address}}}"}]}}
+        """;
 
     private string Reserved() => Agent.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_local_reserved_ports").Trim());
 

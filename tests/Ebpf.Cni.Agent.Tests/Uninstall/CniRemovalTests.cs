@@ -51,13 +51,11 @@ public sealed class CniRemovalTests : IDisposable
     }
 
     [Fact]
-    public void The_plugin_goes_when_no_pod_needs_it()
+    public void The_plugin_goes_and_others_stay()
     {
         File.WriteAllText(Plugin, "binary");
+        File.WriteAllText(Path.Combine(_directory["bin"], ".tmp-ebpf-cni-1"), "bin");
         File.WriteAllText(Path.Combine(_directory["bin"], "bridge"), "another's");
-        var kept = Remove(pods: 2);
-        Assert.Contains("the 2 pods", Assert.Single(kept.Left, l => l.StartsWith(Plugin, StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.True(File.Exists(Plugin));
         Assert.Equal([Plugin], Remove().Removed);
         Assert.Equal(["bridge"], Directory.GetFiles(_directory["bin"]).Select(Path.GetFileName));
     }
@@ -73,12 +71,12 @@ public sealed class CniRemovalTests : IDisposable
 
     private void Write(string name, string text) => File.WriteAllText(Path.Combine(_directory["net.d"], name), text);
 
-    private RemovalReport Remove(int pods = 0)
+    private RemovalReport Remove()
     {
         var report = new RemovalReport();
         var cni = new CniRemoval(new AgentOptions { CniConfDir = _directory["net.d"], CniBinDir = _directory["bin"] }, report);
         cni.RemoveConfiguration();
-        cni.RemovePlugin(pods);
+        cni.RemovePlugin();
         return report;
     }
 }

@@ -13,7 +13,9 @@ public sealed class DirectoryRemovalTests : IDisposable
     [Fact]
     public void A_directory_of_the_agents_goes_with_all_that_agents_write()
     {
-        Fill("state", "addresses.json", "addresses.json.bad", "reserved-ports.json", "former-settings.json", "state.lock", ".tmp-addresses.json-1");
+        Fill(
+            "state", "addresses.json", "addresses.json.bad", "reserved-ports.json", "former-settings.json", "state.lock",
+            ".tmp-addresses.json-1");
         Fill("state/endpoints", "0123456789a.json", "0123456789b.json.bad");
         Fill("run", "agent.lock", "cni.sock", "cni.sock.new", "observe.sock", "observe.new", "status.json");
         Fill("run/deletes", "c1@eth0.json", ".12-34");

@@ -4,7 +4,9 @@ using Ebpf.Cni.Chart.Tests.Rendering;
 
 namespace Ebpf.Cni.Chart.Tests.Objects;
 
-/// <summary>cleanup.enabled: the same DaemonSet, so that the agent of a node is gone before the pod that cleans the node up starts.</summary>
+/// <summary>
+/// cleanup.enabled: the same DaemonSet, so that the agent of a node is gone before the pod that cleans the node up starts.
+/// </summary>
 public sealed class CleanupTests
 {
     [Fact]
@@ -16,7 +18,8 @@ public sealed class CleanupTests
         Assert.Equal((agents.Pod.HostNetwork, agents.Pod.PriorityClassName), (cleanup.Pod.HostNetwork, cleanup.Pod.PriorityClassName));
         Assert.Equal(["cleanup"], cleanup.Pod.InitContainers.Select(c => c.Name));
         Assert.Equal(["stay"], cleanup.Pod.Containers.Select(c => c.Name));
-        Assert.DoesNotContain(cleanup.DaemonSet.Spec.Template.Metadata.Annotations, a => a.Key.StartsWith("prometheus.io", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            cleanup.DaemonSet.Spec.Template.Metadata.Annotations, a => a.Key.StartsWith("prometheus.io", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -28,8 +31,10 @@ public sealed class CleanupTests
         foreach (var (container, stay) in new[] { (manifest.Pod.InitContainers[0], ""), (manifest.Pod.Containers[0], "--stay ") })
         {
             Assert.Equal(
-                $"/opt/ebpf-cni/ebpf-cni-agent cleanup {force}{stay}--host-proc /host/proc --config /etc/ebpf-cni/agent.json", string.Join(' ', container.Command));
-            Assert.Equal([("config", "/etc/ebpf-cni"), ("host-proc", "/host/proc")], container.VolumeMounts.Select(m => (m.Name, m.MountPath)));
+                $"/opt/ebpf-cni/ebpf-cni-agent cleanup {force}{stay}--host-proc /host/proc --config /etc/ebpf-cni/agent.json",
+                string.Join(' ', container.Command));
+            Assert.Equal(
+                [("config", "/etc/ebpf-cni"), ("host-proc", "/host/proc")], container.VolumeMounts.Select(m => (m.Name, m.MountPath)));
             Assert.All(container.VolumeMounts, m => Assert.True(m.ReadOnlyProperty));
             Assert.Equal(more.Length > 0, container.SecurityContext.Capabilities.Add.Contains("DAC_OVERRIDE"));
         }

@@ -35,8 +35,11 @@ public sealed class DataplaneRemovalTests : NodeTest
         Assert.Empty(report.Failures);
         Assert.Empty(report.Left);
         Assert.Equal(
-            ["12 socket hooks", "3 programs on uplinks and lo (tcx links)", "2 programs on the tunnel's device (tcx links)", "2 programs on pods' interfaces (tcx links)",
-             "interface ebc-vxlan", "1 routes of protocol 101", $"{Ground.Options.BpffsRoot} with all tables"],
+            [
+                "12 socket hooks", "3 programs on uplinks and lo (tcx links)", "2 programs on the tunnel's device (tcx links)",
+                "2 programs on pods' interfaces (tcx links)", "interface ebc-vxlan", "1 routes of protocol 101",
+                $"{Ground.Options.BpffsRoot} with all tables",
+            ],
             report.Removed);
         Assert.False(Directory.Exists(Ground.Options.BpffsRoot));
         Assert.Null(netlink.FindLink(OverlayOptions.DeviceName));
@@ -59,7 +62,8 @@ public sealed class DataplaneRemovalTests : NodeTest
             Assert.False(ClsactFilter.Attach(program, others, TcDirection.Egress, OthersPriority, OthersHandle));
             using var globals = new NodeGlobals(BpfMap.OpenPinned(pins.Map(MapNames.Node)));
             using var uplinks = new UplinkPrograms(pins, bpf, BpfMap.OpenPinned(pins.Map(MapNames.Uplink)), globals, tcx: false);
-            Assert.Empty(uplinks.Apply([.. new[] { own, shared, others }.Select(i => new UplinkDevice(i, $"{i}", NodeV4, null))], NodeV4, null).Errors);
+            var devices = new[] { own, shared, others }.Select(i => new UplinkDevice(i, $"{i}", NodeV4, null));
+            Assert.Empty(uplinks.Apply([.. devices], NodeV4, null).Errors);
             ClsactFilter.Attach(program, shared, TcDirection.Ingress, OthersPriority, OthersHandle);
         }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
@@ -7,12 +8,13 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Agents;
 
 /// <summary>
-/// A node that was installed, served pods and Services, and was cleaned up is the node that it was: each line of its image, taken before the first
-/// agent and after cleanup, is equal.
+/// A node that was installed, served pods and Services, and was cleaned up is the node that it was: each line of its image, taken
+/// before the first agent and after cleanup, is equal.
 /// </summary>
 public sealed class UninstallTests : IAsyncLifetime
 {
-    private const string Cgroup = "/sys/fs/cgroup";
+    private const string Cgroup = NodeMounts.Cgroups;
+    private const string ReservedPorts = "/proc/sys/net/ipv4/ip_local_reserved_ports";
     private static readonly string Agent = Repository.Artifact("ebpf-cni-agent");
     private SandboxCluster _cluster = null!;
 
@@ -40,7 +42,8 @@ public sealed class UninstallTests : IAsyncLifetime
         await Install();
         var node = _cluster.Nodes["node-a"];
         var running = await Cleanup(node);
-        Assert.True(running.ExitCode == 3 && running.Errors.Contains("an agent runs on this node", StringComparison.Ordinal), Said(running));
+        Assert.True(
+            running.ExitCode == 3 && running.Errors.Contains("an agent runs on this node", StringComparison.Ordinal), Said(running));
         Assert.Empty((await AskFrom(node)).Failures);
 
         await node.StopAgentAsync();
@@ -57,7 +60,9 @@ public sealed class UninstallTests : IAsyncLifetime
         Assert.True(done.ExitCode == 0, Said(done));
         Assert.Equal("", NodeImage.Difference(before[node.Name], await Image(node)));
         var again = await Cleanup(node);
-        Assert.True(again.ExitCode == 0 && again.Output.Contains("there was nothing of ebpf-cni to remove", StringComparison.Ordinal), Said(again));
+        Assert.True(
+            again.ExitCode == 0 && again.Output.Contains("there was nothing of ebpf-cni to remove", StringComparison.Ordinal),
+            Said(again));
 
         // A node can be installed anew.
         await node.StartAgentAsync();
@@ -75,12 +80,13 @@ public sealed class UninstallTests : IAsyncLifetime
         var forced = await Cleanup(node, "--force");
         Assert.True(forced.ExitCode == 0, Said(forced));
         Assert.Contains("default/on-node-b", forced.Output, StringComparison.Ordinal);
-        // Until its pods are gone, a runtime may want to call the plugin.
-        var plugin = $"{NodeMounts.CniBinaries}/ebpf-cni";
+        // Runtimes call the plugin to remove the node's pods, and it queues that beside the socket.
+        string[] kept = [$"{NodeMounts.CniBinaries}/ebpf-cni", NodeMounts.State, NodeMounts.Run];
         Assert.All(
             NodeImage.Difference(before[node.Name], await Image(node)).Split('\n'),
-            line => Assert.True(line.StartsWith("+ ", StringComparison.Ordinal) && line.EndsWith(plugin, StringComparison.Ordinal), line));
-        Assert.Contains($"left: {plugin}", forced.Output, StringComparison.Ordinal);
+            line => Assert.True(line[0] == '+' && kept.Any(k => line.Contains($" {k}", StringComparison.Ordinal)), line));
+        Assert.Contains($"left: {kept[0]}", forced.Output, StringComparison.Ordinal);
+        await DeletePod("on-node-b");
         var rest = await Cleanup(node);
         Assert.True(rest.ExitCode == 0, Said(rest));
         Assert.Equal("", NodeImage.Difference(before[node.Name], await Image(node)));
@@ -97,8 +103,7 @@ public sealed class UninstallTests : IAsyncLifetime
         await _cluster.ApplyAsync(Path.Combine(Repository.Root, "deploy", "ebpf-cni-cleanup.yaml"));
         await _cluster.Client.WaitAsync(
             ResourceTypes.Pods, "kube-system", null,
-            pods => pods.Count == 2 && pods.All(p => p.Items("spec", "containers").Any(c => c.Text("name") == "stay") && p.Condition("Ready") == "True"),
-            "a pod that has cleaned up runs on each node");
+            pods => pods.Count == 2 && pods.All(HasCleanedUp), "a pod that has cleaned up runs on each node");
         foreach (var node in _cluster.Nodes.Values)
         {
             Assert.Equal("", NodeImage.Difference(before[node.Name], await Image(node)));
@@ -107,6 +112,9 @@ public sealed class UninstallTests : IAsyncLifetime
             Assert.DoesNotContain("failed: ", said, StringComparison.Ordinal);
         }
     }
+
+    private static bool HasCleanedUp(JsonObject pod) =>
+        pod.Items("spec", "containers").Any(c => c.Text("name") == "stay") && pod.Condition("Ready") == "True";
 
     /// <summary>Agents, a pod on each node, and a Service with a NodePort that they answer.</summary>
     private async Task Install()
@@ -121,7 +129,8 @@ public sealed class UninstallTests : IAsyncLifetime
         foreach (var node in _cluster.NodeNames)
         {
             await _cluster.ApplyAsync(
-                $"apiVersion: v1\nkind: Pod\nmetadata: {{name: on-{node}, labels: {{app: left}}}}\nspec:\n  nodeName: {node}\n  terminationGracePeriodSeconds: 1\n"
+                $"apiVersion: v1\nkind: Pod\nmetadata: {{name: on-{node}, labels: {{app: left}}}}\n"
+                + $"spec:\n  nodeName: {node}\n  terminationGracePeriodSeconds: 1\n"
                 + $"  containers: [{{name: c, image: python, command: [{server}]}}]\n");
         }
 
@@ -134,7 +143,7 @@ public sealed class UninstallTests : IAsyncLifetime
         {
             await Eventually.True(async () => (await AskFrom(node)).Failures.Count == 0, "the Service is answered");
             await Eventually.True(
-                () => node.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_local_reserved_ports").Contains("30777", StringComparison.Ordinal)),
+                () => node.Namespace.Run(() => File.ReadAllText(ReservedPorts)).Contains("30777", StringComparison.Ordinal),
                 "the NodePort is reserved");
         }
     }
@@ -142,7 +151,8 @@ public sealed class UninstallTests : IAsyncLifetime
     private async Task DeletePod(string name)
     {
         await _cluster.Client.DeleteAsync(ResourceTypes.Pods, "default", name);
-        await _cluster.Client.WaitAsync(ResourceTypes.Pods, "default", "app=left", pods => pods.All(p => p.Name() != name), "the pod is gone");
+        await _cluster.Client.WaitAsync(
+            ResourceTypes.Pods, "default", "app=left", pods => pods.All(p => p.Name() != name), "the pod is gone");
     }
 
     private async Task<Asked> AskFrom(SandboxNode node)
@@ -152,7 +162,8 @@ public sealed class UninstallTests : IAsyncLifetime
             node.Name, ClusterFixture.Program("ask.py", "tcp", service.Text("spec", "clusterIP")!, "80", "8", "5")));
     }
 
-    private Task<ExecResult> Cleanup(SandboxNode node, params string[] switches) => _cluster.ExecOnNodeAsync(node.Name, [Agent, "cleanup", .. switches]);
+    private Task<ExecResult> Cleanup(SandboxNode node, params string[] switches) =>
+        _cluster.ExecOnNodeAsync(node.Name, [Agent, "cleanup", .. switches]);
 
     private async Task<Dictionary<string, IReadOnlyList<string>>> Images()
     {
@@ -162,8 +173,12 @@ public sealed class UninstallTests : IAsyncLifetime
         return images;
     }
 
-    private async Task<IReadOnlyList<string>> Image(SandboxNode node) => NodeImage.Read((await _cluster.ExecOnNodeAsync(node.Name, NodeImage.Command(
-        Cgroup, NodeMounts.State, NodeMounts.Run, NodeMounts.CniConfiguration, NodeMounts.CniBinaries, "/sys/fs/bpf/"))).ThrowIfFailed().Output);
+    private async Task<IReadOnlyList<string>> Image(SandboxNode node)
+    {
+        var command = NodeImage.Command(
+            Cgroup, NodeMounts.State, NodeMounts.Run, NodeMounts.CniConfiguration, NodeMounts.CniBinaries, NodeMounts.Bpffs + "/");
+        return NodeImage.Read((await _cluster.ExecOnNodeAsync(node.Name, command)).ThrowIfFailed().Output);
+    }
 
     private static string Said(ExecResult result) => $"exit code {result.ExitCode}\n{result.Output}{result.Errors}";
 }
