@@ -45,7 +45,7 @@ public sealed class CleanupTests : IDisposable
     [Fact]
     public async Task Once_agent_and_pods_are_gone_the_node_is_as_it_was()
     {
-        Ready();
+        await Ready();
         var before = Image();
         await Serve();
         var running = Agent.Cleanup();
@@ -83,7 +83,7 @@ public sealed class CleanupTests : IDisposable
     [Fact]
     public async Task Forced_it_takes_the_network_from_pods_and_keeps_what_the_runtime_needs_to_remove_them()
     {
-        Ready();
+        await Ready();
         var before = Image();
         await Serve();
         Agent.Kill();
@@ -107,7 +107,7 @@ public sealed class CleanupTests : IDisposable
     [Fact]
     public void Wrong_options_and_missing_rights_are_all_named_and_nothing_is_touched()
     {
-        Ready();
+        Requires.Root();
         Requires.Tool("setpriv");
         Agent.Launcher = Rights.Capabilities("sys_admin");
         Assert.Equal(2, Agent.RunToEnd("cleanup", "--state-dir", "here", "--nonsense", "1", "--host-proc", Agent["nothing"]));
@@ -119,25 +119,27 @@ public sealed class CleanupTests : IDisposable
             text => Assert.Contains(text, Agent.Output, StringComparison.Ordinal));
     }
 
-    private void Ready()
+    private async Task Ready()
     {
         Requires.Root();
         foreach (var tool in NodeImage.Tools)
             Requires.Tool(tool);
+        foreach (var directory in (string[])["net.d", "bin"])
+            Directory.CreateDirectory(Agent[directory]);
         Agent.Namespace.Run(() =>
         {
-            // What is not settled yet would be a difference later.
             File.WriteAllText("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-            using var netlink = RouteNetlink.Open();
-            var uplink = netlink.AddVeth("eth0", "far0");
-            netlink.AddAddress(uplink.Index, IPAddress.Parse("192.168.7.1"), 24);
-            netlink.SetUp(uplink.Index);
-            netlink.SetUp(netlink.FindLink("far0")!.Index);
             File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "0");
             File.WriteAllText("/proc/sys/net/ipv4/ip_local_reserved_ports", "8080");
         });
-        foreach (var directory in (string[])["net.d", "bin"])
-            Directory.CreateDirectory(Agent[directory]);
+        using var netlink = RouteNetlink.Open(Agent.Namespace);
+        var ends = new[] { netlink.AddVeth("eth0", "far0").Index, netlink.FindLink("far0")!.Index };
+        netlink.AddAddress(ends[0], IPAddress.Parse("192.168.7.1"), 24);
+        foreach (var end in ends)
+            netlink.SetUp(end);
+        // What is not settled yet would be a difference later.
+        await Eventually.True(
+            () => ends.All(i => netlink.FindLink(i)!.Running && netlink.Addresses(i).Any(a => a.Address.IsIPv6LinkLocal)), "the uplink is up");
     }
 
     /// <summary>Until everything that an agent makes on a node is there.</summary>
