@@ -34,7 +34,9 @@ internal static class DirectoryRemoval
 
     private static void Remove(string directory, RemovalReport report)
     {
-        var before = Directory.EnumerateFileSystemEntries(directory).Count();
+        // The caller holds the locks, and has made them where there were none.
+        var empty = !Directory.EnumerateFileSystemEntries(directory)
+            .Any(e => Path.GetFileName(e) is not (AgentLock.RunName or AgentLock.StateName));
         UnmountCgroups(directory, report);
         AtomicFile.RemoveLeftovers(directory);
         foreach (var name in Directories.Select(n => Path.Combine(directory, n)).Where(Directory.Exists))
@@ -49,7 +51,7 @@ internal static class DirectoryRemoval
         else if (MountTable.FindPath(directory) is not null)
         {
             // A mount point, as in a container, cannot be deleted.
-            if (before == 0)
+            if (empty)
                 return;
             report.Remove($"all files in {directory}");
             report.Leave($"{directory}: it is empty, and a mount point");

@@ -10,8 +10,9 @@ namespace Ebpf.Cni.Chart.Tests.Documents;
 /// <summary>What is written about the chart and the options is true.</summary>
 public sealed partial class PageTests
 {
-    /// <summary>kubeadm's and helm's, where they are named by themselves, and the switches of `ebpf-cni-agent cleanup`.</summary>
-    private static readonly string[] OthersOptions = ["--force", "--host-proc", "--stay", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string"];
+    /// <summary>kubeadm's and helm's, where they are named by themselves, and switches of the agent that are no options.</summary>
+    private static readonly string[] OthersOptions =
+        ["--config", "--force", "--host-proc", "--stay", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string"];
 
     public static TheoryData<string> Pages() => ["docs/install.md", "CONTRIBUTING.md", "charts/ebpf-cni/templates/NOTES.txt"];
 

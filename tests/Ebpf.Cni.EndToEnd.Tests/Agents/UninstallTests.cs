@@ -21,11 +21,15 @@ public sealed class UninstallTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Requires.Root();
-        foreach (var tool in NodeImage.Tools)
+        foreach (var tool in NodeImage.Tools.Append("kubectl"))
             Requires.Tool(tool);
         _cluster = await SandboxCluster.StartAsync(new SandboxOptions
         {
-            Name = "e2e-uninstall", Nodes = 2, Artifacts = Path.GetDirectoryName(Agent), StartAgents = false,
+            Name = "e2e-uninstall",
+            Nodes = 2,
+            Artifacts = Path.GetDirectoryName(Agent),
+            Manifest = Manifest("ebpf-cni.yaml"),
+            Install = false,
         });
     }
 
@@ -100,7 +104,7 @@ public sealed class UninstallTests : IAsyncLifetime
         await Install();
         await DeletePod("on-node-a");
         await DeletePod("on-node-b");
-        await _cluster.ApplyAsync(Path.Combine(Repository.Root, "deploy", "ebpf-cni-cleanup.yaml"));
+        await Apply("ebpf-cni-cleanup.yaml");
         await _cluster.Client.WaitAsync(
             ResourceTypes.Pods, "kube-system", null,
             pods => pods.Count == 2 && pods.All(HasCleanedUp), "a pod that has cleaned up runs on each node");
@@ -119,10 +123,7 @@ public sealed class UninstallTests : IAsyncLifetime
     /// <summary>Agents, a pod on each node, and a Service with a NodePort that they answer.</summary>
     private async Task Install()
     {
-        foreach (var node in _cluster.Nodes.Values)
-            await node.StartAgentAsync();
-        foreach (var node in _cluster.Nodes.Values)
-            await node.WaitAgentReadyAsync();
+        await Apply("ebpf-cni.yaml");
         await _cluster.Client.WaitAsync(
             ResourceTypes.Nodes, "", null, all => all.All(node => node.Condition("Ready") == "True"), "all nodes ready");
         var server = string.Join(", ", ClusterFixture.Program("server.py", "left", "node", "8080").Select(a => $"'{a}'"));
@@ -147,6 +148,10 @@ public sealed class UninstallTests : IAsyncLifetime
                 "the NodePort is reserved");
         }
     }
+
+    private static string Manifest(string name) => Path.Combine(Repository.Root, "deploy", name);
+
+    private async Task Apply(string manifest) => (await Kubectl.RunAsync(_cluster, "apply", "-f", Manifest(manifest))).ThrowIfFailed();
 
     private async Task DeletePod(string name)
     {
