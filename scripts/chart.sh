@@ -18,3 +18,4 @@ render() { # render <file> <what it is> <helm's arguments...>
 mkdir -p deploy
 render ebpf-cni.yaml "Pods' network and Services"
 render ebpf-cni-chained.yaml "Services alone, behind another CNI plugin" --set profile=chained
+render ebpf-cni-cleanup.yaml "Takes ebpf-cni off the nodes again, before it is deleted" --set cleanup.enabled=true

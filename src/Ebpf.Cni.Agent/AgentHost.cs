@@ -108,6 +108,8 @@ public static partial class AgentHost
         services.AddSingleton<LoopGuard>();
         services.AddSingleton<DataplaneHolder>();
         services.AddSingleton(new SysctlTree(options.SysctlRoot));
+        services.AddSingleton(s => new FormerSettings(
+            s.GetRequiredService<SysctlTree>(), Path.Combine(options.StateDir, FormerSettings.FileName), FormerSettings.CurrentBoot()));
         services.AddSingleton<NodeSetup>();
         services.AddSingleton<PodMtu>();
         services.AddSingleton<IPodMtu>(s => s.GetRequiredService<PodMtu>());

@@ -3,14 +3,18 @@ using Ebpf.Cni.Agent;
 using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Prepare;
+using Ebpf.Cni.Agent.Uninstall;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Kubernetes.Connection;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Sync.Apply;
 
 // Exit codes: 0 stopped on request; 1 failed; 2 the options are wrong or a right is missing, and nothing was touched.
+// "cleanup" has one more: 3, refused.
 if (args is [PrepareCommand.Name, ..])
     return PrepareCommand.Run(args[1..], Environment.GetEnvironmentVariable, File.ReadAllText);
+if (args is [CleanupCommand.Name, ..])
+    return CleanupCommand.Run(args[1..], Environment.GetEnvironmentVariable, File.ReadAllText);
 
 var read = OptionsReader.Read(args, Environment.GetEnvironmentVariable, File.ReadAllText);
 if (read.HelpWanted || read.VersionWanted)

@@ -100,10 +100,11 @@ capabilities:
 {{- define "ebpf-cni.podAnnotations" -}}
 {{- $own := dict "checksum/config" (include "ebpf-cni.agentConfig" . | sha256sum) -}}
 {{- if not (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
-{{- $_ := set $own "container.apparmor.security.beta.kubernetes.io/prepare" "unconfined" -}}
-{{- $_ := set $own "container.apparmor.security.beta.kubernetes.io/agent" "unconfined" -}}
+{{- range ternary (list "cleanup" "stay") (list "prepare" "agent") .Values.cleanup.enabled -}}
+{{- $_ := set $own (printf "container.apparmor.security.beta.kubernetes.io/%s" .) "unconfined" -}}
 {{- end -}}
-{{- if .Values.metrics.scrapeAnnotations -}}
+{{- end -}}
+{{- if and .Values.metrics.scrapeAnnotations (not .Values.cleanup.enabled) -}}
 {{- $_ := set $own "prometheus.io/scrape" "true" -}}
 {{- $_ := set $own "prometheus.io/port" (include "ebpf-cni.port" .Values.agent.metricsAddress) -}}
 {{- $_ := set $own "prometheus.io/path" "/metrics" -}}

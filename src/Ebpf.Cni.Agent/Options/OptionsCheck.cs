@@ -20,6 +20,15 @@ public static class OptionsCheck
         return Absolute(("--bpffs-root", o.BpffsRoot), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin)).Concat(Plugin(o));
     }
 
+    /// <summary>Of what "cleanup" needs: the places, none of which has to be there.</summary>
+    public static IEnumerable<string> RemovalErrors(AgentOptions o)
+    {
+        ArgumentNullException.ThrowIfNull(o);
+        return Absolute(
+            ("--bpffs-root", o.BpffsRoot), ("--sysctl-root", o.SysctlRoot), ("--state-dir", o.StateDir), ("--run-dir", o.RunDir),
+            ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir));
+    }
+
     private static IEnumerable<string> Names(AgentOptions o)
     {
         if (o.NodeName.Length == 0)

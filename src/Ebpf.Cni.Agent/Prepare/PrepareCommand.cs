@@ -13,18 +13,10 @@ namespace Ebpf.Cni.Agent.Prepare;
 internal static class PrepareCommand
 {
     public const string Name = "prepare";
-    private const string HostProcSwitch = "--host-proc";
-
-    private static readonly (Capability Capability, string Need)[] Needed =
-    [
-        (Capability.SysAdmin, "to enter the node's mount namespace and to mount"),
-        (Capability.SysChroot, "to enter the node's mount namespace"),
-        (Capability.SysPtrace, "to see the namespaces of the node's first process"),
-    ];
 
     public static int Run(IReadOnlyList<string> arguments, Func<string, string?> environment, Func<string, string> readFile)
     {
-        var (hostProc, others) = Split(arguments);
+        var (hostProc, others) = HostProc.Split(arguments);
         var read = OptionsReader.Read(others, environment, readFile);
         if (read.HelpWanted)
         {
@@ -40,8 +32,7 @@ internal static class PrepareCommand
             return 2;
         }
 
-        var held = Capabilities.Effective();
-        var missing = Needed.Where(n => !held.Has(n.Capability)).Select(n => $"{Capabilities.Name(n.Capability)} is missing: needed {n.Need}").ToList();
+        var missing = HostProc.Missing(HostProc.Needed).ToList();
         if (!PluginFile.IsInstalled(read.Options.PluginPaths) && WriteAccess.Refusal(read.Options.CniBinDir) is { } refusal)
             missing.Add($"--cni-bin-dir: {refusal}");
         if (missing.Count > 0)
@@ -57,7 +48,7 @@ internal static class PrepareCommand
     {
         try
         {
-            foreach (var done in MountNamespace.Run(Path.Combine(hostProc, "1"), () => HostMounts.Ensure(options)))
+            foreach (var done in MountNamespace.Run(HostProc.FirstProcess(hostProc), () => HostMounts.Ensure(options)))
                 Console.WriteLine(done);
             if (PluginFile.Install(options.PluginPaths))
                 Console.WriteLine($"installed {PluginFile.Target(options.PluginPaths)}");
@@ -70,32 +61,9 @@ internal static class PrepareCommand
         }
     }
 
-    private static IEnumerable<string> HostErrors(string hostProc)
-    {
-        if (hostProc.Length == 0)
-            yield return $"{HostProcSwitch}: is required: where the node's /proc is mounted";
-        else if (!Path.IsPathRooted(hostProc))
-            yield return $"{HostProcSwitch}: '{hostProc}' is not an absolute path";
-        else if (!Directory.Exists(Path.Combine(hostProc, "1", "ns")))
-            yield return $"{HostProcSwitch}: {hostProc} has no process 1: the node's /proc has to be mounted there";
-    }
-
-    private static (string HostProc, IReadOnlyList<string> Others) Split(IReadOnlyList<string> arguments)
-    {
-        var hostProc = "";
-        var others = new List<string>();
-        for (var i = 0; i < arguments.Count; i++)
-        {
-            if (arguments[i] == HostProcSwitch && i + 1 < arguments.Count)
-                hostProc = arguments[++i];
-            else if (arguments[i].StartsWith(HostProcSwitch + "=", StringComparison.Ordinal))
-                hostProc = arguments[i][(HostProcSwitch.Length + 1)..];
-            else if (arguments[i] != HostProcSwitch)
-                others.Add(arguments[i]);
-        }
-
-        return (hostProc, others);
-    }
+    private static IEnumerable<string> HostErrors(string hostProc) => hostProc.Length == 0
+        ? [$"{HostProc.Switch}: is required: where the node's /proc is mounted"]
+        : HostProc.Errors(hostProc);
 
     private static void Tell(IEnumerable<string> errors)
     {

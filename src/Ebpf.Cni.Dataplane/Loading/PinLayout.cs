@@ -5,7 +5,7 @@ namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
 /// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction), links/uplink/(interface index)_(direction),
-/// links/overlay/(direction).
+/// links/overlay/(direction), and qdiscs/(interface index), a directory for each clsact qdisc that an agent made.
 /// A bpffs refuses names with dots.
 /// </summary>
 public sealed class PinLayout(string root)
@@ -19,6 +19,9 @@ public sealed class PinLayout(string root)
     public string UplinkLinks { get; } = Path.Combine(root, "links", "uplink");
 
     public string OverlayLinks { get; } = Path.Combine(root, "links", "overlay");
+
+    /// <summary>Like the qdiscs, a bpffs does not survive a reboot.</summary>
+    public string Qdiscs { get; } = Path.Combine(root, "qdiscs");
 
     public string Map(string name) => Path.Combine(Maps, name);
 
@@ -37,6 +40,12 @@ public sealed class PinLayout(string root)
         Path.Combine(UplinkLinks, ifindex.ToString(CultureInfo.InvariantCulture) + Suffix(direction));
 
     public string OverlayLink(TcDirection direction) => Path.Combine(OverlayLinks, direction.ToString().ToLowerInvariant());
+
+    /// <summary>Records that the clsact qdisc of an interface is the agent's: uninstalling deletes it, and leaves others' alone.</summary>
+    public void RecordQdisc(int ifindex) => Directory.CreateDirectory(Qdisc(ifindex));
+
+    /// <summary>An agent made the clsact qdisc of this interface; false for those of agents that recorded none.</summary>
+    public bool MadeQdisc(int ifindex) => Directory.Exists(Qdisc(ifindex));
 
     /// <summary>What is pinned below <see cref="UplinkLinks"/>, as far as it is ours.</summary>
     public IReadOnlyList<(string Path, int Ifindex, TcDirection Direction)> ListUplinkLinks()
@@ -66,6 +75,8 @@ public sealed class PinLayout(string root)
         Directory.CreateDirectory(UplinkLinks);
         Directory.CreateDirectory(OverlayLinks);
     }
+
+    private string Qdisc(int ifindex) => Path.Combine(Qdiscs, ifindex.ToString(CultureInfo.InvariantCulture));
 
     private static string Suffix(TcDirection direction) => direction == TcDirection.Ingress ? "_ingress" : "_egress";
 }

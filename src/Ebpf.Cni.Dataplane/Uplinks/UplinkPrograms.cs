@@ -111,8 +111,8 @@ public sealed class UplinkPrograms : IDisposable
             if (_tcx)
                 changed |= PinnedLink.Ensure(
                     _pins.UplinkLink(ifindex, direction), program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction)) != LinkOutcome.Unchanged;
-            else
-                ClsactFilter.Attach(program, ifindex, direction, Pods.PodPrograms.FilterPriority, FilterHandle);
+            else if (ClsactFilter.Attach(program, ifindex, direction, Pods.PodPrograms.FilterPriority, FilterHandle))
+                _pins.RecordQdisc(ifindex);
         }
         return changed;
     }

@@ -17,12 +17,13 @@ public static class ClsactFilter
 
     /// <param name="priority">1 to 65535; lower runs first.</param>
     /// <param name="handle">Not 0.</param>
+    /// <returns>The clsact qdisc was made for it.</returns>
     /// <exception cref="KernelException">ENODEV without that interface; EEXIST where another qdisc (ingress) has clsact's place.</exception>
-    public static void Attach(BpfProgram program, int ifindex, TcDirection direction, uint priority, uint handle)
+    public static bool Attach(BpfProgram program, int ifindex, TcDirection direction, uint priority, uint handle)
     {
         ArgumentNullException.ThrowIfNull(program);
         using var socket = NetlinkSocket.Open();
-        EnsureQdisc(socket, ifindex);
+        var made = EnsureQdisc(socket, ifindex);
         using var lease = program.Handle.Lease();
         var request = NetlinkRequest.Create(
             MessageType.NewFilter, MessageFlags.Acknowledge | MessageFlags.Create, Filter(ifindex, direction, priority, handle));
@@ -34,9 +35,13 @@ public static class ClsactFilter
             request.Put(FilterAttribute.BpfFlags, FilterAttribute.BpfFlagDirectAction);
         }
         socket.Execute(request, $"attach {program.Name} to clsact {direction} of interface {ifindex}");
+        return made;
     }
 
-    /// <summary>Removes the filter; one that is gone, or whose interface is, is no error. The qdisc stays: others may use it.</summary>
+    /// <summary>
+    /// Removes the filter; one that is gone, or whose interface is, is no error. The qdisc stays: others may use it
+    /// (<see cref="DeleteQdisc"/>).
+    /// </summary>
     public static void Detach(int ifindex, TcDirection direction, uint priority, uint handle)
     {
         using var socket = NetlinkSocket.Open();
@@ -73,6 +78,42 @@ public static class ClsactFilter
         }
     }
 
+    /// <summary>The interface has a clsact qdisc.</summary>
+    public static bool HasQdisc(int ifindex)
+    {
+        using var netlink = RouteNetlink.Open();
+        return netlink.Queues(ifindex).Any(q => q.Kind == QueueKind);
+    }
+
+    /// <summary>Neither direction has a filter, of any owner.</summary>
+    /// <exception cref="KernelException">ENODEV without that interface.</exception>
+    public static bool HasNoFilter(int ifindex) => !HasFilter(ifindex, IngressParent) && !HasFilter(ifindex, EgressParent);
+
+    /// <summary>Deletes the clsact qdisc with all filters in it; one that is gone, or whose interface is, is no error.</summary>
+    public static void DeleteQdisc(int ifindex)
+    {
+        using var socket = NetlinkSocket.Open();
+        var request = NetlinkRequest.Create(
+            MessageType.DeleteQueue, MessageFlags.Acknowledge,
+            new QdiscHeader { Ifindex = ifindex, Parent = ClsactParent, Handle = ClsactHandle });
+        try
+        {
+            socket.Execute(request, $"delete the clsact qdisc of interface {ifindex}");
+        }
+        catch (KernelException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV or Errno.EINVAL)
+        {
+            // EINVAL: the interface has none
+        }
+    }
+
+    private static bool HasFilter(int ifindex, uint parent)
+    {
+        using var socket = NetlinkSocket.Open();
+        var request = NetlinkRequest.Create(
+            MessageType.GetFilter, MessageFlags.Dump, new QdiscHeader { Ifindex = ifindex, Parent = parent });
+        return socket.Any(request, $"list the filters of interface {ifindex}", MessageType.NewFilter, _ => true);
+    }
+
     private static uint ProgramOf(ReadOnlySpan<byte> payload)
     {
         var attributes = AttributeReader.AfterHeader<QdiscHeader>(payload, out _);
@@ -89,7 +130,8 @@ public static class ClsactFilter
         return 0;
     }
 
-    private static void EnsureQdisc(NetlinkSocket socket, int ifindex)
+    /// <returns>It was made now.</returns>
+    private static bool EnsureQdisc(NetlinkSocket socket, int ifindex)
     {
         const MessageFlags flags = MessageFlags.Acknowledge | MessageFlags.Create | MessageFlags.Exclusive;
         var request = NetlinkRequest.Create(
@@ -98,6 +140,7 @@ public static class ClsactFilter
         try
         {
             socket.Execute(request, $"make the clsact qdisc of interface {ifindex}");
+            return true;
         }
         catch (KernelException e) when (e.Errno == Errno.EEXIST)
         {
@@ -105,6 +148,7 @@ public static class ClsactFilter
             using var netlink = RouteNetlink.Open();
             if (netlink.Queues(ifindex).FirstOrDefault(q => q.Handle == ClsactHandle) is { } there && there.Kind != QueueKind)
                 throw new KernelException($"make the clsact qdisc of interface {ifindex}", Errno.EEXIST, $"an {there.Kind} qdisc has its place");
+            return false;
         }
     }
 

@@ -10,7 +10,11 @@ public sealed class EndpointFiles
 {
     private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private const string EndpointsName = "endpoints", PoolName = "addresses.json";
+    /// <summary>Names in the state directory: of the directory of endpoints, and of the file of addresses.</summary>
+    public const string EndpointsName = "endpoints", PoolName = "addresses.json";
+
+    /// <summary>Ends the name of a file that was set aside.</summary>
+    public const string BadSuffix = ".bad";
 
     private readonly string _endpoints;
     private readonly string _pool;
@@ -48,6 +52,16 @@ public sealed class EndpointFiles
             owners.AddRange(Directory.EnumerateFiles(endpoints, "*.json")
                 .Select(f => StateFile.Read(f, StateJson.Default.EndpointRecord, out _)?.Node));
         return owners.Find(o => o is { Length: > 0 } && o != node);
+    }
+
+    /// <summary>The readable records of a state directory; touches nothing, and needs no directory.</summary>
+    public static IReadOnlyList<EndpointRecord> Peek(string stateDirectory)
+    {
+        var endpoints = Path.Combine(stateDirectory, EndpointsName);
+        return Directory.Exists(endpoints)
+            ? [.. Directory.EnumerateFiles(endpoints, "*.json").Order(StringComparer.Ordinal)
+                .Select(f => StateFile.Read(f, StateJson.Default.EndpointRecord, out _)).OfType<EndpointRecord>()]
+            : [];
     }
 
     /// <summary>All readable records; a file that is none is set aside under the name *.bad and told in <paramref name="bad"/>.</summary>
@@ -111,9 +125,9 @@ public sealed class EndpointFiles
         try
         {
             if (Directory.Exists(file))
-                Directory.Move(file, file + ".bad");
+                Directory.Move(file, file + BadSuffix);
             else
-                File.Move(file, file + ".bad", overwrite: true);
+                File.Move(file, file + BadSuffix, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

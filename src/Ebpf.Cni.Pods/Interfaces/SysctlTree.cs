@@ -14,15 +14,18 @@ public sealed class SysctlTree(string root)
     public bool Has(string name) => File.Exists(PathOf(name));
 
     /// <summary>The setting is there and has this value; false too where its device goes meanwhile.</summary>
-    public bool Is(string name, string value)
+    public bool Is(string name, string value) => Read(name) == value;
+
+    /// <summary>The setting's value; null where this kernel has none, or its device goes meanwhile.</summary>
+    public string? Read(string name)
     {
         try
         {
-            return Has(name) && File.ReadAllText(PathOf(name)).Trim() == value;
+            return Has(name) ? File.ReadAllText(PathOf(name)).Trim() : null;
         }
         catch (IOException)
         {
-            return false;
+            return null;
         }
     }
 

@@ -22,7 +22,7 @@ public sealed record LastStatus(long At, int Code, string Message, string Detail
 
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
-    private const string FileName = "status.json";
+    public const string FileName = "status.json";
 
     /// <summary>Several times what it holds.</summary>
     private const int BytesMax = 4096;

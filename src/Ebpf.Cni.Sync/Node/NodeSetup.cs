@@ -6,12 +6,26 @@ namespace Ebpf.Cni.Sync.Node;
 
 /// <summary>
 /// What the node itself needs to route for its pods, for the families that it has pods of and no others. Looked at first, written only
-/// where different, and never set back: others may rely on it.
+/// where different. An agent sets nothing back when it ends; uninstalling does, by what <paramref name="former"/> has recorded.
 /// </summary>
-public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> log)
+/// <param name="settings">Of the node.</param>
+/// <param name="log">For what is set, and what cannot be.</param>
+/// <param name="former">Records values before they are changed; null: they are not recorded.</param>
+public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> log, FormerSettings? former = null)
 {
+    private const string ForwardIPv4Setting = "ipv4/ip_forward", ForwardIPv6Setting = "ipv6/conf/all/forwarding";
+
+    /// <summary>What <see cref="TranslateOwnPackets"/> sets.</summary>
+    private static readonly IReadOnlyList<(string Name, string Value)> OfLoopback =
+        [("ipv4/conf/lo/accept_local", "1"), ("ipv4/conf/lo/route_localnet", "1"), ("ipv4/conf/lo/rp_filter", "2")];
+
+
     private readonly Lock _lock = new();
     private readonly HashSet<string> _told = [];
+
+    /// <summary>The node's settings that may be an agent's, whatever they were before, with the agent's values.</summary>
+    public static IEnumerable<(string Name, string Value)> Settings =>
+        [(ForwardIPv4Setting, "1"), (ForwardIPv6Setting, "1"), .. OfLoopback];
 
     /// <summary>To be called again now and then: whoever loads the distribution's settings anew (sysctl --system) takes forwarding away.</summary>
     public void Run(IEnumerable<AddressFamily> families)
@@ -22,8 +36,8 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
             foreach (var family in families)
             {
                 if (family == AddressFamily.InterNetwork)
-                    Set("ipv4/ip_forward", "1");
-                else if (settings.Has("ipv6/conf/all/forwarding"))
+                    Set(ForwardIPv4Setting, "1", FormerSettings.ChangedWithForwardingIPv4);
+                else if (settings.Has(ForwardIPv6Setting))
                     ForwardIPv6();
                 else if (_told.Add("no IPv6"))
                     Log.NoIPv6(log);
@@ -40,9 +54,8 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
     /// </summary>
     public void TranslateOwnPackets()
     {
-        Set("ipv4/conf/lo/accept_local", "1");
-        Set("ipv4/conf/lo/route_localnet", "1");
-        Set("ipv4/conf/lo/rp_filter", "2");
+        foreach (var (name, value) in OfLoopback)
+            Set(name, value);
     }
 
     /// <summary>
@@ -51,7 +64,7 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
     /// </summary>
     private void ForwardIPv6()
     {
-        if (!settings.Is("ipv6/conf/all/forwarding", "1"))
+        if (!settings.Is(ForwardIPv6Setting, "1"))
         {
             // Devices come and go meanwhile: one that is gone needs nothing.
             foreach (var name in settings.Directories("ipv6/conf"))
@@ -62,13 +75,18 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
             }
         }
 
-        Set("ipv6/conf/all/forwarding", "1");
+        Set(ForwardIPv6Setting, "1", FormerSettings.ChangedWithForwardingIPv6);
     }
 
-    private void Set(string name, string value)
+    /// <param name="name">With slashes.</param>
+    /// <param name="value">As it reads back.</param>
+    /// <param name="along">Settings that the kernel changes with it.</param>
+    private void Set(string name, string value, Func<SysctlTree, IEnumerable<string>>? along = null)
     {
         try
         {
+            if (former is not null && settings.Read(name) is { } was && was != value)
+                Record(former, new FormerSetting(name, was, value), along);
             if (settings.Ensure(name, value))
                 Log.Set(log, name, value);
         }
@@ -80,8 +98,26 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
         }
     }
 
+    /// <summary>A full disk must not keep pods from their network: the value is changed all the same.</summary>
+    private void Record(FormerSettings record, FormerSetting setting, Func<SysctlTree, IEnumerable<string>>? along)
+    {
+        try
+        {
+            record.Record(setting, along?.Invoke(settings) ?? []);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (_told.Add("record " + setting.Name))
+                Log.NotRecorded(log, setting.Name, setting.Was, e.Message);
+        }
+    }
+
     private static partial class Log
     {
+        [LoggerMessage(3204, LogLevel.Warning,
+            "net/{Name} was {Value}: that cannot be recorded, and uninstalling will not restore it ({Cause})")]
+        public static partial void NotRecorded(ILogger log, string name, string value, string cause);
+
         [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to {Value}")]
         public static partial void Set(ILogger log, string name, string value);
 

@@ -11,15 +11,13 @@ namespace Ebpf.Cni.Sync.Ports;
 public sealed partial class PortReservation(AppliedState applied, SyncStatus status, SysctlTree settings, SyncOptions options, TimeProvider time, ILogger<PortReservation> log)
     : BackgroundService
 {
-    private const string FileName = "reserved-ports.json";
-
     private bool _told;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // What is remembered counts until the cluster is known.
         await status.FirstSync.WaitAsync(stoppingToken);
-        var reserved = new ReservedPorts(settings, Path.Combine(options.StateDir, FileName));
+        var reserved = new ReservedPorts(settings, Path.Combine(options.StateDir, ReservedPorts.FileName));
         var (done, lookAt) = ((PortsInUse?)null, long.MinValue);
         while (true)
         {

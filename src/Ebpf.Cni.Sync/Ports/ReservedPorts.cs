@@ -20,6 +20,9 @@ public sealed class ReservedPorts(SysctlTree settings, string file)
 {
     public const string Setting = "ipv4/ip_local_reserved_ports";
 
+    /// <summary>Of the file, in the state directory.</summary>
+    public const string FileName = "reserved-ports.json";
+
     /// <summary>Makes the list hold these and whatever others have put there.</summary>
     /// <returns>Whether it was written.</returns>
     /// <exception cref="IOException">It cannot be read or written, or the file cannot.</exception>
@@ -42,6 +45,23 @@ public sealed class ReservedPorts(SysctlTree settings, string file)
         StateFile.Write(file, new ReservedPortsRecord(PortList.Write(added), PortList.Write(list)), ReservedPortsJson.Default.ReservedPortsRecord);
         settings.WriteList(Setting, PortList.Write(list));
         return true;
+    }
+
+    /// <summary>Takes out of the list what was added, for good.</summary>
+    /// <returns>
+    /// The ports that were taken out, and those that stay because another has written the list since; both as
+    /// <see cref="PortList"/> writes them.
+    /// </returns>
+    /// <inheritdoc cref="Apply"/>
+    public (string Removed, string Left) Release()
+    {
+        var added = PortList.Parse(StateFile.Read(file, ReservedPortsJson.Default.ReservedPortsRecord, out _)?.Added ?? "");
+        if (added.Count == 0 || !settings.Has(Setting))
+            return ("", "");
+        if (Apply(new HashSet<ushort>()))
+            return (PortList.Write(added), "");
+        added.IntersectWith(PortList.Parse(settings.ReadList(Setting)));
+        return ("", PortList.Write(added));
     }
 }
 

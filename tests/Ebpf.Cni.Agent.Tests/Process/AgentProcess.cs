@@ -52,15 +52,12 @@ internal sealed class AgentProcess : IDisposable
 
     /// <summary>Another agent beside the one that runs, with the same directories and ports of its own, until it ends.</summary>
     /// <returns>Its exit code, and what it said.</returns>
-    public (int Code, string Output) StartBeside()
-    {
-        using var second = Namespace.Run(() => System.Diagnostics.Process.Start(
-            Command(["--metrics-address", "127.0.0.1:10349", "--healthz-address", "127.0.0.1:10356", .. Arguments]))!);
-        var errors = second.StandardError.ReadToEndAsync();
-        var output = second.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
-        second.WaitForExit();
-        return (second.ExitCode, output);
-    }
+    public (int Code, string Output) StartBeside() =>
+        RunBeside(["--metrics-address", "127.0.0.1:10349", "--healthz-address", "127.0.0.1:10356", .. Arguments]);
+
+    /// <summary>"cleanup" with the same directories, until it ends.</summary>
+    /// <returns>Its exit code, and what it said.</returns>
+    public (int Code, string Output) Cleanup(params string[] more) => RunBeside(["cleanup", .. Arguments, .. more]);
 
     /// <summary>With these arguments alone.</summary>
     public void Launch(params string[] arguments)
@@ -174,6 +171,15 @@ internal sealed class AgentProcess : IDisposable
         "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
         "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory, "--socket-lb", "off",
     ];
+
+    private (int Code, string Output) RunBeside(string[] arguments)
+    {
+        using var second = Namespace.Run(() => System.Diagnostics.Process.Start(Command(arguments))!);
+        var errors = second.StandardError.ReadToEndAsync();
+        var output = second.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
+        second.WaitForExit();
+        return (second.ExitCode, output);
+    }
 
     private ProcessStartInfo Command(string[] arguments)
     {

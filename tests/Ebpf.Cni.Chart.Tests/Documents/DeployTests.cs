@@ -11,11 +11,12 @@ public sealed class DeployTests
     private const string KubeVersion = "1.30.0";
 
     [Theory]
-    [InlineData("ebpf-cni.yaml", "full")]
-    [InlineData("ebpf-cni-chained.yaml", "chained")]
-    public async Task The_plain_manifest_is_current(string file, string profile)
+    [InlineData("ebpf-cni.yaml", "profile=full")]
+    [InlineData("ebpf-cni-chained.yaml", "profile=chained")]
+    [InlineData("ebpf-cni-cleanup.yaml", "cleanup.enabled=true")]
+    public async Task The_plain_manifest_is_current(string file, string value)
     {
-        var rendered = await Helm.TemplateAsync(KubeVersion, "--no-hooks", "--set", "profile=" + profile);
+        var rendered = await Helm.TemplateAsync(KubeVersion, "--no-hooks", "--set", value);
         var lines = (await File.ReadAllTextAsync(Path.Combine(Repository.Root, "deploy", file))).Split('\n');
         Assert.Equal(2, lines.TakeWhile(l => l.StartsWith("# ", StringComparison.Ordinal)).Count());
         Assert.True(rendered.Output == string.Join('\n', lines[2..]), $"deploy/{file} is not what the chart renders: run `make chart`");
@@ -24,6 +25,7 @@ public sealed class DeployTests
     [Theory]
     [InlineData("ebpf-cni.yaml")]
     [InlineData("ebpf-cni-chained.yaml")]
+    [InlineData("ebpf-cni-cleanup.yaml")]
     public async Task It_holds_all_that_is_needed_and_nothing_of_helms(string file)
     {
         var manifest = new Manifest(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "deploy", file)));

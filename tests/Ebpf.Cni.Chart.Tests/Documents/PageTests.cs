@@ -10,9 +10,11 @@ namespace Ebpf.Cni.Chart.Tests.Documents;
 /// <summary>What is written about the chart and the options is true.</summary>
 public sealed partial class PageTests
 {
-    /// <summary>kubeadm's, helm's, `ebpf-cni-agent cleanup`'s, and those that only the command line has.</summary>
+    /// <summary>kubeadm's and helm's, where they are named by themselves, and switches of the agent that are no options.</summary>
     private static readonly string[] OthersOptions =
-        ["--config", "--force", "--help", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string"];
+    [
+        "--config", "--force", "--help", "--host-proc", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string", "--stay",
+    ];
 
     public static TheoryData<string> Pages() =>
     [
@@ -68,6 +70,8 @@ public sealed partial class PageTests
         Assert.Contains("kube-proxy must not run beside it", plain, StringComparison.Ordinal);
         Assert.DoesNotContain(
             "kube-proxy must not", await chart.RenderAsync("agent: {metricsAddress: '127.0.0.1:1', healthzAddress: '127.0.0.1:2'}"), StringComparison.Ordinal);
+        Assert.Contains("helm uninstall ebpf-cni", await chart.RenderAsync("cleanup: {enabled: true}"), StringComparison.Ordinal);
+        Assert.DoesNotContain("helm uninstall", plain, StringComparison.Ordinal);
         Assert.DoesNotContain("apiServer.host is not set", await chart.RenderAsync("apiServer: {host: api}"), StringComparison.Ordinal);
         Assert.Contains("behind the other plugin's configuration in /etc/other", await chart.RenderAsync("profile: chained\nhostPaths: {cniConf: /etc/other}"), StringComparison.Ordinal);
     }
@@ -84,7 +88,7 @@ public sealed partial class PageTests
 
     private static bool IsFile(string name) => name.EndsWith(".json", StringComparison.Ordinal) || name.EndsWith(".md", StringComparison.Ordinal);
 
-    [GeneratedRegex(@"(?<![\w./-])(agent|apiServer|image|metrics|hostPaths|updateStrategy|probes|serviceAccount|rbac|capabilities)(\.[a-zA-Z]+)+")]
+    [GeneratedRegex(@"(?<![\w./-])(agent|apiServer|image|metrics|hostPaths|updateStrategy|cleanup|probes|serviceAccount|rbac|capabilities)(\.[a-zA-Z]+)+")]
     private static partial Regex ValuePattern();
 
     /// <summary>Lines of other programs' command lines, and what follows them.</summary>

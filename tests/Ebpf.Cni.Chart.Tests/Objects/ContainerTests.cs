@@ -11,7 +11,7 @@ public sealed class ContainerTests
     /// <summary>Directories of the agent that are the node's: the same one, by the same path. The sysctls' is not, because /proc/sys is read-only there.</summary>
     private static readonly string[] SamePath = ["bpffsRoot", "stateDir", "runDir", "cniConfDir", "cniBinDir"];
 
-    public static TheoryData<string> Names() => Variants.Names();
+    public static TheoryData<string> Names() => Variants.NamesWithAgents();
 
     [Theory, MemberData(nameof(Names))]
     public async Task Directories_of_the_agent_are_those_of_the_node(string variant)

@@ -6,11 +6,15 @@ namespace Ebpf.Cni.Chart.Tests.Objects;
 /// <summary>What the pods may, and may not.</summary>
 public sealed class SecurityTests
 {
-    /// <summary>prepare enters the node's mount namespace by /proc/1; the agent makes devices, loads programs and enters pods' namespaces.</summary>
+    /// <summary>
+    /// prepare enters the node's mount namespace by /proc/1; the agent makes devices, loads programs and enters pods' namespaces; what cleans up does both.
+    /// </summary>
     private static readonly Dictionary<string, string[]> Capabilities = new()
     {
         ["prepare"] = ["SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"],
         ["agent"] = ["NET_ADMIN", "SYS_ADMIN"],
+        ["cleanup"] = ["NET_ADMIN", "SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"],
+        ["stay"] = ["NET_ADMIN", "SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"],
     };
 
     public static TheoryData<string> Names() => Variants.Names();
@@ -21,6 +25,7 @@ public sealed class SecurityTests
         string[] expected = variant switch
         {
             "an old kernel" => ["ebpf-cni: agent has other capabilities"],
+            Variants.ForcedCleanup => ["ebpf-cni: stay has other capabilities", "ebpf-cni: cleanup has other capabilities"],
             "directories of others" => ["ebpf-cni: agent has other capabilities", "ebpf-cni: prepare has other capabilities"],
             _ => [],
         };

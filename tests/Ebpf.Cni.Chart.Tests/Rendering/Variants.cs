@@ -7,6 +7,9 @@ internal static class Variants
 {
     public const string Full = "full", Chained = "chained", Oldest = "kubernetes 1.29";
 
+    /// <summary>Pods that clean up, in the agents' place.</summary>
+    public const string Cleanup = "cleanup", ForcedCleanup = "cleanup, forced, kubernetes 1.29";
+
     private const string Scraped = "agent: {metricsAddress: '0.0.0.0:10249'}\n";
 
     private sealed record Variant(string KubeVersion, string Values);
@@ -55,6 +58,8 @@ internal static class Variants
         ["directories of others"] = new("1.35.0", "capabilities: {dacOverride: true}"),
         ["an old kernel"] = new("1.35.0", "capabilities: {sysResource: true}"),
         ["probes"] = new("1.35.0", "probes: {startup: {failureThreshold: 3600}, readiness: {periodSeconds: 1}, liveness: {timeoutSeconds: 9}}"),
+        [Cleanup] = new("1.35.0", Scraped + "cleanup: {enabled: true}\nmetrics: {scrapeAnnotations: true}"),
+        [ForcedCleanup] = new("1.29.0", "cleanup: {enabled: true, force: true}\nprofile: chained\ncapabilities: {dacOverride: true}\nresources: null"),
         ["every switch off"] = new("1.35.0",
             """
             agent:
@@ -84,6 +89,9 @@ internal static class Variants
     private static readonly ConcurrentDictionary<string, Lazy<Task<Manifest>>> Rendered = new();
 
     public static TheoryData<string> Names() => [.. All.Keys];
+
+    /// <summary>Those that run agents.</summary>
+    public static TheoryData<string> NamesWithAgents() => [.. All.Keys.Where(n => n is not (Cleanup or ForcedCleanup))];
 
     /// <summary>The rendering, with the pods of helm test.</summary>
     public static Task<Manifest> RenderAsync(string name) =>

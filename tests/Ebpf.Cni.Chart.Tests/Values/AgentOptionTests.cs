@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Chart.Tests.Values;
 /// <summary>The chart and the agent mean the same: names, defaults, and what may be.</summary>
 public sealed partial class AgentOptionTests
 {
-    public static TheoryData<string> Names() => Variants.Names();
+    public static TheoryData<string> Names() => Variants.NamesWithAgents();
 
     private static IEnumerable<OptionDefinition> Values => OptionTable.All.Where(o => !FixedOptions.Reasons.ContainsKey(o.Name));
 

@@ -72,14 +72,5 @@ public sealed class InstallTests(ITestOutputHelper log) : IAsyncLifetime
         Console.WriteLine(line);
     }
 
-    private Task<ExecResult> Kubectl(params string[] arguments) => RunAsync("kubectl", ["--kubeconfig", _cluster.KubeconfigPath, .. arguments]);
-
-    private static async Task<ExecResult> RunAsync(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return new ExecResult(process.ExitCode, output, await errors);
-    }
+    private Task<ExecResult> Kubectl(params string[] arguments) => Cluster.Kubectl.RunAsync(_cluster, arguments);
 }

@@ -69,6 +69,21 @@ public sealed class ReservedPortsTests : IDisposable
     });
 
     [Fact]
+    public void Uninstalling_takes_out_what_agents_added_unless_another_has_written_the_list() => Run(() =>
+    {
+        File.WriteAllText(Path, "8080");
+        Assert.Equal(("", ""), Release());
+        Apply(30080, 30081, 8080);
+        Assert.Equal(("30080-30081", ""), Release());
+        Assert.Equal("8080", Now());
+        Apply(30080, 30081);
+        File.WriteAllText(Path, "8080,30081,50000");
+        Assert.Equal(("", "30081"), Release());
+        Assert.Equal("8080,30081,50000", Now());
+        Assert.Equal(("", "30081"), Release());
+    });
+
+    [Fact]
     public void Thousands_of_ports_fit() => Run(() =>
     {
         var ports = Enumerable.Range(0, 5000).Select(i => (ushort)(20000 + (2 * i))).ToHashSet();
@@ -86,6 +101,8 @@ public sealed class ReservedPortsTests : IDisposable
 
     /// <summary>Each time as a new agent.</summary>
     private bool Apply(params ushort[] ports) => new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Apply(ports.ToHashSet());
+
+    private (string Removed, string Left) Release() => new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Release();
 
     private static string Now() => File.ReadAllText(Path).Trim();
 }

@@ -7,7 +7,7 @@ using static Ebpf.Cni.Dataplane.Tests.Services.DesiredStates;
 
 namespace Ebpf.Cni.Dataplane.Tests.Services;
 
-public class GoneBackendTests
+public class RemovedBackendTests
 {
     private readonly FakeTimeProvider _time = new();
 
