@@ -39,7 +39,7 @@ internal sealed class CniRemoval(AgentOptions options, RemovalReport report)
     /// </summary>
     public void RemovePlugin()
     {
-        var plugin = PluginFile.Target(options);
+        var plugin = PluginFile.Target(options.PluginPaths);
         report.Try(plugin, () =>
         {
             if (!Directory.Exists(options.CniBinDir))

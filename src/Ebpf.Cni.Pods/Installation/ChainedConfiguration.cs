@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Pods.Installation;
 /// The configuration list for --cni-mode chained: the other plugin's, whole and under its own name, with our plugin behind its last. It goes
 /// into a file of our own that sorts first; the other's file is left as it is, so that removing ours is all it takes to be gone.
 /// </summary>
-internal static class ChainedConfiguration
+public static class ChainedConfiguration
 {
     private static readonly string[] Extensions = [".conf", ".conflist", ".json"];
 
