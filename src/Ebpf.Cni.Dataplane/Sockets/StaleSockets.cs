@@ -129,7 +129,7 @@ public sealed class StaleSockets : IDisposable
         }
         catch (KernelException e)
         {
-            errors.Add(new ApplyError($"find the sockets of backends that are gone in {where}", e));
+            errors.Add(new ApplyError($"socket scan of {where}", e));
         }
     }
 }

@@ -264,9 +264,10 @@ public sealed class NodeState : IHostPorts
 
     private IEnumerable<CompileIssue> UnfitIssues(NodeNetwork network, NodeSnapshot? self) => network.Unfit.Select(u => OfThisNode(
         self, u.Doubtful ? UplinkDoubtful : UplinkUnfit,
-        u.Doubtful ? $"{u.Name} {u.Cause} (--uplinks names all that are to be used)." : $"{u.Name} {u.Cause} (--uplinks chooses others)."));
+        $"{u.Name} {u.Cause} (the uplinks option {(u.Doubtful ? "lists all uplinks to use" : "selects other devices")})."));
 
-    private CompileIssue OfThisNode(NodeSnapshot? self, string reason, string message) => new("Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", reason, message);
+    private CompileIssue OfThisNode(NodeSnapshot? self, string reason, string message) =>
+        new("Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", reason, message);
 
     private RoutingContext Routing(NodeNetworkState facts, NodeNetwork network) => new()
     {
@@ -278,9 +279,9 @@ public sealed class NodeState : IHostPorts
     };
 
     private static string FoughtText(string example) =>
-        "Routes, neighbours or settings of ebpf-cni on this node are taken away again each time they are put back, "
-        + "which is done at most once a minute if it goes on: "
-        + $"{example}. Find out who does it; with systemd-networkd, ManageForeignRoutes=no.";
+        "Another process repeatedly removes routes, neighbours or sysctls of ebpf-cni on this node; "
+        + $"the agent restores them at most once a minute: {example}. "
+        + "Identify that process; for systemd-networkd set ManageForeignRoutes=no.";
 
     /// <summary>What a view is made of, besides the view before and the options.</summary>
     private sealed record Inputs(

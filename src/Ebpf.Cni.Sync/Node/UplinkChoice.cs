@@ -29,7 +29,7 @@ public sealed record UplinkMemory(ImmutableDictionary<string, ImmutableArray<str
 /// <para>Programs belong on the device that has the addresses and routes: a VLAN device, not the one below it; a bond or bridge, not its members.</para>
 /// </summary>
 /// <param name="Devices">By index.</param>
-/// <param name="Unfit">By name; told to the operator.</param>
+/// <param name="Unfit">By name; reported to the operator.</param>
 /// <param name="Memory">For the next choice.</param>
 internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableArray<UnfitUplink> Unfit, UplinkMemory Memory)
 {
@@ -38,7 +38,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
     private const string Network = "network of ";
 
     private const string NotServed =
-        "NodePorts, external and load balancer addresses are not served to who comes by it, and pods' packets that leave by it keep the pods' addresses";
+        "NodePorts, external and load balancer addresses are not served on it, and pods' traffic through it is not masqueraded";
 
     /// <summary>Those of <see cref="Devices"/> that are there for a network beside the default routes' and the InternalIPs' alone, by index.</summary>
     public ImmutableHashSet<int> Beside { get; private init; } = [];
@@ -55,19 +55,20 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
             .Concat(memory.Devices.Where(m => reasons.TryGetValue(m.Key, out var now) && now.IsEmpty)).ToImmutableDictionary();
         var chosen = known.Values.SelectMany(names => names).ToHashSet();
         var main = known.Where(k => !k.Key.StartsWith(Network, StringComparison.Ordinal)).SelectMany(k => k.Value).ToHashSet();
-        // No way out, and not yet in the API: whatever others could reach it by.
+        // Without a default route and not yet in the API: any device with a public address.
         var fit = Fit(
             facts,
             main.Count == 0 ? candidates.FindAll(l => l.Up && IsOfTheNetwork(facts, l) && facts.Addresses.Any(a => a.Ifindex == l.Index && NodeAddressing.IsPublic(a.Address)))
                 : candidates.FindAll(l => chosen.Contains(l.Name)),
             new UplinkMemory(known));
-        var told = fit.Unfit.Select(u => u.Name).ToHashSet();
+        var reported = fit.Unfit.Select(u => u.Name).ToHashSet();
         return fit with
         {
             Beside = main.Count == 0 ? [] : [.. fit.Devices.Where(l => !main.Contains(l.Name)).Select(l => l.Index)],
             Unfit =
             [
-                .. fit.Unfit.Concat(candidates.Where(l => !chosen.Contains(l.Name) && !told.Contains(l.Name)).Select(l => Untaken(facts, l)).OfType<UnfitUplink>())
+                .. fit.Unfit.Concat(candidates.Where(l => !chosen.Contains(l.Name) && !reported.Contains(l.Name))
+                    .Select(l => Untaken(facts, l)).OfType<UnfitUplink>())
                     .OrderBy(u => u.Name, StringComparer.Ordinal),
             ],
         };
@@ -75,7 +76,8 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
 
     private static UnfitUplink? Untaken(NodeNetworkState facts, LinkInfo link) => OtherNetworks.Of(facts, link) switch
     {
-        NetworkKind.Doubtful => new UnfitUplink(link.Name, $"may lead to a network or to containers, and is left alone: {NotServed}") { Doubtful = true },
+        NetworkKind.Doubtful =>
+            new UnfitUplink(link.Name, $"may lead to a network or to containers and is not used: {NotServed}") { Doubtful = true },
         NetworkKind.WithoutEthernet => new UnfitUplink(link.Name, $"is not an Ethernet device: {NotServed}"),
         _ => null,
     };
@@ -113,7 +115,7 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
             return $"is not an Ethernet device: {NotServed}";
         // Frames of a member are its master's: there they would be translated a second time. (A VRF has members that keep their frames.)
         return facts.Links.FirstOrDefault(l => l.Index == link.Master) is { Kind: "bond" or "team" or "bridge" } master
-            ? $"belongs to {master.Name}: what it carries is served there, if {master.Name} is an uplink"
+            ? $"is a member of {master.Name}: its traffic is served there if {master.Name} is an uplink"
             : null;
     }
 
