@@ -234,7 +234,7 @@ public sealed partial class EndpointStore : IEndpointStore
             lock (_lock)
             {
                 if (_hashes.TryGetValue(hash, out var other))
-                    throw new CniException(CniErrorCode.Internal, $"{key} and {other} have the same hash, or the first is here already");
+                    throw new CniException(CniErrorCode.Internal, $"endpoint {key} exists already, or has the same hash as {other}");
                 record = make();
                 _coming.Add(key, record);
                 _numbers.Add(record.Number);
@@ -306,11 +306,13 @@ public sealed partial class EndpointStore : IEndpointStore
     private static partial class Log
     {
         [LoggerMessage(3101, LogLevel.Error,
-            "{File} is not an endpoint record ({Cause}); it was set aside as {File}.bad and is not used: if its pod lives, it has no network any more and must be deleted")]
+            "endpoint record {File} is invalid ({Cause}) and was renamed to {File}.bad: "
+            + "its pod has no network any more; delete the pod if it still runs")]
         public static partial void BadFile(ILogger log, string file, string cause);
 
         [LoggerMessage(3103, LogLevel.Error,
-            "{File} does not hold podCIDRs and resting addresses ({Cause}); it was set aside as {File}.bad: pods wait for the API to tell the podCIDRs, and released addresses may be used early")]
+            "IPAM state {File} is invalid ({Cause}) and was renamed to {File}.bad: "
+            + "pods wait for podCIDRs from the API, released addresses may be reused early")]
         public static partial void BadPool(ILogger log, string file, string cause);
     }
 }

@@ -41,7 +41,7 @@ internal sealed partial class PoolFile(EndpointFiles files, Func<PoolRecord> cur
     private static partial class Log
     {
         [LoggerMessage(3102, LogLevel.Warning,
-            "podCIDRs and resting addresses cannot be written to the state directory; they are kept in memory only ({Cause})")]
+            "IPAM state (podCIDRs, IP reuse delays) cannot be written to the state directory and is kept in memory only: {Cause}")]
         public static partial void NotWritten(ILogger log, string cause);
     }
 }

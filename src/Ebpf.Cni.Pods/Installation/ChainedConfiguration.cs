@@ -39,10 +39,10 @@ internal static class ChainedConfiguration
         using var document = JsonDocument.Parse(other);
         var root = document.RootElement;
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String)
-            throw new JsonException("it is not a network configuration");
+            throw new JsonException("not a network configuration");
         var isList = root.TryGetProperty("plugins", out var list);
         if (isList ? list.ValueKind != JsonValueKind.Array : !root.TryGetProperty("type", out _))
-            throw new JsonException("it has no plugins");
+            throw new JsonException("the configuration has no plugins");
         var version = root.TryGetProperty("cniVersion", out var stated) && stated.ValueKind == JsonValueKind.String
             ? CniVersion.Of(stated.GetString()!)
             : CniVersion.Unstated;

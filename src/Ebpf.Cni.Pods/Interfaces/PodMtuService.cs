@@ -80,13 +80,13 @@ public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, 
 
     private static partial class Log
     {
-        [LoggerMessage(3221, LogLevel.Information, "{Pods} living pods have an MTU of {Mtu} now")]
+        [LoggerMessage(3221, LogLevel.Information, "MTU of {Pods} running pods set to {Mtu}")]
         public static partial void Followed(ILogger log, int pods, int mtu);
 
-        [LoggerMessage(3222, LogLevel.Warning, "the MTU of {Endpoint} cannot be set to {Mtu}: {Cause}")]
+        [LoggerMessage(3222, LogLevel.Warning, "MTU of endpoint {Endpoint} cannot be set to {Mtu}: {Cause}")]
         public static partial void NotSet(ILogger log, EndpointKey endpoint, int mtu, string cause);
 
-        [LoggerMessage(3223, LogLevel.Error, "the node's MTU cannot be read; pods keep theirs: {Cause}")]
+        [LoggerMessage(3223, LogLevel.Error, "pod MTU cannot be determined; running pods keep their MTU: {Cause}")]
         public static partial void NotRead(ILogger log, string cause);
     }
 }

@@ -39,7 +39,7 @@ internal static class PodShaping
     {
         var found = netlink.Queues(ifindex).FirstOrDefault(IsOurs)?.Rate ?? 0;
         if (found != (bucket?.Rate ?? 0))
-            yield return $"{where} sends at most {found} bytes a second, not {bucket?.Rate ?? 0} (0: no limit)";
+            yield return $"{where} is limited to {found} byte/s, not {bucket?.Rate ?? 0} (0: no limit)";
     }
 
     private static bool IsOurs(QdiscInfo queue) => queue is { Handle: Handle, Parent: QdiscInfo.Root };

@@ -48,7 +48,7 @@ public sealed class VethPodNetwork(IPodMtu mtu, Sysctl sysctl) : IPodNetwork
         using var netlink = RouteNetlink.Open();
         var key = endpoint.Key;
         if (endpoint.PodMac.AsSpan().SequenceEqual(endpoint.HostMac))
-            throw new InvalidOperationException($"the MAC address {endpoint.Mac} that was asked for is the node's on this link");
+            throw new InvalidOperationException($"the requested MAC address {endpoint.Mac} is the node's on this link");
         var link = netlink.AddVeth(key.HostInterface, endpoint.Ifname, netns, endpoint.HostMac, endpoint.PodMac, endpoint.Mtu);
         netlink.SetAlias(link.Index, key.Alias(endpoint.Pod));
         return new HostLink(link.Index, link.Name);

@@ -113,7 +113,8 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
             var error = e switch
             {
                 CniException known => known,
-                OperationCanceledException => new CniException(CniErrorCode.TryAgainLater, "the agent is stopping, or the request took too long", "", e),
+                OperationCanceledException => new CniException(
+                    CniErrorCode.TryAgainLater, "the agent is stopping, or the request timed out", "", e),
                 _ => new CniException(CniErrorCode.Internal, $"{command} failed: {e.Message}", "", e),
             };
             observer.Handled(command, error.Code, time.GetElapsedTime(started));
@@ -158,13 +159,13 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
         [LoggerMessage(3142, LogLevel.Warning, "CNI {Command} failed with code {Code}: {Message}")]
         public static partial void RequestFailed(ILogger log, string command, int code, string message, Exception? e);
 
-        [LoggerMessage(3143, LogLevel.Debug, "a CNI peer was dropped: {Message}")]
+        [LoggerMessage(3143, LogLevel.Debug, "CNI connection closed: {Message}")]
         public static partial void PeerFailed(ILogger log, string message);
 
-        [LoggerMessage(3144, LogLevel.Error, "a CNI request could not be served")]
+        [LoggerMessage(3144, LogLevel.Error, "CNI request failed unexpectedly")]
         public static partial void ServingFailed(ILogger log, Exception e);
 
-        [LoggerMessage(3145, LogLevel.Error, "no CNI request can be accepted now; trying again: {Cause}")]
+        [LoggerMessage(3145, LogLevel.Error, "CNI server: accept failed, retrying: {Cause}")]
         public static partial void AcceptFailed(ILogger log, string cause);
     }
 }

@@ -44,8 +44,8 @@ public sealed partial class StatusFile(string path, Func<CniException?> unavaila
     private static partial class Log
     {
         [LoggerMessage(3181, LogLevel.Warning,
-            "{Path} cannot be written: while this agent is replaced, "
-            + "runtimes that ask for STATUS will take the node for not ready ({Cause})")]
+            "CNI status file {Path} cannot be written: while the agent is replaced, "
+            + "STATUS reports the node as not ready ({Cause})")]
         public static partial void NotWritten(ILogger log, string path, string cause);
     }
 }
