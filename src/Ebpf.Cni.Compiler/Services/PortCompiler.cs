@@ -157,7 +157,7 @@ internal sealed class PortCompiler(
     {
         if (node.MayBeTunnel(endpoint.Addr, target, port.Name.Protocol))
             issues.Add(IssueReason.EndpointIsTunnelPort,
-                $"endpoint {endpoint.Addr} has the port of the nodes' tunnels, {target}/UDP, and is no pod's; it is ignored (--tunnel-port)");
+                $"endpoint {endpoint.Addr} uses the tunnel port {target}/UDP and is no pod; it is ignored (the tunnel-port option)");
         else
             candidates.Add(new EndpointChoice.Candidate(endpoint, target));
     }
