@@ -65,7 +65,7 @@ public sealed record CommandLine
 
         line = line.Of(words);
         foreach (var name in given.Where(n => !line.Takes(n)))
-            throw CliException.Usage($"{name} means nothing to {string.Join(' ', words.Take(2))}");
+            throw CliException.Usage($"{name} is not an option of {string.Join(' ', words.Take(2))}");
         return line;
     }
 

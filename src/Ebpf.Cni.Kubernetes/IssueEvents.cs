@@ -149,7 +149,7 @@ public sealed partial class IssueEvents
 
     private static partial class Log
     {
-        [LoggerMessage(4020, LogLevel.Debug, "event for {Kind} {Name} dropped: {Cause}")]
+        [LoggerMessage(4020, LogLevel.Debug, "Kubernetes event for {Kind} {Name} dropped: {Cause}")]
         public static partial void Dropped(ILogger logger, string kind, string name, string cause);
     }
 }

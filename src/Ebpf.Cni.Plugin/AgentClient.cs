@@ -112,7 +112,7 @@ public sealed class AgentClient(string socketPath, TimeSpan limit)
     private string Unreachable(Exception e) =>
         e is ArgumentException ? "the path is too long for a socket"
         : !Path.Exists(socketPath) ? "there is no such socket: is the agent running?"
-        : $"nobody answers there ({Reason(e)}): is the agent running?";
+        : $"connection failed ({Reason(e)}): is the agent running?";
 
     private static string Reason(Exception e) => e is SocketException s ? s.SocketErrorCode.ToString() : e.Message;
 }

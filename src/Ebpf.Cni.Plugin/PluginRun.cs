@@ -78,7 +78,7 @@ public static class PluginRun
 
         version = config.Version;
         if (!CniVersion.Knows(version, environment.Command))
-            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {version} does not know {environment.Command}");
+            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {version} does not define {environment.Command}");
         if (config.Name.Length == 0)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "the network configuration has no name");
         var socket = config.AgentSocket.Length > 0 ? config.AgentSocket : usualSocket;

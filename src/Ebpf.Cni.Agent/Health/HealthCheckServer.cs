@@ -143,10 +143,10 @@ internal sealed partial class HealthCheckServer : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(3503, LogLevel.Error, "no connection to the health check of {Service} can be accepted now; trying again: {Cause}")]
+        [LoggerMessage(3503, LogLevel.Error, "health check of Service {Service}: accept failed, retrying: {Cause}")]
         public static partial void AcceptFailed(ILogger log, string service, string cause, Exception? e);
 
-        [LoggerMessage(3504, LogLevel.Error, "the health check of {Service} could not be answered")]
+        [LoggerMessage(3504, LogLevel.Error, "health check of Service {Service}: request could not be answered")]
         public static partial void ServingFailed(ILogger log, string service, Exception e);
     }
 }

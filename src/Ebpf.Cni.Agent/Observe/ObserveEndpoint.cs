@@ -72,7 +72,7 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
         if (path == ObservePaths.Status)
             return Good(context, status.Read(), json.StatusAnswer);
         if (!IsKnown(path))
-            return () => FailAsync(context, StatusCodes.Status404NotFound, $"there is nothing at {path}");
+            return () => FailAsync(context, StatusCodes.Status404NotFound, $"no resource at {path}");
         if (!dataplane.Opened.IsCompletedSuccessfully)
             return () => FailAsync(context, StatusCodes.Status503ServiceUnavailable, "the agent has not opened the kernel's tables yet (ecni status says more)");
         var (kernel, query) = (dataplane.Opened.Result, ObserveQuery.Of(context.Request.Query));

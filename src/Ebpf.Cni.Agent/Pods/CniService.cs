@@ -93,7 +93,7 @@ public sealed partial class CniService(
     {
         try
         {
-            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "what fits through the uplinks");
+            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "from the MTU of the uplinks");
         }
         catch (Exception e) when (e is KernelException or NetlinkFormatException)
         {
@@ -103,7 +103,7 @@ public sealed partial class CniService(
 
     private static partial class Log
     {
-        [LoggerMessage(3161, LogLevel.Information, "pods get an MTU of {Mtu} ({Source})")]
+        [LoggerMessage(3161, LogLevel.Information, "pod MTU: {Mtu} ({Source})")]
         public static partial void Mtu(ILogger log, int mtu, string source);
     }
 }

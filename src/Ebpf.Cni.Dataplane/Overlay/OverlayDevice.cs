@@ -28,7 +28,9 @@ public static class OverlayDevice
         using var netlink = RouteNetlink.Open();
         var link = netlink.FindLink(options.Name);
         if (link is { Vxlan: null })
-            throw new DataplaneException($"the interface {options.Name} is a {(link.Kind.Length == 0 ? "device" : link.Kind)} that ebpf-cni has not made: rename or delete it");
+            throw new DataplaneException(
+                $"interface {options.Name} is a {(link.Kind.Length == 0 ? "device" : link.Kind)} not created by ebpf-cni: "
+                + "rename or delete it");
         if (link is not null && !Serves(link, options))
         {
             netlink.DeleteLink(link.Index);

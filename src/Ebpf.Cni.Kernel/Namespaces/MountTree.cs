@@ -74,7 +74,7 @@ public sealed class MountTree : IDisposable
     private void Enter()
     {
         if (LibC.Unshare(OwnRoot) != 0)
-            throw LibC.LastError("have a root directory of one's own");
+            throw LibC.LastError("unshare the root directory");
         if (LibC.SetNamespace(_fd, NewMounts) != 0)
             throw LibC.LastError("enter a mount namespace");
     }

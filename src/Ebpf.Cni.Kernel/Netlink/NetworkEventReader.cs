@@ -76,7 +76,7 @@ internal static class NetworkEventReader
 
     private static NetworkEvent Address(NetworkEventKind kind, ReadOnlySpan<byte> payload) => AddressInfo.Read(payload) is { } address
         ? new NetworkEvent(kind, address.Ifindex) { Address = address.Address }
-        : throw new NetlinkFormatException("an address that is none of IP");
+        : throw new NetlinkFormatException("an address of a family other than IP");
 
     private static NetworkEvent Neighbour(NetworkEventKind kind, ReadOnlySpan<byte> payload)
     {
