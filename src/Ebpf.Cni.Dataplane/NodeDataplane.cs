@@ -163,7 +163,7 @@ public sealed class NodeDataplane : IDisposable
         ];
     }
 
-    /// <summary>Where it fails, time tells as well.</summary>
+    /// <summary>Where it fails, the grace period does.</summary>
     private static bool TryWait(BpfGracePeriod readers)
     {
         try
@@ -190,7 +190,7 @@ public sealed class NodeDataplane : IDisposable
 
     public UplinkPrograms Uplinks { get; private set; } 
 
-    /// <summary>What all programs are told of the node.</summary>
+    /// <summary>The node's globals that all programs read.</summary>
     internal NodeGlobals Globals { get; private set; }
 
     /// <summary>This node's end of the tunnels to other nodes.</summary>

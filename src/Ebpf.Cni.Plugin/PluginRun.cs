@@ -22,7 +22,7 @@ public static class PluginRun
     /// <param name="variable">The value of an environment variable, or null.</param>
     /// <param name="input">Standard input.</param>
     /// <param name="output">Standard output.</param>
-    /// <param name="usualSocket">The agent's, where the configuration does not tell.</param>
+    /// <param name="usualSocket">The agent's, where the configuration does not name it.</param>
     /// <param name="time">How old what the agent has left behind is; null: the system's.</param>
     /// <returns>The exit code.</returns>
     public static int Execute(

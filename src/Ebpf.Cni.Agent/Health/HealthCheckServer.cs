@@ -6,8 +6,8 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// One health check node port, on all addresses of the node. A socket and a pending accept is all it costs while nobody asks; every connection gets
-/// one answer and is closed. A web server for each would cost megabytes, and there may be hundreds.
+/// One health check node port, on all addresses of the node. A socket and a pending accept is all it costs without requests; every
+/// connection gets one answer and is closed. A web server for each would cost megabytes, and there may be hundreds.
 /// </summary>
 internal sealed partial class HealthCheckServer : IDisposable
 {
@@ -46,7 +46,7 @@ internal sealed partial class HealthCheckServer : IDisposable
         set => Volatile.Write(ref _localEndpoints, value);
     }
 
-    /// <summary>Answers under way end by themselves.</summary>
+    /// <summary>Running responses end by themselves.</summary>
     public void Dispose()
     {
         _stop.Cancel();
@@ -124,7 +124,9 @@ internal sealed partial class HealthCheckServer : IDisposable
         }
     }
 
-    /// <summary>Up to the empty line; what is asked for does not matter, as with kube-proxy. True: only the head is wanted. Null: nobody asked.</summary>
+    /// <summary>
+    /// Up to the empty line; what is asked for does not matter, as with kube-proxy. True: only the head is wanted. Null: no request came.
+    /// </summary>
     private static async Task<bool?> ReadRequestAsync(Socket peer, CancellationToken cancel)
     {
         var buffer = new byte[RequestMax];

@@ -6,7 +6,7 @@ using Prometheus;
 
 namespace Ebpf.Cni.Agent.Metrics;
 
-/// <summary>What is read at the moment somebody asks: tables, packet counters, watches, addresses.</summary>
+/// <summary>Metrics read at scrape time: tables, packet counters, watches, addresses.</summary>
 public sealed class StateMetrics
 {
     private readonly ClusterWatcher _watcher;

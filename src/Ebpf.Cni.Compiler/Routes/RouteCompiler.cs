@@ -26,7 +26,7 @@ internal static class RouteCompiler
     public static CompiledRoutes Compile(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
     {
         var own = OwnAddresses(nodes, context);
-        // own first: nobody else can claim them
+        // own first: no other node can claim them
         var addresses = own.Distinct().ToDictionary(a => a, _ => (Addr?)null);
         var claims = new List<Claim>();
         var collectors = new List<IssueCollector>(nodes.Count);

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Compiler.Services;
 /// <summary>Where a frontend's address comes from; of two that want the same one the lower kind has it.</summary>
 internal enum FrontendKind : byte
 {
-    /// <summary>Handed out by the API server: nobody else's external address may take it over.</summary>
+    /// <summary>Handed out by the API server: no external address of another Service may take it over.</summary>
     ClusterIP,
 
     /// <summary>Written by a controller.</summary>

@@ -29,7 +29,7 @@ internal sealed class PortCompiler(
     private readonly List<CompiledSegment> _segments = [];
 
     /// <param name="slices">The service's, of both families.</param>
-    /// <param name="first">The service's first port: the one that has the markers of its cluster IPs.</param>
+    /// <param name="first">The service's first port: the one that has the reject entries of its cluster IPs.</param>
     public CompiledPort Compile(List<SliceEndpoints> slices, bool first)
     {
         foreach (var clusterIP in service.Addresses.ClusterIPs)

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
 /// The addresses of a service, read and checked. Each family that the service has a cluster IP of is served, and no other: external addresses of the
-/// other family are nobody's (kube-proxy makes service ports for the families of cluster IPs only, servicechangetracker.go).
+/// other family are not served (kube-proxy makes service ports for the families of cluster IPs only, servicechangetracker.go).
 /// </summary>
 /// <param name="ClusterIPs">At most one of a family.</param>
 /// <param name="LoadBalancers">None of them a cluster IP.</param>

@@ -22,7 +22,7 @@ public sealed record RouteResult(int Replaced, int Deleted, ImmutableArray<Apply
 /// <summary>
 /// The routes to other nodes' pods, in the main table of the network namespace of the calling thread. Ours are those with
 /// protocol <see cref="Protocol"/> and a gateway, or to the tunnel's device; no other route is touched. What was set is
-/// remembered, and the kernel is asked for its routes again only after it has told of a change of ours, has lost count, or
+/// remembered, and the kernel is asked for its routes again only after an event for one of ours, has lost count, or
 /// has refused something: an apply without changes costs one look at the events. For one thread, but for <see cref="Wants"/>.
 /// </summary>
 public sealed class RouteTable

@@ -18,7 +18,7 @@ public static class MountNamespace
         return NamespaceThread.Run(() => Enter(mounts, cgroups), work);
     }
 
-    /// <summary>In a copy of the namespace that nobody else sees: what is mounted there stays there, and goes with the work.</summary>
+    /// <summary>In a private copy of the namespace: what is mounted there stays there, and goes with the work.</summary>
     /// <exception cref="KernelException">EPERM without CAP_SYS_ADMIN.</exception>
     public static T RunInCopy<T>(Func<T> work)
     {

@@ -5,7 +5,7 @@ namespace Ebpf.Cni.Kernel.Namespaces;
 
 /// <summary>
 /// A mount namespace, held open by a descriptor: a tree of mounts of its own, which goes with the last descriptor and process. It is entered by
-/// threads that share their root with nobody, so each work gets a new one.
+/// threads that share their root with no other, so each work gets a new one.
 /// </summary>
 public sealed class MountTree : IDisposable
 {

@@ -16,7 +16,7 @@ internal static class ProxyEnvironment
         ["socks5h"] = "socks5", // .NET leaves names to the proxy in any case
     };
 
-    /// <summary>The proxy on the way to a server; null: none.</summary>
+    /// <summary>The proxy for a server; null: none.</summary>
     /// <param name="server">http or https.</param>
     /// <param name="variable">Reads a variable of the environment.</param>
     /// <exception cref="KubernetesConnectionException">A proxy is named, and its address makes no sense.</exception>

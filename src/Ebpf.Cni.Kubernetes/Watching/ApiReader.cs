@@ -17,7 +17,7 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
 
     /// <param name="path">Relative path and query.</param>
     /// <param name="silence">How long the server may say nothing.</param>
-    /// <param name="read">Reads the body of a 200; gets the guard to tell it of arriving bytes.</param>
+    /// <param name="read">Reads the body of a 200; gets the guard to notify it of arriving bytes.</param>
     /// <param name="ct">The caller's end, the only cause of <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="ApiFailureException">Anything else.</exception>
     public async Task<TResult> GetAsync<TResult>(

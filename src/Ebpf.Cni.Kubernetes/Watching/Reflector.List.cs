@@ -86,7 +86,7 @@ internal sealed partial class Reflector<T>
     }
 
     /// <summary>Asks whether the server knows the version that the next watch is to go on from.</summary>
-    /// <exception cref="ApiFailureException">It does not, or the answer does not tell.</exception>
+    /// <exception cref="ApiFailureException">It does not, or the answer is inconclusive.</exception>
     private async Task CheckAsync(CancellationToken ct)
     {
         var (page, items) = await _api.GetAsync(_paths.Check(_version!), _options.ResponseSilence, ReadPageAsync, ct).ConfigureAwait(false);

@@ -175,7 +175,7 @@ internal sealed partial class Reflector<T>
 
     /// <summary>
     /// A server does not go back in time, unless etcd was restored from a backup: then every later event would seem old, and following the watch
-    /// would be blindness. The event is not applied; a list tells what is true.
+    /// would be blindness. The event is not applied; a list restores the state.
     /// </summary>
     private ApiFailureException Backwards(string what, string version)
     {

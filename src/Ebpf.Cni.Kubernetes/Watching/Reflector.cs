@@ -18,7 +18,7 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 /// <para>
 /// Whatever the server answers, a minute after it has come to its senses the objects are right: no delay is longer
 /// than <see cref="WatchOptions.LongestBackoff"/> (or the server's own wish), whatever hangs or trickles is given up,
-/// and every way out of trouble ends in a list unless the server confirms the version and then serves a watch from it.
+/// and every recovery ends in a list unless the server confirms the version and then serves a watch from it.
 /// </para>
 /// </summary>
 internal sealed partial class Reflector<T>

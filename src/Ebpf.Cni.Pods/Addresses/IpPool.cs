@@ -43,7 +43,7 @@ internal sealed class IpPool(TimeSpan rest, TimeProvider time)
     /// <param name="inUse">The endpoints' addresses.</param>
     public void Restore(PoolRecord record, IEnumerable<Addr> inUse)
     {
-        // The clock may have been set back since (a machine without one of its own, before the network tells it).
+        // The clock may have been set back since (a machine without a hardware clock, before NTP sets it).
         var latest = time.GetUtcNow() + rest;
         foreach (var address in Parse(record.Last))
             _last[address.Family] = address;

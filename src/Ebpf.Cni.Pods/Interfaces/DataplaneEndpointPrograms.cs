@@ -93,7 +93,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool
         }
         catch (KernelException)
         {
-            // The namespace is going away: nobody opens a socket there any more.
+            // The namespace is going away: no process opens a socket there any more.
             return 0;
         }
     }

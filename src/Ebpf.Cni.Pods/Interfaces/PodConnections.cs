@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// <param name="log">For errors.</param>
 public sealed partial class PodConnections(Func<IReadOnlyCollection<Addr>, int> purge, TimeProvider time, ILogger<PodConnections> log)
 {
-    /// <summary>A drain deletes hundreds of pods at once; nobody waits for this.</summary>
+    /// <summary>A drain deletes hundreds of pods at once; no request waits for this.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(250);
 
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);

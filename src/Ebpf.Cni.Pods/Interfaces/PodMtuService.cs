@@ -6,8 +6,8 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Living pods follow the MTU: both sides of their veths. What somebody else has set smaller (a plugin behind ours) stays. Pods whose ADD is under way are looked at
-/// again a moment later.
+/// Living pods follow the MTU: both sides of their veths. A smaller MTU of a later plugin in the chain stays. Pods whose ADD is under way
+/// are looked at again a moment later.
 /// </summary>
 public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, TimeSpan period, TimeProvider time, ILogger<PodMtuService> log) : BackgroundService
 {
@@ -26,7 +26,7 @@ public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, 
         }
     }
 
-    /// <returns>False if somebody is to be looked at again.</returns>
+    /// <returns>False if an endpoint needs another pass.</returns>
     private bool Follow()
     {
         var (settled, followed) = (true, 0);

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// </summary>
 internal static class PodShaping
 {
-    /// <summary>Of our queues: nobody else's are touched.</summary>
+    /// <summary>Of our qdiscs: others are not changed.</summary>
     public const uint Handle = 0x0ecc_0000;
 
     /// <summary>How long a packet may wait for its turn; the bandwidth plugin's figure.</summary>

@@ -171,7 +171,7 @@ public sealed class VethPodNetwork(IPodMtu mtu, Sysctl sysctl) : IPodNetwork
         if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
         {
             sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/disable_ipv6", "0");
-            // The address is ours alone, and nothing but the host is on the wire: nobody to ask, nothing to hear.
+            // The address is ours alone, and nothing but the host is on the wire: no duplicate address detection is needed.
             sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_dad", "0");
             sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_ra", "0");
         }

@@ -9,7 +9,7 @@ public sealed partial class CniHandler
 {
     private readonly SemaphoreSlim _collecting = new(1, 1);
 
-    /// <summary>Does the DELs that runtimes asked for while no agent was there. What fails stays queued, and is told.</summary>
+    /// <summary>Does the DELs that runtimes asked for while no agent was there. What fails stays queued, and is logged.</summary>
     public async Task DeletePendingAsync(CancellationToken cancel)
     {
         foreach (var key in pending.List())
@@ -55,7 +55,7 @@ public sealed partial class CniHandler
     }
 
     /// <summary>Removes orphans, which have no record: of ADDs and DELs of killed agents, and of lost records.</summary>
-    public async Task CollectStraysAsync(CancellationToken cancel)
+    public async Task CollectOrphansAsync(CancellationToken cancel)
     {
         using (await EverythingAsync(cancel))
             await Task.Run(RemoveOrphans, CancellationToken.None);
@@ -137,7 +137,7 @@ public sealed partial class CniHandler
 
         try
         {
-            await CollectStraysAsync(cancel);
+            await CollectOrphansAsync(cancel);
         }
         catch (Exception e) when (e is not (CniException or OperationCanceledException))
         {

@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Pods.Requests;
 /// <summary>A request as the plugin hands it over, checked again: the socket is root's, but nothing that comes in is trusted.</summary>
 public sealed record CniRequest
 {
-    /// <summary>It is written into state files; nobody has names like that.</summary>
+    /// <summary>It is written into state files; real names are shorter.</summary>
     public const int LongestNetworkName = 255;
 
     /// <summary>A Kubernetes name is a DNS subdomain: 253 characters (RFC 1123). The bound keeps state files, log lines and events bounded.</summary>
@@ -17,10 +17,10 @@ public sealed record CniRequest
     public EndpointKey Key { get; init; }
     public string Netns { get; init; } = "";
 
-    /// <summary>namespace/name, from CNI_ARGS; "" when the runtime does not tell.</summary>
+    /// <summary>namespace/name, from CNI_ARGS; "" when the runtime does not set it.</summary>
     public string Pod { get; init; } = "";
 
-    /// <summary>From CNI_ARGS; "" when the runtime does not tell.</summary>
+    /// <summary>From CNI_ARGS; "" when the runtime does not set it.</summary>
     public string PodUid { get; init; } = "";
 
     /// <summary>The network's name: attachments of other networks are none of a GC's.</summary>

@@ -23,7 +23,7 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
     public void Open()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        // Nobody can connect before listen, and nobody finds it before the rename: it is never open to others.
+        // No process can connect before listen, or find it before the rename: it is never open to others.
         var temporary = path + ".new";
         File.Delete(temporary);
         _listener.Bind(new UnixDomainSocketEndPoint(temporary));
@@ -33,7 +33,7 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
         Log.Listening(log, path);
     }
 
-    /// <summary>Serves until cancelled, then lets what is under way finish.</summary>
+    /// <summary>Serves until cancelled, then lets running requests finish.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
         var active = new HashSet<Task>();

@@ -22,7 +22,7 @@ public sealed partial class PendingDeletes
             Remove(file);
     }
 
-    /// <summary>What waits. A file that is no such thing is removed: nobody can do what it says.</summary>
+    /// <summary>What waits. Any other file is removed.</summary>
     public IReadOnlyList<EndpointKey> List()
     {
         var keys = new List<EndpointKey>();

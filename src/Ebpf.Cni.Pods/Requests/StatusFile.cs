@@ -9,12 +9,12 @@ namespace Ebpf.Cni.Pods.Requests;
 /// <param name="path">The file.</param>
 /// <param name="unavailable">Why no ADD can be served now, or null.</param>
 /// <param name="time">For the period, and the time in the file.</param>
-/// <param name="log">For a file that cannot be written; told once, until it can be.</param>
+/// <param name="log">For a file that cannot be written; logged once, until it can be.</param>
 public sealed partial class StatusFile(string path, Func<CniException?> unavailable, TimeProvider time, ILogger<StatusFile> log)
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private bool _told;
+    private bool _logged;
 
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -31,13 +31,13 @@ public sealed partial class StatusFile(string path, Func<CniException?> unavaila
         try
         {
             AtomicFile.Write(path, LastStatus.Now(time, unavailable()).ToJson(), OwnerOnly);
-            _told = false;
+            _logged = false;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (!_told)
+            if (!_logged)
                 Log.NotWritten(log, path, e.Message);
-            _told = true;
+            _logged = true;
         }
     }
 

@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>
 /// Opens the dataplane while the watches already list: loading programs takes as long as the first answers. Whoever needs the dataplane
-/// awaits it. When it cannot be opened, that is told once and the agent stops.
+/// awaits it. When it cannot be opened, the agent logs that once and stops.
 /// </summary>
 public sealed partial class DataplaneHolder(
     DataplaneOptions options, EndpointStore endpoints, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log) : IHostedService, IDisposable

@@ -6,7 +6,7 @@ namespace Ebpf.Cni.Sync.Node;
 
 /// <summary>
 /// Reads the node's devices, addresses and default routes at start, and
-/// what of them may have changed whenever the kernel tells of a change.
+/// what of them may have changed whenever netlink reports a change.
 /// </summary>
 public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILogger<NetworkWatch> log) : BackgroundService
 {

@@ -7,9 +7,9 @@ namespace Ebpf.Cni.Sync.Repair;
 
 /// <summary>
 /// Puts back at once what others take away: networkd and operators flush routes of protocols that they do not
-/// know, sysctl --system takes forwarding away. The kernel tells of it; a repair follows, at most one a second,
+/// know, sysctl --system takes forwarding away. netlink reports it; a repair follows, at most one a second,
 /// and ever fewer where it is taken away again each time (<see cref="RepairPace"/>): then the node has an issue
-/// that says who does it, as far as the kernel tells. What it does not tell at all, the verify period finds.
+/// that says who does it, as far as netlink reports it. Losses without an event are found once per verify period.
 /// </summary>
 /// <param name="handler">Knows the pods.</param>
 /// <param name="node">Told, so that the rest of the node's network is looked at.</param>
@@ -47,7 +47,7 @@ public sealed partial class LossRepair(
             {
                 using var monitor = Open(losses.Note);
                 if (failed)
-                    await RepairAsync(cancel); // of what was taken away since the failure nothing was told
+                    await RepairAsync(cancel); // losses since the failure were not reported
                 failed = false;
                 while (true)
                 {

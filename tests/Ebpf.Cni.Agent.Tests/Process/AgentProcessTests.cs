@@ -124,7 +124,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         // Each has two entries: its port, and the address for all other ports.
         agent.Start(api.Kubeconfig, "--service-table-size", "2");
         await agent.Ready();
-        await Eventually.True(() => api.Posts.Any(p => p.Contains("service-table-size option", StringComparison.Ordinal)), "an event names the option");
+        await Eventually.True(
+            () => api.Posts.Any(p => p.Contains("service-table-size option", StringComparison.Ordinal)), "an event names the option");
         Assert.Contains("service-table-size option", agent.Output, StringComparison.Ordinal);
         Assert.Contains("ebpf_cni_services_owed{cause=\"table_full\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
     }
