@@ -28,7 +28,7 @@ internal sealed partial class HealthCheckServer : IDisposable
     private readonly ConnectionTable _peers = new(PeersMax);
     private int _localEndpoints;
 
-    /// <exception cref="SocketException">Somebody else has the port.</exception>
+    /// <exception cref="SocketException">The port is in use.</exception>
     public HealthCheckServer(ObjectName service, ushort port, SyncStatus status, ILogger log)
     {
         (_service, _status, _log) = (service, status, log);

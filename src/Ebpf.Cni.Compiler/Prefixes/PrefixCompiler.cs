@@ -17,7 +17,7 @@ internal sealed record CompiledPrefixes(
 /// the routes' issues (<see cref="RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
 /// What is reached through a tunnel says so: pods' ranges, and the addresses of nodes whose pods are, since a pod's packet to a node
 /// and the answer must not meet a network that knows no pods. What is this node's own, its pods' ranges and its addresses, is marked; no tunnel leads to it,
-/// whoever else claims it.
+/// whatever else claims it.
 /// </summary>
 internal static class PrefixCompiler
 {

@@ -19,7 +19,7 @@ internal enum FrontendKind : byte
     NodePort,
 
     /// <summary>
-    /// Written by whoever may write a service, any address at all: he takes nothing from others. (kube-proxy asks for external IPs before node
+    /// Written by the author of a Service, any address at all: it takes nothing from others. (kube-proxy asks for external IPs before node
     /// ports, so there he does, CVE-2020-8554.)
     /// </summary>
     ExternalIP,

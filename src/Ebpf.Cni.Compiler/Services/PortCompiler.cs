@@ -106,7 +106,7 @@ internal sealed class PortCompiler(
     private void Add(Addr address, U16Be at, Scope scope, FrontendKind kind, SegmentVariant variant, SvcFlags flags) =>
         _frontends.Add(new CompiledFrontend(new SvcKey(address, at, port.Name.Protocol, scope), kind, variant, flags, service.AffinitySec));
 
-    /// <summary>Somebody serves, but not here: silence, so that a balancer tries another node. Nobody serves at all: refused.</summary>
+    /// <summary>Endpoints exist, but none here: dropped, so that a balancer tries another node. No endpoints at all: refused.</summary>
     private static SvcFlags DropIfEmpty(CompiledSegment local, in EndpointChoice endpoints) =>
         local.Backends.IsEmpty && endpoints.Exists ? SvcFlags.DropEmpty : SvcFlags.None;
 

@@ -64,7 +64,7 @@ public static class OverlayDevice
         }
         catch (KernelException e) when (e.Errno == Errno.ENODEV)
         {
-            // Somebody was faster.
+            // Another process was faster.
         }
     }
 

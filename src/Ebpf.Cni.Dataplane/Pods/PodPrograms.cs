@@ -43,8 +43,9 @@ public sealed class PodPrograms : IDisposable
     /// <param name="ifindex">The host's side of the veth.</param>
     /// <param name="name">Names the pins: unique for each pod interface of the node; no '.', '/', '_'.</param>
     /// <param name="links">
-    /// By tcx links, where the kernel has them. Nobody takes one away by deleting a qdisc. The price: attaching one, and losing one with the interface, waits for an RCU grace
-    /// period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them in a pod's life, whatever else is starting then.
+    /// By tcx links, where the kernel has them. Deleting a qdisc does not remove them. The price: attaching one, and losing one with the
+    /// interface, waits for an RCU grace period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them
+    /// in a pod's life, whatever else is starting then.
     /// </param>
     /// <exception cref="KernelException">ENODEV without that interface; filters: EEXIST where another ingress qdisc exists.</exception>
     public void Attach(int ifindex, string name, bool links)

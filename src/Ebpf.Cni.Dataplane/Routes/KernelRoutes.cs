@@ -53,7 +53,7 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
         }
         catch (KernelException e) when (e.Errno == Errno.ESRCH)
         {
-            // Somebody was faster, or its device has gone.
+            // Another process was faster, or its device is gone.
         }
     }
 

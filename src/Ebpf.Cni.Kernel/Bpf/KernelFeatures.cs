@@ -19,7 +19,7 @@ public sealed record KernelFeatures(
         new("batch", BatchOps, "tables are read and written with a system call per element; large changes take longer."),
         new("ring buffer", RingBuffer, "no event stream: drops are counted but not reported one by one."),
         new("mappable arrays", MappableArrays, "backends cannot be written through memory; the dataplane does not start."),
-        new("netns cookie", NetnsCookie, "session affinity of sockets cannot tell pods apart."),
+        new("netns cookie", NetnsCookie, "session affinity at sockets does not distinguish pods."),
         new("cgroup links", CgroupLinks, "socket programs cannot be attached; Services are translated per packet instead."),
         new("socket destroy", SocketDestroy,
             "connected UDP sockets of a removed backend are not destroyed (CONFIG_INET_DIAG_DESTROY, CONFIG_INET_UDP_DIAG): " +

@@ -4,7 +4,7 @@ namespace Ebpf.Cni.Pods.Endpoints;
 
 /// <summary>
 /// addresses.json: spares a restarted agent waiting, and addresses their rest. Of many changes at once each waits until it is on the disk, but not for a write of
-/// its own: whoever comes to write takes what the others have changed along.
+/// its own: each write includes the changes of the others.
 /// </summary>
 /// <param name="files">Where it is.</param>
 /// <param name="current">What there is to write; called by one at a time.</param>

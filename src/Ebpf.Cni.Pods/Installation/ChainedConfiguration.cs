@@ -29,7 +29,7 @@ internal static class ChainedConfiguration
     public static bool IsOurs(JsonElement plugin) =>
         plugin.ValueKind == JsonValueKind.Object && plugin.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals(CniInstaller.PluginName);
 
-    /// <returns>Null when our plugin is in it already: whoever wrote it did so himself.</returns>
+    /// <returns>Null when our plugin is in it already: an administrator added it.</returns>
     /// <exception cref="JsonException">It is no configuration.</exception>
     /// <exception cref="NotSupportedException">
     /// It is in a version of the specification that our plugin does not speak: behind it, it would refuse every pod.

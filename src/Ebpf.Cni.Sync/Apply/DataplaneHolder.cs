@@ -9,8 +9,8 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>
-/// Opens the dataplane while the watches already list: loading programs takes as long as the first answers. Whoever needs the dataplane
-/// awaits it. When it cannot be opened, the agent logs that once and stops.
+/// Opens the dataplane while the watches already list: loading programs takes as long as the first answers. A component that needs the
+/// dataplane awaits it. When it cannot be opened, the agent logs that once and stops.
 /// </summary>
 public sealed partial class DataplaneHolder(
     DataplaneOptions options, EndpointStore endpoints, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log) : IHostedService, IDisposable

@@ -13,7 +13,7 @@ public sealed partial class NodeSetup(Sysctl settings, ILogger<NodeSetup> log)
     private readonly Lock _lock = new();
     private readonly HashSet<string> _logged = [];
 
-    /// <summary>To be called again now and then: whoever loads the distribution's settings anew (sysctl --system) takes forwarding away.</summary>
+    /// <summary>Called periodically: sysctl --system disables forwarding again.</summary>
     public void Run(IEnumerable<AddressFamily> families)
     {
         ArgumentNullException.ThrowIfNull(families);

@@ -106,7 +106,7 @@ public sealed class NodeState : IHostPorts
         _known.TrySetResult();
     }
 
-    /// <summary>Somebody has taken away what this agent made on the node; it is to be looked at again, without waiting for another reason. Thread-safe.</summary>
+    /// <summary>Network state of this agent was removed; the next pass verifies it, and starts now. Thread-safe.</summary>
     public void Lost()
     {
         lock (_lock)
