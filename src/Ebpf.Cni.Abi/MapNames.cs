@@ -33,7 +33,7 @@ public static class MapNames
     /// <summary>The same of the other one.</summary>
     public const string ConntrackAnyOld = "ebc_any_old_v3";
 
-    /// <summary>By which way pods answer those outside who asked them directly, or by another node that kept their source.</summary>
+    /// <summary>Reply routes of pods to outside clients that connected directly, or by another node that kept their source.</summary>
     public const string Return = "ebc_return_v1";
 
     /// <summary>Needs no pin: it bridges the microseconds between the fragments of one datagram.</summary>

@@ -53,7 +53,7 @@ public readonly record struct UplinkKey(uint Ifindex);
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Uplink(Addr V4, Addr V6);
 
-/// <summary><c>struct ebc_node</c>: what the agent tells all programs about the node; a global that they share.</summary>
+/// <summary><c>struct ebc_node</c>: the node's data that the agent writes for all programs; a global that they share.</summary>
 /// <param name="Own">The addresses by which others know the node.</param>
 /// <param name="Overlay">Its end of all tunnels.</param>
 /// <param name="Epoch">Counts the changes of frontends: odd while the agent changes them, another number afterwards.</param>

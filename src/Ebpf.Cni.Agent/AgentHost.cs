@@ -173,7 +173,7 @@ public static partial class AgentHost
 
     private static partial class Log
     {
-        [LoggerMessage(3001, LogLevel.Information, "ebpf-cni-agent {Version} starts for node {Node} on Linux {Kernel}")]
+        [LoggerMessage(3001, LogLevel.Information, "ebpf-cni-agent {Version} starting for node {Node} on Linux {Kernel}")]
         public static partial void Starting(Microsoft.Extensions.Logging.ILogger log, string version, string node, string kernel);
     }
 }

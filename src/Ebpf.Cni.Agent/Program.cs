@@ -62,7 +62,7 @@ try
     {
         // A file system without room: the node's Services are worth more than this guard.
         Console.Error.WriteLine(
-            $"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, going on without: {e.Message}");
+            $"--state-dir (chart: hostPaths.state): {options.StateDir} cannot be locked, continuing without a lock: {e.Message}");
     }
 
     using var locked = state;
@@ -70,9 +70,9 @@ try
     if (EndpointFiles.OtherOwner(options.StateDir, options.NodeName) is { } owner)
     {
         Console.Error.WriteLine(
-            $"--state-dir (chart: hostPaths.state): {options.StateDir} is the node {owner}'s, and this is {options.NodeName}: "
+            $"--state-dir (chart: hostPaths.state): {options.StateDir} belongs to node {owner}, this is node {options.NodeName}: "
             + "every node needs a directory of its own. "
-            + "Where this node has got another name, drain it and remove the directory");
+            + "If this node was renamed, drain it and remove the directory");
         return 2;
     }
 

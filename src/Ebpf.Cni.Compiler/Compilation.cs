@@ -14,7 +14,7 @@ using Ebpf.Cni.Compiler.Tables;
 namespace Ebpf.Cni.Compiler;
 
 /// <summary>
-/// A cluster as compiled, and its way to the next snapshot: slices → services
+/// A cluster as compiled, and its transition to the next snapshot: slices → services
 /// → claims → ids → ports, each stage for what the one before it has touched.
 /// </summary>
 internal sealed class Compilation
@@ -131,7 +131,7 @@ internal sealed class Compilation
         var given = _ids.Assign(unnamed);
         for (var i = 0; i < unnamed.Count; i++)
             Set(unnamed[i].Slot, PortEmitter.Emit(unnamed[i].Slot, unnamed[i].Held, given[i]));
-        TellConflicts();
+        ReportConflicts();
         _touched.Clear();
         return changed.Count == 0 ? (before, null, _ids.End()) : (after.ToImmutable(), KeyedDifference.Hint(before, changed), _ids.End());
 
@@ -150,7 +150,7 @@ internal sealed class Compilation
         }
     }
 
-    private void TellConflicts()
+    private void ReportConflicts()
     {
         foreach (var owner in _touched.Select(s => s.Owner).Distinct())
         {

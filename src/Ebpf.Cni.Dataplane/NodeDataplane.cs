@@ -122,8 +122,8 @@ public sealed class NodeDataplane : IDisposable
         catch (Exception e) when (e is BpfLoadException or KernelException or IOException or UnauthorizedAccessException)
         {
             _notices.Add(
-                "clients of this node that are bound to one of its addresses do not reach NodePorts and hostPorts at 127.0.0.1 where kubelet's firewall rule is: " +
-                $"--socket-lb off translates these few at the socket, and the hooks cannot be attached ({e.Message})");
+                $"socket-lb off: the loopback socket hooks cannot be attached ({e.Message}); node clients bound to a node address " +
+                "do not reach NodePorts and hostPorts at 127.0.0.1 behind kubelet's firewall rule");
             return false;
         }
     }
@@ -163,7 +163,7 @@ public sealed class NodeDataplane : IDisposable
         ];
     }
 
-    /// <summary>Where it fails, time tells as well.</summary>
+    /// <summary>Where it fails, the grace period does.</summary>
     private static bool TryWait(BpfGracePeriod readers)
     {
         try
@@ -190,7 +190,7 @@ public sealed class NodeDataplane : IDisposable
 
     public UplinkPrograms Uplinks { get; private set; } 
 
-    /// <summary>What all programs are told of the node.</summary>
+    /// <summary>The node's globals that all programs read.</summary>
     internal NodeGlobals Globals { get; private set; }
 
     /// <summary>This node's end of the tunnels to other nodes.</summary>
@@ -287,8 +287,8 @@ public sealed class NodeDataplane : IDisposable
         if (!conntrack.HasServiceOnLoopback(netlink.Addresses().Select(a => Addr.From(a.Address)).ToHashSet()))
             return false;
         _notices.Add(
-            "connections that this node made to itself by Services under --socket-lb off are still open and are translated packet by packet until they end; " +
-            "a start after that has all other packets on the loopback device go untouched");
+            "connections of this node to its own Services from socket-lb off are still open and stay translated per packet; " +
+            "an agent start after they end leaves other loopback packets untouched");
         return true;
     }
 

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace Ebpf.Cni.Kubernetes;
 
 /// <summary>
-/// Tells users what is wrong with their objects where they look: `kubectl describe` and `kubectl get events`. A courtesy, therefore never in the way:
-/// reporting does not wait, the queue is short, equal issues are told once an hour, and what cannot be posted is counted and forgotten.
+/// Reports issues of objects to their users as Kubernetes Events: `kubectl describe` and `kubectl get events`. Best effort, never blocking:
+/// reporting does not wait, the queue is short, equal issues are posted once an hour, and what cannot be posted is counted and forgotten.
 /// </summary>
 public sealed partial class IssueEvents
 {
@@ -57,7 +57,7 @@ public sealed partial class IssueEvents
 
     /// <summary>
     /// Queues what is new among the issues; one that lasts is to be reported again
-    /// now and then, and is told again after an hour. Never blocks, never throws.
+    /// now and then, and is posted again after an hour. Never blocks, never throws.
     /// </summary>
     public void Report(IEnumerable<CompileIssue> issues)
     {
@@ -112,7 +112,7 @@ public sealed partial class IssueEvents
     private EventWire Describe(CompileIssue issue)
     {
         var now = DateTimeOffset.FromUnixTimeSeconds(_time.GetUtcNow().ToUnixTimeSeconds()); // metav1.Time has whole seconds
-        // Events live in a namespace; those of cluster-scoped objects in "default", as everybody's do.
+        // Events live in a namespace; those of cluster-scoped objects in "default", as those of other components do.
         var space = issue.Name.Namespace.Length > 0 ? issue.Name.Namespace : "default";
         var suffix = string.Create(CultureInfo.InvariantCulture, $".{Random.Shared.NextInt64():x16}");
         var unique = issue.Name.Name[..Math.Min(issue.Name.Name.Length, LongestName - suffix.Length)] + suffix;
@@ -149,7 +149,7 @@ public sealed partial class IssueEvents
 
     private static partial class Log
     {
-        [LoggerMessage(4020, LogLevel.Debug, "event for {Kind} {Name} dropped: {Cause}")]
+        [LoggerMessage(4020, LogLevel.Debug, "Kubernetes event for {Kind} {Name} dropped: {Cause}")]
         public static partial void Dropped(ILogger logger, string kind, string name, string cause);
     }
 }

@@ -65,7 +65,7 @@ public sealed class KubernetesConnection : IDisposable
         var port = Environment.GetEnvironmentVariable("KUBERNETES_SERVICE_PORT");
         if (string.IsNullOrEmpty(host) || string.IsNullOrEmpty(port))
             throw new KubernetesConnectionException(
-                "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are unset; name a kubeconfig instead");
+                "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are unset; set the kubeconfig option");
         return InCluster(host, port, serviceAccountDirectory, time ?? TimeProvider.System);
     }
 

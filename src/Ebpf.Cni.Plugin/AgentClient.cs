@@ -4,7 +4,9 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Plugin;
 
-/// <summary>One exchange with the agent: a JSON object each way over its unix socket, ended by each writer closing its half.</summary>
+/// <summary>
+/// One exchange with the agent: a JSON object in each direction over its unix socket, ended by each writer closing its half.
+/// </summary>
 public sealed class AgentClient(string socketPath, TimeSpan limit)
 {
     /// <summary>An answer is a CNI result: a few hundred bytes. More than this is no answer of ours.</summary>
@@ -15,7 +17,7 @@ public sealed class AgentClient(string socketPath, TimeSpan limit)
     /// <summary>Sends the request and returns the raw answer.</summary>
     /// <exception cref="CniException">
     /// Code 11: the agent cannot be reached or does not answer in time. Code 5: the connection broke. Code 6: the answer is too long.
-    /// <see cref="CniException.AgentGone"/> where nobody works on the request any more.
+    /// <see cref="CniException.AgentGone"/> where no agent processes the request any more.
     /// </exception>
     public byte[] Exchange(PluginEnvironment environment, ReadOnlySpan<byte> config)
     {
@@ -112,7 +114,7 @@ public sealed class AgentClient(string socketPath, TimeSpan limit)
     private string Unreachable(Exception e) =>
         e is ArgumentException ? "the path is too long for a socket"
         : !Path.Exists(socketPath) ? "there is no such socket: is the agent running?"
-        : $"nobody answers there ({Reason(e)}): is the agent running?";
+        : $"connection failed ({Reason(e)}): is the agent running?";
 
     private static string Reason(Exception e) => e is SocketException s ? s.SocketErrorCode.ToString() : e.Message;
 }

@@ -25,7 +25,8 @@ public sealed class DeleteQueue(string directory)
                 throw new CniException(CniErrorCode.TryAgainLater, $"the DEL cannot be queued: there is no directory {Path.GetDirectoryName(directory)}");
             Directory.CreateDirectory(directory, OwnerOnly | UnixFileMode.UserExecute);
             if (!File.Exists(path) && Directory.EnumerateFileSystemEntries(directory).Take(PendingDelete.FilesMax).Count() >= PendingDelete.FilesMax)
-                throw new CniException(CniErrorCode.TryAgainLater, $"the DEL cannot be queued: {PendingDelete.FilesMax} wait in {directory}");
+                throw new CniException(
+                    CniErrorCode.TryAgainLater, $"the DEL cannot be queued: {PendingDelete.FilesMax} are queued in {directory} already");
             var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly };
             using (var stream = new FileStream(temporary, options))
             {

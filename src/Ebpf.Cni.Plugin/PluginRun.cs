@@ -22,7 +22,7 @@ public static class PluginRun
     /// <param name="variable">The value of an environment variable, or null.</param>
     /// <param name="input">Standard input.</param>
     /// <param name="output">Standard output.</param>
-    /// <param name="usualSocket">The agent's, where the configuration does not tell.</param>
+    /// <param name="usualSocket">The agent's, where the configuration does not name it.</param>
     /// <param name="time">How old what the agent has left behind is; null: the system's.</param>
     /// <returns>The exit code.</returns>
     public static int Execute(
@@ -78,7 +78,7 @@ public static class PluginRun
 
         version = config.Version;
         if (!CniVersion.Knows(version, environment.Command))
-            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {version} does not know {environment.Command}");
+            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion {version} does not define {environment.Command}");
         if (config.Name.Length == 0)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "the network configuration has no name");
         var socket = config.AgentSocket.Length > 0 ? config.AgentSocket : usualSocket;

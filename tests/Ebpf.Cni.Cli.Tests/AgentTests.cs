@@ -105,7 +105,7 @@ public class AgentTests
             }
 
             var outcome = await Outcome.OfAsync("status", "--run-dir", directory.FullName);
-            Assert.Equal((1, $"ecni: nobody answers at {path}: the agent is not running\n"), (outcome.ExitCode, outcome.Errors));
+            Assert.Equal((1, $"ecni: no process listens at {path}: the agent is not running\n"), (outcome.ExitCode, outcome.Errors));
         }
         finally
         {

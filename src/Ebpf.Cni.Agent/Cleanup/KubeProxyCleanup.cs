@@ -27,7 +27,7 @@ public static class KubeProxyCleanup
             missing.Add("nft");
         foreach (var family in new[] { "iptables", "ip6tables" })
         {
-            // Both kinds may be in use on one machine; the plain name is one of them where they are told apart.
+            // Both kinds may be in use on one machine; the plain name is one of them where they are distinguished.
             var kinds = new[] { $"{family}-nft", $"{family}-legacy" }.Where(IsThere).ToList();
             if (kinds.Count == 0 && IsThere(family))
                 kinds.Add(family);

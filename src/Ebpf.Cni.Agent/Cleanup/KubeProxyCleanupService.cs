@@ -24,17 +24,18 @@ public sealed partial class KubeProxyCleanupService(SyncStatus status, ILogger<K
 
     private static partial class Log
     {
-        [LoggerMessage(3601, LogLevel.Information, "removed kube-proxy's {What}")]
+        [LoggerMessage(3601, LogLevel.Information, "--cleanup-kube-proxy: removed kube-proxy's {What}")]
         public static partial void Removed(ILogger log, string what);
 
-        [LoggerMessage(3602, LogLevel.Warning, "--cleanup-kube-proxy: {Program} is not on PATH; what kube-proxy left there, if anything, stays")]
+        [LoggerMessage(3602, LogLevel.Warning,
+            "--cleanup-kube-proxy: {Program} is not on PATH; kube-proxy's rules of that kind, if any, stay")]
         public static partial void Missing(ILogger log, string program);
 
         [LoggerMessage(3603, LogLevel.Error, "--cleanup-kube-proxy: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
 
         [LoggerMessage(3604, LogLevel.Information,
-            "--cleanup-kube-proxy: {Count} leftovers removed; a kube-proxy that still runs makes them again: remove its DaemonSet")]
+            "--cleanup-kube-proxy: {Count} leftovers removed; delete kube-proxy's DaemonSet, else it recreates them")]
         public static partial void Done(ILogger log, int count);
     }
 }

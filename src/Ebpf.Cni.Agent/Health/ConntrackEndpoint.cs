@@ -8,8 +8,8 @@ using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Health;
 
-/// <summary>GET /conntrack: for the node itself only, since it tells who talks to whom, and reads the whole table.</summary>
-public sealed class ConntrackEndpoint(DataplaneHolder dataplane, ConntrackGarbageCollector sweeper, AppliedState applied) : IDisposable
+/// <summary>GET /conntrack: for the node itself only, since it shows which pods talk to each other, and reads the whole table.</summary>
+public sealed class ConntrackEndpoint(DataplaneHolder dataplane, ConntrackGarbageCollector collector, AppliedState applied) : IDisposable
 {
     private const int TopDefault = 20;
     private const int TopMost = 10_000;
@@ -41,7 +41,7 @@ public sealed class ConntrackEndpoint(DataplaneHolder dataplane, ConntrackGarbag
         try
         {
             var listing = await Task.Run(
-                () => new ConntrackListing(dataplane.Opened.Result.Conntrack.Top(top), sweeper.Last, applied.Names), cancel);
+                () => new ConntrackListing(dataplane.Opened.Result.Conntrack.Top(top), collector.Last, applied.Names), cancel);
             response.ContentType = json ? "application/json" : "text/plain; charset=utf-8";
             await response.Body.WriteAsync(json ? listing.Json() : listing.Text(), cancel);
         }

@@ -75,10 +75,10 @@ public sealed partial class HealthCheckPorts(SyncStatus status, ILogger<HealthCh
 
     private static partial class Log
     {
-        [LoggerMessage(3501, LogLevel.Information, "health check of {Service} at port {Port}")]
+        [LoggerMessage(3501, LogLevel.Information, "health check of Service {Service} opened on node port {Port}")]
         public static partial void Opened(ILogger log, string service, ushort port);
 
-        [LoggerMessage(3502, LogLevel.Information, "no health check of {Service} at port {Port} any more")]
+        [LoggerMessage(3502, LogLevel.Information, "health check of Service {Service} closed on node port {Port}")]
         public static partial void Closed(ILogger log, string service, ushort port);
     }
 }

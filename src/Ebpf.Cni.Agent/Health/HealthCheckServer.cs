@@ -6,8 +6,8 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// One health check node port, on all addresses of the node. A socket and a pending accept is all it costs while nobody asks; every connection gets
-/// one answer and is closed. A web server for each would cost megabytes, and there may be hundreds.
+/// One health check node port, on all addresses of the node. A socket and a pending accept is all it costs without requests; every
+/// connection gets one answer and is closed. A web server for each would cost megabytes, and there may be hundreds.
 /// </summary>
 internal sealed partial class HealthCheckServer : IDisposable
 {
@@ -28,7 +28,7 @@ internal sealed partial class HealthCheckServer : IDisposable
     private readonly ConnectionTable _peers = new(PeersMax);
     private int _localEndpoints;
 
-    /// <exception cref="SocketException">Somebody else has the port.</exception>
+    /// <exception cref="SocketException">The port is in use.</exception>
     public HealthCheckServer(ObjectName service, ushort port, SyncStatus status, ILogger log)
     {
         (_service, _status, _log) = (service, status, log);
@@ -46,7 +46,7 @@ internal sealed partial class HealthCheckServer : IDisposable
         set => Volatile.Write(ref _localEndpoints, value);
     }
 
-    /// <summary>Answers under way end by themselves.</summary>
+    /// <summary>Running responses end by themselves.</summary>
     public void Dispose()
     {
         _stop.Cancel();
@@ -124,7 +124,9 @@ internal sealed partial class HealthCheckServer : IDisposable
         }
     }
 
-    /// <summary>Up to the empty line; what is asked for does not matter, as with kube-proxy. True: only the head is wanted. Null: nobody asked.</summary>
+    /// <summary>
+    /// Up to the empty line; what is asked for does not matter, as with kube-proxy. True: only the head is wanted. Null: no request came.
+    /// </summary>
     private static async Task<bool?> ReadRequestAsync(Socket peer, CancellationToken cancel)
     {
         var buffer = new byte[RequestMax];
@@ -143,10 +145,10 @@ internal sealed partial class HealthCheckServer : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(3503, LogLevel.Error, "no connection to the health check of {Service} can be accepted now; trying again: {Cause}")]
+        [LoggerMessage(3503, LogLevel.Error, "health check of Service {Service}: accept failed, retrying: {Cause}")]
         public static partial void AcceptFailed(ILogger log, string service, string cause, Exception? e);
 
-        [LoggerMessage(3504, LogLevel.Error, "the health check of {Service} could not be answered")]
+        [LoggerMessage(3504, LogLevel.Error, "health check of Service {Service}: request could not be answered")]
         public static partial void ServingFailed(ILogger log, string service, Exception e);
     }
 }

@@ -23,8 +23,8 @@ public sealed class HttpEndpoints
     {
         (_registry, _status, _conntrack, _options, _time) = (registry, status, conntrack, options, time);
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
-        _healthz = factory.CreateCounter("kubeproxy_proxy_healthz_total", "Answers of /healthz by status code.", ["code"]);
-        _livez = factory.CreateCounter("kubeproxy_proxy_livez_total", "Answers of /livez by status code.", ["code"]);
+        _healthz = factory.CreateCounter("kubeproxy_proxy_healthz_total", "Responses of /healthz, by status code.", ["code"]);
+        _livez = factory.CreateCounter("kubeproxy_proxy_livez_total", "Responses of /livez, by status code.", ["code"]);
     }
 
     public Task HandleAsync(HttpContext context)

@@ -52,11 +52,11 @@ internal sealed partial class LoopGuard(IServiceProvider services, IHostApplicat
 
     private static partial class Log
     {
-        [LoggerMessage(3002, LogLevel.Critical, "{Loop} failed; the agent stops, and is started again by its DaemonSet")]
+        [LoggerMessage(3002, LogLevel.Critical, "{Loop} failed; the agent exits and its DaemonSet restarts it")]
         public static partial void Failed(ILogger log, string loop, Exception e);
 
         [LoggerMessage(3003, LogLevel.Critical,
-            "{Loop} has ended, which it never should; the agent stops, and is started again by its DaemonSet")]
+            "{Loop} has ended unexpectedly; the agent exits and its DaemonSet restarts it")]
         public static partial void Ended(ILogger log, string loop);
     }
 }

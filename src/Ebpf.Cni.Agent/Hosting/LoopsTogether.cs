@@ -17,6 +17,6 @@ internal static class LoopsTogether
         if (cancel.IsCancellationRequested)
             return;
         await first;
-        throw new InvalidOperationException("a loop has ended that never should");
+        throw new InvalidOperationException("a background loop has ended unexpectedly");
     }
 }

@@ -16,7 +16,7 @@ public sealed class CniMetrics : ICniObserver
         _requests = factory.CreateCounter(
             "ebpf_cni_cni_requests_total", "CNI requests by command and error code; code 0 is success.", ["command", "code"]);
         _duration = factory.CreateHistogram(
-            "ebpf_cni_cni_request_duration_seconds", "Time from a CNI request's arrival to its answer, by command.", ["command"],
+            "ebpf_cni_cni_request_duration_seconds", "CNI request latency from arrival to response, by command.", ["command"],
             new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.001, 2, 15) });
     }
 

@@ -15,16 +15,21 @@ public sealed class ConntrackMetrics
     {
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
         var buckets = new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.001, 2, 15) };
-        _connections = factory.CreateGauge("ebpf_cni_conntrack_connections", "Live connections at the last sweep, by state.", ["state"]);
-        _fill = factory.CreateGauge("ebpf_cni_conntrack_fill_ratio", "Used share of a connection table at the last sweep, from 0 to 1: of TCP, and of all else.", ["table"]);
-        _reaped = factory.CreateCounter("ebpf_cni_conntrack_reaped_total", "Finished connections removed by sweeps.");
-        _sweep = factory.CreateHistogram("ebpf_cni_conntrack_sweep_duration_seconds", "Time of one pass over the connection table.", buckets);
+        _connections = factory.CreateGauge(
+            "ebpf_cni_conntrack_connections", "Live connections at the last garbage collection pass, by state.", ["state"]);
+        _fill = factory.CreateGauge(
+            "ebpf_cni_conntrack_fill_ratio",
+            "Fill ratio of the conntrack tables (tcp, other) at the last garbage collection pass, 0 to 1.", ["table"]);
+        _reaped = factory.CreateCounter("ebpf_cni_conntrack_reaped_total", "Expired connections removed by garbage collection.");
+        _sweep = factory.CreateHistogram(
+            "ebpf_cni_conntrack_sweep_duration_seconds", "Duration of a garbage collection pass over the conntrack tables.", buckets);
         _purge = factory.CreateHistogram(
-            "kubeproxy_conntrack_reconciler_sync_duration_seconds", "Time to remove the entries of backends that serve no more.", buckets);
+            "kubeproxy_conntrack_reconciler_sync_duration_seconds",
+            "Duration of deleting the conntrack entries of removed backends.", buckets);
         _deleted = factory.CreateCounter(
-            "kubeproxy_conntrack_reconciler_deleted_entries_total", "Entries removed because their backends serve no more.");
+            "kubeproxy_conntrack_reconciler_deleted_entries_total", "Conntrack entries deleted because their backend was removed.");
         _sockets = factory.CreateCounter(
-            "ebpf_cni_stale_sockets_destroyed_total", "Connected UDP sockets that were told that their backends serve no more.");
+            "ebpf_cni_stale_sockets_destroyed_total", "Connected UDP sockets destroyed because their backend was removed.");
     }
 
     public void Swept(SweepResult result, TimeSpan taken)

@@ -10,13 +10,13 @@ public static class ProcessMetrics
         ArgumentNullException.ThrowIfNull(registry);
         ArgumentNullException.ThrowIfNull(time);
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
-        factory.CreateGauge("ebpf_cni_build_info", "Always 1.", ["version", "runtime"])
+        factory.CreateGauge("ebpf_cni_build_info", "Version and runtime of the agent; always 1.", ["version", "runtime"])
             .WithLabels(version, System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription).Set(1);
-        factory.CreateGauge("process_start_time_seconds", "When the process started, in unix time.")
+        factory.CreateGauge("process_start_time_seconds", "Start time of the process, in Unix seconds.")
             .Set(time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0);
-        var resident = factory.CreateGauge("process_resident_memory_bytes", "Resident memory.");
-        var cpu = factory.CreateCounter("process_cpu_seconds_total", "Processor time used.");
-        var heap = factory.CreateGauge("dotnet_gc_heap_bytes", "Managed heap after the last collection.");
+        var resident = factory.CreateGauge("process_resident_memory_bytes", "Resident memory of the process.");
+        var cpu = factory.CreateCounter("process_cpu_seconds_total", "CPU time used by the process.");
+        var heap = factory.CreateGauge("dotnet_gc_heap_bytes", "Managed heap size after the last garbage collection.");
         registry.AddBeforeCollectCallback(() =>
         {
             resident.Set(Environment.WorkingSet);

@@ -22,7 +22,7 @@ public sealed class ProgrammingLatency
         _started = time.GetUtcNow();
         _duration = Prometheus.Metrics.WithCustomRegistry(registry).CreateHistogram(
             "kubeproxy_network_programming_duration_seconds",
-            "Time from the change that triggered a slice of endpoints until the kernel has the slice.",
+            "Latency from the trigger time of an EndpointSlice change until the kernel tables hold it.",
             new HistogramConfiguration { Buckets = Buckets() });
     }
 

@@ -66,10 +66,12 @@ public sealed class ServiceMetrics
     /// <summary>The counters of one kind of series.</summary>
     private sealed class Counters(IMetricFactory factory, string prefix, string what, string[] labels)
     {
-        private readonly Counter _connections = factory.CreateCounter($"{prefix}_connections_total", $"Connections that {what} got.", labels);
+        private readonly Counter _connections = factory.CreateCounter($"{prefix}_connections_total", $"New connections to {what}.", labels);
         private readonly Counter _packets = factory.CreateCounter(
-            $"{prefix}_packets_total", $"Packets to and from {what}, as far as they are translated or their connections have ended.", [.. labels, "direction"]);
-        private readonly Counter _bytes = factory.CreateCounter($"{prefix}_bytes_total", "Bytes of these packets.", [.. labels, "direction"]);
+            $"{prefix}_packets_total", $"Packets to and from {what}: translated ones, and those of finished connections.",
+            [.. labels, "direction"]);
+        private readonly Counter _bytes = factory.CreateCounter(
+            $"{prefix}_bytes_total", $"Bytes of the packets counted in {prefix}_packets_total.", [.. labels, "direction"]);
 
         public void Inc(string[] values, Stat delta)
         {

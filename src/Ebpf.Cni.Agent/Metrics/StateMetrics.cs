@@ -6,7 +6,7 @@ using Prometheus;
 
 namespace Ebpf.Cni.Agent.Metrics;
 
-/// <summary>What is read at the moment somebody asks: tables, packet counters, watches, addresses.</summary>
+/// <summary>Metrics read at scrape time: tables, packet counters, watches, addresses.</summary>
 public sealed class StateMetrics
 {
     private readonly ClusterWatcher _watcher;
@@ -23,31 +23,35 @@ public sealed class StateMetrics
     {
         (_watcher, _addresses, _dataplane, _issueEvents, _pending) = (watcher, addresses, dataplane, issueEvents, pending);
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
-        _entries = factory.CreateGauge("ebpf_cni_table_entries", "Entries in use, by table.", ["table"]);
-        _sizes = factory.CreateGauge("ebpf_cni_table_size", "Most entries that a table can hold.", ["table"]);
+        _entries = factory.CreateGauge("ebpf_cni_table_entries", "Entries in use, by BPF table.", ["table"]);
+        _sizes = factory.CreateGauge("ebpf_cni_table_size", "Maximum number of entries, by BPF table.", ["table"]);
         _packets = factory.CreateCounter(
-            "ebpf_cni_packets_total", "Packets and socket calls by what became of them, and where.", ["reason", "hook"]);
-        _bytes = factory.CreateCounter("ebpf_cni_bytes_total", "Bytes of these packets.", ["reason", "hook"]);
+            "ebpf_cni_packets_total", "Packets and socket calls, by reason of the verdict and by hook.", ["reason", "hook"]);
+        _bytes = factory.CreateCounter(
+            "ebpf_cni_bytes_total", "Bytes of the packets counted in ebpf_cni_packets_total.", ["reason", "hook"]);
         _suppressed = factory.CreateCounter(
-            "ebpf_cni_suppressed_total", "Refusals, ICMP errors and drop records above --refusal-rate and --drop-record-rate: not sent.", ["what"]);
-        _connected = factory.CreateGauge("ebpf_cni_watch_connected", "1 while a watch is open, by kind.", ["kind"]);
-        _objects = factory.CreateGauge("ebpf_cni_watch_objects", "Objects held, by kind.", ["kind"]);
+            "ebpf_cni_suppressed_total",
+            "ICMP refusals, ICMP errors and drop records suppressed above --refusal-rate and --drop-record-rate.", ["what"]);
+        _connected = factory.CreateGauge("ebpf_cni_watch_connected", "1 while the API watch is open, by kind.", ["kind"]);
+        _objects = factory.CreateGauge("ebpf_cni_watch_objects", "Objects in the cache, by kind.", ["kind"]);
         _watchEvents = factory.CreateCounter("ebpf_cni_watch_events_total", "Watch events applied, by kind.", ["kind"]);
-        _watchErrors = factory.CreateCounter("ebpf_cni_watch_errors_total", "Failed lists and broken watches, by kind.", ["kind"]);
-        _lists = factory.CreateCounter("ebpf_cni_watch_lists_total", "Complete lists, by kind.", ["kind"]);
+        _watchErrors = factory.CreateCounter("ebpf_cni_watch_errors_total", "Failed lists and failed watches, by kind.", ["kind"]);
+        _lists = factory.CreateCounter("ebpf_cni_watch_lists_total", "Completed lists, by kind.", ["kind"]);
         _endpointChanges = factory.CreateCounter(
-            "kubeproxy_sync_proxy_rules_endpoint_changes_total", "Changes of endpoint slices that were heard of.");
-        _serviceChanges = factory.CreateCounter("kubeproxy_sync_proxy_rules_service_changes_total", "Changes of services that were heard of.");
+            "kubeproxy_sync_proxy_rules_endpoint_changes_total", "EndpointSlice changes received.");
+        _serviceChanges = factory.CreateCounter("kubeproxy_sync_proxy_rules_service_changes_total", "Service changes received.");
         _endpointsPending = factory.CreateGauge(
-            "kubeproxy_sync_proxy_rules_endpoint_changes_pending", "Changes of endpoint slices that were heard of and are not in the kernel yet.");
+            "kubeproxy_sync_proxy_rules_endpoint_changes_pending", "EndpointSlice changes received and not yet applied to the kernel.");
         _servicesPending = factory.CreateGauge(
-            "kubeproxy_sync_proxy_rules_service_changes_pending", "Changes of services that were heard of and are not in the kernel yet.");
+            "kubeproxy_sync_proxy_rules_service_changes_pending", "Service changes received and not yet applied to the kernel.");
         _inUse = factory.CreateGauge("ebpf_cni_addresses_in_use", "Pod addresses in use, by family.", ["family"]);
-        _resting = factory.CreateGauge("ebpf_cni_addresses_resting", "Pod addresses that were released and may not be used yet, by family.", ["family"]);
-        _capacity = factory.CreateGauge("ebpf_cni_addresses_capacity", "Pod addresses that the node's podCIDRs can give, by family.", ["family"]);
-        _endpoints = factory.CreateGauge("ebpf_cni_endpoints", "Pods' interfaces on this node.");
-        _posted = factory.CreateCounter("ebpf_cni_events_posted_total", "Kubernetes events posted about issues.");
-        _unposted = factory.CreateCounter("ebpf_cni_events_dropped_total", "Kubernetes events given up.");
+        _resting = factory.CreateGauge(
+            "ebpf_cni_addresses_resting", "Released pod addresses within the IP reuse delay, by family.", ["family"]);
+        _capacity = factory.CreateGauge(
+            "ebpf_cni_addresses_capacity", "Usable pod addresses in the node's podCIDRs, by family.", ["family"]);
+        _endpoints = factory.CreateGauge("ebpf_cni_endpoints", "Pod endpoints (interfaces) on this node.");
+        _posted = factory.CreateCounter("ebpf_cni_events_posted_total", "Kubernetes events posted for issues.");
+        _unposted = factory.CreateCounter("ebpf_cni_events_dropped_total", "Kubernetes events dropped: rate limit or API errors.");
         registry.AddBeforeCollectCallback(Collect);
     }
 

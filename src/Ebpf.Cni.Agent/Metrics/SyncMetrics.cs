@@ -15,7 +15,7 @@ public sealed class SyncMetrics
 
     private readonly TimeProvider _time;
     private readonly Histogram _sync, _compile, _apply, _reaction;
-    private readonly Gauge _lastSync, _lastQueued, _owed, _issues, _noLocal;
+    private readonly Gauge _lastSync, _lastQueued, _pending, _issues, _noLocal;
     private readonly Counter _writes, _errors, _drift;
     private DesiredState _held = DesiredState.Empty;
     private long? _arrived;
@@ -25,25 +25,30 @@ public sealed class SyncMetrics
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
         var buckets = new HistogramConfiguration { Buckets = Buckets };
         _time = time;
-        _sync = factory.CreateHistogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of one compile and apply.", buckets);
+        _sync = factory.CreateHistogram(
+            "kubeproxy_sync_proxy_rules_duration_seconds", "Duration of one sync (apply to the kernel).", buckets);
         _lastSync = factory.CreateGauge(
-            "kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When the kernel was last brought into sync, in unix time.");
+            "kubeproxy_sync_proxy_rules_last_timestamp_seconds", "Time of the last successful sync, in Unix seconds.");
         _lastQueued = factory.CreateGauge(
-            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a change was last queued, in unix time.");
-        _compile = factory.CreateHistogram("ebpf_cni_compile_duration_seconds", "Time to compile a snapshot of the cluster.", buckets);
-        _apply = factory.CreateHistogram("ebpf_cni_apply_duration_seconds", "Time to bring the kernel to a compiled state.", buckets);
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "Time of the last queued change, in Unix seconds.");
+        _compile = factory.CreateHistogram("ebpf_cni_compile_duration_seconds", "Duration of compiling a cluster snapshot.", buckets);
+        _apply = factory.CreateHistogram(
+            "ebpf_cni_apply_duration_seconds", "Duration of applying a compiled state to the kernel.", buckets);
         _reaction = factory.CreateHistogram(
-            "ebpf_cni_reaction_duration_seconds", "Time from a watch event's arrival until the kernel has it.", buckets);
-        _writes = factory.CreateCounter("ebpf_cni_kernel_writes_total", "Writes to the kernel's service tables and routes, by kind.", ["kind"]);
-        _errors = factory.CreateCounter("ebpf_cni_apply_errors_total", "Writes to the kernel that failed.");
-        _owed = factory.CreateGauge("ebpf_cni_services_owed", "Services not as desired, by cause.", ["cause"]);
-        _issues = factory.CreateGauge("ebpf_cni_issues", "Objects, or parts of them, that are not served, by reason.", ["reason"]);
+            "ebpf_cni_reaction_duration_seconds", "Latency from the arrival of a watch event until the kernel tables hold it.", buckets);
+        _writes = factory.CreateCounter(
+            "ebpf_cni_kernel_writes_total", "Writes to kernel tables, routes and attachments, by kind.", ["kind"]);
+        _errors = factory.CreateCounter("ebpf_cni_apply_errors_total", "Failed writes to the kernel.");
+        _pending = factory.CreateGauge(
+            "ebpf_cni_services_owed", "Services with pending changes (kernel state not as desired), by cause.", ["cause"]);
+        _issues = factory.CreateGauge("ebpf_cni_issues", "Current issues: objects, or parts of them, not served, by reason.", ["reason"]);
         _noLocal = factory.CreateGauge(
             "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
             "Service ports with a Local traffic policy that have endpoints, but none on this node.", ["traffic_policy"]);
         foreach (var (policy, _) in Policies)
             _noLocal.WithLabels(policy).Set(0);
-        _drift = factory.CreateCounter("ebpf_cni_drift_total", "Entries of the kernel's tables found different from what was written.");
+        _drift = factory.CreateCounter(
+            "ebpf_cni_drift_total", "Entries of kernel tables that verification found different from the applied state.");
     }
 
     public void Queued(long arrived)
@@ -70,8 +75,8 @@ public sealed class SyncMetrics
             _errors.Inc(other.Errors);
         }
 
-        _owed.WithLabels("table_full").Set(services.Refusals.Length);
-        _owed.WithLabels("waiting_for_space").Set(services.Waiting.Length);
+        _pending.WithLabels("table_full").Set(services.Refusals.Length);
+        _pending.WithLabels("waiting_for_space").Set(services.Waiting.Length);
     }
 
     public void InSync()

@@ -4,7 +4,9 @@ using Ebpf.Cni.Compiler.Model;
 
 namespace Ebpf.Cni.Agent.Observe;
 
-/// <summary>What each backend of a service port got: of connections that have ended, and of those that live as of the last sweep. Pure.</summary>
+/// <summary>
+/// Counters of each backend of a service port: of finished connections, and of live ones as of the last garbage collection pass. Pure.
+/// </summary>
 internal sealed class BackendCounts
 {
     private readonly IReadOnlyDictionary<StatKey, Stat> _ended, _live;
@@ -28,7 +30,7 @@ internal sealed class BackendCounts
 }
 
 /// <summary>What the slices say about an endpoint of a service.</summary>
-/// <param name="Node">Null where they do not tell.</param>
+/// <param name="Node">Null where the slice has none.</param>
 /// <param name="Ready">New connections may go there.</param>
 /// <param name="Terminating">Its pod is being deleted.</param>
 internal sealed record EndpointFact(string? Node, bool Ready, bool Terminating)
@@ -36,7 +38,7 @@ internal sealed record EndpointFact(string? Node, bool Ready, bool Terminating)
     /// <summary>Of a service's endpoints, by address.</summary>
     public static IReadOnlyDictionary<Addr, EndpointFact> Of(ClusterSnapshot cluster, ObjectName service)
     {
-        var facts = new Dictionary<Addr, EndpointFact>();
+        var endpoints = new Dictionary<Addr, EndpointFact>();
         foreach (var slice in cluster.EndpointSlices.Values)
         {
             if (slice.ServiceName != service.Name || slice.Name.Namespace != service.Namespace)
@@ -44,10 +46,10 @@ internal sealed record EndpointFact(string? Node, bool Ready, bool Terminating)
             foreach (var endpoint in slice.Endpoints)
                 foreach (var text in endpoint.Addresses)
                     if (IPAddress.TryParse(text, out var address))
-                        facts[Addr.From(address)] = new EndpointFact(endpoint.NodeName, endpoint.Ready, endpoint.Terminating);
+                        endpoints[Addr.From(address)] = new EndpointFact(endpoint.NodeName, endpoint.Ready, endpoint.Terminating);
         }
 
-        return facts;
+        return endpoints;
     }
 
     /// <summary>Why a backend keeps what it has and gets nothing new.</summary>

@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Who fills the connection table, for a person or a script.</summary>
 /// <param name="Top">Read now.</param>
-/// <param name="Last">What the last sweep found; null before the first.</param>
+/// <param name="Last">The result of the last garbage collection pass; null before the first.</param>
 /// <param name="Names">What ids stand for.</param>
 internal sealed record ConntrackListing(ConntrackTop Top, SweepResult? Last, IReadOnlyDictionary<uint, ServicePortName> Names)
 {

@@ -43,10 +43,10 @@ public sealed partial class DropLog(DataplaneHolder holder, TimeProvider time, I
         public static partial void Dropped(
             ILogger log, string source, string destination, string protocol, Reason reason, Hook hook, int ifindex, uint length);
 
-        [LoggerMessage(3402, LogLevel.Information, "refused a socket's call to {Destination} {Protocol}: {Reason}")]
+        [LoggerMessage(3402, LogLevel.Information, "refused socket call to {Destination} {Protocol}: {Reason}")]
         public static partial void Refused(ILogger log, string destination, string protocol, Reason reason);
 
-        [LoggerMessage(3403, LogLevel.Information, "{Count} drops were not logged; ebpf_cni_packets_total counts all")]
+        [LoggerMessage(3403, LogLevel.Information, "{Count} drops not logged (rate limit); ebpf_cni_packets_total counts all")]
         public static partial void Suppressed(ILogger log, long count);
     }
 }

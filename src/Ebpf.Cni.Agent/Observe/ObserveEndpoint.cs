@@ -12,8 +12,8 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>
-/// What ecni asks, over the unix socket alone: it tells who talks to whom. Read from the kernel's tables when it is asked; names come from what the agent knows. One reader at a time:
-/// asking again and again costs no more than one processor.
+/// What ecni asks, over the unix socket alone: the answers show which pods talk to each other. Read from the kernel's tables when it is
+/// asked; names come from what the agent knows. One reader at a time: asking again and again costs no more than one processor.
 /// </summary>
 public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader status, TableReader tables) : IDisposable
 {
@@ -36,7 +36,7 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
             return;
         }
 
-        // Written when the next one may read already: who takes his time to listen keeps nobody waiting.
+        // Written when the next one may read already: a slow reader keeps no other request waiting.
         await (await OneByOneAsync(context, cancel))();
     }
 
@@ -72,7 +72,7 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
         if (path == ObservePaths.Status)
             return Good(context, status.Read(), json.StatusAnswer);
         if (!IsKnown(path))
-            return () => FailAsync(context, StatusCodes.Status404NotFound, $"there is nothing at {path}");
+            return () => FailAsync(context, StatusCodes.Status404NotFound, $"no resource at {path}");
         if (!dataplane.Opened.IsCompletedSuccessfully)
             return () => FailAsync(context, StatusCodes.Status503ServiceUnavailable, "the agent has not opened the kernel's tables yet (ecni status says more)");
         var (kernel, query) = (dataplane.Opened.Result, ObserveQuery.Of(context.Request.Query));

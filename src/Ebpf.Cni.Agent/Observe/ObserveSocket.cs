@@ -9,8 +9,8 @@ namespace Ebpf.Cni.Agent.Observe;
 internal static class ObserveSocket
 {
     /// <summary>
-    /// For Kestrel, which listens on what this returns. Nobody can connect before that, and nobody finds the socket before the rename: it is never open to others. A
-    /// predecessor's is replaced in one step; there is no other agent, since the run directory is locked.
+    /// For Kestrel, which listens on what this returns. No process can connect before that, or find the socket before the rename: it is
+    /// never open to others. A predecessor's is replaced in one step; there is no other agent, since the run directory is locked.
     /// </summary>
     public static Socket Bind(EndPoint endpoint)
     {

@@ -22,7 +22,7 @@ internal sealed class ServiceListing
         _segments = desired.Segments.ToDictionary(s => s.Key);
     }
 
-    /// <summary>An entry that carries no traffic to backends: an address's other ports, a NodePort that nobody may bind.</summary>
+    /// <summary>An entry that carries no traffic to backends: an address's other ports, a NodePort's bind guard.</summary>
     public static bool IsRejectEntry(SvcKey key, Svc value) => key.Scope == Scope.Bind || value.Flags.HasFlag(SvcFlags.Address);
 
     public ServicesAnswer All(ImmutableArray<ServiceView> views, int limit) => new()

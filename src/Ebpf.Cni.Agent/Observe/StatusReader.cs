@@ -17,7 +17,7 @@ using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Observe;
 
-/// <summary>Asks everybody how they are. Answers also while nothing is ready: it is then that one asks.</summary>
+/// <summary>Aggregates component status. Answers also while nothing is ready.</summary>
 public sealed class StatusReader(
     AgentOptions options, SyncStatus sync, DataplaneHolder holder, NodeState node, PodMtu mtu, EndpointStore addresses, ClusterWatcher watcher, AppliedState applied,
     IssueReport issues, RecentErrors errors, TimeProvider time)
@@ -70,7 +70,7 @@ public sealed class StatusReader(
         PodAttachment = OptionText(options.PodAttachment),
     };
 
-    /// <summary>Frontends that lead to backends, and what they share; markers are none.</summary>
+    /// <summary>Frontends that lead to backends, and what they share; reject entries do not count.</summary>
     internal static CountStatus Counts(
         IReadOnlyList<KeyValuePair<SvcKey, Svc>> kernel, IReadOnlyDictionary<uint, ServicePortName> names, int endpoints, int connections)
     {
@@ -109,7 +109,7 @@ public sealed class StatusReader(
 
     private NetworkStatus Network()
     {
-        var (facts, view) = node.Seen;
+        var (state, view) = node.Seen;
         var network = view?.Network;
         var resting = addresses.AtRest.ToDictionary(r => r.Family, r => r.Resting);
         var desired = applied.Current;
@@ -125,11 +125,11 @@ public sealed class StatusReader(
             Uplinks =
             [
                 .. (network?.Uplinks ?? []).Select(u => new UplinkStatus(
-                    u.Name, facts.Links.FirstOrDefault(l => l.Index == u.Ifindex)?.Mtu ?? 0, u.V4?.ToString(), u.V6?.ToString())),
+                    u.Name, state.Links.FirstOrDefault(l => l.Index == u.Ifindex)?.Mtu ?? 0, u.V4?.ToString(), u.V6?.ToString())),
             ],
             Unfit = [.. (network?.Unfit ?? []).Select(u => $"{u.Name} {u.Cause}")],
             PodMtu = options.CniMode == CniMode.Full ? Mtu() : 0,
-            Tunnel = facts.TunnelDevice == 0 ? null : Dataplane.Overlay.OverlayOptions.DeviceName,
+            Tunnel = state.TunnelDevice == 0 ? null : Dataplane.Overlay.OverlayOptions.DeviceName,
             DirectPeers = desired.Routes.Where(r => r.Gateway is not null).Select(r => r.Node).Distinct().Count(),
             TunnelPeers = desired.Routes.Where(r => r.Gateway is null).Select(r => r.Node).Distinct().Count(),
         };

@@ -11,7 +11,8 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Reads one of the kernel's tables and hands it, with the names of the moment, to the listing that makes the answer.</summary>
-public sealed class TableReader(EndpointStore addresses, AppliedState applied, SnapshotStore store, IssueReport issues, ConntrackGarbageCollector sweeper)
+public sealed class TableReader(
+    EndpointStore addresses, AppliedState applied, SnapshotStore store, IssueReport issues, ConntrackGarbageCollector collector)
 {
     public ServicesAnswer Services(NodeDataplane kernel, ObserveQuery query)
     {
@@ -35,7 +36,7 @@ public sealed class TableReader(EndpointStore addresses, AppliedState applied, S
             return null;
         var ranges = views.Any(v => v.Value.Flags.HasFlag(SvcFlags.SourceRanges)) ? kernel.Services.ReadSourceRanges(wanted) : [];
         var answer = new ServiceListing(names, desired).One(
-            name, views, ranges, BackendCounts.Of(kernel.Stats.Read(), sweeper.Last?.Live), EndpointFact.Of(cluster, name));
+            name, views, ranges, BackendCounts.Of(kernel.Stats.Read(), collector.Last?.Live), EndpointFact.Of(cluster, name));
         return answer with { Type = known?.Type, Issues = [.. issues.Current.Where(i => i.Kind == "Service" && i.Name == name).Select(StatusReader.Issue)] };
     }
 

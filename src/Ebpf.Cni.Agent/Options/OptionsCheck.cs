@@ -4,7 +4,7 @@ using Ebpf.Cni.Kubernetes;
 
 namespace Ebpf.Cni.Agent.Options;
 
-/// <summary>What only all options together, or the machine, can tell. Looks, and touches nothing.</summary>
+/// <summary>Checks across options and against the machine. Reads only.</summary>
 public static class OptionsCheck
 {
     public static IEnumerable<string> Errors(AgentOptions o)

@@ -39,7 +39,7 @@ public static class OptionsReader
             if (value is null)
                 continue;
             if (name != option.Name)
-                warnings.Add($"{source}: the option is called {option.Switch} now; its former name is accepted until the next release");
+                warnings.Add($"{source}: deprecated, use {option.Switch}; the former name is accepted until the next release");
             try
             {
                 options = option.Apply(options, value);

@@ -43,7 +43,9 @@ internal static class RightsCheck
         }
         else if (MountNamespaceIsAContainers())
         {
-            yield return $"--bpffs-root: {o.BpffsRoot} is not in a bpffs: mount one on the node ('ebpf-cni-agent prepare' does) and into this container; pins in one of its own would be gone with it";
+            yield return $"--bpffs-root: {o.BpffsRoot} is not in a bpffs: "
+                + "mount one on the node ('ebpf-cni-agent prepare' does) and into this container; "
+                + "pins in a bpffs of the container are lost with it";
         }
     }
 
@@ -55,7 +57,7 @@ internal static class RightsCheck
         if (!File.Exists(forwarding))
             yield return $"--sysctl-root: {o.SysctlRoot} has no ipv4/ip_forward: it is not the node's /proc/sys/net";
         else if (WriteAccess.Refusal(forwarding) is { } refusal)
-            yield return $"--sysctl-root: {refusal}: mount the node's /proc/sys/net into this container, and name where";
+            yield return $"--sysctl-root: {refusal}: mount the node's /proc/sys/net into this container and name the mount point";
     }
 
     /// <summary>A machine's processes are in its first process namespace; a container's are not, unless it was given the node's.</summary>

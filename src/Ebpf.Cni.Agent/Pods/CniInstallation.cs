@@ -55,7 +55,7 @@ public sealed partial class CniInstallation(
             "ready after {Seconds:0.0} s: metrics at http://{Metrics}/metrics, health at http://{Health}/healthz and /readyz")]
         public static partial void Ready(ILogger log, double seconds, System.Net.IPEndPoint metrics, System.Net.IPEndPoint health);
 
-        [LoggerMessage(3163, LogLevel.Warning, "pods do not go through this agent's plugin (--cni-mode chained): {Cause}")]
+        [LoggerMessage(3163, LogLevel.Warning, "CNI: the runtime does not call this agent's plugin (--cni-mode chained): {Cause}")]
         public static partial void NotChained(ILogger log, string cause);
     }
 }

@@ -8,7 +8,7 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Pods;
 
-/// <summary>Tells of refusals that are the node's trouble and not the pod's, with an event for the Node: no free address, a full table.</summary>
+/// <summary>Reports refusals with a cause on the node, not in the pod, as Events of the Node: no free address, a full table.</summary>
 public sealed class CniRefusals(IssueEvents events, SnapshotStore store, AgentOptions options)
 {
     /// <summary>Handles a request and passes its failure on.</summary>

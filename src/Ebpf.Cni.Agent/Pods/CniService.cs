@@ -33,7 +33,7 @@ public sealed partial class CniService(
         var chained = options.CniMode == CniMode.Chained;
         var devices = new PodDevices();
         var connections = new PodConnections(dataplane.Conntrack.PurgeAddresses, time, logs.CreateLogger<PodConnections>());
-        // The agent before may have been killed with some of them owed.
+        // The agent before may have been killed with some of them pending.
         connections.End(store.Rests);
         var network = new PodNetworks(new VethPodNetwork(mtu, sysctl));
         var attachment = new AttachmentChoice(options.PodAttachment, chained, options.CniConfDir);
@@ -51,7 +51,7 @@ public sealed partial class CniService(
         server.Open();
         status.ServingCni();
         if (!chained)
-            TellMtu(logs.CreateLogger<CniService>());
+            LogMtu(logs.CreateLogger<CniService>());
         var statusFile = new StatusFile(
             LastStatus.PathBeside(options.CniSocket), handler.Unavailable, time, logs.CreateLogger<StatusFile>());
         await LoopsTogether.RunAsync(
@@ -89,21 +89,21 @@ public sealed partial class CniService(
         while (await timer.WaitForNextTickAsync(cancel));
     }
 
-    private void TellMtu(ILogger<CniService> log)
+    private void LogMtu(ILogger<CniService> log)
     {
         try
         {
-            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "what fits through the uplinks");
+            Log.Mtu(log, mtu.Value, options.Mtu > 0 ? "--mtu" : "from the MTU of the uplinks");
         }
         catch (Exception e) when (e is KernelException or NetlinkFormatException)
         {
-            // The next ADD asks again, and tells then.
+            // The next ADD reads it again, and logs it then.
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(3161, LogLevel.Information, "pods get an MTU of {Mtu} ({Source})")]
+        [LoggerMessage(3161, LogLevel.Information, "pod MTU: {Mtu} ({Source})")]
         public static partial void Mtu(ILogger log, int mtu, string source);
     }
 }

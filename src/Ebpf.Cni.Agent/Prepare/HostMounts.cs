@@ -5,8 +5,8 @@ using Ebpf.Cni.Kernel.Host;
 namespace Ebpf.Cni.Agent.Prepare;
 
 /// <summary>
-/// What has to be mounted on the node before a container can be given it: what a container mounts for itself nobody else sees, and pins would go with it. Acts on
-/// the calling thread's mount namespace.
+/// What has to be mounted on the node before a container can be given it: a container's own mounts are private, and pins in them are lost
+/// with it. Acts on the calling thread's mount namespace.
 /// </summary>
 internal static class HostMounts
 {

@@ -27,7 +27,7 @@ internal static class PrepareCommand
         var errors = read.Errors.Concat(HostErrors(hostProc)).Concat(OptionsCheck.InstallationErrors(read.Options)).ToList();
         if (errors.Count > 0)
         {
-            Tell(errors);
+            Print(errors);
             Console.Error.WriteLine("ebpf-cni-agent --help lists the options");
             return 2;
         }
@@ -37,7 +37,7 @@ internal static class PrepareCommand
             missing.Add($"--cni-bin-dir: {refusal}");
         if (missing.Count > 0)
         {
-            Tell(missing);
+            Print(missing);
             return 1;
         }
 
@@ -65,7 +65,7 @@ internal static class PrepareCommand
         ? [$"{HostProc.Switch}: is required: where the node's /proc is mounted"]
         : HostProc.Errors(hostProc);
 
-    private static void Tell(IEnumerable<string> errors)
+    private static void Print(IEnumerable<string> errors)
     {
         foreach (var error in errors)
             Console.Error.WriteLine(error);

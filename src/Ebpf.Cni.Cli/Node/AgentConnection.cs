@@ -70,8 +70,8 @@ internal sealed class AgentConnection : IDisposable
 
     private string Unreachable(Exception e) => e is not SocketException socket ? $"{_path} is too long for a socket's path"
         : socket.SocketErrorCode == SocketError.AccessDenied ? $"{_path}: permission denied; only root may ask the agent"
-        : socket.SocketErrorCode == SocketError.ConnectionRefused ? $"nobody answers at {_path}: the agent is not running"
-        : IsHidden() ? $"{_path} cannot be seen: only root may ask the agent"
+        : socket.SocketErrorCode == SocketError.ConnectionRefused ? $"no process listens at {_path}: the agent is not running"
+        : IsHidden() ? $"{_path} not visible: only root may ask the agent"
         : $"there is no socket {_path}: the agent is not running, or has another --run-dir";
 
     /// <summary>The directory is there and is not ours to look into.</summary>

@@ -48,7 +48,7 @@ internal static class ServiceText
         var flags = f.Flags.Select(flag => flag switch
         {
             "affinity" => $"affinity {f.AffinitySeconds}s",
-            "sourceRanges" => $"only from {(f.SourceRanges.Count > 0 ? string.Join(", ", f.SourceRanges) : "nobody")}",
+            "sourceRanges" => $"only from {(f.SourceRanges.Count > 0 ? string.Join(", ", f.SourceRanges) : "no range")}",
             "keepSource" => "client's source kept",
             "dropEmpty" => "drops when empty",
             _ => flag,

@@ -20,7 +20,7 @@ internal static class Words
             : $"{(int)span.TotalDays}d{span.Hours:00}h";
     }
 
-    /// <summary>A version with as much of its commit as tells it from others.</summary>
+    /// <summary>A version with as much of its commit as identifies it.</summary>
     public static string Version(string version) =>
         version.IndexOf('+', StringComparison.Ordinal) is > 0 and var at && version.Length > at + CommitDigits
             ? version[..(at + 1 + CommitDigits)] : version;

@@ -21,7 +21,7 @@ internal readonly record struct AddressRange(Addr Addr, int Length) : IComparabl
             to.Add(new AddressRange(range.Network, range.PrefixLength));
             return;
         }
-        // at each bit on the way to the mapped prefix, the half that does not lead there
+        // at each bit up to the mapped prefix, the half that does not lead there
         for (var length = range.PrefixLength + 1; length <= MappedBits; length++)
         {
             var bit = UInt128.One << (128 - length);

@@ -5,12 +5,12 @@ using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Compiler.Claims;
 
-/// <summary>What an owner is told about claims of its ports that do not hold.</summary>
+/// <summary>The issue of an owner whose ports lost claims.</summary>
 internal static class ClaimConflict
 {
     /// <summary>
     /// The first claim that does not hold, in the order of keys, and how many more; null if all hold. What
-    /// NodePorts and hostPorts lose at a cluster IP is told only of a hostPort that asked for that very address.
+    /// NodePorts and hostPorts lose at a cluster IP is reported only for a hostPort that asked for that very address.
     /// </summary>
     public static CompileIssue? Of(ClaimOwner owner, ClaimTable claims)
     {
@@ -33,11 +33,11 @@ internal static class ClaimConflict
         var found = new IssueCollector(owner.Kind, owner.Name, port.Compiled!.Uid);
         foreach (var _ in lost)
             found.Add(IssueReason.FrontendConflict,
-                $"port {IssueCollector.Quote(port.Name.Port)} wants {Wanted(first)}, "
-                + $"which {IssueCollector.Quote(Shown(claims.WinnerOver(first).Name))} has; it is not served there");
-        var told = new List<CompileIssue>(1);
-        found.MoveTo(told);
-        return told[0];
+                $"port {IssueCollector.Quote(port.Name.Port)} cannot use {Wanted(first)}, "
+                + $"taken by {IssueCollector.Quote(Shown(claims.WinnerOver(first).Name))}; it is not served there");
+        var issues = new List<CompileIssue>(1);
+        found.MoveTo(issues);
+        return issues[0];
     }
 
     private static string Wanted(in CompiledFrontend frontend) => frontend switch

@@ -4,7 +4,7 @@ using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Compiler.Claims;
 
-/// <summary>A Service, or a Pod with hostPorts: whose ports claim frontends, and who is told of those that others have.</summary>
+/// <summary>A Service, or a Pod with hostPorts: whose ports claim frontends; conflicts are its issues.</summary>
 internal sealed class ClaimOwner(string kind, ObjectName name)
 {
     public string Kind { get; } = kind;
@@ -14,7 +14,7 @@ internal sealed class ClaimOwner(string kind, ObjectName name)
     /// <summary>Sorted by name.</summary>
     public PortSlot[] Ports { get; set; } = [];
 
-    /// <summary>What it was told last; null: all its claims hold.</summary>
+    /// <summary>The last issue; null: all its claims hold.</summary>
     public CompileIssue? Conflict { get; set; }
 }
 

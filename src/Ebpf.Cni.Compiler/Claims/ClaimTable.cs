@@ -16,10 +16,10 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
     private readonly Dictionary<SvcKey, Claimants> _claimants = [];
 
     /// <summary>How many services have a cluster IP, and how many claims of the node itself there are, by address.</summary>
-    private readonly Dictionary<Addr, int> _markers = [], _ofNode = [];
+    private readonly Dictionary<Addr, int> _rejects = [], _ofNode = [];
 
     /// <summary>Some service has this cluster IP.</summary>
-    public bool IsClusterIP(Addr address) => _markers.ContainsKey(address);
+    public bool IsClusterIP(Addr address) => _rejects.ContainsKey(address);
 
     /// <summary>The owners of a cluster IP: all that want it.</summary>
     public IEnumerable<ClaimOwner> OwnersOf(Addr clusterIP) =>
@@ -45,7 +45,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
                 _ofNode[target.Addr] = _ofNode.GetValueOrDefault(target.Addr) + 1;
             if (frontend.IsRejectEntry)
             {
-                Count(_markers, target.Addr, +1);
+                Count(_rejects, target.Addr, +1);
                 TouchClaimsOfNode(target.Addr);
             }
         }
@@ -72,7 +72,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
             }
             if (frontend.IsRejectEntry)
             {
-                Count(_markers, target.Addr, -1);
+                Count(_rejects, target.Addr, -1);
                 TouchClaimsOfNode(target.Addr);
             }
         }
@@ -82,7 +82,7 @@ internal sealed class ClaimTable(HashSet<PortSlot> touched)
         !IsAtClusterIP(frontend) && ReferenceEquals(WinnerOf(frontend.Target), slot);
 
     /// <summary>It is the node's, at an address that a service has.</summary>
-    public bool IsAtClusterIP(in CompiledFrontend frontend) => frontend.IsOfNode && _markers.ContainsKey(frontend.Key.Addr);
+    public bool IsAtClusterIP(in CompiledFrontend frontend) => frontend.IsOfNode && _rejects.ContainsKey(frontend.Key.Addr);
 
     /// <summary>Who has what a claim that does not hold wants.</summary>
     public PortSlot WinnerOver(in CompiledFrontend lost) =>

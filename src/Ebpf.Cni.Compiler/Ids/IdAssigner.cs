@@ -93,22 +93,22 @@ internal sealed class IdAssigner
 
     /// <summary>
     /// An id may be claimed from several sides when a frontend changed hands while the agent was down: the first
-    /// by name has it. Markers are asked last: which port of a service has its cluster IP's may have changed.
+    /// by name has it. Reject entries are asked last: which port of a service has its cluster IP's may have changed.
     /// </summary>
     private Dictionary<PortSlot, uint> TakeOver(List<(PortSlot Slot, List<CompiledFrontend> Held)> unnamed)
     {
         var taken = new Dictionary<PortSlot, uint>();
-        foreach (var markers in (bool[])[false, true])
+        foreach (var rejects in (bool[])[false, true])
             foreach (var (slot, held) in unnamed)
-                if (!taken.ContainsKey(slot) && Known(held, markers) is { } id && _inUse.Add(id))
+                if (!taken.ContainsKey(slot) && Known(held, rejects) is { } id && _inUse.Add(id))
                     taken[slot] = id;
         return taken;
     }
 
-    private uint? Known(List<CompiledFrontend> held, bool markers)
+    private uint? Known(List<CompiledFrontend> held, bool rejects)
     {
         foreach (var frontend in held)
-            if ((frontend.Variant == SegmentVariant.None) == markers && _before.Restored.TryGetValue(frontend.Key, out var id))
+            if ((frontend.Variant == SegmentVariant.None) == rejects && _before.Restored.TryGetValue(frontend.Key, out var id))
                 return id;
         return null;
     }

@@ -100,7 +100,7 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
         return AddRangeStatus.Added;
     }
 
-    /// <summary>Takes the next free address. Costs one step for each address in use or at rest that is met on the way.</summary>
+    /// <summary>Takes the next free address. Costs one step for each address in use or within the reuse delay that it passes.</summary>
     public Allocation Allocate(DateTimeOffset now)
     {
         if (_ranges.Count == 0)
@@ -152,7 +152,7 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
         return true;
     }
 
-    /// <summary>Gives an address back that nobody ever saw: it need not rest.</summary>
+    /// <summary>Gives an unused address back: it needs no reuse delay.</summary>
     public void Forget(Addr address) => _inUse.Remove(address);
 
     /// <summary>Whether the address is given out.</summary>

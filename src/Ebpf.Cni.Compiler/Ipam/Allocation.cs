@@ -25,7 +25,7 @@ public enum ReserveStatus
 {
     Reserved,
 
-    /// <summary>Somebody has it already.</summary>
+    /// <summary>It is in use already.</summary>
     InUse,
 
     /// <summary>Released a moment ago.</summary>

@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Compiler.Issues;
 
 /// <summary>
 /// The issues of one object: one for each reason, so that an object with thousands of bad parts cannot flood events and logs.
-/// The first part found wrong is told, the others are counted.
+/// The first part found wrong is reported, the others are counted.
 /// </summary>
 internal sealed class IssueCollector(string kind, ObjectName name, string? uid)
 {

@@ -39,7 +39,7 @@ public static class IssueReason
     /// <summary>An external IP is there twice, or is the service's cluster IP too; it is served once.</summary>
     public const string ExternalIPDuplicate = nameof(ExternalIPDuplicate);
 
-    /// <summary>External IPs are switched off on this node; they are left out.</summary>
+    /// <summary>The external-ips option is off on this node; they are left out.</summary>
     public const string ExternalIPRefused = nameof(ExternalIPRefused);
 
     /// <summary>An address of the load balancer is not an address; it is left out.</summary>
@@ -69,14 +69,14 @@ public static class IssueReason
     /// <summary>Another service has this health check node port; the first by namespace and name is answered.</summary>
     public const string HealthCheckPortConflict = nameof(HealthCheckPortConflict);
 
-    /// <summary>A hostPort's numbers, protocol or addresses make no sense; it is left out.</summary>
+    /// <summary>A hostPort's numbers, protocol or addresses are invalid; it is left out.</summary>
     public const string HostPortInvalid = nameof(HostPortInvalid);
 
     /// <summary>A pod has a hostPort twice; it is served once.</summary>
     public const string HostPortDuplicate = nameof(HostPortDuplicate);
 
     /// <summary>
-    /// Somebody else has this address, port and protocol: cluster IPs come before addresses of load balancers, these before node ports, external
+    /// This address, port and protocol is taken: cluster IPs come before addresses of load balancers, these before node ports, external
     /// IPs and hostPorts, in this order; among equals the first by namespace, name, port name is served.
     /// </summary>
     public const string FrontendConflict = nameof(FrontendConflict);
@@ -106,7 +106,7 @@ public static class IssueReason
     public const string EndpointAddressNotAllowed = nameof(EndpointAddressNotAllowed);
 
     /// <summary>
-    /// An endpoint that is no pod's has the UDP port of the nodes' tunnels: a node would take what a client sends there for a tunnel's packet. It is left out.
+    /// An endpoint that is no pod's has the UDP port of the nodes' tunnels: a node would decapsulate packets to it. It is left out.
     /// </summary>
     public const string EndpointIsTunnelPort = nameof(EndpointIsTunnelPort);
 
@@ -125,7 +125,7 @@ public static class IssueReason
     /// <summary>Another node claims this node's own InternalIP; no route leads to it.</summary>
     public const string NodeAddressConflict = nameof(NodeAddressConflict);
 
-    /// <summary>A node is not on a layer-2 network shared with this node, and tunnels are switched off; no route leads to it.</summary>
+    /// <summary>A node shares no layer-2 network with this node, and the routing option excludes tunnels; no route leads to it.</summary>
     public const string NodeNotOnLink = nameof(NodeNotOnLink);
 
     /// <summary>A node's InternalIP lies in a podCIDR that would be reached through the tunnel; no route leads to it.</summary>

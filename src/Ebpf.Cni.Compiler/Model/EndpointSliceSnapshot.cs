@@ -14,7 +14,7 @@ public sealed record EndpointSliceSnapshot
     /// <summary>IPv4, IPv6 or FQDN.</summary>
     public string AddressType { get; init; } = "IPv4";
 
-    /// <summary>The label service.kubernetes.io/service-proxy-name: somebody else's slice.</summary>
+    /// <summary>The label service.kubernetes.io/service-proxy-name: another proxy's slice.</summary>
     public string? ProxyName { get; init; }
 
     /// <summary>The label service.kubernetes.io/headless is present.</summary>

@@ -28,7 +28,9 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
     /// <summary>Serve NodePorts on 127.0.0.1 too, for the node itself.</summary>
     public bool LocalhostNodePorts { get; init; } = true;
 
-    /// <summary>Serve spec.externalIPs; else they are an issue (CVE-2020-8554: whoever writes a Service takes over any address).</summary>
+    /// <summary>
+    /// Serve spec.externalIPs; else they are an issue (CVE-2020-8554: the author of a Service can take over any address).
+    /// </summary>
     public bool ExternalIPs { get; init; } = true;
 
     /// <summary>Destinations that pods reach with their own address although they are outside the cluster.</summary>

@@ -17,7 +17,7 @@ public enum RoutingMode
     /// <summary>By routes through the peers themselves, which must be on a layer-2 network shared with this node. Who is not is an issue.</summary>
     Direct = 2,
 
-    /// <summary>Somebody else's affair: no routes, and nothing is said about peers.</summary>
+    /// <summary>Another component routes: no routes, and no issues about peers.</summary>
     None = 3,
 }
 

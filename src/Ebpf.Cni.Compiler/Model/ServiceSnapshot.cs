@@ -42,7 +42,7 @@ public sealed record ServiceSnapshot
     /// <summary>A traffic policy or session affinity that the API does not know, as "field value"; it has the default's meaning. Null without.</summary>
     public string? UnknownPolicy { get; init; }
 
-    /// <summary>The label service.kubernetes.io/service-proxy-name: somebody else's service.</summary>
+    /// <summary>The label service.kubernetes.io/service-proxy-name: another proxy's Service.</summary>
     public string? ProxyName { get; init; }
 
     /// <summary>The label service.kubernetes.io/headless is present.</summary>

@@ -158,7 +158,10 @@ public enum SegmentVariant : byte
     LocalIPv4 = 2,
     LocalIPv6 = 3,
 
-    /// <summary>Always empty: markers that are frontends only in form (a cluster IP's other ports, the bind hook's NodePorts, what is left to a server of the node).</summary>
+    /// <summary>
+    /// Always empty: reject entries and the like, frontends only in form (a cluster IP's other ports, the bind hook's NodePorts, what is
+    /// left to a server of the node).
+    /// </summary>
     None = 4,
 }
 
@@ -169,8 +172,8 @@ public readonly record struct SegmentKey(uint ServiceId, SegmentVariant Variant)
 public readonly record struct DesiredBackend(Addr Addr, U16Be Port, BackendFlags Flags);
 
 /// <summary>
-/// The backends of a segment, which new connections go to; may be empty: then nobody serves its frontends. Behind them, <see cref="Tail"/>: those that serve
-/// but are not chosen, which flows that already go to them may keep. Equal by content.
+/// The backends of a segment, which new connections go to; may be empty: then its frontends have no backend. Behind them,
+/// <see cref="Tail"/>: those that serve but are not chosen, which flows that already go to them may keep. Equal by content.
 /// </summary>
 public sealed record DesiredSegment(SegmentKey Key, ServicePortName Owner, ImmutableArray<DesiredBackend> Backends)
 {

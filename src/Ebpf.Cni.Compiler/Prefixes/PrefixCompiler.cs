@@ -17,7 +17,7 @@ internal sealed record CompiledPrefixes(
 /// the routes' issues (<see cref="RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
 /// What is reached through a tunnel says so: pods' ranges, and the addresses of nodes whose pods are, since a pod's packet to a node
 /// and the answer must not meet a network that knows no pods. What is this node's own, its pods' ranges and its addresses, is marked; no tunnel leads to it,
-/// whoever else claims it.
+/// whatever else claims it.
 /// </summary>
 internal static class PrefixCompiler
 {
@@ -57,7 +57,7 @@ internal static class PrefixCompiler
             foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
                 if (PodCidr.TryParse(text, out var cidr) && AddrClass.Special(cidr.Network) is null && context.Serves(cidr.IsIPv4))
                     found.Add(cidr, node.Name == context.NodeName ? IpcacheFlags.Pod | IpcacheFlags.Local : IpcacheFlags.Pod, Tunnel(cidr, routes.Ranges));
-            // Not the ExternalIPs: behind a cloud's gateway nobody would take a pod's address for a sender.
+            // Not the ExternalIPs: behind a cloud's gateway a pod's address is no valid source.
             foreach (var text in node.InternalIPs.IsDefault ? [] : node.InternalIPs)
                 if (AddrText.TryParse(text, out var address) && AddrClass.Special(address) is null && context.Serves(address.IsIPv4))
                     found.Add(AddressRange.Host(address), IpcacheFlags.Node, routes.Addresses.GetValueOrDefault(address));
@@ -89,6 +89,6 @@ internal static class PrefixCompiler
         return low > 0 && ranges[low - 1].Range.Overlaps(range) && ranges[low - 1].Range.PrefixLength <= range.PrefixLength ? ranges[low - 1].Tunnel : null;
     }
 
-    /// <summary>Null for the mapped form of IPv4, which nobody means.</summary>
+    /// <summary>Null for the mapped form of IPv4, which is never intended.</summary>
     private static PodCidr? Range(IPNetwork network) => PodCidr.TryParse(network.ToString(), out var range) ? range : null;
 }

@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Compiler.Routes;
 /// </summary>
 /// <param name="Gateway">The peer itself, on a shared layer 2. It may be an IPv6 address for IPv4 (RFC 5549).</param>
 /// <param name="Tunnel">The peer's address to which tunnelled packets are sent.</param>
-/// <param name="Reason">Of the issue, when there is no way.</param>
+/// <param name="Reason">Of the issue, when there is no route.</param>
 /// <param name="Cause">In words.</param>
 internal readonly record struct PeerRoute(Addr? Gateway, Addr? Tunnel, string? Reason = null, string? Cause = null)
 {
@@ -32,15 +32,17 @@ internal readonly record struct PeerRoute(Addr? Gateway, Addr? Tunnel, string? R
             return new PeerRoute(gateway, null);
         if (routing.Mode == RoutingMode.Direct)
             return new PeerRoute(null, null, IssueReason.NodeNotOnLink,
-                $"no InternalIP of the node that {(ipv4 ? "IPv4" : "IPv6")} could be sent to is on a network of this node, and tunnels are switched off (--routing direct)");
+                $"no InternalIP of the node is a usable {(ipv4 ? "IPv4" : "IPv6")} next hop on a network of this node, "
+                + "and the routing option (direct) excludes tunnels");
         if (Underlay(context, own, peer, addresses) is { } tunnel)
             return new PeerRoute(null, tunnel);
         return new PeerRoute(null, null, IssueReason.NodeAddressMissing, routing.Underlay == TunnelUnderlay.Auto
-            ? "the node has no InternalIP of a family that this node has one of"
-            : $"the node or this one has no {(routing.Underlay == TunnelUnderlay.IPv4 ? "IPv4" : "IPv6")} InternalIP for the tunnel (--tunnel-underlay)");
+            ? "the node and this node have no InternalIPs of a common family"
+            : $"the node or this node has no {(routing.Underlay == TunnelUnderlay.IPv4 ? "IPv4" : "IPv6")} InternalIP, "
+                + "which the tunnel-underlay option requires");
     }
 
-    /// <summary>The first of the pods' family; IPv4 has also a way through an IPv6 neighbour, IPv6 none through an IPv4 one.</summary>
+    /// <summary>The first of the pods' family; IPv4 may use an IPv6 next hop, IPv6 no IPv4 one.</summary>
     private static Addr? OnLink(RoutingContext routing, List<Addr> own, List<Addr> addresses, bool ipv4)
     {
         foreach (var family in ipv4 ? [true, false] : new[] { false })

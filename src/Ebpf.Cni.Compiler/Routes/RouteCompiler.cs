@@ -17,16 +17,16 @@ internal sealed record CompiledRoutes(
     ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredRoute> Routes, ImmutableArray<(PodCidr Range, Addr? Tunnel)> Ranges,
     IReadOnlyDictionary<Addr, Addr?> Addresses, ImmutableArray<CompileIssue> Issues);
 
-/// <summary>Nodes → routes: each podCIDR of each other node, by the way that <see cref="PeerRoute"/> finds.</summary>
+/// <summary>Nodes → routes: each podCIDR of each other node, by its <see cref="PeerRoute"/>.</summary>
 internal static class RouteCompiler
 {
-    /// <summary>A podCIDR and where it is; no way to this node's own.</summary>
-    private sealed record Claim(PodCidr Cidr, string Node, PeerRoute? Way, IssueCollector Issues);
+    /// <summary>A podCIDR and its route; none to this node's own.</summary>
+    private sealed record Claim(PodCidr Cidr, string Node, PeerRoute? Route, IssueCollector Issues);
 
     public static CompiledRoutes Compile(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
     {
         var own = OwnAddresses(nodes, context);
-        // own first: nobody else can claim them
+        // own first: no other node can claim them
         var addresses = own.Distinct().ToDictionary(a => a, _ => (Addr?)null);
         var claims = new List<Claim>();
         var collectors = new List<IssueCollector>(nodes.Count);
@@ -37,11 +37,12 @@ internal static class RouteCompiler
             ReadNode(name, node, context, own, claims, addresses, issues);
         }
         var kept = WithoutThoseThatHoldNodes(WithoutOverlaps(claims, context.NodeName), addresses.Keys);
-        var routes = kept.Where(c => c.Way is not null).Select(c => new DesiredRoute(c.Cidr.ToIPNetwork(), c.Way!.Value.Gateway?.ToIPAddress(), c.Node));
+        var routes = kept.Where(c => c.Route is not null)
+            .Select(c => new DesiredRoute(c.Cidr.ToIPNetwork(), c.Route!.Value.Gateway?.ToIPAddress(), c.Node));
         var found = new List<CompileIssue>();
         foreach (var issues in collectors)
             issues.MoveTo(found);
-        return new CompiledRoutes(nodes, [.. routes], [.. kept.Select(c => (c.Cidr, c.Way?.Tunnel))], addresses, [.. found]);
+        return new CompiledRoutes(nodes, [.. routes], [.. kept.Select(c => (c.Cidr, c.Route?.Tunnel))], addresses, [.. found]);
     }
 
     private static List<Addr> OwnAddresses(ImmutableSortedDictionary<string, NodeSnapshot> nodes, NodeContext context)
@@ -60,17 +61,20 @@ internal static class RouteCompiler
             claims.AddRange(ReadRanges(node, context, issues).Select(r => new Claim(r, name, null, issues)));
             return;
         }
-        var ways = new[] { PeerRoute.Of(context, own, name, addresses, ipv4: false), PeerRoute.Of(context, own, name, addresses, ipv4: true) };
+        var perFamily = new[]
+        {
+            PeerRoute.Of(context, own, name, addresses, ipv4: false), PeerRoute.Of(context, own, name, addresses, ipv4: true),
+        };
         foreach (var address in addresses)
             if (context.Serves(address.IsIPv4))
-                known.TryAdd(address, ways[address.IsIPv4 ? 1 : 0].Tunnel);
+                known.TryAdd(address, perFamily[address.IsIPv4 ? 1 : 0].Tunnel);
         foreach (var range in ReadRanges(node, context, issues))
         {
-            var way = ways[range.IsIPv4 ? 1 : 0];
-            if (way.Reason is { } reason)
-                issues.Add(reason, $"podCIDR {range} has no route: {way.Cause}");
+            var route = perFamily[range.IsIPv4 ? 1 : 0];
+            if (route.Reason is { } reason)
+                issues.Add(reason, $"podCIDR {range} has no route: {route.Cause}");
             else
-                claims.Add(new Claim(range, name, way == default ? null : way, issues));
+                claims.Add(new Claim(range, name, route == default ? null : route, issues));
         }
     }
 
@@ -89,10 +93,10 @@ internal static class RouteCompiler
         Addr[] addresses = [.. nodeAddresses.Order()];
         return claims.ConvertAll(claim =>
         {
-            if (claim.Way?.Tunnel is null || FirstIn(claim.Cidr, addresses) is not { } inside)
+            if (claim.Route?.Tunnel is null || FirstIn(claim.Cidr, addresses) is not { } inside)
                 return claim;
             claim.Issues.Add(IssueReason.PodCidrHoldsNode, $"podCIDR {claim.Cidr} has no route: InternalIP {inside} of a node lies in it");
-            return claim with { Way = null };
+            return claim with { Route = null };
         });
     }
 

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Compiler.Services;
 /// <summary>Where a frontend's address comes from; of two that want the same one the lower kind has it.</summary>
 internal enum FrontendKind : byte
 {
-    /// <summary>Handed out by the API server: nobody else's external address may take it over.</summary>
+    /// <summary>Handed out by the API server: no external address of another Service may take it over.</summary>
     ClusterIP,
 
     /// <summary>Written by a controller.</summary>
@@ -18,7 +18,7 @@ internal enum FrontendKind : byte
     NodePort,
 
     /// <summary>
-    /// Written by whoever may write a service, any address at all: he takes nothing from others. (kube-proxy asks for external IPs before node
+    /// Written by the author of a Service, any address at all: it takes nothing from others. (kube-proxy asks for external IPs before node
     /// ports, so there he does, CVE-2020-8554.)
     /// </summary>
     ExternalIP,

@@ -33,7 +33,10 @@ internal readonly struct EndpointChoice
     /// <summary>An endpoint with its target port.</summary>
     internal readonly record struct Candidate(SliceEndpoint Endpoint, U16Be Port);
 
-    /// <summary>hasAnyEndpoints: somebody serves somewhere, maybe out of this node's reach. Not-ready endpoints alone are nobody: refused, not dropped.</summary>
+    /// <summary>
+    /// hasAnyEndpoints: an endpoint serves somewhere, maybe out of this node's reach. Not-ready endpoints alone do not count: refused, not
+    /// dropped.
+    /// </summary>
     public bool Exists { get; }
 
     /// <summary>The Cluster policy's list, topology observed.</summary>

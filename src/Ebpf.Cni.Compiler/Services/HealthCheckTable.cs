@@ -78,7 +78,7 @@ internal sealed class HealthCheckTable(IssueTable issues)
             }
             var conflict = new CompileIssue(
                 "Service", service, uid, IssueReason.HealthCheckPortConflict, string.Create(CultureInfo.InvariantCulture,
-                    $"health check node port {port} is {IssueCollector.Quote(first.ToString())}'s; it is not answered for this service"));
+                    $"health check node port {port} is used by {IssueCollector.Quote(first.ToString())}; not answered for this Service"));
             _conflicts[service] = conflict;
             issues.Add(conflict);
         }

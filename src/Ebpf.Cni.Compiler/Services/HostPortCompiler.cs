@@ -41,7 +41,7 @@ internal static class HostPortCompiler
                 found.Add(IssueReason.HostPortInvalid, $"{Shown(hostPort)} {trouble}; it is not served");
             else if (node.Serves(hostPort.PodAddress.IsIPv4)
                 && new ServicePortName(pod, Shown(hostPort), hostPort.Protocol) is var name && !ports.TryAdd(name, CompilePort(name, hostPort, node)))
-                found.Add(IssueReason.HostPortDuplicate, $"{Shown(hostPort)} is there twice; it is served once");
+                found.Add(IssueReason.HostPortDuplicate, $"{Shown(hostPort)} is declared twice; it is served once");
         }
         var all = new List<CompileIssue>();
         foreach (var found in issues.Values)
@@ -77,11 +77,11 @@ internal static class HostPortCompiler
     private static string? Trouble(HostPort hostPort)
     {
         if (hostPort.Port == 0 || hostPort.PodPort == 0)
-            return "leads from or to port 0";
+            return "maps from or to port 0";
         if (hostPort.Protocol is not (IpProtocol.Tcp or IpProtocol.Udp or IpProtocol.Sctp))
             return $"has the protocol {(byte)hostPort.Protocol}";
         if (AddrClass.Special(hostPort.PodAddress) is { } special)
-            return $"leads to {hostPort.PodAddress}, {special}";
+            return $"maps to {hostPort.PodAddress}, {special}";
         if (hostPort.HostAddress is not { } host || IsAny(host) || IsLoopback(host))
             return hostPort.HostAddress is { } given && given.IsIPv4 != hostPort.PodAddress.IsIPv4 && !IsAny(given) ? WrongFamily(given, hostPort) : null;
         if (AddrClass.Special(host) is { } unusable)
@@ -89,7 +89,8 @@ internal static class HostPortCompiler
         return host.IsIPv4 != hostPort.PodAddress.IsIPv4 ? WrongFamily(host, hostPort) : null;
     }
 
-    private static string WrongFamily(Addr host, HostPort hostPort) => $"leads from {host} to {hostPort.PodAddress}, of the other family";
+    private static string WrongFamily(Addr host, HostPort hostPort) =>
+        $"maps {host} to {hostPort.PodAddress}, which is of the other family";
 
     private static bool IsAny(Addr address) => address == default || address == AnyIPv4;
 

@@ -29,7 +29,7 @@ internal sealed class PortCompiler(
     private readonly List<CompiledSegment> _segments = [];
 
     /// <param name="slices">The service's, of both families.</param>
-    /// <param name="first">The service's first port: the one that has the markers of its cluster IPs.</param>
+    /// <param name="first">The service's first port: the one that has the reject entries of its cluster IPs.</param>
     public CompiledPort Compile(List<SliceEndpoints> slices, bool first)
     {
         foreach (var clusterIP in service.Addresses.ClusterIPs)
@@ -106,7 +106,7 @@ internal sealed class PortCompiler(
     private void Add(Addr address, U16Be at, Scope scope, FrontendKind kind, SegmentVariant variant, SvcFlags flags) =>
         _frontends.Add(new CompiledFrontend(new SvcKey(address, at, port.Name.Protocol, scope), kind, variant, flags, service.AffinitySec));
 
-    /// <summary>Somebody serves, but not here: silence, so that a balancer tries another node. Nobody serves at all: refused.</summary>
+    /// <summary>Endpoints exist, but none here: dropped, so that a balancer tries another node. No endpoints at all: refused.</summary>
     private static SvcFlags DropIfEmpty(CompiledSegment local, in EndpointChoice endpoints) =>
         local.Backends.IsEmpty && endpoints.Exists ? SvcFlags.DropEmpty : SvcFlags.None;
 
@@ -157,7 +157,7 @@ internal sealed class PortCompiler(
     {
         if (node.MayBeTunnel(endpoint.Addr, target, port.Name.Protocol))
             issues.Add(IssueReason.EndpointIsTunnelPort,
-                $"endpoint {endpoint.Addr} has the port of the nodes' tunnels, {target}/UDP, and is no pod's; it is ignored (--tunnel-port)");
+                $"endpoint {endpoint.Addr} uses the tunnel port {target}/UDP and is no pod; it is ignored (the tunnel-port option)");
         else
             candidates.Add(new EndpointChoice.Candidate(endpoint, target));
     }

@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
 /// The addresses of a service, read and checked. Each family that the service has a cluster IP of is served, and no other: external addresses of the
-/// other family are nobody's (kube-proxy makes service ports for the families of cluster IPs only, servicechangetracker.go).
+/// other family are not served (kube-proxy makes service ports for the families of cluster IPs only, servicechangetracker.go).
 /// </summary>
 /// <param name="ClusterIPs">At most one of a family.</param>
 /// <param name="LoadBalancers">None of them a cluster IP.</param>
@@ -74,9 +74,9 @@ internal sealed record ServiceAddresses(List<Addr> ClusterIPs, List<Addr> LoadBa
             else if (AddrClass.Special(address) is { } special)
                 issues.Add(reasons.NotAllowed, $"{what} {address} is {special}; it is not served");
             else if (!clusterIPs.Exists(a => a.IsIPv4 == address.IsIPv4))
-                issues.Add(reasons.WrongFamily, $"{what} {address} is not served: the service has no {Family(address)} cluster IP");
+                issues.Add(reasons.WrongFamily, $"{what} {address} is not served: the Service has no {Family(address)} cluster IP");
             else if (!seen.Add(address))
-                issues.Add(reasons.Duplicate, $"{what} {address} is an address of the service already; it is served once");
+                issues.Add(reasons.Duplicate, $"{what} {address} is already an address of the Service; it is served once");
             else
                 addresses.Add(address);
         }
@@ -86,7 +86,8 @@ internal sealed record ServiceAddresses(List<Addr> ClusterIPs, List<Addr> LoadBa
     private static List<Addr> Refuse(ImmutableArray<string> externalIPs, IssueCollector issues)
     {
         foreach (var text in externalIPs)
-            issues.Add(IssueReason.ExternalIPRefused, $"external IP {IssueCollector.Quote(text)} is not served: external IPs are switched off");
+            issues.Add(IssueReason.ExternalIPRefused,
+                $"external IP {IssueCollector.Quote(text)} is not served: the external-ips option is off");
         return [];
     }
 

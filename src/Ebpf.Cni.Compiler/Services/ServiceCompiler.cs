@@ -70,7 +70,7 @@ internal static class ServiceCompiler
         if (service.AffinitySeconds is >= 0 and <= (int)LongestAffinitySec)
             return (uint)service.AffinitySeconds;
         issues.Add(IssueReason.AffinityTimeoutOutOfRange, string.Create(CultureInfo.InvariantCulture,
-            $"the session affinity's time-out is not 1 to {LongestAffinitySec} s; it is {DefaultAffinitySec} s"));
+            $"the session affinity timeout is not 1 to {LongestAffinitySec} s; {DefaultAffinitySec} s is used"));
         return DefaultAffinitySec;
     }
 }

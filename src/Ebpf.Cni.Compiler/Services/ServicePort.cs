@@ -33,7 +33,7 @@ internal readonly record struct ServicePort(ServicePortName Name, U16Be Port, U1
             }
             var name = new ServicePortName(service, port.Name ?? "", protocol);
             if (name.IsHostPort)
-                issues.Add(IssueReason.PortNameReserved, $"{Shown(port)} has a name that is not a service's to use; it is not served");
+                issues.Add(IssueReason.PortNameReserved, $"{Shown(port)} has a reserved name; it is not served");
             else if (!(names?.Add(name) ?? !ports.Exists(p => p.Name == name)))
                 issues.Add(IssueReason.PortNameDuplicate, $"{Shown(port)} has the name and protocol of an earlier port; it is not served");
             else

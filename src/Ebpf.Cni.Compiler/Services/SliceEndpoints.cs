@@ -139,7 +139,8 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         if (!AddrText.TryParse(text, out address))
             issues.Add(IssueReason.EndpointAddressInvalid, $"endpoint address {IssueCollector.Quote(text)} is not an address; it is ignored");
         else if (address.IsIPv4 != ipv4)
-            issues.Add(IssueReason.EndpointAddressWrongFamily, $"endpoint address {address} is not {(ipv4 ? "IPv4" : "IPv6")} as the slice says; it is ignored");
+            issues.Add(IssueReason.EndpointAddressWrongFamily,
+                $"endpoint address {address} does not match the slice's addressType {(ipv4 ? "IPv4" : "IPv6")}; it is ignored");
         else if (AddrClass.Special(address) is { } special)
             issues.Add(IssueReason.EndpointAddressNotAllowed, $"endpoint address {address} is {special}; it is ignored");
         else

@@ -27,7 +27,7 @@ internal sealed class ServiceTable(PortTable ports, HealthCheckTable checks, Iss
             if (entry is null)
                 return;
             ports.Set(entry.Owner, []);
-            Tell(name, entry.Compiled, null);
+            Report(name, entry.Compiled, null);
             _entries.Remove(name);
             return;
         }
@@ -38,7 +38,7 @@ internal sealed class ServiceTable(PortTable ports, HealthCheckTable checks, Iss
             return;
         var compiled = ServiceCompiler.Compile(name, service, slices, node, entry.Compiled?.Read ?? ReadSlices.None, _scratch);
         ports.Set(entry.Owner, compiled.Ports);
-        Tell(name, entry.Compiled, compiled);
+        Report(name, entry.Compiled, compiled);
         (entry.Compiled, entry.IsOutdated) = (compiled, false);
     }
 
@@ -49,7 +49,7 @@ internal sealed class ServiceTable(PortTable ports, HealthCheckTable checks, Iss
             to.UnionWith(entry.Owner.Ports);
     }
 
-    private void Tell(ObjectName name, CompiledService? before, CompiledService? after)
+    private void Report(ObjectName name, CompiledService? before, CompiledService? after)
     {
         issues.Replace(before?.Issues, after?.Issues);
         if (before?.HealthCheck is not null || after?.HealthCheck is not null)

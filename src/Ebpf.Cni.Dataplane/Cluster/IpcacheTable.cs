@@ -105,7 +105,8 @@ public sealed class IpcacheTable
         var values = Array.ConvertAll(entries, e => e.Value);
         return Batches.Run(keys.Length, next => _table.Update(keys.AsSpan(next), values.AsSpan(next)), failed: (i, outcome) => errors.Add(new ApplyError(
             outcome.Full
-                ? $"prefix {Text(keys[i])}: table {MapNames.Ipcache} is full at {_table.Capacity} prefixes; pods are masqueraded towards it. Raise {TableLimits.IpcacheOption}"
+                ? $"prefix {Text(keys[i])}: table {MapNames.Ipcache} is full at {_table.Capacity} prefixes; "
+                    + $"pods' traffic to it is masqueraded. Raise the {TableLimits.IpcacheOption} option"
                 : $"write the prefix {Text(keys[i])}",
             outcome.Error!)));
     }

@@ -5,7 +5,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Conntrack;
 
 /// <summary>
-/// <c>ebc_ctload_v1</c>, by which the programs know whether entries may be evicted. They add what they insert and subtract nothing; a sweep puts it right.
+/// <c>ebc_ctload_v1</c>, by which the programs know whether entries may be evicted. They add what they insert and subtract nothing; a
+/// garbage collection pass corrects it.
 /// </summary>
 internal sealed class ConntrackLoad : IDisposable
 {

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Dataplane.Conntrack;
 /// <param name="Reply">The entry of the answers; null if it is gone.</param>
 /// <param name="Age">Since it began.</param>
 /// <param name="Idle">Since its last packet in either direction, exact to a second.</param>
-/// <param name="Expired">Idle for too long; the next sweep removes it.</param>
+/// <param name="Expired">Idle for too long; the next garbage collection pass removes it.</param>
 public sealed record Connection(CtKey Key, Ct Forward, Ct? Reply, TimeSpan Age, TimeSpan Idle, bool Expired);
 
 /// <summary>Connections of the table.</summary>

@@ -21,7 +21,7 @@ public sealed partial class ConntrackTable : IDisposable
 
     /// <param name="tcp">The table of TCP; owned.</param>
     /// <param name="any">The table of all else; owned.</param>
-    /// <param name="load">Told what a sweep has counted; owned.</param>
+    /// <param name="load">Gets the counts of a pass; owned.</param>
     /// <param name="reaper">Owned if it can be disposed.</param>
     /// <param name="timeouts">After which an entry is dead.</param>
     /// <param name="time">Its time stamps are the kernel's monotonic clock, as <see cref="TimeProvider.System"/> has it.</param>

@@ -29,7 +29,8 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         if (!File.Exists(pins.Map(MapNames.Service)) || File.Exists(pins.Map(MapNames.Backend)))
             return;
         File.Delete(pins.Map(MapNames.Service));
-        notices.Add($"{pins.Map(MapNames.Service)} was pinned without {MapNames.Backend}: both tables start empty and are filled by the first apply");
+        notices.Add(
+            $"{pins.Map(MapNames.Service)} was pinned without {MapNames.Backend}: both tables start empty; the first sync fills them");
     }
 
     /// <summary>Programs of one generation may not use a former table beside those of the next one that use the new table: another one in between uses both.</summary>
@@ -116,7 +117,7 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
         {
             File.Delete(path);
             if (!TableLimits.IsIdle(options, Path.GetFileName(path)))
-                notices.Add($"{path} was removed: it is a table of another version of ebpf-cni, which no program reads any more");
+                notices.Add($"{path} removed: a table of another version of ebpf-cni that no program uses");
         }
     }
 
@@ -140,17 +141,20 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
     {
         if (!_noticed.Add(spec.Name))
             return;
-        var option = SizeOf(spec.Name)?.Option ?? "the size declared in the BPF object";
+        var setting = SizeOf(spec.Name) is { } sized ? $"the {sized.Option} option" : "the size declared in the BPF object";
         notices.Add(MapGrowth.CanShrink(spec.Name)
-            ? $"{spec.Name} keeps its {pinned.MaxEntries} entries because it holds too many for a smaller table: {option} ({spec.MaxEntries}) takes effect " +
-              "at a start that finds fewer"
-            : $"{spec.Name} keeps its {pinned.MaxEntries} entries because running programs use it: {option} ({spec.MaxEntries}) takes effect after a reboot, " +
-              $"or when {pins.Map(spec.Name)} is deleted while the agent is stopped (new connections fail until the agent has filled the new table)");
+            ? $"{spec.Name} keeps size {pinned.MaxEntries}, too many entries are in use: {setting} ({spec.MaxEntries}) takes effect " +
+              "at an agent start with fewer"
+            : $"{spec.Name} keeps size {pinned.MaxEntries}, running programs use it: {setting} ({spec.MaxEntries}) takes effect " +
+              $"after a reboot, or after {pins.Map(spec.Name)} is deleted while the agent is stopped " +
+              "(new connections fail until the first sync)");
     }
 
     private DataplaneException Mismatch(BpfMapSpec spec, BpfMapInfo pinned) => new(
-        $"{pins.Map(spec.Name)} has another layout than this version's programs: pinned is {Describe(pinned.Type, pinned.KeySize, pinned.ValueSize, pinned.Flags)}, " +
-        $"needed is {Describe(spec.Type, spec.KeySize, spec.ValueSize, spec.Flags)}. It was not touched; it was not written by a released version of ebpf-cni, delete the file to start with an empty table.");
+        $"{pins.Map(spec.Name)} has another layout than this version's programs: pinned " +
+        $"{Describe(pinned.Type, pinned.KeySize, pinned.ValueSize, pinned.Flags)}, " +
+        $"needed {Describe(spec.Type, spec.KeySize, spec.ValueSize, spec.Flags)}. It was not changed. " +
+        "No release of ebpf-cni wrote it: delete the file to start with an empty table.");
 
     private static string Describe(BpfMapType type, int keySize, int valueSize, BpfMapFlags flags) =>
         $"{type}, key {keySize} bytes, value {valueSize} bytes, flags {flags}";

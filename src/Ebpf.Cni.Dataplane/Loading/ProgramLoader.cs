@@ -19,7 +19,8 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
     {
         var path = Path.Combine(options.ObjectDirectory, file);
         if (!File.Exists(path))
-            throw new DataplaneException($"there is no BPF object {path}: --bpf-objects must name the directory of {Socket}, {Pod}, {Uplink} and {Overlay}");
+            throw new DataplaneException(
+                $"BPF object {path} not found: the bpf-objects option must name the directory of {Socket}, {Pod}, {Uplink} and {Overlay}");
         var bpf = BpfObject.Open(path);
         try
         {

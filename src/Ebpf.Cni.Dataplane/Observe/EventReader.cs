@@ -74,7 +74,7 @@ public sealed class EventReader : IDisposable
                 _stop.Wait(Rest);
             }
         }
-        catch (Exception e) // any: it reaches whoever reads the channel
+        catch (Exception e) // any: it reaches the reader of the channel
         {
             error = e;
         }

@@ -5,9 +5,10 @@ using Ebpf.Cni.Dataplane.Failures;
 namespace Ebpf.Cni.Dataplane.Overlay;
 
 /// <summary>
-/// This node's end of the tunnels to other nodes: the device, its programs, and what <see cref="NodeGlobals"/> tells all programs about it. Which
-/// destinations go through a tunnel is said by <see cref="Cluster.IpcacheTable"/>, and to the node's own sockets by <see cref="Routes.RouteTable"/>: tell them of the device
-/// after <see cref="Ensure"/>, and that there is none before <see cref="Remove"/>. In the network namespace of the calling thread; not thread-safe.
+/// This node's end of the tunnels to other nodes: the device, its programs, and its part of <see cref="NodeGlobals"/>. Which
+/// destinations go through a tunnel is decided by <see cref="Cluster.IpcacheTable"/>, and to the node's own sockets by
+/// <see cref="Routes.RouteTable"/>: notify them of the device after <see cref="Ensure"/>, and that there is none before
+/// <see cref="Remove"/>. In the network namespace of the calling thread; not thread-safe.
 /// </summary>
 public sealed class NodeOverlay : IDisposable
 {

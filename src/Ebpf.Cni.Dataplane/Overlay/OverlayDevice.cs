@@ -8,11 +8,12 @@ namespace Ebpf.Cni.Dataplane.Overlay;
 
 /// <summary>
 /// The VXLAN device of a node, in the network namespace of the calling thread. One serves all peers and both families, inside and outside: its programs say
-/// whereto each packet goes. Its MAC address is the same on every node, so that nobody asks for it and every frame is for whoever gets it.
+/// whereto each packet goes. Its MAC address is the same on every node, so that no neighbour resolution is needed and every node accepts
+/// every frame.
 /// </summary>
 public static class OverlayDevice
 {
-    /// <summary>Link-local, and of host scope: nobody is told of it, and nothing is sent from it.</summary>
+    /// <summary>Link-local, and of host scope: it is never announced, and no packet has it as its source.</summary>
     private static readonly IPAddress OwnAddress = new([169, 254, 1, 2]);
 
     /// <summary>bpf/lib/encap.h writes it into every frame.</summary>
@@ -28,7 +29,9 @@ public static class OverlayDevice
         using var netlink = RouteNetlink.Open();
         var link = netlink.FindLink(options.Name);
         if (link is { Vxlan: null })
-            throw new DataplaneException($"the interface {options.Name} is a {(link.Kind.Length == 0 ? "device" : link.Kind)} that ebpf-cni has not made: rename or delete it");
+            throw new DataplaneException(
+                $"interface {options.Name} is a {(link.Kind.Length == 0 ? "device" : link.Kind)} not created by ebpf-cni: "
+                + "rename or delete it");
         if (link is not null && !Serves(link, options))
         {
             netlink.DeleteLink(link.Index);
@@ -61,7 +64,7 @@ public static class OverlayDevice
         }
         catch (KernelException e) when (e.Errno == Errno.ENODEV)
         {
-            // Somebody was faster.
+            // Another process was faster.
         }
     }
 
@@ -69,9 +72,9 @@ public static class OverlayDevice
         link is { NoArp: true, Vxlan: { External: true, Learning: false } vxlan } && vxlan.Port == options.Port && link.Mac.AsSpan().SequenceEqual(Mac);
 
     /// <summary>
-    /// Other nodes' own words, and answers that have the address of a service again, come out of the tunnel although the way to their senders is another: nothing that is right is
-    /// filtered by that. Where reverse path filtering is on for all devices it can be made loose for one, if that has an address; one that nobody sees will do.
-    /// Nobody on the tunnel is a router to be listened to.
+    /// Packets of other nodes themselves, and replies with a Service's address as their source, arrive by the tunnel although the route to
+    /// that source is another: reverse path filtering would drop them. Where it is on for all devices it can be made loose for one, if that
+    /// has an address; a link-local one of host scope is enough. Router advertisements from the tunnel are not accepted.
     /// </summary>
     private static void Configure(RouteNetlink netlink, LinkInfo link, string settings)
     {

@@ -8,7 +8,10 @@ public sealed record OverlayOptions
 
     public string Name { get; init; } = DeviceName;
 
-    /// <summary>UDP. 8472 is the number that Linux had before there was an assigned one, and what other CNIs use: a 4789 is often somebody else's, below us.</summary>
+    /// <summary>
+    /// UDP. 8472 is the number that Linux had before there was an assigned one, and what other CNIs use: 4789 is often in use by the
+    /// network below.
+    /// </summary>
     public ushort Port { get; init; } = 8472;
 
     /// <summary>The number of the cluster's network, 24 bits; what comes for another is dropped.</summary>

@@ -58,7 +58,8 @@ public sealed class EndpointTable : IDisposable
                 if (e.Errno != Errno.E2BIG)
                     throw;
                 throw new DataplaneException(
-                    $"endpoint {endpoint.Id}: table {MapNames.Endpoint} is full at {_map.Info.MaxEntries} addresses. Raise {TableLimits.EndpointOption}.", e);
+                    $"endpoint {endpoint.Id}: table {MapNames.Endpoint} is full at {_map.Info.MaxEntries} addresses. "
+                    + $"Raise the {TableLimits.EndpointOption} option.", e);
             }
         }
     }

@@ -32,18 +32,22 @@ public sealed class PodPrograms : IDisposable
     {
         _pins = pins;
         _tcx = tcx;
-        // The way to the pod first: what the other one translates is translated back there.
+        // The program towards the pod first: it reverses the translation of the other.
         _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_pod_ingress")), (TcDirection.Ingress, loaded.GetProgram("ebc_pod_egress"))];
     }
 
-    /// <summary>Attaches both programs, or updates them in place. What an earlier agent attached the other way stays as it is, with this agent's programs.</summary>
+    /// <summary>
+    /// Attaches both programs, or updates them in place. What an earlier agent attached by the other method stays as it is, with this
+    /// agent's programs.
+    /// </summary>
     /// <param name="ifindex">The host's side of the veth.</param>
     /// <param name="name">Names the pins: unique for each pod interface of the node; no '.', '/', '_'.</param>
     /// <param name="links">
-    /// By tcx links, where the kernel has them. Nobody takes one away by deleting a qdisc. The price: attaching one, and losing one with the interface, waits for an RCU grace
-    /// period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them in a pod's life, whatever else is starting then.
+    /// By tcx links, where the kernel has them. Deleting a qdisc does not remove them. The price: attaching one, and losing one with the
+    /// interface, waits for an RCU grace period under the lock of all network configuration (tcx_entry_sync), some 10 ms each, four of them
+    /// in a pod's life, whatever else is starting then.
     /// </param>
-    /// <exception cref="KernelException">ENODEV without that interface; filters: EEXIST where somebody's ingress qdisc is in the way.</exception>
+    /// <exception cref="KernelException">ENODEV without that interface; filters: EEXIST where another ingress qdisc exists.</exception>
     public void Attach(int ifindex, string name, bool links)
     {
         foreach (var (direction, program) in _programs)
@@ -58,7 +62,7 @@ public sealed class PodPrograms : IDisposable
         }
     }
 
-    /// <summary>Both programs are there, one way or the other, and they are this agent's.</summary>
+    /// <summary>Both programs are attached, as links or filters, and they are this agent's.</summary>
     public bool IsAttached(int ifindex, string name) => _programs.All(
         p => PinnedProgram(_pins.PodLink(name, p.Direction), ifindex) == p.Program.Id
             || ClsactFilter.FindProgram(ifindex, p.Direction, FilterPriority, FilterHandle) == p.Program.Id);

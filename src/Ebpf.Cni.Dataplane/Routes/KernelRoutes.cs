@@ -26,7 +26,7 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
     {
         var changed = _unread;
         _unread = false;
-        _events.Read(told => changed |= Matters(told, table));
+        _events.Read(change => changed |= Matters(change, table));
         return changed;
     }
 
@@ -53,7 +53,7 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
         }
         catch (KernelException e) when (e.Errno == Errno.ESRCH)
         {
-            // Somebody was faster, or its device has gone.
+            // Another process was faster, or its device is gone.
         }
     }
 
@@ -63,25 +63,25 @@ internal sealed class KernelRoutes : IRouteKernel, IDisposable
         _netlink.Dispose();
     }
 
-    private bool Matters(NetworkEvent told, RouteTable table)
+    private bool Matters(NetworkEvent change, RouteTable table)
     {
-        switch (told.Kind)
+        switch (change.Kind)
         {
             case NetworkEventKind.Lost:
                 return true;
-            case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone when told.Requester == _port:
+            case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone when change.Requester == _port:
                 // The kernel has found the device by the gateway.
-                if (told is { HasGateway: true, Ifindex: > 0 })
-                    _devices.Add(told.Ifindex);
+                if (change is { HasGateway: true, Ifindex: > 0 })
+                    _devices.Add(change.Ifindex);
                 return false;
             case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone:
-                return told.Table == Route.MainTable
-                    && (table.Wants(told.Destination)
-                        || (told.Protocol == RouteTable.Protocol && table.IsOurs(told.HasGateway, told.Ifindex)));
+                return change.Table == Route.MainTable
+                    && (table.Wants(change.Destination)
+                        || (change.Protocol == RouteTable.Protocol && table.IsOurs(change.HasGateway, change.Ifindex)));
             case NetworkEventKind.LinkSet:
-                return told.WentDown && Leaves(told.Ifindex, table);
+                return change.WentDown && Leaves(change.Ifindex, table);
             case NetworkEventKind.LinkGone or NetworkEventKind.AddressGone:
-                return Leaves(told.Ifindex, table) || table.HasSource(told.Address);
+                return Leaves(change.Ifindex, table) || table.HasSource(change.Address);
             default:
                 return false;
         }

@@ -22,7 +22,7 @@ public sealed record RouteResult(int Replaced, int Deleted, ImmutableArray<Apply
 /// <summary>
 /// The routes to other nodes' pods, in the main table of the network namespace of the calling thread. Ours are those with
 /// protocol <see cref="Protocol"/> and a gateway, or to the tunnel's device; no other route is touched. What was set is
-/// remembered, and the kernel is asked for its routes again only after it has told of a change of ours, has lost count, or
+/// remembered, and the kernel is asked for its routes again only after an event for one of ours, has lost count, or
 /// has refused something: an apply without changes costs one look at the events. For one thread, but for <see cref="Wants"/>.
 /// </summary>
 public sealed class RouteTable
@@ -41,7 +41,7 @@ public sealed class RouteTable
     private Dictionary<IPNetwork, OwnedRoute> _wanted = [];
     private ImmutableArray<DesiredRoute> _desired;
     private TunnelRoute? _tunnel;
-    private bool _owed;
+    private bool _pending;
 
     /// <summary>A write may have been done or not.</summary>
     private bool _unsure;
@@ -60,11 +60,11 @@ public sealed class RouteTable
         var changed = _kernel.Changed(this);
         if (changed || _unsure || tunnel?.Ifindex != _tunnel?.Ifindex)
             _held = null;
-        if (_held is not null && !_owed && tunnel == _tunnel && desired == _desired)
+        if (_held is not null && !_pending && tunnel == _tunnel && desired == _desired)
             return new RouteResult(0, 0, []);
         var errors = ImmutableArray.CreateBuilder<ApplyError>();
         var wanted = Wanted(desired, tunnel, errors);
-        (_desired, _tunnel, _owed) = (desired, tunnel, true);
+        (_desired, _tunnel, _pending) = (desired, tunnel, true);
         Volatile.Write(ref _wanted, wanted);
         if (_held is null)
             Read(wanted);
@@ -82,12 +82,13 @@ public sealed class RouteTable
             replaced++;
         }
 
-        var deleted = obsolete.Count(r => Try(errors, $"delete the route to {r.Destination} through {Way(r.Gateway)}", () => Delete(r)));
-        _owed = errors.Count > 0;
+        var deleted = obsolete.Count(r =>
+            Try(errors, $"delete the route to {r.Destination} through {NextHop(r.Gateway)}", () => Delete(r)));
+        _pending = errors.Count > 0;
         return new RouteResult(replaced, deleted, errors.DrainToImmutable());
     }
 
-    /// <summary>The next apply asks the kernel for its routes, whether or not it told of a change.</summary>
+    /// <summary>The next apply asks the kernel for its routes, whether or not netlink reported a change.</summary>
     public void Forget() => _held = null;
 
     /// <summary>Whether this is the destination of one that was desired last. Thread-safe.</summary>
@@ -110,7 +111,7 @@ public sealed class RouteTable
             else if (tunnel is not null)
                 wanted.Add(route.Destination, new OwnedRoute(route.Destination, null, tunnel.Ifindex, tunnel.Source(route.Destination)));
             else
-                errors.Add(new ApplyError(Text(route), new KernelException("there is no tunnel", Errno.ENODEV)));
+                errors.Add(new ApplyError(Text(route), new KernelException("no tunnel device", Errno.ENODEV)));
         return wanted;
     }
 
@@ -138,12 +139,12 @@ public sealed class RouteTable
         ? held.Gateway is null && held.Ifindex == want.Ifindex && Equals(held.PreferredSource, want.PreferredSource)
         : want.Gateway.Equals(held.Gateway);
 
-    private static string Text(DesiredRoute route) => $"route to {route.Destination} through {Way(route.Gateway)} ({route.Node})";
+    private static string Text(DesiredRoute route) => $"route to {route.Destination} through {NextHop(route.Gateway)} ({route.Node})";
 
-    private static string Way(IPAddress? gateway) => gateway?.ToString() ?? "the tunnel";
+    private static string NextHop(IPAddress? gateway) => gateway?.ToString() ?? "the tunnel";
 
     /// <summary>
-    /// A podCIDR is what somebody wrote into a Node: if it is the node's own network, replacing blindly would cut the node off.
+    /// A podCIDR is user input of a Node object: if it is the node's own network, an unconditional replace would cut the node off.
     /// </summary>
     private void Put(in OwnedRoute route, bool ours)
     {
@@ -169,7 +170,7 @@ public sealed class RouteTable
         }
         catch (KernelException e) when (e.Errno == Errno.EEXIST)
         {
-            errors.Add(new ApplyError($"{what}: a route that is not ours leads there and was left as it is", e));
+            errors.Add(new ApplyError($"{what}: another route to this destination exists and was kept", e));
             return false;
         }
         catch (KernelException e)

@@ -4,7 +4,7 @@ using Ebpf.Cni.Compiler.Model;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
-/// <summary>Write a segment into space that nobody reads.</summary>
+/// <summary>Write a segment into unreferenced space.</summary>
 public sealed record SegmentWrite(LiveSegment Segment);
 
 /// <summary>Add a frontend, or switch it to another value.</summary>
@@ -19,10 +19,10 @@ public sealed record FrontendUpdate(SvcKey Key, Svc Value, LiveSegment? Segment,
 public sealed record SourceRangeAdd(SrangeKey Key, ObjectName Owner);
 
 /// <summary>
-/// The way from what the kernel holds to what is desired, as data. The phases are executed in this order, and stopping anywhere leaves
+/// The transition from the kernel's state to the desired one, as data. The phases are executed in this order, and stopping anywhere leaves
 /// every frontend with its complete old backends or its complete new ones:
 /// add source ranges → write new segments (into free space) → add and switch frontends → delete frontends → delete source ranges that no frontend needs any
-/// more → release what nobody points to any more.
+/// more → release unreferenced segments.
 /// </summary>
 public sealed record ApplyPlan
 {

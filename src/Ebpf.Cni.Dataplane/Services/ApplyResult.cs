@@ -4,7 +4,7 @@ using Ebpf.Cni.Dataplane.Failures;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
-/// <summary>What an apply did, and what it still owes.</summary>
+/// <summary>What an apply did, and what is still pending.</summary>
 public sealed record ApplyResult
 {
     public int SegmentsWritten { get; init; }
@@ -23,7 +23,7 @@ public sealed record ApplyResult
 
     /// <summary>
     /// Backends of UDP and SCTP service ports that this apply has taken out of service; each once. Flows that still go there, and sockets that are connected to them,
-    /// talk to nobody: see <see cref="Conntrack.ConntrackTable.Purge"/> and <see cref="Sockets.StaleSockets.Destroy"/>.
+    /// have no backend: see <see cref="Conntrack.ConntrackTable.Purge"/> and <see cref="Sockets.StaleSockets.Destroy"/>.
     /// </summary>
     public ImmutableArray<RemovedBackend> RemovedBackends { get; init; } = [];
 
@@ -35,7 +35,7 @@ public sealed record ApplyResult
 
     public ImmutableArray<ApplyError> Errors { get; init; } = [];
 
-    /// <summary>When something is owed and released space will help: the time to wait before the next apply.</summary>
+    /// <summary>When changes are pending and released space will help: the time to wait before the next apply.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>Writes to kernel memory: a segment through the mapping, or one entry of another table.</summary>
@@ -44,7 +44,7 @@ public sealed record ApplyResult
     /// <summary>The kernel holds exactly what was desired.</summary>
     public bool Complete => Refusals.IsEmpty && Waiting.IsEmpty && Errors.IsEmpty;
 
-    /// <summary>The sum of two passes; what is owed is what the second one owes.</summary>
+    /// <summary>The sum of two passes; pending is what the second one leaves.</summary>
     internal ApplyResult Then(ApplyResult second) => second with
     {
         SegmentsWritten = SegmentsWritten + second.SegmentsWritten,

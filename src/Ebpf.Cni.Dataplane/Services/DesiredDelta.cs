@@ -4,11 +4,13 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
-/// The way from one desired state to the next: a compile yields the very same objects for service ports that did not change, and
-/// tells of the others (<see cref="DesiredState.PortsSince"/>). Ports that differ and are equal do no harm: they are planned again.
+/// The difference between one desired state and the next: a compile yields the very same objects for service ports that did not change, and
+/// lists the others (<see cref="DesiredState.PortsSince"/>). Ports that differ and are equal do no harm: they are planned again.
 /// </summary>
-/// <param name="Changed">The service ports that changed or came, and those owed; sorted by name, as a plan of everything has them.</param>
-/// <param name="Left">Frontends that those of the former state had that changed or went away, and those owed a deletion.</param>
+/// <param name="Changed">
+/// The service ports that changed or came, and pending ones; sorted by name, as a plan of everything has them.
+/// </param>
+/// <param name="Left">Frontends that those of the former state had that changed or went away, and pending deletions.</param>
 /// <param name="LeftRanges">Their source ranges.</param>
 internal sealed record DesiredDelta(IReadOnlyList<DesiredPort> Changed, IReadOnlySet<SvcKey> Left, IReadOnlySet<SrangeKey> LeftRanges)
 {
@@ -18,12 +20,12 @@ internal sealed record DesiredDelta(IReadOnlyList<DesiredPort> Changed, IReadOnl
 
     /// <param name="before">The state that was planned last.</param>
     /// <param name="after">The state to plan.</param>
-    /// <param name="owed">What that plan left undone.</param>
-    public static DesiredDelta Between(DesiredState before, DesiredState after, DeferredChanges owed)
+    /// <param name="pending">What that plan left undone.</param>
+    public static DesiredDelta Between(DesiredState before, DesiredState after, DeferredChanges pending)
     {
         var changed = new SortedDictionary<ServicePortName, DesiredPort>();
-        var (left, leftRanges) = (owed.Frontends.ToHashSet(), owed.Ranges.ToHashSet());
-        foreach (var name in owed.Ports)
+        var (left, leftRanges) = (pending.Frontends.ToHashSet(), pending.Ranges.ToHashSet());
+        foreach (var name in pending.Ports)
             if (after.Ports.TryGetValue(name, out var port))
                 changed.Add(name, port);
         foreach (var (old, now) in after.PortsSince(before))

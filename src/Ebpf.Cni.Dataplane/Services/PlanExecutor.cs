@@ -18,7 +18,8 @@ internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBacken
 }
 
 /// <summary>
-/// Carries out a plan, once. A failure concerns its own entry only; the mirrors record what is certain after each write, so the next plan owes exactly the rest.
+/// Carries out a plan, once. A failure concerns its own entry only; the mirrors record what is certain after each write, so the next plan
+/// has exactly the rest.
 /// </summary>
 internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, SourceRangeMirror ranges, SegmentAllocator allocator)
 {
@@ -36,7 +37,7 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
     /// <summary>Service ports of which a frontend may still be the old one.</summary>
     private readonly HashSet<uint> _doubtful = [];
 
-    /// <summary>A frontend may lead to a service port that nobody knows any more.</summary>
+    /// <summary>A frontend may belong to a service port that no longer exists.</summary>
     private bool _lost;
     private Backend[] _buffer = [];
     private int _backendsWritten;
@@ -167,7 +168,7 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
     /// <returns>Backends that no segment of their service port has any more.</returns>
     private ImmutableArray<RemovedBackend> Release(ApplyPlan plan)
     {
-        // Segments that no frontend took up: nobody ever saw them.
+        // Segments that no frontend took up: no reader ever saw them.
         foreach (var write in plan.Writes)
             if (write.Segment.References == 0)
                 allocator.Cancel(write.Segment.Extent);

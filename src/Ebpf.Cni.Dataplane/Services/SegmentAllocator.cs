@@ -31,10 +31,12 @@ public sealed class SegmentAllocator
     private readonly Func<bool>? _waitForReaders;
 
     /// <param name="capacity">Elements of the table.</param>
-    /// <param name="rest">How long released elements stay untouched if nothing else tells that no program reads them.</param>
+    /// <param name="rest">
+    /// How long released elements stay untouched (grace period) if there is no other proof that no program reads them.
+    /// </param>
     /// <param name="time">The clock that measures the rest.</param>
     /// <param name="waitForReaders">
-    /// Waits until no program runs any more that runs now; false if that cannot be told. Null: nothing but time tells.
+    /// Waits until no program runs any more that runs now; false if the kernel cannot wait for that. Null: the grace period alone counts.
     /// </param>
     public SegmentAllocator(uint capacity, TimeSpan rest, TimeProvider time, Func<bool>? waitForReaders = null)
     {

@@ -18,10 +18,10 @@ public sealed class ServiceDataplane
     private readonly SegmentAllocator _allocator;
 
     /// <summary>
-    /// What the kernel is known to hold, but for what is owed; null when a write failed or something was found to differ.
+    /// What the kernel is known to hold, but for pending changes; null when a write failed or something was found to differ.
     /// </summary>
     private DesiredState? _known;
-    private DeferredChanges _owed = DeferredChanges.Nothing;
+    private DeferredChanges _pending = DeferredChanges.Nothing;
 
     /// <summary>Reads the tables; writes nothing.</summary>
     /// <param name="tables">Frontends, backends, source ranges.</param>
@@ -38,8 +38,8 @@ public sealed class ServiceDataplane
     }
 
     /// <summary>
-    /// Backends that sockets were led to, by service port, whenever; asked once, by the first apply. What left a service port while no agent ran, or was told by one that died before it
-    /// could act, is found this way.
+    /// Backends that sockets were ever translated to, by service port; read once, by the first apply. It finds backends that were removed
+    /// while no agent ran, or whose removal an agent did not finish.
     /// </summary>
     internal Func<IEnumerable<RemovedBackend>>? Reached { get; set; }
 
@@ -49,16 +49,18 @@ public sealed class ServiceDataplane
     /// <summary>The ids found at start: the first compile's input.</summary>
     public IdTable RestoredIds { get; }
 
-    /// <summary>Brings the tables to the desired state; what fails or does not fit is told in the result and owed to the next call.</summary>
+    /// <summary>
+    /// Brings the tables to the desired state; what fails or does not fit is in the result, and pending for the next call.
+    /// </summary>
     /// <exception cref="ArgumentException">The desired state contradicts itself; nothing was written.</exception>
     public ApplyResult Apply(DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(desired);
         lock (_lock)
         {
-            if (ReferenceEquals(desired, _known) && _owed == DeferredChanges.Nothing)
+            if (ReferenceEquals(desired, _known) && _pending == DeferredChanges.Nothing)
                 return new ApplyResult();
-            var delta = _known is null ? null : DesiredDelta.Between(_known, desired, _owed);
+            var delta = _known is null ? null : DesiredDelta.Between(_known, desired, _pending);
             _known = null;
             var plan = Plan(desired, delta);
             var result = Execute(plan);
@@ -75,7 +77,7 @@ public sealed class ServiceDataplane
         }
     }
 
-    /// <summary>A plan that foresaw what did not fit leaves nothing else undone; after an error only a look at everything tells.</summary>
+    /// <summary>A plan that foresaw what did not fit leaves nothing else undone; after an error everything is compared.</summary>
     private void Settle(DesiredState desired, DesiredDelta? delta, ApplyPlan plan, ApplyResult result)
     {
         if (!result.Errors.IsEmpty || result.Refusals.Length > plan.Refusals.Length)
@@ -83,12 +85,12 @@ public sealed class ServiceDataplane
         _known = desired;
         if (result.Complete)
         {
-            _owed = DeferredChanges.Nothing;
+            _pending = DeferredChanges.Nothing;
             return;
         }
 
         var untouched = result.Refusals.Select(r => r.Service).Concat(result.Waiting).ToHashSet();
-        _owed = DeferredChanges.After(delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), untouched, _mirror, _ranges);
+        _pending = DeferredChanges.After(delta ?? DesiredDelta.Whole(desired, _mirror, _ranges), untouched, _mirror, _ranges);
     }
 
     /// <summary>What an apply would do now; for display. Changes nothing.</summary>

@@ -15,7 +15,7 @@ public sealed record MirroredFrontend(Svc Value, LiveSegment? Segment, bool Cert
 
 /// <summary>
 /// What the service tables hold as far as we know. It changes only after the write that it records. Segments are counted by the frontends
-/// that point (or may point) to them; one that nobody refers to any more waits in a list until it is collected.
+/// that point (or may point) to them; an unreferenced one waits in a list until it is collected.
 /// </summary>
 public sealed class ServiceMirror(uint frontendCapacity)
 {
@@ -49,7 +49,7 @@ public sealed class ServiceMirror(uint frontendCapacity)
             ReleaseAll(old);
     }
 
-    /// <summary>The kernel may hold this value or what it held before; both segments stay until a write tells.</summary>
+    /// <summary>The kernel may hold this value or what it held before; both segments stay until a write decides.</summary>
     internal void Doubt(in SvcKey key, in Svc attempted, LiveSegment? segment, ObjectName? owner)
     {
         if (!_frontends.TryGetValue(key, out var old))

@@ -5,8 +5,9 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
-/// Finds the way from the mirror to the desired state. A desired segment whose content one of its frontends already serves is not written
-/// again, so the mirror needs no names of segments and a restart costs no write. A service (all its ports and families) is planned as a whole or not at all.
+/// Plans the transition from the mirror to the desired state. A desired segment whose content one of its frontends already serves is not
+/// written again, so the mirror needs no names of segments and a restart costs no write. A service (all its ports and families) is planned
+/// as a whole or not at all.
 /// </summary>
 internal static class ServicePlanner
 {
@@ -24,7 +25,7 @@ internal static class ServicePlanner
     }
 
     /// <summary>
-    /// The same for a mirror that holds the state from which <paramref name="delta"/> leads away, but for what it says is owed: costs what
+    /// The same for a mirror that holds the state from which <paramref name="delta"/> leads away, but for its pending changes: costs what
     /// changes.
     /// </summary>
     public static ApplyPlan Plan(ServiceMirror mirror, SourceRangeMirror ranges, DesiredDelta delta, SegmentAllocator allocator)
@@ -56,7 +57,7 @@ internal static class ServicePlanner
         return (builder, present);
     }
 
-    /// <summary>Gives back what a plan reserved and nobody executed.</summary>
+    /// <summary>Gives back what an unexecuted plan reserved.</summary>
     public static void Abandon(ApplyPlan plan, SegmentAllocator allocator)
     {
         ArgumentNullException.ThrowIfNull(plan);

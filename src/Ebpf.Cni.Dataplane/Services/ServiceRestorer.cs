@@ -15,7 +15,8 @@ public readonly record struct RestoreReport(int Frontends, int Segments, int Bro
 /// Builds the mirror and the allocator from what the kernel holds. An entry is sound when its extent lies inside the table and every element names the
 /// entry's own service id. As an element names one service, sound segments of two services cannot overlap; those of one service that overlap
 /// without being equal (no plan writes that) are kept reserved as one region of unknown content until the first apply has moved their frontends away.
-/// What a broken entry points to is not reserved: its readers see foreign backends already, and reserving garbage could block the repair.
+/// What a broken entry points to is not reserved: its readers see another Service's backends already, and reserving garbage could block the
+/// repair.
 /// </summary>
 internal sealed class ServiceRestorer(IKeyedTable<SvcKey, Svc> frontends, IBackendArray backends)
 {
@@ -43,7 +44,7 @@ internal sealed class ServiceRestorer(IKeyedTable<SvcKey, Svc> frontends, IBacke
         return (mirror, new RestoreReport(entries.Count, segments.Values.Distinct().Count(), broken));
     }
 
-    /// <summary>The entry serves what it claims: nobody's backends, or only its own.</summary>
+    /// <summary>The entry serves what it claims: no backends, or only its own.</summary>
     public bool IsSound(in Svc value)
     {
         if (value.ServiceId == 0 || (ulong)value.Offset + value.Count + value.Tail > backends.Length)

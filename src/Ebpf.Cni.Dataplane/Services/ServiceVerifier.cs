@@ -5,10 +5,10 @@ namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>Differences between what we wrote and what the kernel holds.</summary>
 /// <param name="Missing">Frontends that are gone.</param>
-/// <param name="Unexpected">Frontends that somebody else added.</param>
+/// <param name="Unexpected">Frontends that the agent did not write.</param>
 /// <param name="Different">Frontends with another value.</param>
 /// <param name="DamagedSegments">Segments whose backends are not the ones written.</param>
-/// <param name="SourceRanges">Source ranges that are gone or that somebody else added.</param>
+/// <param name="SourceRanges">Source ranges that are missing or that the agent did not write.</param>
 public readonly record struct DriftReport(int Missing, int Unexpected, int Different, int DamagedSegments, int SourceRanges = 0)
 {
     public int Total => Missing + Unexpected + Different + DamagedSegments + SourceRanges;
@@ -22,7 +22,7 @@ internal static class ServiceVerifier
         int missing = 0, unexpected = 0, different = 0;
         var actual = new Dictionary<SvcKey, Svc>(mirror.Frontends.Count);
         foreach (var (key, value) in frontends.ReadAll())
-            actual[key] = value; // a table that somebody else writes meanwhile may show a key twice
+            actual[key] = value; // a table with another writer may show a key twice
         foreach (var (key, known) in mirror.Frontends.ToList())
         {
             if (!actual.TryGetValue(key, out var value))

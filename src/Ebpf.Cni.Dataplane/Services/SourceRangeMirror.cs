@@ -12,7 +12,7 @@ internal sealed class SourceRangeMirror(uint capacity)
 {
     private const uint ServiceIdBits = 32;
 
-    /// <summary>True: certainly there. False: a write failed or somebody else did it; it is written or deleted again.</summary>
+    /// <summary>True: certainly there. False: a write failed or another process wrote it; it is written or deleted again.</summary>
     private readonly Dictionary<SrangeKey, bool> _known = [];
 
     public uint Capacity { get; } = capacity;

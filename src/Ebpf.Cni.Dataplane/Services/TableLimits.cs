@@ -4,19 +4,19 @@ using Ebpf.Cni.Dataplane.Options;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
-/// <summary>Which of the agent's options sizes which table.</summary>
+/// <summary>Which of the agent's options sizes which table. Names alone: the agent knows how they are set.</summary>
 internal static class TableLimits
 {
-    public const string ServiceOption = "--service-table-size";
-    public const string BackendOption = "--backend-table-size";
-    public const string ConntrackTcpOption = "--conntrack-tcp-max";
-    public const string ConntrackOtherOption = "--conntrack-other-max";
-    public const string SocketFlowsOption = "--socket-flows-max";
-    public const string EndpointOption = "--endpoint-table-size";
-    public const string SourceRangeOption = "--source-range-table-size";
-    public const string AffinityOption = "--affinity-table-size";
-    public const string StatOption = "--stat-table-size";
-    public const string IpcacheOption = "--ipcache-table-size";
+    public const string ServiceOption = "service-table-size";
+    public const string BackendOption = "backend-table-size";
+    public const string ConntrackTcpOption = "conntrack-tcp-max";
+    public const string ConntrackOtherOption = "conntrack-other-max";
+    public const string SocketFlowsOption = "socket-flows-max";
+    public const string EndpointOption = "endpoint-table-size";
+    public const string SourceRangeOption = "source-range-table-size";
+    public const string AffinityOption = "affinity-table-size";
+    public const string StatOption = "stat-table-size";
+    public const string IpcacheOption = "ipcache-table-size";
 
     /// <summary>Every connection has an entry for each direction.</summary>
     public const uint EntriesPerConnection = 2;

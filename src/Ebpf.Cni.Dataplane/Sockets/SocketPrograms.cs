@@ -13,7 +13,7 @@ public sealed class SocketPrograms : IDisposable
 {
     private static readonly ImmutableArray<(CgroupAttach Hook, string Program)> Hooks =
     [
-        // The way back first: a socket that is translated finds its reverse hooks in place.
+        // The reverse direction first: a socket that is translated finds its reverse hooks in place.
         (CgroupAttach.Recvmsg4, "ebc_recvmsg4"), (CgroupAttach.Recvmsg6, "ebc_recvmsg6"),
         (CgroupAttach.Getpeername4, "ebc_getpeer4"), (CgroupAttach.Getpeername6, "ebc_getpeer6"),
         (CgroupAttach.SockOps, "ebc_sock_ops"), (CgroupAttach.SockRelease, "ebc_sock_release"),
@@ -55,7 +55,9 @@ public sealed class SocketPrograms : IDisposable
             _pins.SocketLink(p.Hook), p.Program, info => info.CgroupId == id, () => BpfLink.AttachCgroup(p.Program, cgroup, p.Hook)))];
     }
 
-    /// <summary>Removes every hook, the way there before the way back; idempotent. Connections keep the backends they have.</summary>
+    /// <summary>
+    /// Removes every hook, the forward direction before the reverse; idempotent. Connections keep the backends they have.
+    /// </summary>
     public static void Detach(PinLayout pins)
     {
         ArgumentNullException.ThrowIfNull(pins);

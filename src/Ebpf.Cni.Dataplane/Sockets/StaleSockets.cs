@@ -10,18 +10,20 @@ using Ebpf.Cni.Kernel.Sockets;
 
 namespace Ebpf.Cni.Dataplane.Sockets;
 
-/// <summary>What became of sockets whose backend is gone.</summary>
-/// <param name="Destroyed">They told their processes (ECONNABORTED).</param>
+/// <summary>The result for sockets of removed backends.</summary>
+/// <param name="Destroyed">Sockets destroyed; their processes get ECONNABORTED.</param>
 /// <param name="Errors">Namespaces that could not be looked into; one that is gone is no error.</param>
 public sealed record StaleSocketReport(int Destroyed, ImmutableArray<ApplyError> Errors);
 
 /// <summary>
-/// Connected UDP sockets that a socket hook led to a backend which serves no more. Nothing would ever tell them: no packet of theirs meets a program of ours again, and a UDP socket notices
-/// nothing by itself. They are aborted, so that the process connects again. Sockets that no hook translated are left alone, whatever they are connected to: the proof is the socket's own storage.
+/// Connected UDP sockets that a socket hook translated to a backend that was removed. Without this they would never notice: no packet of
+/// theirs meets a program of ours again, and a UDP socket notices nothing by itself. They are aborted, so that the process connects again.
+/// Sockets that no hook translated are left alone, whatever they are connected to: the proof is the socket's own storage.
 /// </summary>
 /// <remarks>
 /// The kernel's list of connected sockets leads to the storage, not a table beside it. A table has a size: as an LRU, short sockets push out what long ones need; as a hash it is full one day,
-/// and keeps what it was not told the end of (sockets of the kernel, of a time without hooks). The list costs a look into every namespace, for backends that sockets were connected to or not.
+/// and keeps entries whose end it did not see (sockets of the kernel, of a time without hooks). The list costs a look into every namespace,
+/// for backends that sockets were connected to or not.
 /// </remarks>
 public sealed class StaleSockets : IDisposable
 {
@@ -129,7 +131,7 @@ public sealed class StaleSockets : IDisposable
         }
         catch (KernelException e)
         {
-            errors.Add(new ApplyError($"find the sockets of backends that are gone in {where}", e));
+            errors.Add(new ApplyError($"socket scan of {where}", e));
         }
     }
 }

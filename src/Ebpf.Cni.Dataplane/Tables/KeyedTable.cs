@@ -10,8 +10,8 @@ namespace Ebpf.Cni.Dataplane.Tables;
 public readonly record struct BatchOutcome(int Completed, Exception? Error = null, bool Full = false);
 
 /// <summary>
-/// A table of the kernel that only the agent writes: each update of one entry is atomic for readers, a batch is not. A batch that stops tells
-/// so in its outcome; only <see cref="ReadAll"/> throws.
+/// A table of the kernel that only the agent writes: each update of one entry is atomic for readers, a batch is not. A batch that stops
+/// reports so in its outcome; only <see cref="ReadAll"/> throws.
 /// </summary>
 public interface IKeyedTable<TKey, TValue> where TKey : unmanaged where TValue : unmanaged
 {

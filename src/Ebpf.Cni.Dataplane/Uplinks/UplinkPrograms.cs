@@ -30,12 +30,12 @@ public sealed class UplinkPrograms : IDisposable
     private readonly ImmutableArray<(TcDirection Direction, BpfProgram Program)> _programs;
 
     /// <summary>Filters cannot be found by pins: those of an earlier agent on devices that are no uplinks any more are looked for once.</summary>
-    private bool _swept;
+    private bool _cleaned;
 
     /// <param name="pins">Where links are pinned.</param>
     /// <param name="loaded">uplink.bpf.o.</param>
     /// <param name="addresses">ebc_uplink_v1.</param>
-    /// <param name="globals">What all programs are told of the node.</param>
+    /// <param name="globals">The node's globals that all programs read.</param>
     /// <param name="tcx">The kernel has tcx.</param>
     internal UplinkPrograms(PinLayout pins, BpfObject loaded, BpfMap addresses, NodeGlobals globals, bool tcx)
     {
@@ -120,13 +120,13 @@ public sealed class UplinkPrograms : IDisposable
     private void DetachOthers(HashSet<int> wanted, ImmutableArray<int>.Builder detached)
     {
         wanted.Add(Loopback);
-        if (!_tcx && !_swept)
+        if (!_tcx && !_cleaned)
         {
             using var netlink = RouteNetlink.Open();
             foreach (var link in netlink.Links().Where(l => !wanted.Contains(l.Index)))
                 foreach (var (direction, _) in _programs)
                     ClsactFilter.Detach(link.Index, direction, Pods.PodPrograms.FilterPriority, FilterHandle);
-            _swept = true;
+            _cleaned = true;
         }
         var left = _addresses.ReadAll<UplinkKey, Uplink>().Select(e => (int)e.Key.Ifindex)
             .Concat(_pins.ListUplinkLinks().Select(l => l.Ifindex)).Where(i => i != 0 && !wanted.Contains(i)).Distinct().Order();

@@ -19,7 +19,9 @@ public sealed partial class BpfMap
 
     /// <summary>Adds or replaces all pairs, in order.</summary>
     /// <returns>How many were written: all.</returns>
-    /// <exception cref="KernelException">E2BIG if the map is full; <see cref="KernelException.Written"/> tells how many are in.</exception>
+    /// <exception cref="KernelException">
+    /// E2BIG if the map is full; <see cref="KernelException.Written"/> is how many were written.
+    /// </exception>
     public unsafe int UpdateBatch<TKey, TValue>(ReadOnlySpan<TKey> keys, ReadOnlySpan<TValue> values)
         where TKey : unmanaged where TValue : unmanaged
     {
@@ -199,7 +201,7 @@ public sealed partial class BpfMap
         return BpfSyscall.Invoke(command, ref attributes);
     }
 
-    // a batch that fails on its way tells where; one that is refused at once leaves the caller's number as it was
+    // a batch that fails midway reports where; one that is refused at once leaves the caller's number as it was
     private static int Done(in MapBatchAttributes failed, int asked) => failed.Count < asked ? (int)failed.Count : 0;
 
     // EINVAL: a kernel before 5.6 does not know the command; ENOTSUPP: this type of map has no such operation

@@ -27,7 +27,7 @@ public sealed partial class BpfMap : IDisposable
     internal FdHandle Handle => _fd;
 
     /// <summary>Bytes that the kernel charges for the map now; before Linux 6.4 its estimate, in whole pages.</summary>
-    /// <exception cref="KernelException">The kernel does not tell.</exception>
+    /// <exception cref="KernelException">The kernel does not report it.</exception>
     public long ReadMemory()
     {
         const string field = "memlock:";

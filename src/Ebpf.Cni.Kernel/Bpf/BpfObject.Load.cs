@@ -48,7 +48,7 @@ public sealed partial class BpfObject
     {
         if (logs.Failed() is var (program, log))
             return new BpfLoadException(program, errno, log);
-        // no program got as far as the verifier: a map, then; libbpf tells nobody which, so try each alone
+        // no program got as far as the verifier: a map, then; libbpf does not report which, so try each alone
         foreach (var spec in Maps.Where(map => map.Name[0] != '.'))
         {
             try

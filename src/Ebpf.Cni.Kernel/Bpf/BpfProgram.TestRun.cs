@@ -12,7 +12,7 @@ public sealed partial class BpfProgram
     /// <param name="packet">From the Ethernet header on; at least 14 bytes.</param>
     /// <param name="context">What the program finds beside the packet; an ifindex is looked up in the calling thread's network namespace.</param>
     /// <param name="repeat">How often; the packet returned is the last one's, the duration the mean.</param>
-    /// <exception cref="KernelException">EINVAL for a packet too short or a context field the kernel lets nobody set.</exception>
+    /// <exception cref="KernelException">EINVAL for a packet too short or a read-only context field.</exception>
     public BpfTestRunResult TestRun(ReadOnlySpan<byte> packet, SkBuffContext? context = null, int repeat = 1)
     {
         if (context is not { } given)

@@ -26,7 +26,10 @@ public sealed partial class BpfProgram : IDisposable
     /// <summary>Its function's name; of an adopted program the first 15 characters.</summary>
     public string Name { get; }
 
-    /// <summary>Instructions that the verifier went through, once for each state in which it met one: what loading costs. 0 before Linux 5.16, which does not tell.</summary>
+    /// <summary>
+    /// Instructions that the verifier went through, once for each state in which it met one: what loading costs. 0 before Linux 5.16, which
+    /// does not report it.
+    /// </summary>
     public uint VerifiedInstructions { get; }
 
     internal FdHandle Handle => _fd;

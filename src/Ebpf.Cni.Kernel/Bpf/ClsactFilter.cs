@@ -4,7 +4,7 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Kernel.Bpf;
 
 /// <summary>
-/// A traffic-control program attached the way kernels before 6.6 know: a cls_bpf filter in direct-action mode on the
+/// A traffic-control program attached as on kernels before 6.6: a cls_bpf filter in direct-action mode on the
 /// interface's clsact qdisc. Priority and handle are the owner's mark: attaching again replaces exactly that filter in
 /// place, and others' stay. Works in the calling thread's network namespace.
 /// </summary>

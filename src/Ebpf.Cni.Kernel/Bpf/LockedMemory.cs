@@ -23,6 +23,6 @@ internal static unsafe class LockedMemory
     public static string? Hint(int errno) => Hint(errno, _limited);
 
     internal static string? Hint(int errno, bool limited) => errno == Errno.EPERM && limited
-        ? "kernels before 5.11 count maps as locked memory: needed there is CAP_SYS_RESOURCE, or no limit of it (ulimit -l)"
+        ? "kernels before 5.11 count maps as locked memory: grant CAP_SYS_RESOURCE, or remove the limit (ulimit -l)"
         : null;
 }

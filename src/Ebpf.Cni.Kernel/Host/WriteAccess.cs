@@ -18,7 +18,8 @@ public static class WriteAccess
         return Marshal.GetLastPInvokeError() switch
         {
             Errno.EROFS => $"{existing} is on a read-only file system",
-            Errno.EACCES => $"{existing} is not writable for the user that this process runs as, by its owner, its mode or a security module, and CAP_DAC_OVERRIDE is not held",
+            Errno.EACCES => $"{existing} is not writable for the user that this process runs as (owner, mode or security module), "
+                + "and CAP_DAC_OVERRIDE is missing",
             var errno => $"{existing} cannot be written ({Errno.Name(errno)})",
         };
     }

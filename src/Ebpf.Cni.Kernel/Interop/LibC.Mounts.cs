@@ -13,7 +13,7 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "mknod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int MakeNode(string path, uint mode, ulong device);
 
-    /// <summary>Of the calling thread alone, if it shares its file system attributes with nobody.</summary>
+    /// <summary>Of the calling thread alone, if it shares its file system attributes with no other.</summary>
     [LibraryImport(Library, EntryPoint = "chdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int ChangeDirectory(string path);
 }

@@ -18,7 +18,7 @@ public static class MountNamespace
         return NamespaceThread.Run(() => Enter(mounts, cgroups), work);
     }
 
-    /// <summary>In a copy of the namespace that nobody else sees: what is mounted there stays there, and goes with the work.</summary>
+    /// <summary>In a private copy of the namespace: what is mounted there stays there, and goes with the work.</summary>
     /// <exception cref="KernelException">EPERM without CAP_SYS_ADMIN.</exception>
     public static T RunInCopy<T>(Func<T> work)
     {
@@ -29,7 +29,7 @@ public static class MountNamespace
     private static void Enter(FdHandle mounts, FdHandle cgroups)
     {
         if (LibC.Unshare(LibC.CLONE_FS) != 0)
-            throw LibC.LastError("have a root directory of one's own");
+            throw LibC.LastError("unshare the root directory");
         if (LibC.SetNamespace(cgroups, LibC.CLONE_NEWCGROUP) != 0)
             throw LibC.LastError("enter a cgroup namespace");
         if (LibC.SetNamespace(mounts, LibC.CLONE_NEWNS) != 0)
@@ -41,6 +41,6 @@ public static class MountNamespace
         if (LibC.Unshare(LibC.CLONE_NEWNS) != 0)
             throw LibC.LastError("make a mount namespace");
         if (LibC.Mount(null, "/", null, LibC.MS_REC | LibC.MS_PRIVATE, null) != 0)
-            throw LibC.LastError("keep mounts to a namespace");
+            throw LibC.LastError("make mounts private");
     }
 }

@@ -5,7 +5,7 @@ namespace Ebpf.Cni.Kernel.Namespaces;
 
 /// <summary>
 /// A mount namespace, held open by a descriptor: a tree of mounts of its own, which goes with the last descriptor and process. It is entered by
-/// threads that share their root with nobody, so each work gets a new one.
+/// threads that share their root with no other, so each work gets a new one.
 /// </summary>
 public sealed class MountTree : IDisposable
 {
@@ -74,7 +74,7 @@ public sealed class MountTree : IDisposable
     private void Enter()
     {
         if (LibC.Unshare(OwnRoot) != 0)
-            throw LibC.LastError("have a root directory of one's own");
+            throw LibC.LastError("unshare the root directory");
         if (LibC.SetNamespace(_fd, NewMounts) != 0)
             throw LibC.LastError("enter a mount namespace");
     }

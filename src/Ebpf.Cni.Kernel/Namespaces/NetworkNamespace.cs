@@ -80,7 +80,7 @@ public sealed class NetworkNamespace : IDisposable
         if (LibC.ControlDevice(found._fd, LibC.NS_GET_NSTYPE, 0) == LibC.CLONE_NEWNET)
             return found;
         found.Dispose();
-        throw new KernelException($"open the network namespace {path}", Errno.EINVAL, "it is another file");
+        throw new KernelException($"open the network namespace {path}", Errno.EINVAL, "not a network namespace");
     }
 
     /// <summary>The calling thread's.</summary>

@@ -12,7 +12,7 @@ public sealed record AddressInfo(int Ifindex, IPAddress Address, int PrefixLengt
     /// <summary>IPv6: not usable yet, duplicate address detection is running.</summary>
     public bool Tentative { get; init; }
 
-    /// <summary>IPv6: somebody else on the link has it; never usable.</summary>
+    /// <summary>IPv6: duplicate address detection failed; never usable.</summary>
     public bool Duplicate { get; init; }
 
     /// <summary>Its preferred lifetime is over: new connections should use another.</summary>

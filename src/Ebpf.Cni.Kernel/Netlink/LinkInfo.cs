@@ -31,7 +31,7 @@ public sealed record LinkInfo(int Index, string Name)
 
     public string Alias { get; init; } = "";
 
-    /// <summary>Nobody is asked for neighbours' addresses there (IFF_NOARP).</summary>
+    /// <summary>No neighbour resolution there (IFF_NOARP).</summary>
     public bool NoArp { get; init; }
 
     /// <summary>Of a device whose <see cref="Kind"/> is "vxlan".</summary>

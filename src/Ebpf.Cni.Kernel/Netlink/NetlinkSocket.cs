@@ -72,7 +72,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
                 own = new SocketAddress { Family = AddressFamilies.Netlink };
                 return LibC.Bind(_fd, &own, size) == 0 && LibC.SocketName(_fd, &own, &size) == 0
                     ? own.Port
-                    : throw LibC.LastError("number a netlink socket");
+                    : throw LibC.LastError("bind a netlink socket");
             }
         }
     }

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Ebpf.Cni.Kernel.Netlink;
 
-/// <summary>What the kernel tells of.</summary>
+/// <summary>The kinds of netlink events.</summary>
 public enum NetworkEventKind
 {
     /// <summary>Messages were lost, or one cannot be read: it may have been anything.</summary>
@@ -28,8 +28,8 @@ public enum NetworkEventKind
 }
 
 /// <summary>
-/// A change of a network. The kernel does not tell all: IPv4 routes that go with
-/// their interface, or with an address, go in silence, while IPv6's are told.
+/// A change of a network. netlink does not report all: IPv4 routes that go with
+/// their interface, or with an address, are removed without an event, while IPv6's are reported.
 /// </summary>
 /// <param name="Kind">Of what.</param>
 /// <param name="Ifindex">The interface: of a route the one it leaves by, 0 with several next hops.</param>
@@ -40,7 +40,7 @@ public readonly record struct NetworkEvent(NetworkEventKind Kind, int Ifindex)
 
     /// <summary>
     /// The netlink socket that asked for it, by its number, which for a process's first
-    /// socket is usually the process's id. 0 when no socket did, or it is not told.
+    /// socket is usually the process's id. 0 when no socket did, or it is not reported.
     /// </summary>
     public uint Requester { get; init; }
 
@@ -74,7 +74,7 @@ public readonly record struct NetworkEvent(NetworkEventKind Kind, int Ifindex)
     /// <summary>A route with a next hop.</summary>
     public bool HasGateway { get; init; }
 
-    /// <summary>A route that took the place of one with the same destination, table and metric, which nothing else tells of.</summary>
+    /// <summary>A route that took the place of one with the same destination, table and metric, which no other event reports.</summary>
     public bool Replaces { get; init; }
 
     /// <summary>A setting: packets are not forwarded any more.</summary>

@@ -22,8 +22,8 @@ internal static class NetworkEventReader
                 return;
             }
 
-            if (TryRead(in header, datagram[Unsafe.SizeOf<MessageHeader>()..(int)header.Length]) is { } told)
-                each(told with { Requester = header.Port });
+            if (TryRead(in header, datagram[Unsafe.SizeOf<MessageHeader>()..(int)header.Length]) is { } change)
+                each(change with { Requester = header.Port });
             datagram = datagram[Math.Min(((int)header.Length + Alignment - 1) & ~(Alignment - 1), datagram.Length)..];
         }
     }
@@ -76,11 +76,11 @@ internal static class NetworkEventReader
 
     private static NetworkEvent Address(NetworkEventKind kind, ReadOnlySpan<byte> payload) => AddressInfo.Read(payload) is { } address
         ? new NetworkEvent(kind, address.Ifindex) { Address = address.Address }
-        : throw new NetlinkFormatException("an address that is none of IP");
+        : throw new NetlinkFormatException("an address of a family other than IP");
 
     private static NetworkEvent Neighbour(NetworkEventKind kind, ReadOnlySpan<byte> payload)
     {
-        // A bridge's stations are told of as neighbours too, by MAC addresses.
+        // A bridge's FDB entries are reported as neighbours too, by MAC address.
         var attributes = AttributeReader.AfterHeader<NeighbourHeader>(payload, out var header);
         IPAddress? address = null;
         while (AddressFamilies.IsIp(header.Family) && attributes.Next(out var type, out var value))

@@ -5,7 +5,7 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>
-/// The changes of a network namespace, that of the thread that opens this, as the kernel tells of them. They wait
+/// The changes of a network namespace, that of the thread that opens this, as netlink reports them. They wait
 /// in the kernel until they are read; where they get too many, <see cref="NetworkEventKind.Lost"/> stands for
 /// some. A change that has happened before <see cref="Read"/> begins is read by it. For one reader at a time.
 /// </summary>
@@ -15,7 +15,7 @@ public sealed class NetworkEvents : IDisposable
 
     internal FdHandle Socket { get; }
 
-    /// <summary>In the calling thread's namespace; everything from now on is told.</summary>
+    /// <summary>In the calling thread's namespace; every change from now on is reported.</summary>
     public static unsafe NetworkEvents Open(NetworkSubscription subscription)
     {
         ArgumentNullException.ThrowIfNull(subscription);
@@ -35,14 +35,14 @@ public sealed class NetworkEvents : IDisposable
             throw error;
         }
 
-        // A next hop object's routes are not told of with it (net.ipv4.nexthop_compat_mode=0). Kernels before 5.3 have neither.
+        // A next hop object's routes are not reported with it (net.ipv4.nexthop_compat_mode=0). Kernels before 5.3 have neither.
         var group = GroupAddress.NextHops;
         _ = LibC.SetSocketOption(socket, GroupAddress.NetlinkLevel, GroupAddress.AddMembership, &group, sizeof(int));
         return new NetworkEvents(socket);
     }
 
     /// <summary>
-    /// Tells other routes and next hops from now on. Whether neighbours and settings are told cannot be changed.
+    /// Changes the subscription to routes and next hops. That to neighbours and settings cannot be changed.
     /// </summary>
     public void Subscribe(NetworkSubscription subscription)
     {

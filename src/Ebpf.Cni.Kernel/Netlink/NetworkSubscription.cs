@@ -1,6 +1,6 @@
 namespace Ebpf.Cni.Kernel.Netlink;
 
-/// <summary>Which routes' changes are told.</summary>
+/// <summary>Which routes' changes are reported.</summary>
 [Flags]
 public enum RouteEvents
 {
@@ -20,7 +20,7 @@ public enum RouteEvents
 }
 
 /// <summary>
-/// What of a network's changes a process is told: interfaces, addresses, and the routes of the
+/// Which changes of a network are reported: interfaces, addresses, and the routes of the
 /// main table that are named here. What is not is dropped by the kernel where it arises: a
 /// routing daemon's hundred thousand changes cost the process that does not ask for them nothing.
 /// </summary>

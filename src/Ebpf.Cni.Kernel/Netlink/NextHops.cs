@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>
-/// Next hop objects ("ip nexthop"). A route that uses one tells its interface too, unless net.ipv4.nexthop_compat_mode is 0: then it has only the
-/// object's number.
+/// Next hop objects ("ip nexthop"). A route that uses one has its interface too, unless net.ipv4.nexthop_compat_mode is 0: then it has only
+/// the object's number.
 /// </summary>
 internal static class NextHops
 {

@@ -67,7 +67,7 @@ public sealed record Route(IPNetwork Destination, int Ifindex)
 
     public uint Table { get; init; } = MainTable;
 
-    /// <summary>The kernel tells of its next hop object alone, not of interfaces: what changes that changes the route.</summary>
+    /// <summary>netlink reports its next hop object alone, not interfaces: a change of that object changes the route.</summary>
     public bool FollowsNextHopObject => NextHopId != 0;
 
     internal bool LeavesBy(int ifindex) => Ifindex == ifindex || NextHopId != 0 || Multipath?.Ifindexes.Contains(ifindex) == true;

@@ -5,8 +5,9 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>
-/// Tells that interfaces, addresses or routes of a network namespace have changed: that of the thread that opens it. It says when to look, not what
-/// is there: changes that come together are one, and one that nobody waited for is kept. A kernel that had to drop messages counts as a change.
+/// Signals changes of interfaces, addresses or routes of a network namespace: that of the thread that opens it. It says when to look, not
+/// what is there: changes that come together are one, and one without a waiter is kept. A kernel that had to drop messages counts as a
+/// change.
 /// </summary>
 public sealed class RouteMonitor : IDisposable
 {
@@ -26,11 +27,11 @@ public sealed class RouteMonitor : IDisposable
     }
 
     /// <summary>
-    /// In the calling thread's namespace; everything of the main table, interfaces, addresses and next hops from now on is told.
+    /// In the calling thread's namespace; everything of the main table, interfaces, addresses and next hops from now on is reported.
     /// </summary>
     public static RouteMonitor Open() => Open(new NetworkSubscription(), _ => true);
 
-    /// <param name="subscription">What is told.</param>
+    /// <param name="subscription">The events to receive.</param>
     /// <param name="matters">Whether an event is a change; called for each of them, on a thread of this object's.</param>
     public static unsafe RouteMonitor Open(NetworkSubscription subscription, Func<NetworkEvent, bool> matters)
     {
@@ -68,7 +69,7 @@ public sealed class RouteMonitor : IDisposable
         try
         {
             while (Wait())
-                _events.Read(Tell);
+                _events.Read(Handle);
         }
         catch (Exception e) // any: it reaches the reader that waits for changes
         {
@@ -77,9 +78,9 @@ public sealed class RouteMonitor : IDisposable
         _changes.Writer.TryComplete(error);
     }
 
-    private void Tell(NetworkEvent told)
+    private void Handle(NetworkEvent change)
     {
-        if (_matters(told))
+        if (_matters(change))
             _changes.Writer.TryWrite(true);
     }
 

@@ -5,7 +5,7 @@ namespace Ebpf.Cni.Kernel.Netlink;
 /// <content>Addresses.</content>
 public sealed partial class RouteNetlink
 {
-    /// <param name="noDad">IPv6: use it at once, without asking the network whether somebody else has it.</param>
+    /// <param name="noDad">IPv6: use it at once, without duplicate address detection.</param>
     /// <param name="noPrefixRoute">No route to the address's network is made with it.</param>
     /// <param name="scope">IPv4: Host keeps the kernel from choosing it as a source.</param>
     /// <exception cref="KernelException">EEXIST if the interface has it already.</exception>

@@ -79,13 +79,13 @@ public sealed partial class RouteNetlink
         NetlinkRequest.Create(MessageType.DeleteLink, MessageFlags.Acknowledge, new LinkHeader { Ifindex = ifindex }),
         $"delete interface {ifindex}");
 
-    public void SetUp(int ifindex) => Execute(ChangeFlags(ifindex, LinkHeader.FlagUp), $"switch interface {ifindex} on");
+    public void SetUp(int ifindex) => Execute(ChangeFlags(ifindex, LinkHeader.FlagUp), $"set interface {ifindex} up");
 
-    public void SetDown(int ifindex) => Execute(ChangeFlags(ifindex, 0), $"switch interface {ifindex} off");
+    public void SetDown(int ifindex) => Execute(ChangeFlags(ifindex, 0), $"set interface {ifindex} down");
 
     /// <param name="master">A bridge; 0 takes the interface out of the one it is in.</param>
     public void SetMaster(int ifindex, int master) =>
-        Change(ifindex, $"put interface {ifindex} under {master}", r => r.Put(LinkAttribute.Master, master));
+        Change(ifindex, $"set the master of interface {ifindex} to {master}", r => r.Put(LinkAttribute.Master, master));
 
     public void SetMtu(int ifindex, int mtu) =>
         Change(ifindex, $"set the MTU of interface {ifindex} to {mtu}", r => r.Put(LinkAttribute.Mtu, mtu));

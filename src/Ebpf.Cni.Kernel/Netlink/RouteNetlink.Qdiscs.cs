@@ -25,7 +25,7 @@ public sealed partial class RouteNetlink
                 request.Put(QdiscAttribute.BucketRate64, bucket.Rate);
         }
 
-        Execute(request, $"limit what interface {ifindex} sends");
+        Execute(request, $"set the rate limit of interface {ifindex}");
     }
 
     /// <summary>Takes the root queue of this handle away; the interface's default comes back.</summary>
@@ -33,14 +33,14 @@ public sealed partial class RouteNetlink
     public void DeleteRootQdisc(int ifindex, uint handle) => Execute(
         NetlinkRequest.Create(
             MessageType.DeleteQueue, MessageFlags.Acknowledge, new QdiscHeader { Ifindex = ifindex, Handle = handle, Parent = QdiscInfo.Root }),
-        $"take the queue off interface {ifindex}");
+        $"delete the root qdisc of interface {ifindex}");
 
     /// <summary>All of an interface.</summary>
     public IReadOnlyList<QdiscInfo> Queues(int ifindex)
     {
         var request = NetlinkRequest.Create(MessageType.GetQdisc, MessageFlags.Dump, new QdiscHeader { Ifindex = ifindex });
         return _socket.Dump(
-            request, $"list the queues of interface {ifindex}", MessageType.NewQdisc,
+            request, $"list the qdiscs of interface {ifindex}", MessageType.NewQdisc,
             payload => QdiscInfo.Read(payload) is var queue && queue.Ifindex == ifindex ? queue : null);
     }
 }

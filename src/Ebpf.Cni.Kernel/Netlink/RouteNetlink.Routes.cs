@@ -11,7 +11,7 @@ public sealed partial class RouteNetlink
 
     /// <summary>Adds the route and touches no other.</summary>
     /// <exception cref="KernelException">
-    /// EEXIST if anybody has one with the same destination, table and metric; ENETUNREACH if the gateway is not on the link and
+    /// EEXIST if there is one with the same destination, table and metric; ENETUNREACH if the gateway is not on the link and
     /// <see cref="Route.OnLink"/> is off.
     /// </exception>
     public void AddRoute(Route route)
@@ -20,7 +20,7 @@ public sealed partial class RouteNetlink
         Execute(RouteRequest(MessageType.NewRoute, Make, route), $"add the route to {route.Destination}");
     }
 
-    /// <summary>Adds the route, or puts it in the place of the one with the same destination, table and metric, whoever owns it.</summary>
+    /// <summary>Adds the route, or puts it in the place of the one with the same destination, table and metric, of any owner.</summary>
     /// <exception cref="KernelException">ENETUNREACH if the gateway is not on the link and <see cref="Route.OnLink"/> is off.</exception>
     public void ReplaceRoute(Route route)
     {

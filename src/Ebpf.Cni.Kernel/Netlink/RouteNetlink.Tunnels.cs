@@ -42,7 +42,7 @@ public sealed partial class RouteNetlink
     {
         try
         {
-            Change(ifindex, $"have interface {ifindex} make no address", request =>
+            Change(ifindex, $"disable IPv6 address generation on interface {ifindex}", request =>
             {
                 using (request.Nest(LinkAttribute.FamilySettings))
                 using (request.Nest(AddressFamilies.IPv6))

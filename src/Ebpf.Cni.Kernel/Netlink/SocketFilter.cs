@@ -29,7 +29,7 @@ internal static class SocketFilter
     private readonly record struct Test(ushort Load, uint At, ushort Jump, uint Value, bool Holds = true);
 
     /// <summary>
-    /// Puts the program in the place of the one before, at once. Without it more is told than was asked for, which costs time alone.
+    /// Puts the program in the place of the one before, at once. Without it more events arrive than subscribed to, which costs time alone.
     /// </summary>
     public static unsafe void Attach(FdHandle socket, NetworkSubscription subscription)
     {
@@ -68,7 +68,7 @@ internal static class SocketFilter
         return [.. program];
     }
 
-    private static void Rule(List<Instruction> program, bool told, params ReadOnlySpan<Test> tests)
+    private static void Rule(List<Instruction> program, bool accept, params ReadOnlySpan<Test> tests)
     {
         // a test is two instructions: load, and jump behind the verdict where it does not hold
         for (var i = 0; i < tests.Length; i++)
@@ -78,10 +78,10 @@ internal static class SocketFilter
             program.Add(new Instruction(test.Jump, test.Holds ? (byte)0 : skip, test.Holds ? skip : (byte)0, test.Value));
         }
 
-        program.Add(Verdict(told));
+        program.Add(Verdict(accept));
     }
 
-    private static Instruction Verdict(bool told) => new(Return, 0, 0, told ? uint.MaxValue : 0);
+    private static Instruction Verdict(bool accept) => new(Return, 0, 0, accept ? uint.MaxValue : 0);
 
     private static Test Is(MessageType type, bool holds = true) => new(LoadHalf, Type, JumpIfEqual, Wire((ushort)type), holds);
 

@@ -4,7 +4,9 @@ namespace Ebpf.Cni.Kernel.Netlink;
 
 /// <summary>Settings of a VXLAN device (IFLA_VXLAN_*).</summary>
 /// <param name="Port">UDP, where it listens and whereto it sends.</param>
-/// <param name="External">Whoever hands it a packet says whereto, and in what network; it takes what comes for any (IFLA_VXLAN_COLLECT_METADATA).</param>
+/// <param name="External">
+/// External mode: the sender of a packet sets remote address and VNI; it receives for any VNI (IFLA_VXLAN_COLLECT_METADATA).
+/// </param>
 /// <param name="Learning">It remembers who sent what.</param>
 public sealed record VxlanInfo(ushort Port, bool External, bool Learning)
 {

@@ -46,7 +46,7 @@ public sealed class SocketDiagnostics : IDisposable
         ];
     }
 
-    /// <summary>Aborts a socket as if the network had: whoever waits on it gets ECONNABORTED, its address is free.</summary>
+    /// <summary>Aborts a socket as if the network had: its process gets ECONNABORTED, its address is free.</summary>
     /// <returns>False if it has gone by itself.</returns>
     /// <exception cref="KernelException">EOPNOTSUPP where the kernel cannot (CONFIG_INET_DIAG_DESTROY).</exception>
     public bool Destroy(SocketInfo socket)

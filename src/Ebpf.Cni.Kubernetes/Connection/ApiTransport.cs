@@ -15,7 +15,7 @@ internal static class ApiTransport
     private const int StreamWindow = 1 << 20;
 
     /// <param name="settings">TLS on both sides; the credentials are not the transport's.</param>
-    /// <param name="proxy">On the way; null: none, whatever the environment says.</param>
+    /// <param name="proxy">The proxy; null: none, whatever the environment says.</param>
     public static SocketsHttpHandler Create(TransportSettings settings, IWebProxy? proxy)
     {
         var handler = new SocketsHttpHandler

@@ -16,7 +16,7 @@ internal static class ProxyEnvironment
         ["socks5h"] = "socks5", // .NET leaves names to the proxy in any case
     };
 
-    /// <summary>The proxy on the way to a server; null: none.</summary>
+    /// <summary>The proxy for a server; null: none.</summary>
     /// <param name="server">http or https.</param>
     /// <param name="variable">Reads a variable of the environment.</param>
     /// <exception cref="KubernetesConnectionException">A proxy is named, and its address makes no sense.</exception>
@@ -30,10 +30,10 @@ internal static class ProxyEnvironment
             return null;
         var full = proxy.Contains("://", StringComparison.Ordinal) ? proxy : "http://" + proxy;
         if (!Uri.TryCreate(full, UriKind.Absolute, out var address) || address.Host.Length == 0)
-            throw new KubernetesConnectionException($"{name}: '{proxy}' is not a proxy's address");
+            throw new KubernetesConnectionException($"{name}: '{proxy}' is not a proxy address");
         if (!Schemes.TryGetValue(address.Scheme, out var scheme))
             throw new KubernetesConnectionException(
-                $"{name}: a proxy of the kind '{address.Scheme}' is not known; http, https and socks5 are");
+                $"{name}: proxy scheme '{address.Scheme}' is not supported; use http, https or socks5");
         var user = address.UserInfo.Split(':', 2);
         return new WebProxy(new UriBuilder(scheme, address.IdnHost, address.Port > 0 ? address.Port : 1080).Uri)
         {

@@ -26,7 +26,7 @@ internal sealed class ServiceAccountSource(string directory, TimeProvider time) 
 
         if (roots.Count == 0)
             throw new KubernetesConnectionException($"{_ca} holds no certificate");
-        _token.Read(); // a missing token is told at start, not at the first request
+        _token.Read(); // a missing token fails at start, not at the first request
         return new TransportSettings(ServerTrust.Of(roots), null, null, _token);
     }
 

@@ -95,7 +95,7 @@ internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStr
         }
         catch (SocketException)
         {
-            return 0; // the read tells
+            return 0; // the read decides
         }
     }
 }

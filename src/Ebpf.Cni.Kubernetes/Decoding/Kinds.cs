@@ -90,7 +90,7 @@ internal static class Kinds
 
     /// <summary>
     /// KEP-1860: an address is ours to serve unless the balancer says that it delivers by itself; a mode that is not known is not ours, as for
-    /// kube-proxy (IsVIPMode). A hostname is nobody's address.
+    /// kube-proxy (IsVIPMode). A hostname is no address.
     /// </summary>
     private static bool IsOurs(IngressWire? ingress) => ingress is { Ip: not (null or ""), IpMode: null or "VIP" };
 

@@ -198,7 +198,7 @@ internal sealed class ObjectSet<TKey, T>(
     {
         if (item.Error is null)
             return _undecodable.Remove(item.Name);
-        var kept = _entries.ContainsKey(item.Name) ? "its last readable version stays in force" : "it is left out";
+        var kept = _entries.ContainsKey(item.Name) ? "its last decodable version stays in effect" : "it is ignored";
         var issue = new CompileIssue(kind, item.Name, item.Uid, "Undecodable", $"The object cannot be decoded ({item.Error}); {kept}.");
         var isNew = !_undecodable.TryGetValue(item.Name, out var old) || old != issue;
         _undecodable[item.Name] = issue;

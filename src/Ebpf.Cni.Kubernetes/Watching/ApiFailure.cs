@@ -21,7 +21,7 @@ internal enum Remedy
     RelistAnew,
 }
 
-/// <summary>The API server, or the way to it, failed. Nothing that throws this has changed the store.</summary>
+/// <summary>The API server, or the connection to it, failed. Nothing that throws this has changed the store.</summary>
 internal sealed class ApiFailureException(string message, Remedy remedy, Exception? cause = null) : Exception(message, cause)
 {
     /// <summary>

@@ -28,7 +28,7 @@ internal sealed class ApiPaths(string path, string? selector)
     public string NotOlderThan(string version) =>
         $"{_path}resourceVersion={Uri.EscapeDataString(version)}&resourceVersionMatch=NotOlderThan";
 
-    /// <summary>One object, if the server knows the version: the cheapest way to ask whether it does.</summary>
+    /// <summary>One object, if the server knows the version: the cheapest check of that.</summary>
     public string Check(string version) => NotOlderThan(version) + "&limit=1";
 
     public string Watch(string version, TimeSpan timeout) => string.Create(

@@ -17,7 +17,7 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
 
     /// <param name="path">Relative path and query.</param>
     /// <param name="silence">How long the server may say nothing.</param>
-    /// <param name="read">Reads the body of a 200; gets the guard to tell it of arriving bytes.</param>
+    /// <param name="read">Reads the body of a 200; gets the guard to notify it of arriving bytes.</param>
     /// <param name="ct">The caller's end, the only cause of <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="ApiFailureException">Anything else.</exception>
     public async Task<TResult> GetAsync<TResult>(
@@ -44,8 +44,8 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
             throw guard.Tripped
-                ? new ApiFailureException($"nothing heard for {guard.Limit.TotalSeconds:0} s", Remedy.Resume, e) { Silence = guard.Limit }
-                : new ApiFailureException("the connection was given up", Remedy.Resume, e);
+                ? new ApiFailureException($"no data for {guard.Limit.TotalSeconds:0} s", Remedy.Resume, e) { Silence = guard.Limit }
+                : new ApiFailureException("the connection was aborted", Remedy.Resume, e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or AuthenticationException)
         {
@@ -54,7 +54,7 @@ internal sealed class ApiReader(HttpClient http, TimeProvider time)
         }
         catch (JsonException e)
         {
-            throw new ApiFailureException($"the answer makes no sense: {e.Message}", Remedy.Doubt, e);
+            throw new ApiFailureException($"the response cannot be parsed: {e.Message}", Remedy.Doubt, e);
         }
     }
 

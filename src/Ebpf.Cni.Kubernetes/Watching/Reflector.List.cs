@@ -37,11 +37,11 @@ internal sealed partial class Reflector<T>
             if (page.Version != version)
             {
                 _expiredPages = ExpiredListsBeforeUnpaged;
-                throw new ApiFailureException($"a list's pages are of versions {version} and {page.Version}", Remedy.Doubt);
+                throw new ApiFailureException($"the list's pages differ in resourceVersion: {version} and {page.Version}", Remedy.Doubt);
             }
 
             if (page.Continue is { Length: > LongestToken } || (token is not null && page.Continue == token))
-                throw new ApiFailureException("the list's continue token leads to itself or is endless", Remedy.Doubt);
+                throw new ApiFailureException("the list's continue token repeats or never ends", Remedy.Doubt);
             token = page.Continue;
         }
         while (token is not null);
@@ -70,9 +70,9 @@ internal sealed partial class Reflector<T>
     private void Judge(string version, string? floor, int count)
     {
         if (ResourceVersions.IsOdd(version, _version))
-            throw new ApiFailureException($"the list's version '{version}' is none", Remedy.Doubt);
+            throw new ApiFailureException($"the list's resourceVersion '{version}' is invalid", Remedy.Doubt);
         if (floor is not null && ResourceVersions.IsOlder(version, floor))
-            throw new ApiFailureException($"the list's version {version} is older than {floor}, which it must not be", Remedy.RelistAnew);
+            throw new ApiFailureException($"the list's resourceVersion {version} is older than the required {floor}", Remedy.RelistAnew);
         _listedEmpty = count == 0;
         if (count > 0 || _sink.Count == 0)
         {
@@ -82,18 +82,18 @@ internal sealed partial class Reflector<T>
 
         _emptySince ??= _time.GetTimestamp();
         if (_time.GetElapsedTime(_emptySince.Value) < _options.EmptyListDoubt)
-            throw new ApiFailureException($"the list is empty, {_sink.Count} objects are known", Remedy.Doubt);
+            throw new ApiFailureException($"the list is empty, {_sink.Count} objects are cached", Remedy.Doubt);
     }
 
     /// <summary>Asks whether the server knows the version that the next watch is to go on from.</summary>
-    /// <exception cref="ApiFailureException">It does not, or the answer does not tell.</exception>
+    /// <exception cref="ApiFailureException">It does not, or the answer is inconclusive.</exception>
     private async Task CheckAsync(CancellationToken ct)
     {
         var (page, items) = await _api.GetAsync(_paths.Check(_version!), _options.ResponseSilence, ReadPageAsync, ct).ConfigureAwait(false);
         if (ResourceVersions.IsOdd(page.Version, _version) || ResourceVersions.IsOlder(page.Version, _version!))
-            throw new ApiFailureException($"the server is at version {page.Version}, {_version} was known", Remedy.RelistAnew);
+            throw new ApiFailureException($"the server is at resourceVersion {page.Version}, the cache at {_version}", Remedy.RelistAnew);
         if (_sink.Count == 0 && items.Count > 0)
-            throw new ApiFailureException("there are objects, none is known", Remedy.RelistAnew);
+            throw new ApiFailureException("the server has objects, the cache has none", Remedy.RelistAnew);
         _confirmed = true;
     }
 

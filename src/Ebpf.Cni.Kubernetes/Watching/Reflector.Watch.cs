@@ -70,7 +70,7 @@ internal sealed partial class Reflector<T>
         }
 
         if (lines == 0)
-            throw new ApiFailureException("the server ends the watch at once", Remedy.Doubt);
+            throw new ApiFailureException("the server closes the watch immediately", Remedy.Doubt);
         // A server that has a word to say each time and hangs up is not hammered either.
         return _options.FirstBackoff * (0.5 + (_random.NextDouble() / 2));
     }
@@ -137,13 +137,13 @@ internal sealed partial class Reflector<T>
         Advance(item.Version);
     }
 
-    /// <summary>Something happened and we cannot tell to what, or when: only a list can.</summary>
+    /// <summary>An event without a name or a usable resourceVersion: only a list can tell the state.</summary>
     private void Believe(in Decoded<T> item, string what)
     {
         if (!item.HasName)
-            throw new ApiFailureException($"something without a readable name {what}: {item.Error}", Remedy.Relist);
+            throw new ApiFailureException($"an object without a readable name {what}: {item.Error}", Remedy.Relist);
         if (ResourceVersions.IsOdd(item.Version, _version))
-            throw new ApiFailureException($"{item.Name} {what} at version '{item.Version}', which is none", Remedy.Relist);
+            throw new ApiFailureException($"{item.Name} {what} at the invalid resourceVersion '{item.Version}'", Remedy.Relist);
     }
 
     private void TakeBookmark(in ReadOnlySequence<byte> json)
@@ -175,12 +175,12 @@ internal sealed partial class Reflector<T>
 
     /// <summary>
     /// A server does not go back in time, unless etcd was restored from a backup: then every later event would seem old, and following the watch
-    /// would be blindness. The event is not applied; a list tells what is true.
+    /// would be blindness. The event is not applied; a list restores the state.
     /// </summary>
     private ApiFailureException Backwards(string what, string version)
     {
         _status.Change(static s => s with { StaleEvents = s.StaleEvents + 1 });
-        return new ApiFailureException($"{what}: version {version} is older than what is known", Remedy.RelistAnew);
+        return new ApiFailureException($"{what}: resourceVersion {version} is older than the cached one", Remedy.RelistAnew);
     }
 
     private static ApiFailureException Refusal(in ReadOnlySequence<byte> json)

@@ -18,7 +18,7 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 /// <para>
 /// Whatever the server answers, a minute after it has come to its senses the objects are right: no delay is longer
 /// than <see cref="WatchOptions.LongestBackoff"/> (or the server's own wish), whatever hangs or trickles is given up,
-/// and every way out of trouble ends in a list unless the server confirms the version and then serves a watch from it.
+/// and every recovery ends in a list unless the server confirms the version and then serves a watch from it.
 /// </para>
 /// </summary>
 internal sealed partial class Reflector<T>
@@ -189,26 +189,27 @@ internal sealed partial class Reflector<T>
 
     private static partial class Log
     {
-        [LoggerMessage(4001, LogLevel.Information, "{Kind}: listed {Count} objects at version {Version}, {Undecodable} of them undecodable")]
+        [LoggerMessage(4001, LogLevel.Information,
+            "{Kind}: listed {Count} objects at resourceVersion {Version}, {Undecodable} undecodable")]
         public static partial void Listed(ILogger logger, string kind, int count, string version, int undecodable);
 
-        [LoggerMessage(4002, LogLevel.Warning, "{Kind}: {Cause}; next attempt in {Seconds:0.0} s")]
+        [LoggerMessage(4002, LogLevel.Warning, "{Kind}: {Cause}; retrying in {Seconds:0.0} s")]
         public static partial void Failed(ILogger logger, string kind, string cause, double seconds);
 
         [LoggerMessage(4003, LogLevel.Information, "{Kind}: {Cause}; listing again in {Seconds:0.0} s")]
         public static partial void Relisting(ILogger logger, string kind, string cause, double seconds);
 
-        [LoggerMessage(4004, LogLevel.Warning, "{Kind} {Name}: cannot be decoded: {Cause}")]
+        [LoggerMessage(4004, LogLevel.Warning, "{Kind} {Name} cannot be decoded: {Cause}")]
         public static partial void Undecodable(ILogger logger, string kind, string name, string cause);
 
-        [LoggerMessage(4005, LogLevel.Debug, "{Kind}: watching from version {Version}")]
+        [LoggerMessage(4005, LogLevel.Debug, "{Kind}: watching from resourceVersion {Version}")]
         public static partial void Watching(ILogger logger, string kind, string version);
 
-        [LoggerMessage(4006, LogLevel.Information, "{Kind}: the API answers again")]
+        [LoggerMessage(4006, LogLevel.Information, "{Kind}: API server reachable again")]
         public static partial void Recovered(ILogger logger, string kind);
 
         [LoggerMessage(4007, LogLevel.Debug,
-            "{Kind}: the watch has been silent for {Seconds:0} s; asking whether version {Version} is known")]
+            "{Kind}: no watch event for {Seconds:0} s; comparing resourceVersion {Version} with the server")]
         public static partial void Quiet(ILogger logger, string kind, double seconds, string version);
     }
 }

@@ -43,7 +43,7 @@ internal sealed class IpPool(TimeSpan rest, TimeProvider time)
     /// <param name="inUse">The endpoints' addresses.</param>
     public void Restore(PoolRecord record, IEnumerable<Addr> inUse)
     {
-        // The clock may have been set back since (a machine without one of its own, before the network tells it).
+        // The clock may have been set back since (a machine without a hardware clock, before NTP sets it).
         var latest = time.GetUtcNow() + rest;
         foreach (var address in Parse(record.Last))
             _last[address.Family] = address;
@@ -151,22 +151,22 @@ internal sealed class IpPool(TimeSpan rest, TimeProvider time)
         // The first part is an event's too, which is the same as long as nothing changes but the pods.
         throw new CniException(
             CniErrorCode.AddressesExhausted,
-            $"no free address in {string.Join(", ", pool.Ranges)}, which can give {pool.Capacity}",
-            string.Create(CultureInfo.InvariantCulture, $"{inUse} are in use, {resting} were released lately and rest")
-                + (allocation.FreeAt is { } at ? $", the next is free in {Math.Ceiling((at - now).TotalSeconds):0} s, at {at:O}" : ""));
+            $"no free address in {string.Join(", ", pool.Ranges)} (capacity {pool.Capacity})",
+            string.Create(CultureInfo.InvariantCulture, $"{inUse} in use, {resting} within the IP reuse delay")
+                + (allocation.FreeAt is { } at ? $", next free in {Math.Ceiling((at - now).TotalSeconds):0} s, at {at:O}" : ""));
     }
 
     /// <summary>Who asks for a certain address knows why: it need not have rested.</summary>
     private Addr Take(AddressPool pool, Addr address) => pool.Reserve(address, time.GetUtcNow(), evenResting: true) switch
     {
         ReserveStatus.Reserved => address,
-        ReserveStatus.InUse => throw NotAvailable(address, "a pod of this node has it"),
+        ReserveStatus.InUse => throw NotAvailable(address, "a pod of this node uses it"),
         ReserveStatus.Forbidden => throw NotAvailable(address, "it is the first, second or last address of a podCIDR"),
         _ => throw NotAvailable(address, $"it is not in {string.Join(", ", pool.Ranges)}"),
     };
 
     private static CniException NotAvailable(Addr address, string why) =>
-        new(CniErrorCode.AddressNotAvailable, $"the address {address} that was asked for cannot be had: {why}");
+        new(CniErrorCode.AddressNotAvailable, $"the requested address {address} is not available: {why}");
 
     private List<RestingAddress> Resting()
     {

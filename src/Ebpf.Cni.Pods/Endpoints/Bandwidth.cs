@@ -32,7 +32,7 @@ public sealed record Bandwidth(ulong IngressRate, ulong IngressBurst, ulong Egre
         {
             throw new CniException(
                 CniErrorCode.InvalidNetworkConfig,
-                $"bandwidth in runtimeConfig: a rate (8 bits a second at least) needs a burst (1 to {MostBurst} bits)", element.GetRawText());
+                $"bandwidth in runtimeConfig: a rate (at least 8 bit/s) needs a burst (1 to {MostBurst} bits)", element.GetRawText());
         }
 
         return read is { IngressRate: 0, EgressRate: 0 } ? null : read;
@@ -44,5 +44,6 @@ public sealed record Bandwidth(ulong IngressRate, ulong IngressBurst, ulong Egre
     private static ulong Number(JsonElement owner, string name) =>
         !owner.TryGetAnyCase(name, out var value) || value.ValueKind == JsonValueKind.Null ? 0
         : value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out var number) ? number
-        : throw new CniException(CniErrorCode.InvalidNetworkConfig, $"bandwidth in runtimeConfig: {name} is not a whole number from 0 on", owner.GetRawText());
+        : throw new CniException(
+            CniErrorCode.InvalidNetworkConfig, $"bandwidth in runtimeConfig: {name} is not a non-negative integer", owner.GetRawText());
 }

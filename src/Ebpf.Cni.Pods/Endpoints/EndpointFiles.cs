@@ -64,7 +64,7 @@ public sealed class EndpointFiles
             : [];
     }
 
-    /// <summary>All readable records; a file that is none is set aside under the name *.bad and told in <paramref name="bad"/>.</summary>
+    /// <summary>All readable records; any other file is renamed to *.bad and returned in <paramref name="bad"/>.</summary>
     public IReadOnlyList<EndpointRecord> ReadAll(out IReadOnlyList<BadFile> bad)
     {
         var (records, rejected) = (new List<EndpointRecord>(), new List<BadFile>());
@@ -73,12 +73,12 @@ public sealed class EndpointFiles
         {
             var record = StateFile.Read(file, StateJson.Default.EndpointRecord, out var cause);
             cause ??= Unsoundness(record!, file);
-            // Whatever is there twice was not written by an agent; the first keeps it.
+            // No agent writes duplicates; the first record keeps its values.
             if (cause is null && !numbers.Add(record!.Number))
-                cause = $"another record has its number {record.Number}";
+                cause = $"another record has the same endpoint id {record.Number}";
             // Addresses that another plugin gave may be given again before we hear of it.
             if (cause is null && record!.Foreign is null && record.Addresses.FirstOrDefault(a => !addresses.Add(a)) is { } twice)
-                cause = $"another record has its address {twice}";
+                cause = $"another record has the same address {twice}";
             if (cause is null)
                 records.Add(record!);
             else
@@ -112,12 +112,12 @@ public sealed class EndpointFiles
     private string? Unsoundness(EndpointRecord record, string file)
     {
         if (PathOf(record) != file)
-            return "it is another endpoint's";
+            return "container id and interface do not match the file name";
         if (record.Number == 0)
-            return "its number is 0";
+            return "the endpoint id is 0";
         if (record.Addresses.Count == 0 || !record.Addresses.All(a => System.Net.IPAddress.TryParse(a, out _)))
-            return "its addresses are none";
-        return record.PortMappings.All(m => m is { IsSound: true }) ? null : "its hostPorts make no sense";
+            return "it has no valid addresses";
+        return record.PortMappings.All(m => m is { IsSound: true }) ? null : "its hostPorts are invalid";
     }
 
     private static BadFile SetAside(string file, string cause)
@@ -131,7 +131,7 @@ public sealed class EndpointFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            cause += $"; it cannot be renamed either: {e.Message}";
+            cause += $"; renaming it failed too: {e.Message}";
         }
 
         return new BadFile(file, cause);

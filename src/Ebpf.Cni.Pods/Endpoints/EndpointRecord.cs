@@ -26,10 +26,10 @@ public sealed record EndpointRecord
 
     public int Mtu { get; init; }
 
-    /// <summary>namespace/name of the pod, when the runtime told; for people.</summary>
+    /// <summary>namespace/name of the pod, when the runtime names it; for people.</summary>
     public string Pod { get; init; } = "";
 
-    /// <summary>The pod's uid, when the runtime told: an event without it is not found by those who look for it at the pod.</summary>
+    /// <summary>The pod's uid, when the runtime names it: an event without it is not found by those who look for it at the pod.</summary>
     public string PodUid { get; init; } = "";
 
     /// <summary>Ports of the node that lead to the pod (the capability portMappings).</summary>

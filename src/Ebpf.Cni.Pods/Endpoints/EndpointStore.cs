@@ -31,7 +31,7 @@ public sealed partial class EndpointStore : IEndpointStore
     /// <summary>Names of files and interfaces, and whose they are.</summary>
     private readonly Dictionary<string, EndpointKey> _hashes = [];
 
-    /// <summary>On the way to the disk: what they have is theirs already, but no caller sees them.</summary>
+    /// <summary>Being written to disk: their addresses are allocated, but no caller sees them yet.</summary>
     private readonly Dictionary<EndpointKey, EndpointRecord> _coming = [];
     private readonly TaskCompletionSource _rangesKnown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private uint _lastNumber;
@@ -52,7 +52,7 @@ public sealed partial class EndpointStore : IEndpointStore
         if (badPool is not null)
             Log.BadPool(log, badPool.Path, badPool.Cause);
         _pool.Restore(pool, InUse());
-        TellRanges();
+        ReportRanges();
         // From now on the directory is this node's, whatever an older agent wrote.
         if (pool.Node != files.Node)
             _poolFile.Changed();
@@ -122,7 +122,7 @@ public sealed partial class EndpointStore : IEndpointStore
     }
 
     /// <summary>
-    /// The node's podCIDRs as the API tells them. What is in use stays in use, in a range or not. An empty list is taken for "not known":
+    /// The node's podCIDRs from the API. What is in use stays in use, in a range or not. An empty list is taken for "not known":
     /// the last known ranges stay.
     /// </summary>
     public void SetRanges(IReadOnlyList<PodCidr> ranges)
@@ -132,7 +132,7 @@ public sealed partial class EndpointStore : IEndpointStore
         {
             if (!_pool.SetRanges(ranges, InUse()))
                 return;
-            TellRanges();
+            ReportRanges();
         }
 
         _poolFile.Changed();
@@ -234,7 +234,7 @@ public sealed partial class EndpointStore : IEndpointStore
             lock (_lock)
             {
                 if (_hashes.TryGetValue(hash, out var other))
-                    throw new CniException(CniErrorCode.Internal, $"{key} and {other} have the same hash, or the first is here already");
+                    throw new CniException(CniErrorCode.Internal, $"endpoint {key} exists already, or has the same hash as {other}");
                 record = make();
                 _coming.Add(key, record);
                 _numbers.Add(record.Number);
@@ -291,7 +291,7 @@ public sealed partial class EndpointStore : IEndpointStore
     /// <summary>Addresses of the pool's: not those that another plugin gave.</summary>
     private static IEnumerable<Addr> OwnAddresses(EndpointRecord record) => record.Foreign is null ? IpPool.Parse(record.Addresses) : [];
 
-    private void TellRanges()
+    private void ReportRanges()
     {
         if (_pool.Ranges.Count > 0)
             _rangesKnown.TrySetResult();
@@ -306,11 +306,13 @@ public sealed partial class EndpointStore : IEndpointStore
     private static partial class Log
     {
         [LoggerMessage(3101, LogLevel.Error,
-            "{File} is not an endpoint record ({Cause}); it was set aside as {File}.bad and is not used: if its pod lives, it has no network any more and must be deleted")]
+            "endpoint record {File} is invalid ({Cause}) and was renamed to {File}.bad: "
+            + "its pod has no network any more; delete the pod if it still runs")]
         public static partial void BadFile(ILogger log, string file, string cause);
 
         [LoggerMessage(3103, LogLevel.Error,
-            "{File} does not hold podCIDRs and resting addresses ({Cause}); it was set aside as {File}.bad: pods wait for the API to tell the podCIDRs, and released addresses may be used early")]
+            "IPAM state {File} is invalid ({Cause}) and was renamed to {File}.bad: "
+            + "pods wait for podCIDRs from the API, released addresses may be reused early")]
         public static partial void BadPool(ILogger log, string file, string cause);
     }
 }

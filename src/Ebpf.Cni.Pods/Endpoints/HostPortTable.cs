@@ -27,7 +27,7 @@ public static class HostPortTable
                 if (ports.Contains(wanted))
                     continue;
                 if (ports.Find(p => Overlap(p, wanted)) is { } holder)
-                    refused.Add($"{wanted.Port}/{ProtocolText.Of(wanted.Protocol)} is {holder.Pod}'s");
+                    refused.Add($"{wanted.Port}/{ProtocolText.Of(wanted.Protocol)} is used by pod {holder.Pod}");
                 else
                     ports.Add(wanted);
             }
@@ -61,6 +61,6 @@ public static class HostPortTable
     private static CompileIssue Issue(EndpointRecord endpoint, IEnumerable<string> refused)
     {
         var name = endpoint.Pod.Split('/', 2) is [var space, var pod] ? new ObjectName(space, pod) : new ObjectName("", endpoint.ContainerId);
-        return new CompileIssue("Pod", name, endpoint.PodUid, Conflict, $"The pod does not get all its hostPorts: {string.Join(", ", refused)}.");
+        return new CompileIssue("Pod", name, endpoint.PodUid, Conflict, $"hostPorts not served: {string.Join(", ", refused)}.");
     }
 }

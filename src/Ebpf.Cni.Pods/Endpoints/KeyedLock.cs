@@ -1,6 +1,6 @@
 namespace Ebpf.Cni.Pods.Endpoints;
 
-/// <summary>One holder at a time for each key; a key that nobody holds or awaits costs nothing.</summary>
+/// <summary>One holder at a time for each key; a key without holder or waiter costs nothing.</summary>
 internal sealed class KeyedLock<TKey> where TKey : notnull
 {
     private readonly Lock _lock = new();

@@ -4,7 +4,7 @@ namespace Ebpf.Cni.Pods.Endpoints;
 
 /// <summary>
 /// addresses.json: spares a restarted agent waiting, and addresses their rest. Of many changes at once each waits until it is on the disk, but not for a write of
-/// its own: whoever comes to write takes what the others have changed along.
+/// its own: each write includes the changes of the others.
 /// </summary>
 /// <param name="files">Where it is.</param>
 /// <param name="current">What there is to write; called by one at a time.</param>
@@ -41,7 +41,7 @@ internal sealed partial class PoolFile(EndpointFiles files, Func<PoolRecord> cur
     private static partial class Log
     {
         [LoggerMessage(3102, LogLevel.Warning,
-            "podCIDRs and resting addresses cannot be written to the state directory; they are kept in memory only ({Cause})")]
+            "IPAM state (podCIDRs, IP reuse delays) cannot be written to the state directory and is kept in memory only: {Cause}")]
         public static partial void NotWritten(ILogger log, string cause);
     }
 }

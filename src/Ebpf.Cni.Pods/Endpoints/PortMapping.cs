@@ -34,7 +34,8 @@ public sealed record PortMapping(ushort HostPort, ushort ContainerPort, string P
     public static IReadOnlyList<PortMapping> ReadAll(JsonElement list)
     {
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > Most)
-            throw new CniException(CniErrorCode.InvalidNetworkConfig, $"portMappings in runtimeConfig is not a list of at most {Most}");
+            throw new CniException(
+                CniErrorCode.InvalidNetworkConfig, $"portMappings in runtimeConfig is not an array of at most {Most} elements");
         // The same pair twice is what two containers of a pod can ask for: one is enough.
         return [.. list.EnumerateArray().Select(Read).Distinct()];
     }
@@ -77,7 +78,7 @@ public sealed record PortMapping(ushort HostPort, ushort ContainerPort, string P
         catch (InvalidOperationException)
         {
             // Half of a surrogate pair.
-            throw Wrong(item, $"{name} is not text");
+            throw Wrong(item, $"{name} is not a valid string");
         }
     }
 

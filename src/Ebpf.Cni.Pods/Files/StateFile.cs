@@ -17,7 +17,7 @@ public static class StateFile
         try
         {
             var value = JsonSerializer.Deserialize(File.ReadAllBytes(path), type);
-            cause = value is null ? "it says null" : null;
+            cause = value is null ? "the document is null" : null;
             return value;
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)

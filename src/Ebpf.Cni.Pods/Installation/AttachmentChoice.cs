@@ -23,7 +23,9 @@ public sealed class AttachmentChoice(PodAttachment attachment, bool chained, str
         _ => chained || OthersFollow(),
     };
 
-    /// <summary>A plugin is behind ours in one of the node's network configurations. Which of them a request comes from is not told to plugins, so each counts.</summary>
+    /// <summary>
+    /// A plugin is behind ours in one of the node's network configurations. A request does not name its configuration, so each counts.
+    /// </summary>
     private bool OthersFollow()
     {
         try
@@ -58,7 +60,7 @@ public sealed class AttachmentChoice(PodAttachment attachment, bool chained, str
         }
         catch (UnauthorizedAccessException)
         {
-            return true; // somebody else's, who keeps it to himself
+            return true; // not readable for this process
         }
     }
 }

@@ -29,7 +29,7 @@ public static class ChainedConfiguration
     public static bool IsOurs(JsonElement plugin) =>
         plugin.ValueKind == JsonValueKind.Object && plugin.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals(CniInstaller.PluginName);
 
-    /// <returns>Null when our plugin is in it already: whoever wrote it did so himself.</returns>
+    /// <returns>Null when our plugin is in it already: an administrator added it.</returns>
     /// <exception cref="JsonException">It is no configuration.</exception>
     /// <exception cref="NotSupportedException">
     /// It is in a version of the specification that our plugin does not speak: behind it, it would refuse every pod.
@@ -39,10 +39,10 @@ public static class ChainedConfiguration
         using var document = JsonDocument.Parse(other);
         var root = document.RootElement;
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String)
-            throw new JsonException("it is not a network configuration");
+            throw new JsonException("not a network configuration");
         var isList = root.TryGetProperty("plugins", out var list);
         if (isList ? list.ValueKind != JsonValueKind.Array : !root.TryGetProperty("type", out _))
-            throw new JsonException("it has no plugins");
+            throw new JsonException("the configuration has no plugins");
         var version = root.TryGetProperty("cniVersion", out var stated) && stated.ValueKind == JsonValueKind.String
             ? CniVersion.Of(stated.GetString()!)
             : CniVersion.Unstated;

@@ -43,7 +43,7 @@ public sealed partial class CniInstaller(PluginPaths paths, ILogger<CniInstaller
         if (other is null)
         {
             File.Delete(Own);
-            return $"there is no other plugin's configuration in {paths.ConfDir} yet";
+            return $"no other CNI plugin's configuration found in {paths.ConfDir}";
         }
 
         try
@@ -123,7 +123,7 @@ public sealed partial class CniInstaller(PluginPaths paths, ILogger<CniInstaller
 
     private static partial class Log
     {
-        [LoggerMessage(3151, LogLevel.Information, "installed {Path}")]
+        [LoggerMessage(3151, LogLevel.Information, "CNI: installed {Path}")]
         public static partial void Installed(ILogger log, string path);
     }
 }

@@ -56,7 +56,7 @@ internal static class ChainedInterfaces
         }
         catch (KernelException)
         {
-            // The namespace cannot be opened by its path any more: what the node's side tells must do.
+            // The namespace cannot be opened by its path any more: the node's side must do.
         }
 
         using var netlink = RouteNetlink.Open();

@@ -66,12 +66,12 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool
         var expected = Entry(endpoint, link);
         var found = dataplane.Endpoints.Find(endpoint.Number, expected.Addresses);
         if (found is null)
-            differences.Add("the endpoint table does not have the pod");
+            differences.Add("the endpoint table has no entry for the pod");
         else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac || found.Queued != expected.Queued
                  || !found.Addresses.Order().SequenceEqual(expected.Addresses.Order()))
-            differences.Add("the endpoint table has something else for the pod");
+            differences.Add("the endpoint table has a different entry for the pod");
         if (!dataplane.Pods.IsAttached(link.Ifindex, link.Name))
-            differences.Add($"the programs on {link.Name} are missing, or another agent's");
+            differences.Add($"the programs on {link.Name} are missing or belong to another agent");
         return differences;
     }
 
@@ -93,7 +93,7 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool
         }
         catch (KernelException)
         {
-            // The namespace is going away: nobody opens a socket there any more.
+            // The namespace is going away: no process opens a socket there any more.
             return 0;
         }
     }

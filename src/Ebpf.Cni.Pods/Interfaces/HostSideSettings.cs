@@ -23,12 +23,12 @@ internal static class HostSideSettings
         if (v4)
         {
             var settings = $"ipv4/conf/{name}";
-            // Without, bpf_fib_lookup finds no way on for the pod's packets; the default may be another than that of the device in use.
+            // Without, bpf_fib_lookup finds no route for the pod's packets; the default may be another than that of the device in use.
             sysctl.Ensure($"{settings}/forwarding", "1");
             // The pod has one gateway, and no pod is one.
             sysctl.Ensure($"{settings}/send_redirects", "0");
             sysctl.Ensure($"{settings}/accept_redirects", "0");
-            // Its neighbours are fixed: there is nobody to speak for.
+            // Its neighbours are fixed: proxy ARP and NDP have nothing to answer.
             sysctl.Ensure($"{settings}/proxy_arp", "0");
         }
 

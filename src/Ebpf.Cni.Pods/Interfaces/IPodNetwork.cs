@@ -85,7 +85,7 @@ public interface IEndpointPrograms
     IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link);
 }
 
-/// <summary>The ports of the node that lead to pods, on their way into the kernel.</summary>
+/// <summary>The hostPorts of pods, until the kernel tables hold them.</summary>
 public interface IHostPorts
 {
     /// <summary>Returns when what the endpoints ask for now is in the kernel, or after the limit; at once when nothing is applied yet.</summary>

@@ -5,8 +5,9 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Finds and removes what is ours on the node and belongs to no endpoint. An interface is ours when its name and its alias
-/// agree: a name alone is anybody's. Routes and neighbours are looked at on the interfaces of endpoints only; those of others went with theirs.
+/// Finds and removes orphans: interfaces, routes and neighbours of ebpf-cni on the node that belong to no endpoint. An interface is ours
+/// when its name and its alias agree: a name alone proves nothing. Routes and neighbours are looked at on the interfaces of endpoints only;
+/// those of others went with theirs.
 /// </summary>
 internal static class OrphanRemoval
 {

@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// <param name="log">For errors.</param>
 public sealed partial class PodConnections(Func<IReadOnlyCollection<Addr>, int> purge, TimeProvider time, ILogger<PodConnections> log)
 {
-    /// <summary>A drain deletes hundreds of pods at once; nobody waits for this.</summary>
+    /// <summary>A drain deletes hundreds of pods at once; no request waits for this.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(250);
 
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
@@ -95,10 +95,12 @@ public sealed partial class PodConnections(Func<IReadOnlyCollection<Addr>, int> 
 
     private static partial class Log
     {
-        [LoggerMessage(3191, LogLevel.Debug, "removed {Entries} entries of the connection table of pods that are gone ({Addresses} addresses, {Milliseconds:0.0} ms)")]
+        [LoggerMessage(3191, LogLevel.Debug,
+            "conntrack: {Entries} entries of deleted pods removed ({Addresses} addresses, {Milliseconds:0.0} ms)")]
         public static partial void Ended(ILogger log, int entries, int addresses, double milliseconds);
 
-        [LoggerMessage(3192, LogLevel.Error, "connections of pods that are gone cannot be removed ({Addresses} addresses); it is tried again: {Cause}")]
+        [LoggerMessage(3192, LogLevel.Error,
+            "conntrack: entries of deleted pods cannot be removed ({Addresses} addresses), retrying: {Cause}")]
         public static partial void Failed(ILogger log, int addresses, string cause, Exception? e);
     }
 }

@@ -6,8 +6,8 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Living pods follow the MTU: both sides of their veths. What somebody else has set smaller (a plugin behind ours) stays. Pods whose ADD is under way are looked at
-/// again a moment later.
+/// Living pods follow the MTU: both sides of their veths. A smaller MTU of a later plugin in the chain stays. Pods whose ADD is under way
+/// are looked at again a moment later.
 /// </summary>
 public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, TimeSpan period, TimeProvider time, ILogger<PodMtuService> log) : BackgroundService
 {
@@ -26,7 +26,7 @@ public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, 
         }
     }
 
-    /// <returns>False if somebody is to be looked at again.</returns>
+    /// <returns>False if an endpoint needs another pass.</returns>
     private bool Follow()
     {
         var (settled, followed) = (true, 0);
@@ -80,13 +80,13 @@ public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, 
 
     private static partial class Log
     {
-        [LoggerMessage(3221, LogLevel.Information, "{Pods} living pods have an MTU of {Mtu} now")]
+        [LoggerMessage(3221, LogLevel.Information, "MTU of {Pods} running pods set to {Mtu}")]
         public static partial void Followed(ILogger log, int pods, int mtu);
 
-        [LoggerMessage(3222, LogLevel.Warning, "the MTU of {Endpoint} cannot be set to {Mtu}: {Cause}")]
+        [LoggerMessage(3222, LogLevel.Warning, "MTU of endpoint {Endpoint} cannot be set to {Mtu}: {Cause}")]
         public static partial void NotSet(ILogger log, EndpointKey endpoint, int mtu, string cause);
 
-        [LoggerMessage(3223, LogLevel.Error, "the node's MTU cannot be read; pods keep theirs: {Cause}")]
+        [LoggerMessage(3223, LogLevel.Error, "pod MTU cannot be determined; running pods keep their MTU: {Cause}")]
         public static partial void NotRead(ILogger log, string cause);
     }
 }

@@ -15,7 +15,8 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
 
     public HostLink CreateLink(EndpointRecord endpoint) => IsOwn(endpoint)
         ? own.CreateLink(endpoint)
-        : ChainedInterfaces.FindHost(endpoint) ?? throw new InvalidOperationException($"{endpoint.Foreign!.HostName} is not there any more");
+        : ChainedInterfaces.FindHost(endpoint)
+            ?? throw new InvalidOperationException($"interface {endpoint.Foreign!.HostName} no longer exists");
 
     public HostLink? FindHostLink(EndpointRecord endpoint) => IsOwn(endpoint) ? own.FindHostLink(endpoint) : ChainedInterfaces.FindHost(endpoint);
 
@@ -50,9 +51,9 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
             return [$"there is no network namespace at {endpoint.Netns}"];
         var differences = new List<string>();
         if (FindHostLink(endpoint) is null)
-            differences.Add($"the interface {endpoint.Foreign!.HostName} on the node is gone, or is another");
+            differences.Add($"the interface {endpoint.Foreign!.HostName} on the node is missing or was replaced");
         if (!ChainedInterfaces.HasPodSide(endpoint))
-            differences.Add($"{endpoint.Ifname} in the pod is gone, or is another");
+            differences.Add($"{endpoint.Ifname} in the pod is missing or was replaced");
         return differences;
     }
 

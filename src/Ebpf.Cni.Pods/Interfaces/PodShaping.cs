@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// </summary>
 internal static class PodShaping
 {
-    /// <summary>Of our queues: nobody else's are touched.</summary>
+    /// <summary>Of our qdiscs: others are not changed.</summary>
     public const uint Handle = 0x0ecc_0000;
 
     /// <summary>How long a packet may wait for its turn; the bandwidth plugin's figure.</summary>
@@ -39,7 +39,7 @@ internal static class PodShaping
     {
         var found = netlink.Queues(ifindex).FirstOrDefault(IsOurs)?.Rate ?? 0;
         if (found != (bucket?.Rate ?? 0))
-            yield return $"{where} sends at most {found} bytes a second, not {bucket?.Rate ?? 0} (0: no limit)";
+            yield return $"{where} is limited to {found} byte/s, not {bucket?.Rate ?? 0} (0: no limit)";
     }
 
     private static bool IsOurs(QdiscInfo queue) => queue is { Handle: Handle, Parent: QdiscInfo.Root };

@@ -48,7 +48,7 @@ public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
         using var netlink = RouteNetlink.Open();
         var key = endpoint.Key;
         if (endpoint.PodMac.AsSpan().SequenceEqual(endpoint.HostMac))
-            throw new InvalidOperationException($"the MAC address {endpoint.Mac} that was asked for is the node's on this link");
+            throw new InvalidOperationException($"the requested MAC address {endpoint.Mac} is the node's on this link");
         var link = netlink.AddVeth(key.HostInterface, endpoint.Ifname, netns, endpoint.HostMac, endpoint.PodMac, endpoint.Mtu);
         netlink.SetAlias(link.Index, key.Alias(endpoint.Pod));
         return new HostLink(link.Index, link.Name);
@@ -171,7 +171,7 @@ public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
         if (Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6))
         {
             sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/disable_ipv6", "0");
-            // The address is ours alone, and nothing but the host is on the wire: nobody to ask, nothing to hear.
+            // The address is ours alone, and nothing but the host is on the wire: no duplicate address detection is needed.
             sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_dad", "0");
             sysctl.Ensure($"ipv6/conf/{endpoint.Ifname}/accept_ra", "0");
         }

@@ -47,7 +47,7 @@ internal static class AddResult
     }
 
     /// <summary>
-    /// Before 0.3.0: one address a family, each with its gateway and routes. There are no chains then: what is told is ours.
+    /// Before 0.3.0: one address a family, each with its gateway and routes. There are no chains then: the whole result is ours.
     /// </summary>
     private static void WriteMembers(Utf8JsonWriter writer, List<IPAddress> addresses)
     {

@@ -14,7 +14,7 @@ public sealed partial class CniHandler
         if (request.Previous is not { } previous)
         {
             throw new CniException(CniErrorCode.InvalidNetworkConfig,
-                "there is no prevResult: with --cni-mode chained this plugin stands behind the one that makes the network");
+                "prevResult is missing: with cni-mode chained this plugin must follow the plugin that sets up the pod's network");
         }
 
         if (!network.NamespaceExists(request.Netns))
@@ -26,10 +26,12 @@ public sealed partial class CniHandler
         return CniAnswer.Result(previous.Json.WriteTo);
     }
 
-    /// <summary>That a whole directory is missing is not the runtime's fault: it is an agent in a container that was not given it.</summary>
+    /// <summary>A missing directory is a missing mount of the agent's container, not the runtime's fault.</summary>
     private static CniException NoNamespace(string netns) => Directory.Exists(Path.GetDirectoryName(netns))
         ? new CniException(CniErrorCode.InvalidEnvironment, $"there is no network namespace at {netns}")
-        : new CniException(CniErrorCode.InvalidEnvironment, $"the agent does not see {Path.GetDirectoryName(netns)}: where the runtime keeps pods' network namespaces must be mounted into its container (HostToContainer)");
+        : new CniException(CniErrorCode.InvalidEnvironment,
+            $"the agent does not see {Path.GetDirectoryName(netns)}: mount the runtime's directory of network namespaces into its "
+            + "container (mountPropagation: HostToContainer)");
 
     private void AddChained(CniRequest request, IReadOnlyList<string> addresses)
     {
@@ -49,7 +51,7 @@ public sealed partial class CniHandler
                 ContainerId = request.Key.ContainerId, Ifname = request.Key.Ifname, Netns = request.Netns, Number = 0, Addresses = addresses, Mac = mac, Foreign = host,
             });
             if (existing is null)
-                undo.Push("forget the endpoint", () => store.Release(record));
+                undo.Push("release the endpoint", () => store.Release(record));
             undo.Push("detach the programs", () => programs.Detach(record.Key));
             undo.Push("withdraw the endpoint", () => programs.Withdraw(record));
             var link = network.CreateLink(record);
@@ -69,7 +71,8 @@ public sealed partial class CniHandler
                 throw;
             Log.AddFailed(log, request.Key, request.Pod, e);
             throw new CniException(
-                CniErrorCode.Internal, $"the pod cannot be given services: {e.Message}", complete ? "everything was undone" : "some of it remains until DEL", e);
+                CniErrorCode.Internal, $"Services cannot be set up for the pod: {e.Message}",
+                complete ? "the ADD was rolled back" : "the ADD was rolled back in part; DEL removes the rest", e);
         }
     }
 
@@ -78,11 +81,13 @@ public sealed partial class CniHandler
         try
         {
             return network.FindChained(request.Netns, request.Key.Ifname)
-                ?? throw new CniException(CniErrorCode.InvalidNetworkConfig, $"prevResult has addresses, but there is no {request.Key.Ifname} in {request.Netns}");
+                ?? throw new CniException(
+                    CniErrorCode.InvalidNetworkConfig,
+                    $"prevResult has addresses, but there is no {request.Key.Ifname} in {request.Netns}");
         }
         catch (Exception e) when (e is not CniException)
         {
-            throw new CniException(CniErrorCode.Internal, $"the pod's interface cannot be looked at: {e.Message}", "", e);
+            throw new CniException(CniErrorCode.Internal, $"the pod's interface cannot be read: {e.Message}", "", e);
         }
     }
 

@@ -9,7 +9,7 @@ public sealed partial class CniHandler
 {
     private readonly SemaphoreSlim _collecting = new(1, 1);
 
-    /// <summary>Does the DELs that runtimes asked for while no agent was there. What fails stays queued, and is told.</summary>
+    /// <summary>Does the DELs that runtimes asked for while no agent was there. What fails stays queued, and is logged.</summary>
     public async Task DeletePendingAsync(CancellationToken cancel)
     {
         foreach (var key in pending.List())
@@ -50,22 +50,22 @@ public sealed partial class CniHandler
         }
         catch (CniException)
         {
-            // Told where it failed.
+            // Logged where it failed.
         }
     }
 
-    /// <summary>Removes what has no record: from ADDs and DELs of agents that were killed, and whatever lost its record.</summary>
-    public async Task CollectStraysAsync(CancellationToken cancel)
+    /// <summary>Removes orphans, which have no record: of ADDs and DELs of killed agents, and of lost records.</summary>
+    public async Task CollectOrphansAsync(CancellationToken cancel)
     {
         using (await EverythingAsync(cancel))
-            await Task.Run(CollectStrays, CancellationToken.None);
+            await Task.Run(RemoveOrphans, CancellationToken.None);
     }
 
-    private void CollectStrays()
+    private void RemoveOrphans()
     {
         var endpoints = store.All;
-        foreach (var stray in network.RemoveOrphans(endpoints))
-            Log.StrayRemoved(log, stray);
+        foreach (var orphan in network.RemoveOrphans(endpoints))
+            Log.OrphanRemoved(log, orphan);
         programs.RemoveAllBut(endpoints);
     }
 
@@ -105,7 +105,8 @@ public sealed partial class CniHandler
         if (!limits.Current())
         {
             return new CniException(CniErrorCode.PluginNotAvailableLimited,
-                "the node's tables are behind the cluster: services may lead nowhere, for running pods too", "the agent's log and /healthz tell why");
+                "the node's tables are behind the API: Services may have stale backends, for running pods too",
+                "see the agent's log and /healthz");
         }
 
         // Addresses are the other plugin's affair, and so is what it says about them.
@@ -121,7 +122,7 @@ public sealed partial class CniHandler
         var valid = request.Attachments
             ?? throw new CniException(CniErrorCode.InvalidNetworkConfig, "GC needs cni.dev/valid-attachments in the network configuration");
         var failures = new List<string>();
-        // Records of older agents do not tell their network; there was one.
+        // Records of older agents do not name their network; there was one.
         foreach (var record in store.All.Where(r => (r.Network.Length == 0 || r.Network == request.Network) && !valid.Contains(r.Key)))
         {
             try
@@ -136,7 +137,7 @@ public sealed partial class CniHandler
 
         try
         {
-            await CollectStraysAsync(cancel);
+            await CollectOrphansAsync(cancel);
         }
         catch (Exception e) when (e is not (CniException or OperationCanceledException))
         {

@@ -4,12 +4,12 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Pods.Requests;
 
-/// <content>What others may have taken away from living pods.</content>
+/// <content>Verification and repair of running pods.</content>
 public sealed partial class CniHandler
 {
     /// <summary>
-    /// Looks at every pod's routes, neighbours, programs and table entries, and puts back what is missing: whoever deletes an interface's qdisc takes the filters along. A pod without
-    /// them has no services, and nobody checks what it sends.
+    /// Verifies every pod's routes, neighbours, programs and table entries, and restores missing ones: deleting an interface's qdisc
+    /// deletes its filters. Without them a pod has no Services and no source check.
     /// </summary>
     /// <returns>How many pods had lost something.</returns>
     public async Task<int> VerifyAsync(CancellationToken cancel)
@@ -21,8 +21,8 @@ public sealed partial class CniHandler
     }
 
     /// <summary>
-    /// Puts back what living pods have lost on the node's side: routes and neighbours that somebody has flushed, an interface that was switched off; and follows a MAC
-    /// address that has changed. Cheap where nothing is missing.
+    /// Restores the node's side of running pods: flushed routes and neighbours, an interface set down; and follows a changed MAC address.
+    /// Cheap where nothing is missing.
     /// </summary>
     /// <returns>How many pods had lost something.</returns>
     public async Task<int> ReconnectAsync(CancellationToken cancel)

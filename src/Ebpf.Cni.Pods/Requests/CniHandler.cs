@@ -35,7 +35,7 @@ public sealed partial class CniHandler(
             "ADD" => limits.Chained ? AddChained(request) : AddResult.Of(Add(request), request),
             "DEL" => Delete(request.Key),
             "CHECK" => Check(request),
-            _ => throw new CniException(CniErrorCode.InvalidEnvironment, $"'{request.Command}' is not a command of this agent"),
+            _ => throw new CniException(CniErrorCode.InvalidEnvironment, $"CNI command '{request.Command}' is not supported"),
         }, cancel);
         // The pod may be asked as soon as it runs. If the ports come late, that is no reason to keep it from running.
         if (request.Runtime.PortMappings.Count > 0)
@@ -72,7 +72,8 @@ public sealed partial class CniHandler(
         if (request.Previous?.Interfaces.Any(i => i.Name == request.Key.Ifname && i.Sandbox.Length > 0) == true)
         {
             throw new CniException(CniErrorCode.InvalidNetworkConfig,
-                $"an earlier plugin of the chain has made {request.Key.Ifname} already", "behind another plugin's network this agent runs with --cni-mode chained");
+                $"an earlier plugin of the chain created {request.Key.Ifname} already",
+                "behind another CNI plugin the agent needs the cni-mode option set to chained");
         }
 
         var existing = store.Find(request.Key);
@@ -99,7 +100,8 @@ public sealed partial class CniHandler(
                 throw;
             Log.AddFailed(log, request.Key, request.Pod, e);
             throw new CniException(
-                CniErrorCode.Internal, $"the pod's network cannot be made: {e.Message}", complete ? "everything was undone" : "some of it remains until DEL", e);
+                CniErrorCode.Internal, $"the pod's network cannot be set up: {e.Message}",
+                complete ? "the ADD was rolled back" : "the ADD was rolled back in part; DEL removes the rest", e);
         }
     }
 
@@ -151,7 +153,8 @@ public sealed partial class CniHandler(
         catch (Exception e) when (e is not CniException)
         {
             // The pod may be running: it is not torn down because a repetition failed.
-            throw new CniException(CniErrorCode.Internal, $"the pod's network is there, but cannot be confirmed: {e.Message}", "", e);
+            throw new CniException(
+                CniErrorCode.Internal, $"repeated ADD: the pod's network exists, but cannot be updated: {e.Message}", "", e);
         }
     }
 
@@ -176,7 +179,8 @@ public sealed partial class CniHandler(
         catch (Exception e) when (e is not CniException)
         {
             Log.DeleteFailed(log, key, e);
-            throw new CniException(CniErrorCode.Internal, $"the pod's network cannot be removed: {e.Message}", "the runtime should repeat the DEL", e);
+            throw new CniException(
+                CniErrorCode.Internal, $"the pod's network cannot be removed: {e.Message}", "the runtime must repeat the DEL", e);
         }
     }
 
@@ -185,7 +189,7 @@ public sealed partial class CniHandler(
         if (request.Previous is not { } previous)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "CHECK needs prevResult in the network configuration");
         var record = store.Find(request.Key)
-            ?? throw new CniException(CniErrorCode.UnknownContainer, $"{request.Key} is not known here");
+            ?? throw new CniException(CniErrorCode.UnknownContainer, $"endpoint {request.Key} is unknown");
         var differences = previous.Differences(record).ToList();
         if (record.Netns != request.Netns)
             differences.Add($"the namespace is {record.Netns}, not {request.Netns}");
@@ -205,7 +209,8 @@ public sealed partial class CniHandler(
 
         return differences.Count == 0
             ? CniAnswer.Empty
-            : throw new CniException(CniErrorCode.CheckFailed, $"{request.Key} is not as it was made: {differences[0]}", string.Join("; ", differences));
+            : throw new CniException(
+                CniErrorCode.CheckFailed, $"endpoint {request.Key} differs from its ADD: {differences[0]}", string.Join("; ", differences));
     }
 
     private static partial class Log
@@ -222,23 +227,24 @@ public sealed partial class CniHandler(
         [LoggerMessage(3124, LogLevel.Warning, "DEL {Key} failed")]
         public static partial void DeleteFailed(ILogger log, EndpointKey key, Exception e);
 
-        [LoggerMessage(3125, LogLevel.Information, "DEL {Key} was queued while this agent was away, and is done")]
+        [LoggerMessage(3125, LogLevel.Information, "DEL {Key}, queued while the agent was down, completed")]
         public static partial void DeletedLater(ILogger log, EndpointKey key);
 
         [LoggerMessage(3127, LogLevel.Warning,
-            "{Key} (pod {Pod}): its interface is no veth of this node; its sockets have services, its packets (--socket-lb hostOnly and off, SCTP) have none")]
+            "{Key} (pod {Pod}): the interface has no veth on the node; Services work at the socket only, "
+            + "not per packet (socket-lb hostOnly or off, SCTP)")]
         public static partial void NoHostSide(ILogger log, EndpointKey key, string pod);
 
-        [LoggerMessage(3128, LogLevel.Warning, "{Key} (pod {Pod}) was without what it needs, which is put back: {Lost}")]
+        [LoggerMessage(3128, LogLevel.Warning, "{Key} (pod {Pod}): network state lost, restoring it: {Lost}")]
         public static partial void Lost(ILogger log, EndpointKey key, string pod, string lost);
 
-        [LoggerMessage(3129, LogLevel.Warning, "{Key}: it cannot be told whether its programs are there, or they cannot be put back: {Cause}")]
+        [LoggerMessage(3129, LogLevel.Warning, "{Key}: network state cannot be verified or restored: {Cause}")]
         public static partial void NotVerified(ILogger log, EndpointKey key, string cause);
 
-        [LoggerMessage(3120, LogLevel.Error, "the node's routes and neighbours cannot be compared with its pods: {Cause}")]
+        [LoggerMessage(3120, LogLevel.Error, "routes and neighbours of the node cannot be compared with its endpoints: {Cause}")]
         public static partial void NotCompared(ILogger log, string cause);
 
-        [LoggerMessage(3126, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
-        public static partial void StrayRemoved(ILogger log, string what);
+        [LoggerMessage(3126, LogLevel.Information, "orphan of a deleted endpoint removed: {What}")]
+        public static partial void OrphanRemoved(ILogger log, string what);
     }
 }

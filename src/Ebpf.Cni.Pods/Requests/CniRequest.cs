@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Pods.Requests;
 /// <summary>A request as the plugin hands it over, checked again: the socket is root's, but nothing that comes in is trusted.</summary>
 public sealed record CniRequest
 {
-    /// <summary>It is written into state files; nobody has names like that.</summary>
+    /// <summary>It is written into state files; real names are shorter.</summary>
     public const int LongestNetworkName = 255;
 
     /// <summary>A Kubernetes name is a DNS subdomain: 253 characters (RFC 1123). The bound keeps state files, log lines and events bounded.</summary>
@@ -17,10 +17,10 @@ public sealed record CniRequest
     public EndpointKey Key { get; init; }
     public string Netns { get; init; } = "";
 
-    /// <summary>namespace/name, from CNI_ARGS; "" when the runtime does not tell.</summary>
+    /// <summary>namespace/name, from CNI_ARGS; "" when the runtime does not set it.</summary>
     public string Pod { get; init; } = "";
 
-    /// <summary>From CNI_ARGS; "" when the runtime does not tell.</summary>
+    /// <summary>From CNI_ARGS; "" when the runtime does not set it.</summary>
     public string PodUid { get; init; } = "";
 
     /// <summary>The network's name: attachments of other networks are none of a GC's.</summary>
@@ -61,15 +61,16 @@ public sealed record CniRequest
             throw new CniException(CniErrorCode.DecodingFailure, "the request is not a JSON object");
         var command = Text(request, "command");
         if (command is not ("ADD" or "DEL" or "CHECK" or "STATUS" or "GC"))
-            throw new CniException(CniErrorCode.InvalidEnvironment, $"'{command}' is not a command of this agent");
-        // Whatever else it brings: a DEL that is refused is refused for ever, and its pod stays.
+            throw new CniException(CniErrorCode.InvalidEnvironment, $"CNI command '{command}' is not supported");
+        // Whatever else it carries: a refused DEL is refused on every retry, and its pod stays.
         if (command == "DEL")
             return new CniRequest { Command = command, Version = CniVersion.Newest, Key = KeyOf(request, command) };
         if (!request.TryGetProperty("config", out var config) || config.ValueKind != JsonValueKind.Object)
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "the request has no network configuration");
         var version = CniVersion.Of(ConfigText(config, "cniVersion"));
         if (!CniVersion.IsSupported(version) || !CniVersion.Knows(version, command))
-            throw new CniException(CniErrorCode.IncompatibleVersion, $"cniVersion '{version}' is not supported, or does not know {command}");
+            throw new CniException(
+                CniErrorCode.IncompatibleVersion, $"cniVersion '{version}' is not supported or does not define {command}");
         var args = Text(request, "args");
         if (args.Length > CniNames.VariableMax)
             throw new CniException(CniErrorCode.InvalidEnvironment, $"CNI_ARGS is longer than {CniNames.VariableMax} characters");
@@ -153,7 +154,9 @@ public sealed record CniRequest
     {
         try
         {
-            return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new InvalidOperationException("it has another type");
+            return value.ValueKind == JsonValueKind.String
+                ? value.GetString()!
+                : throw new InvalidOperationException("its JSON type is not string");
         }
         catch (InvalidOperationException e)
         {

@@ -23,7 +23,7 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
     public void Open()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        // Nobody can connect before listen, and nobody finds it before the rename: it is never open to others.
+        // No process can connect before listen, or find it before the rename: it is never open to others.
         var temporary = path + ".new";
         File.Delete(temporary);
         _listener.Bind(new UnixDomainSocketEndPoint(temporary));
@@ -33,7 +33,7 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
         Log.Listening(log, path);
     }
 
-    /// <summary>Serves until cancelled, then lets what is under way finish.</summary>
+    /// <summary>Serves until cancelled, then lets running requests finish.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
         var active = new HashSet<Task>();
@@ -113,7 +113,8 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
             var error = e switch
             {
                 CniException known => known,
-                OperationCanceledException => new CniException(CniErrorCode.TryAgainLater, "the agent is stopping, or the request took too long", "", e),
+                OperationCanceledException => new CniException(
+                    CniErrorCode.TryAgainLater, "the agent is stopping, or the request timed out", "", e),
                 _ => new CniException(CniErrorCode.Internal, $"{command} failed: {e.Message}", "", e),
             };
             observer.Handled(command, error.Code, time.GetElapsedTime(started));
@@ -158,13 +159,13 @@ public sealed partial class CniServer(string path, Func<CniRequest, Cancellation
         [LoggerMessage(3142, LogLevel.Warning, "CNI {Command} failed with code {Code}: {Message}")]
         public static partial void RequestFailed(ILogger log, string command, int code, string message, Exception? e);
 
-        [LoggerMessage(3143, LogLevel.Debug, "a CNI peer was dropped: {Message}")]
+        [LoggerMessage(3143, LogLevel.Debug, "CNI connection closed: {Message}")]
         public static partial void PeerFailed(ILogger log, string message);
 
-        [LoggerMessage(3144, LogLevel.Error, "a CNI request could not be served")]
+        [LoggerMessage(3144, LogLevel.Error, "CNI request failed unexpectedly")]
         public static partial void ServingFailed(ILogger log, Exception e);
 
-        [LoggerMessage(3145, LogLevel.Error, "no CNI request can be accepted now; trying again: {Cause}")]
+        [LoggerMessage(3145, LogLevel.Error, "CNI server: accept failed, retrying: {Cause}")]
         public static partial void AcceptFailed(ILogger log, string cause);
     }
 }

@@ -4,8 +4,8 @@ using Ebpf.Cni.Pods.Interfaces;
 namespace Ebpf.Cni.Pods.Requests;
 
 /// <summary>
-/// What a starting agent does about the pods of its predecessor, before it serves: living ones keep their network and get the current
-/// programs; dead ones, and ADDs that were interrupted, are removed.
+/// Adoption of existing pods by a starting agent, before it serves: running pods keep their network and get the current
+/// programs; endpoints of dead pods and of interrupted ADDs are removed.
 /// </summary>
 /// <remarks>
 /// A pod is dead when its interface is gone and its namespace too. An interface alone proves the namespace:
@@ -40,7 +40,7 @@ public sealed partial class EndpointAdoption(
                 else if (pod.SeesNamespace)
                     Keep(pod.Record);
                 else
-                    Remove(pod.Record, "its interface and its namespace are gone", ref removed);
+                    Remove(pod.Record, "its interface and network namespace are gone", ref removed);
             }
             catch (Exception e)
             {
@@ -125,12 +125,12 @@ public sealed partial class EndpointAdoption(
     {
         try
         {
-            foreach (var stray in network.RemoveOrphans(store.All))
-                Log.Stray(log, stray);
+            foreach (var orphan in network.RemoveOrphans(store.All))
+                Log.Orphan(log, orphan);
         }
         catch (Exception e)
         {
-            Log.StraysFailed(log, e);
+            Log.OrphansFailed(log, e);
         }
 
         programs.RemoveAllBut(store.All);
@@ -150,7 +150,7 @@ public sealed partial class EndpointAdoption(
     /// <param name="Record">Its record.</param>
     /// <param name="Link">The node's side of its interface; null without.</param>
     /// <param name="SeesNamespace">The namespace can be opened by its path.</param>
-    /// <param name="Trouble">Why it cannot be told.</param>
+    /// <param name="Trouble">The error, if the kernel cannot be read.</param>
     private sealed record Pod(EndpointRecord Record, HostLink? Link, bool SeesNamespace, Exception? Trouble);
 
     private static partial class Log
@@ -161,23 +161,24 @@ public sealed partial class EndpointAdoption(
         [LoggerMessage(3132, LogLevel.Information, "removing endpoint {Key}: {Why}")]
         public static partial void Removing(ILogger log, EndpointKey key, string why);
 
-        [LoggerMessage(3133, LogLevel.Error, "endpoint {Key} can neither be adopted nor removed; it is tried again at the next start")]
+        [LoggerMessage(3133, LogLevel.Error, "endpoint {Key} can neither be adopted nor removed; retried at the next agent start")]
         public static partial void Failed(ILogger log, EndpointKey key, Exception e);
 
-        [LoggerMessage(3134, LogLevel.Information, "left over from an endpoint that is gone, removed: {What}")]
-        public static partial void Stray(ILogger log, string what);
+        [LoggerMessage(3134, LogLevel.Information, "orphan of a deleted endpoint removed: {What}")]
+        public static partial void Orphan(ILogger log, string what);
 
-        [LoggerMessage(3135, LogLevel.Error, "leftovers of endpoints that are gone cannot be removed; it is tried again at the next start, and by GC")]
-        public static partial void StraysFailed(ILogger log, Exception e);
+        [LoggerMessage(3135, LogLevel.Error,
+            "orphans of deleted endpoints cannot be removed; retried at the next agent start and by CNI GC")]
+        public static partial void OrphansFailed(ILogger log, Exception e);
 
         [LoggerMessage(3136, LogLevel.Warning,
-            "endpoint {Key} (pod {Pod}) has lost its interface, and its namespace is there: its addresses stay its own until DEL; "
-            + "delete the pod to give it a network again")]
+            "endpoint {Key} (pod {Pod}) lost its interface, but its network namespace exists: its addresses stay reserved until DEL; "
+            + "delete the pod to restore its network")]
         public static partial void Kept(ILogger log, EndpointKey key, string pod);
 
         [LoggerMessage(3137, LogLevel.Error,
-            "{Pods} pods have their interfaces, but their network namespaces are not to be seen in {Directory}: "
-            + "where the runtime keeps them must be mounted into the agent's container (HostToContainer); until then no pod can be added")]
+            "network namespaces of {Pods} running pods not visible in {Directory}: no pod can be added; "
+            + "mount the runtime's directory into the agent's container (mountPropagation: HostToContainer)")]
         public static partial void Unseen(ILogger log, int pods, string directory);
     }
 }

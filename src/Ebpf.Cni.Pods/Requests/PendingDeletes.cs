@@ -22,7 +22,7 @@ public sealed partial class PendingDeletes
             Remove(file);
     }
 
-    /// <summary>What waits. A file that is no such thing is removed: nobody can do what it says.</summary>
+    /// <summary>What waits. Any other file is removed.</summary>
     public IReadOnlyList<EndpointKey> List()
     {
         var keys = new List<EndpointKey>();
@@ -95,10 +95,10 @@ public sealed partial class PendingDeletes
 
     private static partial class Log
     {
-        [LoggerMessage(3171, LogLevel.Warning, "{File} is not a queued DEL; it was removed")]
+        [LoggerMessage(3171, LogLevel.Warning, "DEL queue: {File} is not a queued DEL and was removed")]
         public static partial void Unreadable(ILogger log, string file);
 
-        [LoggerMessage(3172, LogLevel.Error, "the queue of DELs: {File}: {Cause}")]
+        [LoggerMessage(3172, LogLevel.Error, "DEL queue: {File} cannot be read or removed: {Cause}")]
         public static partial void Failed(ILogger log, string file, string cause);
     }
 }

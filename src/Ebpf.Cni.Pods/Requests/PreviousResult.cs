@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Pods.Requests;
 
 /// <summary>One of a result's interfaces.</summary>
 /// <param name="Name">In its namespace.</param>
-/// <param name="Mac">As text; "" when the result does not tell.</param>
+/// <param name="Mac">As text; "" when the result has none.</param>
 /// <param name="Sandbox">Path of the namespace; "" for the node's.</param>
 public sealed record ResultInterface(string Name, string Mac, string Sandbox);
 
@@ -26,7 +26,7 @@ public sealed record PreviousResult
 
     public IReadOnlyList<ResultInterface> Interfaces { get; init; } = [];
 
-    /// <summary>Addresses, and the index in <see cref="Interfaces"/> of the interface that has each; -1 when the result does not tell.</summary>
+    /// <summary>Addresses, and the index in <see cref="Interfaces"/> of the interface that has each; -1 when the result has none.</summary>
     public IReadOnlyList<(IPAddress Address, int Interface)> Addresses { get; init; } = [];
 
     /// <exception cref="CniException">Code 6: it is not a result.</exception>
@@ -50,9 +50,9 @@ public sealed record PreviousResult
     public IEnumerable<string> Differences(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        var told = Addresses.Select(a => a.Address).ToHashSet();
+        var reported = Addresses.Select(a => a.Address).ToHashSet();
         foreach (var address in record.Addresses)
-            if (!told.Contains(IPAddress.Parse(address)))
+            if (!reported.Contains(IPAddress.Parse(address)))
                 yield return $"prevResult does not have the address {address}";
         if (Interfaces.FirstOrDefault(i => i.Name == record.Ifname && i.Sandbox.Length > 0) is { Mac.Length: > 0 } own
             && (!MacAddr.TryParse(own.Mac, out var mac) || !mac.ToBytes().AsSpan().SequenceEqual(record.PodMac)))

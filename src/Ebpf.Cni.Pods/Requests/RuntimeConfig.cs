@@ -41,7 +41,7 @@ public sealed record RuntimeConfig
     private static List<Addr> ReadAddresses(JsonElement list)
     {
         if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > 2)
-            throw Wrong("ips in runtimeConfig is not a list of at most one address a family", list);
+            throw Wrong("ips in runtimeConfig is not an array of at most one address per family", list);
         var addresses = list.EnumerateArray().Select(ReadAddress).OrderBy(a => a.Family == AddressFamily.InterNetwork ? 0 : 1).ToList();
         return addresses.Select(a => a.Family).Distinct().Count() == addresses.Count
             ? addresses
@@ -69,7 +69,7 @@ public sealed record RuntimeConfig
             throw Wrong("mac in runtimeConfig is not an Ethernet address", value);
         return (mac.B0 & 1) == 0 && mac != default
             ? mac.ToString()
-            : throw Wrong("mac in runtimeConfig is not the address of a single interface", value);
+            : throw Wrong("mac in runtimeConfig is not a unicast address", value);
     }
 
     private static string Text(JsonElement value, string what)
@@ -81,7 +81,7 @@ public sealed record RuntimeConfig
         catch (InvalidOperationException)
         {
             // Half of a surrogate pair.
-            throw Wrong($"{what} in runtimeConfig is not text", value);
+            throw Wrong($"{what} in runtimeConfig is not a valid string", value);
         }
     }
 

@@ -9,12 +9,12 @@ namespace Ebpf.Cni.Pods.Requests;
 /// <param name="path">The file.</param>
 /// <param name="unavailable">Why no ADD can be served now, or null.</param>
 /// <param name="time">For the period, and the time in the file.</param>
-/// <param name="log">For a file that cannot be written; told once, until it can be.</param>
+/// <param name="log">For a file that cannot be written; logged once, until it can be.</param>
 public sealed partial class StatusFile(string path, Func<CniException?> unavailable, TimeProvider time, ILogger<StatusFile> log)
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private bool _told;
+    private bool _logged;
 
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -31,21 +31,21 @@ public sealed partial class StatusFile(string path, Func<CniException?> unavaila
         try
         {
             AtomicFile.Write(path, LastStatus.Now(time, unavailable()).ToJson(), OwnerOnly);
-            _told = false;
+            _logged = false;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (!_told)
+            if (!_logged)
                 Log.NotWritten(log, path, e.Message);
-            _told = true;
+            _logged = true;
         }
     }
 
     private static partial class Log
     {
         [LoggerMessage(3181, LogLevel.Warning,
-            "{Path} cannot be written: while this agent is replaced, "
-            + "runtimes that ask for STATUS will take the node for not ready ({Cause})")]
+            "CNI status file {Path} cannot be written: while the agent is replaced, "
+            + "STATUS reports the node as not ready ({Cause})")]
         public static partial void NotWritten(ILogger log, string path, string cause);
     }
 }

@@ -34,7 +34,8 @@ internal sealed partial class UndoStack(ILogger log, string operation)
 
     private static partial class Log
     {
-        [LoggerMessage(3111, LogLevel.Error, "{Operation} failed and could not be undone at '{Step}'; a DEL or the next start finishes it")]
+        [LoggerMessage(3111, LogLevel.Error,
+            "{Operation} failed and its rollback failed at '{Step}'; DEL or the next agent start completes it")]
         public static partial void UndoFailed(ILogger log, string operation, string step, Exception e);
     }
 }

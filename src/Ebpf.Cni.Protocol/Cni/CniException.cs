@@ -11,6 +11,6 @@ public sealed class CniException(int code, string message, string details = "", 
 
     public string Details { get; } = details;
 
-    /// <summary>The agent is not there, or went away before it answered: nobody works on the request.</summary>
+    /// <summary>The agent is not there, or went away before it answered: no agent processes the request.</summary>
     public bool AgentGone { get; init; }
 }

@@ -12,7 +12,7 @@ public static class CniNames
     /// <summary>PATH_MAX without the terminator.</summary>
     public const int PathMax = 4095;
 
-    /// <summary>CNI_ARGS and CNI_PATH: Linux allows 128 KiB, nobody needs them.</summary>
+    /// <summary>CNI_ARGS and CNI_PATH: Linux allows 128 KiB, which no runtime needs.</summary>
     public const int VariableMax = 16384;
 
     /// <summary>Starts with an alphanumeric character, then alphanumerics, '_', '.' and '-' (CNI specification, CNI_CONTAINERID).</summary>

@@ -35,6 +35,6 @@ public static class CniVersion
     /// <summary>Results before 1.0.0 name the family of each address ("version": "4").</summary>
     public static bool NamesFamily(string version) => version is "0.3.0" or "0.3.1" or "0.4.0";
 
-    /// <summary>Results since 1.1.0 tell the MTU of interfaces.</summary>
+    /// <summary>Results since 1.1.0 have the MTU of interfaces.</summary>
     public static bool TellsMtu(string version) => version == Newest;
 }

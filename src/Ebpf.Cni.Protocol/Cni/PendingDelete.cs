@@ -14,10 +14,10 @@ public sealed record PendingDelete(string ContainerId, string Ifname)
     /// <summary>Name of the directory.</summary>
     public const string DirectoryName = "deletes";
 
-    /// <summary>Ends the names of complete files; others are being written, or nobody's.</summary>
+    /// <summary>Ends the names of complete files; others are being written, or orphaned.</summary>
     public const string Extension = ".json";
 
-    /// <summary>More attachments than a node has pods: a directory that nobody empties must not fill a disk.</summary>
+    /// <summary>More attachments than a node has pods: a directory that no agent empties must not fill a disk.</summary>
     public const int FilesMax = 4096;
 
     /// <summary>Twice what the longest names need.</summary>
@@ -68,7 +68,7 @@ public sealed record PendingDelete(string ContainerId, string Ifname)
         }
     }
 
-    /// <summary>FNV-1a, 64 bits: tells long names apart, and needs no library.</summary>
+    /// <summary>FNV-1a, 64 bits: distinguishes long names, and needs no library.</summary>
     private static ulong Hash(string text)
     {
         var hash = 0xcbf29ce484222325UL;

@@ -1,6 +1,8 @@
 namespace Ebpf.Cni.Protocol.Observe;
 
-/// <summary>The frontends that the kernel holds. Markers that only refuse (a cluster IP's other ports) or guard (NodePorts of the node) are left out.</summary>
+/// <summary>
+/// The frontends that the kernel holds. Reject entries (a cluster IP's other ports) and bind guards (NodePorts of the node) are left out.
+/// </summary>
 public sealed record ServicesAnswer
 {
     /// <summary>All that were asked for; more than are listed if there is a limit.</summary>
@@ -12,7 +14,7 @@ public sealed record ServicesAnswer
 /// <summary>A frontend as the kernel's table has it, with the names that the agent knows.</summary>
 public record FrontendLine
 {
-    /// <summary>namespace/name; "" if nobody knows the id.</summary>
+    /// <summary>namespace/name; "" if the id is unknown.</summary>
     public string Service { get; set; } = "";
 
     /// <summary>The port's name in the Service.</summary>
@@ -91,7 +93,10 @@ public sealed record BackendLine
     /// </summary>
     public string State { get; set; } = "";
 
-    /// <summary>Counted for the service port, whichever frontend they came by; packets and bytes of live connections as of the last sweep.</summary>
+    /// <summary>
+    /// Counted for the service port, whichever frontend they came by; packets and bytes of live connections as of the last garbage
+    /// collection pass.
+    /// </summary>
     public ulong Connections { get; set; }
 
     public ulong PacketsTo { get; set; }

@@ -11,7 +11,7 @@ public sealed record EndpointLine
 {
     public uint Id { get; set; }
 
-    /// <summary>namespace/name; "" if the runtime did not tell.</summary>
+    /// <summary>namespace/name; "" if the runtime did not name it.</summary>
     public string Pod { get; set; } = "";
 
     public IReadOnlyList<string> Addresses { get; set; } = [];
@@ -54,7 +54,7 @@ public sealed record ConnectionLine
     /// <summary>What it asked for.</summary>
     public string Destination { get; set; } = "";
 
-    /// <summary>namespace/name:port; "" where there is none (masqueraded only, or an answer's way).</summary>
+    /// <summary>namespace/name:port; "" where there is none (masqueraded only, or the reply direction).</summary>
     public string Service { get; set; } = "";
 
     /// <summary>Where it goes.</summary>
@@ -69,7 +69,7 @@ public sealed record ConnectionLine
     public double AgeSeconds { get; set; }
     public double IdleSeconds { get; set; }
 
-    /// <summary>Idle for so long that the next sweep removes it.</summary>
+    /// <summary>Idle for so long that the next garbage collection pass removes it.</summary>
     public bool Expired { get; set; }
 
     public ulong PacketsTo { get; set; }

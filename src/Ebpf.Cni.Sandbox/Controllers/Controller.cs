@@ -48,7 +48,7 @@ internal abstract partial class Controller(ObjectStore store, ILogger logger)
 
     private static partial class Log
     {
-        [LoggerMessage(7101, LogLevel.Debug, "{Controller}: {Problem}; the next change brings another round")]
+        [LoggerMessage(7101, LogLevel.Debug, "controller {Controller}: {Problem}; retried with the next change")]
         public static partial void Retry(ILogger logger, string controller, string problem);
     }
 }

@@ -9,8 +9,8 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>
-/// Opens the dataplane while the watches already list: loading programs takes as long as the first answers. Whoever needs the dataplane
-/// awaits it. When it cannot be opened, that is told once and the agent stops.
+/// Opens the dataplane while the watches already list: loading programs takes as long as the first answers. A component that needs the
+/// dataplane awaits it. When it cannot be opened, the agent logs that once and stops.
 /// </summary>
 public sealed partial class DataplaneHolder(
     DataplaneOptions options, EndpointStore endpoints, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log) : IHostedService, IDisposable
@@ -48,7 +48,7 @@ public sealed partial class DataplaneHolder(
             var dataplane = NodeDataplane.Open(options, time);
             // Before the first apply, which asks what pods' sockets are connected to.
             dataplane.StaleSockets.Namespaces = () => endpoints.All.Select(e => e.Netns);
-            Tell(dataplane, time.GetElapsedTime(started));
+            Report(dataplane, time.GetElapsedTime(started));
             _opened.SetResult(dataplane);
         }
         catch (Exception e)
@@ -62,7 +62,7 @@ public sealed partial class DataplaneHolder(
         }
     }
 
-    private void Tell(NodeDataplane dataplane, TimeSpan taken)
+    private void Report(NodeDataplane dataplane, TimeSpan taken)
     {
         Log.Features(log, string.Join(", ", dataplane.Features.Findings.Where(f => f.Present).Select(f => f.Name)));
         foreach (var missing in dataplane.Features.Findings.Where(f => !f.Present))
@@ -78,38 +78,44 @@ public sealed partial class DataplaneHolder(
         else if (options.SocketLb == SocketLbMode.HostOnly)
             Log.ByHostSocket(log, options.CgroupRoot);
         else
-            Log.BySocket(log, options.CgroupRoot, CgroupDirectory.Open(options.CgroupRoot).Id == RootCgroup ? "all of this node's" : "only those below it");
+        {
+            var isRoot = CgroupDirectory.Open(options.CgroupRoot).Id == RootCgroup;
+            Log.BySocket(log, options.CgroupRoot, isRoot ? "the root" : "a subtree only");
+        }
     }
 
     private static partial class Log
     {
         [LoggerMessage(3301, LogLevel.Information,
-            "dataplane open at {Root} after {Milliseconds:0} ms: {Frontends} frontends and {Pods} pods were there")]
+            "dataplane opened at {Root} in {Milliseconds:0} ms: {Frontends} frontends and {Pods} pods restored")]
         public static partial void Opened(ILogger log, string root, double milliseconds, int frontends, int pods);
 
         [LoggerMessage(3302, LogLevel.Warning, "{Notice}")]
         public static partial void Notice(ILogger log, string notice);
 
-        [LoggerMessage(3303, LogLevel.Information, "this kernel has {Features}")]
+        [LoggerMessage(3303, LogLevel.Information, "kernel features present: {Features}")]
         public static partial void Features(ILogger log, string features);
 
-        [LoggerMessage(3304, LogLevel.Warning, "this kernel does not have {Feature}: {Cost}")]
+        [LoggerMessage(3304, LogLevel.Warning, "kernel feature missing: {Feature}: {Cost}")]
         public static partial void Missing(ILogger log, string feature, string cost);
 
-        [LoggerMessage(3305, LogLevel.Warning, "{Count} frontends in the kernel point to backends of another service; the first sync repairs them")]
+        [LoggerMessage(3305, LogLevel.Warning,
+            "service table: {Count} frontends reference backends of another Service; the first sync repairs them")]
         public static partial void Broken(ILogger log, int count);
 
-        [LoggerMessage(3306, LogLevel.Information, "tables in use: {Tables}")]
+        [LoggerMessage(3306, LogLevel.Information, "table usage: {Tables}")]
         public static partial void Tables(ILogger log, string tables);
 
-        [LoggerMessage(3307, LogLevel.Information, "services are translated by sockets below {Cgroup} ({Reach}), and at pods' interfaces for the rest")]
+        [LoggerMessage(3307, LogLevel.Information,
+            "Services are translated at sockets below cgroup {Cgroup} ({Reach}); other traffic per packet at pods' interfaces")]
         public static partial void BySocket(ILogger log, string cgroup, string reach);
 
-        [LoggerMessage(3308, LogLevel.Information, "services are translated packet by packet, at pods' interfaces and the uplinks (--socket-lb off)")]
+        [LoggerMessage(3308, LogLevel.Information,
+            "Services are translated per packet, at pods' interfaces and the uplinks (socket-lb off)")]
         public static partial void ByPacket(ILogger log);
 
         [LoggerMessage(3310, LogLevel.Information,
-            "services are translated by the node's own sockets below {Cgroup}, and at pods' interfaces for pods (--socket-lb hostOnly)")]
+            "Services are translated at the node's own sockets below cgroup {Cgroup}, and per packet for pods (socket-lb hostOnly)")]
         public static partial void ByHostSocket(ILogger log, string cgroup);
 
         [LoggerMessage(3309, LogLevel.Critical, "the dataplane cannot be opened, the agent stops: {Cause}")]

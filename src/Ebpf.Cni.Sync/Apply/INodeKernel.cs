@@ -14,7 +14,7 @@ public interface INodeKernel
 
     ServiceDataplane Services { get; }
 
-    /// <summary>What packets of services need on their way.</summary>
+    /// <summary>What packets of Services need on their path.</summary>
     NodeApplyResult BeforeServices(NodeView view, DesiredState desired);
 
     /// <summary>What leads others here.</summary>

@@ -16,18 +16,18 @@ namespace Ebpf.Cni.Sync.Apply;
 /// <summary>What a part of an apply did.</summary>
 /// <param name="WritesByKind">Writes to the kernel, by the metric's label.</param>
 /// <param name="Errors">Writes that failed.</param>
-/// <param name="Issues">What is told about them.</param>
+/// <param name="Issues">Reported for them.</param>
 public sealed record NodeApplyResult(ImmutableArray<(string Kind, int Count)> WritesByKind, int Errors, ImmutableArray<CompileIssue> Issues)
 {
     public int Writes => WritesByKind.Sum(w => w.Count);
 
-    /// <summary>It is to be tried again.</summary>
+    /// <summary>A retry is pending.</summary>
     public bool Owed => Errors > 0;
 }
 
 /// <summary>
-/// What an apply does beside the service tables. What fails here is an issue that is tried again, not ill health: one node with an address out of
-/// reach, or one port that somebody has, must not take everything else out of service.
+/// The part of an apply beside the service tables. A failure here is an issue with a retry, not ill health: one node with an address out of
+/// reach, or one port in use, must not take everything else out of service.
 /// </summary>
 public sealed partial class NodeApply(
     IHealthChecks healthChecks, SnapshotStore store, PodMtu mtu, PeerReport peers, SyncOptions options, ILogger<NodeApply> log)
@@ -49,10 +49,10 @@ public sealed partial class NodeApply(
         _verifyRoutes = true;
     }
 
-    /// <summary>What is on the node may have been taken away; the next apply looks. (Of routes the kernel has told.)</summary>
+    /// <summary>Network state of the node may have been removed; the next apply reads it back. (Route changes come by netlink.)</summary>
     public void Lost() => _tunnel.Lost();
 
-    /// <summary>What packets of services need on their way.</summary>
+    /// <summary>What packets of Services need on their path.</summary>
     public NodeApplyResult BeforeServices(NodeDataplane dataplane, NodeView view, DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(dataplane);
@@ -60,22 +60,22 @@ public sealed partial class NodeApply(
         ArgumentNullException.ThrowIfNull(desired);
         var parts = new Parts(this);
         var outer = view.UplinkMtu;
-        parts.Do("tunnel", "TunnelFailed", "asking by which devices the tunnels leave", () =>
+        parts.Do("tunnel", "TunnelFailed", "lookup of the tunnels' underlay devices", () =>
         {
             outer = Math.Min(outer, _underlay.Of(view.Facts, desired.Prefixes) ?? outer);
             return (0, []);
         });
         var fitting = mtu.Set(outer, Encapsulation.Bytes(view.Context.Routing, desired));
-        parts.Do("tunnel", "TunnelFailed", "making the tunnel's device", () => (_tunnel.Ensure(dataplane, view, desired, fitting), []));
+        parts.Do("tunnel", "TunnelFailed", "setup of the tunnel device", () => (_tunnel.Ensure(dataplane, view, desired, fitting), []));
         Destinations(parts, dataplane, PrefixTransition.Between(_prefixes, desired.Prefixes));
         if (!view.Network.Equals(_applied))
         {
             if (view.Network.Uplinks.IsEmpty)
                 Log.NoUplink(log);
-            parts.Do("uplink", "UplinkFailed", "attaching programs to uplinks", () =>
+            parts.Do("uplink", "UplinkFailed", "attachment of uplink programs", () =>
             {
                 var uplinks = dataplane.Uplinks.Apply(view.Network.Uplinks, view.Network.V4, view.Network.V6);
-                Tell(view.Network, uplinks);
+                Report(view.Network, uplinks);
                 return (uplinks.Attached.Length + uplinks.Detached.Length, uplinks.Errors);
             });
             _applied = parts.Failed ? null : view.Network;
@@ -85,13 +85,13 @@ public sealed partial class NodeApply(
     }
 
     private void Destinations(Parts parts, NodeDataplane dataplane, ImmutableArray<DesiredPrefix> destinations) =>
-        parts.Do("ipcache", "DestinationsFailed", "writing what destinations are", () =>
+        parts.Do("ipcache", "DestinationsFailed", "update of the ipcache", () =>
         {
             var prefixes = dataplane.Ipcache.Apply(destinations, _tunnel.Ifindex);
             return (prefixes.Written + prefixes.Deleted, prefixes.Errors);
         });
 
-    private void Tell(NodeNetwork network, UplinkReport report)
+    private void Report(NodeNetwork network, UplinkReport report)
     {
         if (report.Attached.Length + report.Detached.Length > 0)
             Log.Uplinks(log, string.Join(", ", network.Uplinks.Select(u => u.Name)), Text(network.V4), Text(network.V6));
@@ -99,16 +99,16 @@ public sealed partial class NodeApply(
         static string Text(Addr? address) => address?.ToString() ?? "none";
     }
 
-    /// <summary>What leads others here: they should find what they come for.</summary>
+    /// <summary>What directs traffic to this node: applied once the Services can be served.</summary>
     public NodeApplyResult AfterServices(NodeDataplane dataplane, NodeView view, DesiredState desired)
     {
         ArgumentNullException.ThrowIfNull(dataplane);
         ArgumentNullException.ThrowIfNull(view);
         ArgumentNullException.ThrowIfNull(desired);
         var parts = new Parts(this);
-        parts.Do("route", "RouteFailed", "bringing the routes up to date", () =>
+        parts.Do("route", "RouteFailed", "update of the routes", () =>
         {
-            // A tunnel that could not be made has been told of; the routes into it are owed until it can.
+            // A tunnel device that cannot be created is an issue already; the routes into it stay pending until it exists.
             var tunnel = _tunnel.Route(view.Network);
             if (_verifyRoutes)
                 dataplane.Routes.Forget();
@@ -118,13 +118,14 @@ public sealed partial class NodeApply(
         });
         Destinations(parts, dataplane, desired.Prefixes);
         _prefixes = desired.Prefixes;
-        parts.Do("tunnel", "TunnelFailed", "removing the tunnel's device", () => (_tunnel.RemoveIdle(dataplane, desired), []));
-        peers.Tell(desired);
+        parts.Do("tunnel", "TunnelFailed", "removal of the tunnel device", () => (_tunnel.RemoveIdle(dataplane, desired), []));
+        peers.Report(desired);
         foreach (var (check, cause) in healthChecks.Apply(desired))
         {
             parts.Fail(new CompileIssue(
                 "Service", check.Service, store.Current.Services.GetValueOrDefault(check.Service)?.Uid ?? "", "HealthCheckFailed",
-                $"Health check node port {check.Port} cannot be opened on {options.NodeName}: {cause}; load balancers take this node for dead. It is tried again."));
+                $"Health check node port {check.Port} cannot be opened on {options.NodeName}: {cause}; "
+                + "load balancers see this node as unhealthy. The agent retries."));
         }
 
         return parts.Result();
@@ -154,11 +155,11 @@ public sealed partial class NodeApply(
                 var (writes, errors) = part();
                 _writes.Add((kind, writes));
                 foreach (var error in errors)
-                    Fail(owner.OfThisNode(reason, $"{error}; it is tried again."));
+                    Fail(owner.OfThisNode(reason, $"{error}; the agent retries."));
             }
             catch (Exception e) when (e is KernelException or NetlinkFormatException or DataplaneException)
             {
-                Fail(owner.OfThisNode(reason, $"{what}: {e.Message}; it is tried again."));
+                Fail(owner.OfThisNode(reason, $"{what} failed: {e.Message}; the agent retries."));
             }
         }
 
@@ -172,10 +173,10 @@ public sealed partial class NodeApply(
     private static partial class Log
     {
         [LoggerMessage(3372, LogLevel.Warning,
-            "no device of this node is an uplink: nobody outside reaches NodePorts here, and pods leave with their own addresses (--uplinks)")]
+            "no uplink found: NodePorts are unreachable from outside and pods' traffic is not masqueraded; set the uplinks option")]
         public static partial void NoUplink(ILogger log);
 
-        [LoggerMessage(3371, LogLevel.Information, "the node is reached over {Devices}; its addresses are {V4} and {V6}")]
+        [LoggerMessage(3371, LogLevel.Information, "uplinks: {Devices}; node addresses: {V4} (IPv4), {V6} (IPv6)")]
         public static partial void Uplinks(ILogger log, string devices, string v4, string v6);
     }
 }

@@ -4,7 +4,8 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>
-/// From one state of destinations to the next without losing packets: a way through the tunnel exists before a route leads into it, and ends after none does any more. Pure.
+/// From one state of destinations to the next without losing packets: a tunnel entry exists before a route leads into it, and ends after
+/// none does any more. Pure.
 /// </summary>
 internal static class PrefixTransition
 {

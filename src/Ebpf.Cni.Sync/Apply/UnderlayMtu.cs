@@ -15,38 +15,38 @@ internal sealed class UnderlayMtu
     private const long LongestKnown = 60_000; // milliseconds
 
     private long _askedAt;
-    private NodeNetworkState? _facts;
+    private NodeNetworkState? _state;
     private ImmutableArray<DesiredPrefix> _prefixes;
     private Dictionary<Addr, int> _devices = [];
     private int? _known;
 
     /// <returns>Null without tunnels, or while no route leads to a peer.</returns>
-    public int? Of(NodeNetworkState facts, ImmutableArray<DesiredPrefix> prefixes)
+    public int? Of(NodeNetworkState state, ImmutableArray<DesiredPrefix> prefixes)
     {
-        if (ReferenceEquals(_facts, facts) && _prefixes == prefixes)
+        if (ReferenceEquals(_state, state) && _prefixes == prefixes)
             return _known;
         var peers = prefixes.Where(p => p.Tunnel is not null).Select(p => p.Tunnel!.Value).ToHashSet();
         if (peers.Count == 0)
         {
-            (_facts, _prefixes, _devices, _known) = (facts, prefixes, [], null);
+            (_state, _prefixes, _devices, _known) = (state, prefixes, [], null);
             return null;
         }
 
         // One peer that comes is one question, not one for each that is there;
         // but a mesh may set its route to a peer later than the Node comes.
-        var known = ReferenceEquals(_facts, facts) && Environment.TickCount64 - _askedAt < LongestKnown ? _devices : [];
+        var known = ReferenceEquals(_state, state) && Environment.TickCount64 - _askedAt < LongestKnown ? _devices : [];
         if (known.Count == 0)
             _askedAt = Environment.TickCount64;
-        (_facts, _prefixes) = (null, default);
+        (_state, _prefixes) = (null, default);
         var devices = new Dictionary<Addr, int>(peers.Count);
         using (var netlink = RouteNetlink.Open())
             foreach (var peer in peers)
                 devices[peer] = known.TryGetValue(peer, out var ifindex) && ifindex != 0
                     ? ifindex
                     : netlink.InterfaceTowards(peer.ToIPAddress());
-        var ways = devices.Values.ToHashSet();
-        _known = facts.Links.Where(l => ways.Contains(l.Index) && l.Mtu > 0).Min(l => (int?)l.Mtu);
-        (_facts, _prefixes, _devices) = (facts, prefixes, devices);
+        var uplinks = devices.Values.ToHashSet();
+        _known = state.Links.Where(l => uplinks.Contains(l.Index) && l.Mtu > 0).Min(l => (int?)l.Mtu);
+        (_state, _prefixes, _devices) = (state, prefixes, devices);
         return _known;
     }
 }

@@ -7,8 +7,8 @@ using Ebpf.Cni.Sync.Apply;
 namespace Ebpf.Cni.Sync.Conntrack;
 
 /// <summary>
-/// Ends what still goes to backends that serve no more: entries of the connection table, and connected UDP sockets, which no packet program ever sees
-/// again. At once, but beside the sync loop: a table with a million entries and hundreds of namespaces must not hold up the next change.
+/// Deletes conntrack entries of removed backends and destroys their connected UDP sockets, which no packet program ever sees
+/// again. Immediately, beside the sync loop: a table with a million entries and hundreds of namespaces must not hold up the next change.
 /// </summary>
 public sealed partial class ConntrackCleaner(
     DataplaneHolder holder, IConntrackObserver observer, TimeProvider time, ILogger<ConntrackCleaner> log) : BackgroundService
@@ -64,13 +64,13 @@ public sealed partial class ConntrackCleaner(
     private static partial class Log
     {
         [LoggerMessage(3351, LogLevel.Information,
-            "{Backends} backends serve no more: {Entries} entries of the connection table removed, {Sockets} sockets destroyed, {Milliseconds:0.0} ms")]
+            "conntrack: {Backends} backends removed, {Entries} entries deleted, {Sockets} sockets destroyed, {Milliseconds:0.0} ms")]
         public static partial void Ended(ILogger log, int backends, int entries, int sockets, double milliseconds);
 
-        [LoggerMessage(3352, LogLevel.Error, "flows to backends that serve no more cannot be ended: {Cause}")]
+        [LoggerMessage(3352, LogLevel.Error, "conntrack: entries and sockets of removed backends cannot be deleted: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
 
-        [LoggerMessage(3353, LogLevel.Warning, "sockets connected to backends that serve no more cannot be looked for in {Where}: {Cause}")]
+        [LoggerMessage(3353, LogLevel.Warning, "sockets of removed backends not destroyed: {Where} failed: {Cause}")]
         public static partial void NoSockets(ILogger log, string where, string cause);
     }
 }

@@ -43,7 +43,7 @@ public sealed partial class ConntrackGarbageCollector(
 
     private static partial class Log
     {
-        [LoggerMessage(3411, LogLevel.Error, "the connection table cannot be swept: {Cause}")]
+        [LoggerMessage(3411, LogLevel.Error, "conntrack: garbage collection failed: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
     }
 }

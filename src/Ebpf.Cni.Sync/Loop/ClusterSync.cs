@@ -15,7 +15,7 @@ namespace Ebpf.Cni.Sync.Loop;
 /// <summary>
 /// The loop from the cluster to the kernel: the latest snapshot, compiled, applied. A change after quiet is applied
 /// at once, in a storm all that come within --min-sync-period are one (<see cref="BoundedFrequencyRunner"/>). What
-/// an apply owes is tried again with a growing delay; everything is read back once in --verify-period.
+/// an apply leaves pending is retried with exponential back-off; everything is read back once per --verify-period.
 /// </summary>
 public sealed partial class ClusterSync(
     SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, ConntrackCleaner stale, AppliedState applied,
@@ -26,7 +26,7 @@ public sealed partial class ClusterSync(
     /// <summary>
     /// Of what is beside the services. One of its own: what fails there for long must not slow down a service's next attempt.
     /// </summary>
-    private readonly RetryDelay _owedBeside = new();
+    private readonly RetryDelay _pendingBeside = new();
     private DesiredState _desired = DesiredState.Empty;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeView _view = null!; // set by the first compile, before anything is applied
@@ -99,11 +99,11 @@ public sealed partial class ClusterSync(
         return new RunOutcome(Failed: false, Earlier(retry, RetryBeside(before.Owed || after.Owed)));
     }
 
-    private TimeSpan? RetryBeside(bool owed)
+    private TimeSpan? RetryBeside(bool pending)
     {
-        if (owed)
-            return _owedBeside.Next();
-        _owedBeside.Reset();
+        if (pending)
+            return _pendingBeside.Next();
+        _pendingBeside.Reset();
         return null;
     }
 
@@ -145,7 +145,7 @@ public sealed partial class ClusterSync(
         }
         catch (KernelException e)
         {
-            Log.Failed(log, "reading the service tables back", e.Message);
+            Log.Failed(log, "read-back of the service tables", e.Message);
         }
 
         kernel.Doubt();
@@ -159,22 +159,25 @@ public sealed partial class ClusterSync(
     private static partial class Log
     {
         [LoggerMessage(3331, LogLevel.Information,
-            "first sync: {Services} services as {Frontends} frontends with {Backends} backends, {Routes} routes, {Issues} issues; {Writes} writes to the kernel, {Milliseconds:0.0} ms")]
+            "first sync: {Services} Services, {Frontends} frontends, {Backends} backends, {Routes} routes, {Issues} issues; "
+            + "{Writes} writes to the kernel, {Milliseconds:0.0} ms")]
         public static partial void FirstSync(
             ILogger log, int services, int frontends, int backends, int routes, int issues, int writes, double milliseconds);
 
         [LoggerMessage(3332, LogLevel.Debug,
-            "applied: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Others} others, {Milliseconds:0.0} ms")]
+            "sync: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Others} other writes, {Milliseconds:0.0} ms")]
         public static partial void Applied(ILogger log, int added, int switched, int deleted, int backends, int others, double milliseconds);
 
-        [LoggerMessage(3333, LogLevel.Error, "{What} failed and is tried again: {Cause}")]
+        [LoggerMessage(3333, LogLevel.Error, "sync: {What} failed, the agent retries: {Cause}")]
         public static partial void Failed(ILogger log, string what, string cause);
 
-        [LoggerMessage(3339, LogLevel.Warning, "{Prefixes} entries of the kernel's table of destinations were not as left; repaired")]
+        [LoggerMessage(3339, LogLevel.Warning,
+            "verify: {Prefixes} ipcache entries in the kernel differed from the applied state; repaired")]
         public static partial void PrefixDrift(ILogger log, int prefixes);
 
         [LoggerMessage(3334, LogLevel.Warning,
-            "the kernel's service tables were not as left: {Missing} missing, {Unexpected} unexpected, {Different} different, {Damaged} damaged segments; repaired")]
+            "verify: service tables in the kernel differed from the applied state: {Missing} missing, {Unexpected} unexpected, "
+            + "{Different} different, {Damaged} damaged segments; repaired")]
         public static partial void Drift(ILogger log, int missing, int unexpected, int different, int damaged);
     }
 }

@@ -13,7 +13,7 @@ public sealed partial class ClusterWatch(ClusterWatcher watcher, KubernetesConne
 
     private static partial class Log
     {
-        [LoggerMessage(3311, LogLevel.Information, "watching {Address} ({Source})")]
+        [LoggerMessage(3311, LogLevel.Information, "API server: watching {Address} (credentials: {Source})")]
         public static partial void Connecting(ILogger log, Uri address, string source);
     }
 }

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Sync.Loop;
 /// <summary>Takes this node's podCIDRs out of the cluster, when they come and when they change, to where they are needed.</summary>
 public sealed partial class NodeRanges(EndpointStore addresses, NodeSetup node, SyncOptions options, ILogger<NodeRanges> log)
 {
-    private string _told = "";
+    private string _logged = "";
     private (bool Taken, NodeSnapshot? Node) _last;
 
     /// <summary>After a compile: does nothing while the Node is the same object. What it sets is read from files each time.</summary>
@@ -29,7 +29,7 @@ public sealed partial class NodeRanges(EndpointStore addresses, NodeSetup node, 
             return;
         if (!cluster.Nodes.TryGetValue(options.NodeName, out var self))
         {
-            Tell("absent", () => Log.Absent(log, options.NodeName));
+            LogOnce("absent", () => Log.Absent(log, options.NodeName));
             return;
         }
 
@@ -37,38 +37,40 @@ public sealed partial class NodeRanges(EndpointStore addresses, NodeSetup node, 
         if (ranges.Count == 0)
         {
             if (addresses.HasRanges)
-                Tell("lost", () => Log.Lost(log, options.NodeName, string.Join(", ", addresses.Ranges)));
+                LogOnce("lost", () => Log.Lost(log, options.NodeName, string.Join(", ", addresses.Ranges)));
             else
-                Tell("none", () => Log.None(log, options.NodeName));
+                LogOnce("none", () => Log.None(log, options.NodeName));
             return;
         }
 
-        Tell(string.Join(", ", ranges), () => Log.Ranges(log, options.NodeName, string.Join(", ", ranges)));
+        LogOnce(string.Join(", ", ranges), () => Log.Ranges(log, options.NodeName, string.Join(", ", ranges)));
         addresses.SetRanges(ranges);
         node.Run(ranges.Select(r => r.Family));
     }
 
-    private void Tell(string state, Action line)
+    private void LogOnce(string state, Action line)
     {
-        if (_told == state)
+        if (_logged == state)
             return;
-        _told = state;
+        _logged = state;
         line();
     }
 
     private static partial class Log
     {
-        [LoggerMessage(3341, LogLevel.Information, "node {Node} has the podCIDRs {Ranges}")]
+        [LoggerMessage(3341, LogLevel.Information, "node {Node} has podCIDRs {Ranges}")]
         public static partial void Ranges(ILogger log, string node, string ranges);
 
         [LoggerMessage(3342, LogLevel.Warning,
             "node {Node} has no podCIDRs yet: pods wait until the controller manager (--allocate-node-cidrs) or the cloud assigns them")]
         public static partial void None(ILogger log, string node);
 
-        [LoggerMessage(3344, LogLevel.Warning, "node {Node} has no podCIDRs any more in the API; pods go on getting addresses of {Ranges}, as last known")]
+        [LoggerMessage(3344, LogLevel.Warning,
+            "node {Node} lost its podCIDRs in the API; IPAM keeps allocating from the last known {Ranges}")]
         public static partial void Lost(ILogger log, string node, string ranges);
 
-        [LoggerMessage(3343, LogLevel.Warning, "the API has no node {Node} yet: pods wait for its podCIDRs (is --node-name right?)")]
+        [LoggerMessage(3343, LogLevel.Warning,
+            "Node object {Node} not found in the API: pods wait for its podCIDRs; check the node-name option")]
         public static partial void Absent(ILogger log, string node);
     }
 }

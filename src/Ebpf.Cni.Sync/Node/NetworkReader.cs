@@ -40,29 +40,29 @@ internal sealed class NetworkReader
     /// <summary>Devices of which it matters whether they lead to a network, and whether they do.</summary>
     private ImmutableSortedDictionary<int, bool> _doubtful = ImmutableSortedDictionary<int, bool>.Empty;
 
-    private NodeNetworkState _facts = NodeNetworkState.None;
+    private NodeNetworkState _state = NodeNetworkState.None;
     private IReadOnlyList<(KernelRoute Route, IReadOnlyList<int> Devices)> _defaults = [];
     private NetworkSubscription _subscription = new() { Routes = RouteEvents.Defaults, NextHops = false };
 
-    /// <summary>What to be told of at first; <see cref="Read"/> changes it as it must.</summary>
+    /// <summary>The first netlink subscription; <see cref="Read"/> changes it as it must.</summary>
     public NetworkSubscription Subscription => _subscription;
 
     /// <summary>How often devices, and how often default routes, were read.</summary>
     public (int Devices, int Routes) Reads { get; private set; }
 
     /// <summary>Whether something may have changed that the next <see cref="Read"/> looks at.</summary>
-    public bool Matters(NetworkEvent told)
+    public bool Matters(NetworkEvent change)
     {
         lock (_lock)
         {
-            var parts = Concerned(told);
+            var parts = Concerned(change);
             _stale |= parts;
             return parts != Parts.None;
         }
     }
 
     /// <summary>The network of the calling thread's namespace as it is now.</summary>
-    /// <param name="monitor">That the events come from, and which is told what further ones are needed; null without events.</param>
+    /// <param name="monitor">That the events come from, and which gets the further subscriptions; null without events.</param>
     public NodeNetworkState Read(RouteMonitor? monitor = null)
     {
         Parts stale;
@@ -77,11 +77,11 @@ internal sealed class NetworkReader
             using var netlink = RouteNetlink.Open();
             if (stale.HasFlag(Parts.Devices))
                 stale |= ReadDevices(netlink);
-            // Before routes are read: what changes afterwards is told.
+            // Before routes are read: later changes are reported.
             Subscribe(monitor, _defaults.Any(d => d.Route.FollowsNextHopObject));
             if (stale.HasFlag(Parts.DefaultRoutes) && ReadDefaultRoutes(netlink))
             {
-                // It changes with an object of which nothing was told so far.
+                // It depends on an object without an event so far.
                 Subscribe(monitor, nextHops: true);
                 ReadDefaultRoutes(netlink);
             }
@@ -98,29 +98,29 @@ internal sealed class NetworkReader
         }
     }
 
-    private Parts Concerned(NetworkEvent told)
+    private Parts Concerned(NetworkEvent change)
     {
-        switch (told.Kind)
+        switch (change.Kind)
         {
             case NetworkEventKind.Lost:
                 _pods = [];
                 return Parts.All;
-            case NetworkEventKind.LinkSet when NodeNetworkState.IsPods(told.Name!):
-                _pods.Add(told.Ifindex);
+            case NetworkEventKind.LinkSet when NodeNetworkState.IsPods(change.Name!):
+                _pods.Add(change.Ifindex);
                 return Parts.None;
-            case NetworkEventKind.LinkGone when _pods.Remove(told.Ifindex):
+            case NetworkEventKind.LinkGone when _pods.Remove(change.Ifindex):
                 return Parts.None;
             case NetworkEventKind.LinkSet:
-                _pods.Remove(told.Ifindex);
-                return Parts.Devices | (told.Up ? Parts.None : Carried(told.Ifindex));
+                _pods.Remove(change.Ifindex);
+                return Parts.Devices | (change.Up ? Parts.None : Carried(change.Ifindex));
             case NetworkEventKind.LinkGone:
-                return Parts.Devices | Carried(told.Ifindex);
+                return Parts.Devices | Carried(change.Ifindex);
             case NetworkEventKind.AddressSet:
-                return _pods.Contains(told.Ifindex) ? Parts.None : Parts.Devices;
+                return _pods.Contains(change.Ifindex) ? Parts.None : Parts.Devices;
             case NetworkEventKind.AddressGone:
-                return _pods.Contains(told.Ifindex) ? Parts.None : Parts.Devices | Carried(told.Ifindex);
-            case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone when told.Table == KernelRoute.MainTable:
-                return told.Destination.PrefixLength == 0 ? Parts.DefaultRoutes : Network(told);
+                return _pods.Contains(change.Ifindex) ? Parts.None : Parts.Devices | Carried(change.Ifindex);
+            case NetworkEventKind.RouteSet or NetworkEventKind.RouteGone when change.Table == KernelRoute.MainTable:
+                return change.Destination.PrefixLength == 0 ? Parts.DefaultRoutes : Network(change);
             case NetworkEventKind.NextHop:
                 return Parts.DefaultRoutes | Parts.Networks;
             default:
@@ -130,15 +130,15 @@ internal sealed class NetworkReader
 
     private Parts Carried(int ifindex) => _carriers.Contains(ifindex) ? Parts.DefaultRoutes | Parts.Networks : Parts.None;
 
-    private Parts Network(NetworkEvent told)
+    private Parts Network(NetworkEvent change)
     {
-        if (_doubtful.IsEmpty || (told.Protocol == PodWiring.RouteProtocol && !told.Replaces))
+        if (_doubtful.IsEmpty || (change.Protocol == PodWiring.RouteProtocol && !change.Replaces))
             return Parts.None;
         // By several devices, or in the place of a route that the event does not name.
-        if (told.Ifindex == 0 || told.Replaces)
+        if (change.Ifindex == 0 || change.Replaces)
             return Parts.Networks;
         // One more by a device that leads to networks says nothing; the last one that goes does.
-        return _doubtful.TryGetValue(told.Ifindex, out var leads) && leads == (told.Kind == NetworkEventKind.RouteGone)
+        return _doubtful.TryGetValue(change.Ifindex, out var leads) && leads == (change.Kind == NetworkEventKind.RouteGone)
             ? Parts.Networks
             : Parts.None;
     }
@@ -150,11 +150,11 @@ internal sealed class NetworkReader
         var all = netlink.Links();
         var links = all.Where(l => !NodeNetworkState.IsPods(l.Name) && !NodeNetworkState.IsTunnel(l)).ToImmutableArray();
         var known = links.Select(l => l.Index).ToHashSet();
-        _facts = new NodeNetworkState(links, [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)], [])
+        _state = new NodeNetworkState(links, [.. netlink.Addresses().Where(a => known.Contains(a.Ifindex) && !a.Tentative)], [])
         {
             TunnelDevice = all.FirstOrDefault(l => NodeNetworkState.IsTunnel(l) && l.Up)?.Index ?? 0,
         };
-        var doubtful = links.Where(l => OtherNetworks.AsksForRoutes(_facts, l)).Select(l => l.Index).ToList();
+        var doubtful = links.Where(l => OtherNetworks.AsksForRoutes(_state, l)).Select(l => l.Index).ToList();
         lock (_lock)
         {
             _pods = [.. all.Where(l => NodeNetworkState.IsPods(l.Name)).Select(l => l.Index)];
@@ -194,11 +194,11 @@ internal sealed class NetworkReader
 
     private NodeNetworkState Compose()
     {
-        var known = _facts.Links.Select(l => l.Index).ToHashSet();
+        var known = _state.Links.Select(l => l.Index).ToHashSet();
         ImmutableArray<int> routed = [.. _doubtful.Where(d => d.Value).Select(d => d.Key)];
         lock (_lock)
             _carriers = [.. _defaults.SelectMany(d => d.Devices), .. routed];
-        return _facts = _facts with
+        return _state = _state with
         {
             DefaultRoutes =
             [

@@ -6,7 +6,7 @@ namespace Ebpf.Cni.Sync.Node;
 
 /// <summary>
 /// Reads the node's devices, addresses and default routes at start, and
-/// what of them may have changed whenever the kernel tells of a change.
+/// what of them may have changed whenever netlink reports a change.
 /// </summary>
 public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILogger<NetworkWatch> log) : BackgroundService
 {
@@ -54,7 +54,7 @@ public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILog
 
     private static partial class Log
     {
-        [LoggerMessage(3211, LogLevel.Error, "the node's devices and addresses cannot be read; trying again: {Cause}")]
+        [LoggerMessage(3211, LogLevel.Error, "interfaces and addresses of the node cannot be read, retrying: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
     }
 }

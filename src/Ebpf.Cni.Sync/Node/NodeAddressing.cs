@@ -12,17 +12,17 @@ namespace Ebpf.Cni.Sync.Node;
 /// </summary>
 internal static class NodeAddressing
 {
-    /// <param name="facts">From the kernel.</param>
+    /// <param name="state">From the kernel.</param>
     /// <param name="options">What the operator chose instead.</param>
     /// <param name="internalIPs">Of the Node object, in its order: the first of a family is the node's primary address. Empty until it is known.</param>
     /// <param name="memory">Of the <see cref="NodeNetwork.Memory"/> before.</param>
-    public static NodeNetwork Of(NodeNetworkState facts, IEnumerable<string> internalIPs, SyncOptions options, UplinkMemory memory)
+    public static NodeNetwork Of(NodeNetworkState state, IEnumerable<string> internalIPs, SyncOptions options, UplinkMemory memory)
     {
-        var own = facts.Addresses.Where(a => IsPublic(a.Address)).ToList();
+        var own = state.Addresses.Where(a => IsPublic(a.Address)).ToList();
         // An InternalIP may be one that the node does not have itself (a NAT in front of it): what is sent from it would not come back.
         var known = internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().ToList();
         var primary = known.FindAll(a => own.Exists(o => o.Address.Equals(a)));
-        var choice = UplinkChoice.Of(facts, known, options.Uplinks, memory);
+        var choice = UplinkChoice.Of(state, known, options.Uplinks, memory);
         var uplinks = choice.Devices.Select(l => new UplinkDevice(
             l.Index, l.Name, Choose(l.Index, AddressFamily.InterNetwork), Choose(l.Index, AddressFamily.InterNetworkV6))).ToImmutableArray();
         var (v4, v6) = (NodeAddress(AddressFamily.InterNetwork), NodeAddress(AddressFamily.InterNetworkV6));
@@ -50,7 +50,7 @@ internal static class NodeAddressing
         Addr? Choose(int ifindex, AddressFamily family)
         {
             var candidates = own.Where(a => a.Ifindex == ifindex && a.Address.AddressFamily == family).ToList();
-            var preferred = facts.DefaultRoutes.Where(r => r.Ifindex == ifindex).Select(r => r.PreferredSource).ToHashSet();
+            var preferred = state.DefaultRoutes.Where(r => r.Ifindex == ifindex).Select(r => r.PreferredSource).ToHashSet();
             return candidates.OrderByDescending(a => primary.Contains(a.Address))
                 .ThenByDescending(a => preferred.Contains(a.Address))
                 .ThenByDescending(a => a.Permanent)

@@ -21,13 +21,13 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
 
 
     private readonly Lock _lock = new();
-    private readonly HashSet<string> _told = [];
+    private readonly HashSet<string> _logged = [];
 
     /// <summary>The node's settings that may be an agent's, whatever they were before, with the agent's values.</summary>
     public static IEnumerable<(string Name, string Value)> Settings =>
         [(ForwardIPv4Setting, "1"), (ForwardIPv6Setting, "1"), .. OfLoopback];
 
-    /// <summary>To be called again now and then: whoever loads the distribution's settings anew (sysctl --system) takes forwarding away.</summary>
+    /// <summary>Called periodically: sysctl --system disables forwarding again.</summary>
     public void Run(IEnumerable<AddressFamily> families)
     {
         ArgumentNullException.ThrowIfNull(families);
@@ -39,18 +39,19 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
                     Set(ForwardIPv4Setting, "1", FormerSettings.ChangedWithForwardingIPv4);
                 else if (settings.Has(ForwardIPv6Setting))
                     ForwardIPv6();
-                else if (_told.Add("no IPv6"))
+                else if (_logged.Add("no IPv6"))
                     Log.NoIPv6(log);
             }
         }
     }
 
     /// <summary>
-    /// For what the node's own processes ask a loopback address from one, and with --socket-lb off for all that they ask: packets are translated instead of sockets. Answers are put back into lo: they come in
-    /// there with one of the node's own addresses as their source, which the kernel takes for a forgery unless accept_local is on; and those
-    /// of somebody who asked 127.0.0.1 go to that address on a packet that was on no loopback before, which route_localnet allows. To a service's address no route
-    /// leads by lo, so the reverse path filter is loose there: the stronger of a device's own and that of all counts, and loose (2) beats strict (1). All for lo
-    /// alone, where nothing from outside arrives; kube-proxy sets the second for all devices.
+    /// For connections of the node's own processes from and to loopback addresses, and with socket-lb off for all of their connections:
+    /// they are translated per packet, not at the socket. Replies are redirected into lo with one of the node's own addresses as their
+    /// source, which the kernel drops as spoofed unless accept_local is on. Replies to a client at 127.0.0.1 need route_localnet: they
+    /// were on no loopback device before. No route to a Service's address leaves by lo, so the reverse path filter is loose there:
+    /// the larger of a device's own value and that of all counts, and loose (2) beats strict (1). All for lo alone, where nothing from
+    /// outside arrives; kube-proxy sets the second for all devices.
     /// </summary>
     public void TranslateOwnPackets()
     {
@@ -93,7 +94,7 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Read-only, without --sysctl-root in a container: the node may be set up by its owner all the same.
-            if (_told.Add(name))
+            if (_logged.Add(name))
                 Log.CannotSet(log, name, value, e.Message);
         }
     }
@@ -118,13 +119,16 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
             "net/{Name} was {Value}: that cannot be recorded, and uninstalling will not restore it ({Cause})")]
         public static partial void NotRecorded(ILogger log, string name, string value, string cause);
 
-        [LoggerMessage(3201, LogLevel.Information, "set net/{Name} to {Value}")]
+        [LoggerMessage(3201, LogLevel.Information, "sysctl net/{Name} set to {Value}")]
         public static partial void Set(ILogger log, string name, string value);
 
-        [LoggerMessage(3202, LogLevel.Error, "net/{Name} is not {Value} and cannot be set: pods will not reach other nodes, or (lo) clients of the node that are bound to 127.0.0.1, and with --socket-lb off all of them, their Services ({Cause})")]
+        [LoggerMessage(3202, LogLevel.Error,
+            "sysctl net/{Name} is not {Value} and cannot be set: forwarding for pods, or (lo) Services for clients on this node, "
+            + "will fail ({Cause})")]
         public static partial void CannotSet(ILogger log, string name, string value, string cause);
 
-        [LoggerMessage(3203, LogLevel.Error, "this node has an IPv6 podCIDR, but IPv6 is disabled in its kernel (ipv6.disable=1): no pod can be started")]
+        [LoggerMessage(3203, LogLevel.Error,
+            "the node has an IPv6 podCIDR, but its kernel has IPv6 disabled (ipv6.disable=1): no pod can start")]
         public static partial void NoIPv6(ILogger log);
     }
 }

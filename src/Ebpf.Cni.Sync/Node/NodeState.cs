@@ -27,7 +27,7 @@ public sealed record NodeView(NodeContext Context, NodeNetwork Network, Immutabl
 }
 
 /// <summary>
-/// Collects what is known of this node outside the cluster's objects, and tells the sync loop when it changes: addresses and devices from the
+/// Collects the node's state outside the API, and notifies the sync loop of changes: addresses and devices from the
 /// kernel, ports of the node that lead to pods from the endpoints.
 /// </summary>
 public sealed class NodeState : IHostPorts
@@ -45,7 +45,7 @@ public sealed class NodeState : IHostPorts
     private readonly List<(long Version, TaskCompletionSource Done)> _waiting = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _awaited = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private NodeNetworkState _facts = NodeNetworkState.None;
+    private NodeNetworkState _state = NodeNetworkState.None;
     private NodeView? _view;
     private ImmutableArray<string> _internalIPs = [];
     private ImmutableArray<CompileIssue> _portIssues = [];
@@ -93,20 +93,20 @@ public sealed class NodeState : IHostPorts
         }
     }
 
-    public void SetNetworkState(NodeNetworkState facts)
+    public void SetNetworkState(NodeNetworkState state)
     {
         lock (_lock)
         {
-            if (_facts.Equals(facts) && _known.Task.IsCompleted)
+            if (_state.Equals(state) && _known.Task.IsCompleted)
                 return;
-            _facts = facts;
+            _state = state;
             _changed.TrySetResult();
         }
 
         _known.TrySetResult();
     }
 
-    /// <summary>Somebody has taken away what this agent made on the node; it is to be looked at again, without waiting for another reason. Thread-safe.</summary>
+    /// <summary>Network state of this agent was removed; the next pass verifies it, and starts now. Thread-safe.</summary>
     public void Lost()
     {
         lock (_lock)
@@ -157,7 +157,7 @@ public sealed class NodeState : IHostPorts
         get
         {
             lock (_lock)
-                return (_facts, _view);
+                return (_state, _view);
         }
     }
 
@@ -165,7 +165,7 @@ public sealed class NodeState : IHostPorts
     /// <param name="self">Its Node object; null while the API has none.</param>
     public NodeView View(NodeSnapshot? self)
     {
-        NodeNetworkState facts;
+        NodeNetworkState state;
         ImmutableArray<NodeServer> servers;
         long version;
         string? fought;
@@ -175,23 +175,26 @@ public sealed class NodeState : IHostPorts
                 _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             if (_awaited.Task.IsCompleted)
                 _awaited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            (facts, version, servers, fought) = (_facts, _version, _servers, _fought);
+            (state, version, servers, fought) = (_state, _version, _servers, _fought);
         }
 
-        // The version is older than what is read here: at worst something is applied that nobody waits for.
+        // The version is older than what is read here: at worst something is applied without need.
         // A Node object that is gone for a moment, or has lost its addresses, does not take the node's uplinks along.
         if (self is { InternalIPs.IsDefaultOrEmpty: false })
             _internalIPs = self.InternalIPs;
         // Most compiles are for a service: the node is as it was.
-        var inputs = new Inputs(facts, _internalIPs, version, servers, fought, self?.Uid);
+        var inputs = new Inputs(state, _internalIPs, version, servers, fought, self?.Uid);
         if (_view is not null && inputs.Equals(_viewed))
             return _view;
-        (facts, var leftovers) = ProxyLeftover.Split(facts);
-        var network = NodeAddressing.Of(facts, _internalIPs, _options, _view?.Network.Memory ?? UplinkMemory.None);
+        (state, var leftovers) = ProxyLeftover.Split(state);
+        var network = NodeAddressing.Of(state, _internalIPs, _options, _view?.Network.Memory ?? UplinkMemory.None);
         var ports = _view?.Context.HostPorts ?? [];
         if (_view?.HostPortsVersion != version)
             (ports, _portIssues) = HostPortTable.Of(_endpoints.All);
-        var context = Context(network, ports, Routing(facts, network)) with { NodeServers = [.. servers.Where(s => network.Addresses.Contains(s.Addr))] };
+        var context = Context(network, ports, Routing(state, network)) with
+        {
+            NodeServers = [.. servers.Where(s => network.Addresses.Contains(s.Addr))],
+        };
         var view = new NodeView(
             _view is { } before && before.Context.Equals(context) ? before.Context : context, network,
             [
@@ -199,9 +202,9 @@ public sealed class NodeState : IHostPorts
                 .. fought is null ? [] : new[] { OfThisNode(self, NetworkFought, FoughtText(fought)) },
             ], version)
         {
-            UplinkMtu = Node.UplinkMtu.Of(facts, network.Main.Union(network.InternalDevices)),
-            Facts = facts,
-            TunnelDevice = facts.TunnelDevice,
+            UplinkMtu = Node.UplinkMtu.Of(state, network.Main.Union(network.InternalDevices)),
+            Facts = state,
+            TunnelDevice = state.TunnelDevice,
         };
         lock (_lock)
         {
@@ -264,23 +267,24 @@ public sealed class NodeState : IHostPorts
 
     private IEnumerable<CompileIssue> UnfitIssues(NodeNetwork network, NodeSnapshot? self) => network.Unfit.Select(u => OfThisNode(
         self, u.Doubtful ? UplinkDoubtful : UplinkUnfit,
-        u.Doubtful ? $"{u.Name} {u.Cause} (--uplinks names all that are to be used)." : $"{u.Name} {u.Cause} (--uplinks chooses others)."));
+        $"{u.Name} {u.Cause} (the uplinks option {(u.Doubtful ? "lists all uplinks to use" : "selects other devices")})."));
 
-    private CompileIssue OfThisNode(NodeSnapshot? self, string reason, string message) => new("Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", reason, message);
+    private CompileIssue OfThisNode(NodeSnapshot? self, string reason, string message) =>
+        new("Node", new ObjectName("", _options.NodeName), self?.Uid ?? "", reason, message);
 
-    private RoutingContext Routing(NodeNetworkState facts, NodeNetwork network) => new()
+    private RoutingContext Routing(NodeNetworkState state, NodeNetwork network) => new()
     {
         Mode = _options.Routing,
         Underlay = _options.TunnelUnderlay,
         TunnelPort = _options.TunnelPort,
-        OnLink = OnLinkNetworks.Of(facts, network.Main),
+        OnLink = OnLinkNetworks.Of(state, network.Main),
         InternalIPs = [.. _internalIPs.Select(t => IPAddress.TryParse(t, out var a) ? a : null).OfType<IPAddress>().Select(Addr.From)],
     };
 
     private static string FoughtText(string example) =>
-        "Routes, neighbours or settings of ebpf-cni on this node are taken away again each time they are put back, "
-        + "which is done at most once a minute if it goes on: "
-        + $"{example}. Find out who does it; with systemd-networkd, ManageForeignRoutes=no.";
+        "Another process repeatedly removes routes, neighbours or sysctls of ebpf-cni on this node; "
+        + $"the agent restores them at most once a minute: {example}. "
+        + "Identify that process; for systemd-networkd set ManageForeignRoutes=no.";
 
     /// <summary>What a view is made of, besides the view before and the options.</summary>
     private sealed record Inputs(

@@ -10,16 +10,17 @@ namespace Ebpf.Cni.Sync.Node;
 /// </summary>
 internal static class OnLinkNetworks
 {
-    /// <param name="facts">From the kernel.</param>
+    /// <param name="state">From the kernel.</param>
     /// <param name="uplinks">Indices of the devices that count.</param>
     /// <returns>Sorted; without those of single addresses, as clouds give them, and without those of devices that have no layer 2: WireGuard, say,
     /// discards what is for addresses that the peer was not configured with.</returns>
-    public static ImmutableArray<IPNetwork> Of(NodeNetworkState facts, IEnumerable<int> uplinks)
+    public static ImmutableArray<IPNetwork> Of(NodeNetworkState state, IEnumerable<int> uplinks)
     {
-        var devices = facts.Links.Where(l => l.Ethernet).Select(l => l.Index).Intersect(uplinks).ToHashSet();
+        var devices = state.Links.Where(l => l.Ethernet).Select(l => l.Index).Intersect(uplinks).ToHashSet();
         return
         [
-            .. facts.Addresses.Where(a => devices.Contains(a.Ifindex) && !a.Address.IsIPv6LinkLocal && a.PrefixLength < FullLength(a.Address))
+            .. state.Addresses
+                .Where(a => devices.Contains(a.Ifindex) && !a.Address.IsIPv6LinkLocal && a.PrefixLength < FullLength(a.Address))
                 .Select(a => PodCidr.TryParse($"{a.Address}/{a.PrefixLength}", out var network) ? network : (PodCidr?)null)
                 .OfType<PodCidr>().Distinct().Order().Select(n => n.ToIPNetwork()),
         ];

@@ -6,13 +6,13 @@ namespace Ebpf.Cni.Sync.Node;
 /// <summary>What a device is to the node that no default route and no InternalIP is on.</summary>
 internal enum NetworkKind
 {
-    /// <summary>No way to anywhere, or to containers and other plugins' pods only.</summary>
+    /// <summary>It leads nowhere, or to containers and other plugins' pods only.</summary>
     None,
 
     /// <summary>To a network beside that of the default route: storage, a VLAN for load balancers.</summary>
     Outside,
 
-    /// <summary>It cannot be told whether it leads outside or to containers.</summary>
+    /// <summary>It may lead outside or to containers.</summary>
     Doubtful,
 
     /// <summary>Outside, but it has no Ethernet frames: a VPN.</summary>
@@ -25,24 +25,25 @@ internal enum NetworkKind
 /// </summary>
 internal static partial class OtherNetworks
 {
-    public static NetworkKind Of(NodeNetworkState facts, LinkInfo link)
+    public static NetworkKind Of(NodeNetworkState state, LinkInfo link)
     {
         if (!link.Up || IsPlugins().IsMatch(link.Name))
             return NetworkKind.None;
-        var addresses = facts.Addresses.Where(a => a.Ifindex == link.Index && NodeAddressing.IsPublic(a.Address)).ToList();
+        var addresses = state.Addresses.Where(a => a.Ifindex == link.Index && NodeAddressing.IsPublic(a.Address)).ToList();
         if (addresses.Count == 0)
             return NetworkKind.None;
         if (!link.Ethernet)
             return link.Kind is "vrf" ? NetworkKind.None : NetworkKind.WithoutEthernet;
         // A single address without a route to a network is a gateway for one container, or a service's.
-        if (!facts.RoutedDevices.Contains(link.Index) && addresses.TrueForAll(a => a.PrefixLength == a.Address.GetAddressBytes().Length * 8))
+        if (!state.RoutedDevices.Contains(link.Index)
+            && addresses.TrueForAll(a => a.PrefixLength == a.Address.GetAddressBytes().Length * 8))
             return NetworkKind.None;
-        if (facts.Links.Any(l => l.Index == link.Master && l.Kind is "bond" or "team" or "bridge"))
+        if (state.Links.Any(l => l.Index == link.Master && l.Kind is "bond" or "team" or "bridge"))
             return NetworkKind.None;
         return link.Kind switch
         {
             "" or "bond" or "team" or "vlan" or "macvlan" or "ipvlan" => NetworkKind.Outside,
-            "bridge" => Bridge(facts, link),
+            "bridge" => Bridge(state, link),
             // A node that is a container or a namespace itself has veths for network cards. So has a container on this node.
             "veth" => link.PeerNamespaceId is null ? NetworkKind.None : IsContainers().IsMatch(link.Name) ? NetworkKind.Doubtful : NetworkKind.Outside,
             "dummy" or "ifb" or "nlmon" or "vrf" => NetworkKind.None,
@@ -54,13 +55,13 @@ internal static partial class OtherNetworks
     /// What the device is depends on whether routes lead to networks by it
     /// (<see cref="NodeNetworkState.RoutedDevices"/>), which is much to ask where there are many.
     /// </summary>
-    public static bool AsksForRoutes(NodeNetworkState facts, LinkInfo link) =>
-        Of(facts with { RoutedDevices = [] }, link) != Of(facts with { RoutedDevices = [link.Index] }, link);
+    public static bool AsksForRoutes(NodeNetworkState state, LinkInfo link) =>
+        Of(state with { RoutedDevices = [] }, link) != Of(state with { RoutedDevices = [link.Index] }, link);
 
     /// <summary>A bridge that holds a network card is that card's; one with nothing but ends of containers and machines is theirs.</summary>
-    private static NetworkKind Bridge(NodeNetworkState facts, LinkInfo bridge)
+    private static NetworkKind Bridge(NodeNetworkState state, LinkInfo bridge)
     {
-        var members = facts.Links.Where(l => l.Master == bridge.Index).ToList();
+        var members = state.Links.Where(l => l.Master == bridge.Index).ToList();
         if (members.Exists(m => m.Kind is "" or "bond" or "team" or "vlan"))
             return NetworkKind.Outside;
         return members.TrueForAll(m => m.Kind is "veth" or "tun" or "dummy") ? NetworkKind.None : NetworkKind.Doubtful;

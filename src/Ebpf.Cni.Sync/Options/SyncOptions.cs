@@ -5,7 +5,7 @@ using Ebpf.Cni.Pods.Interfaces;
 
 namespace Ebpf.Cni.Sync.Options;
 
-/// <summary>What the sync loop is told of the agent's options, once.</summary>
+/// <summary>The agent's options as far as the sync loop uses them.</summary>
 /// <param name="NodeName">This node's name in the API.</param>
 public sealed record SyncOptions(string NodeName)
 {

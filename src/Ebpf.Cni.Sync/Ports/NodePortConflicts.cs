@@ -94,12 +94,12 @@ public sealed partial class NodePortConflicts(
             .Distinct().Order(StringComparer.Ordinal);
         return new CompileIssue(
             "Service", found.Key, store.Current.Services.GetValueOrDefault(found.Key)?.Uid ?? "", Reason,
-            $"A process on this node listens at the Service's NodePort ({string.Join(", ", what)}); what comes there goes to the Service.");
+            $"A process on this node listens on the Service's NodePort ({string.Join(", ", what)}); traffic to it goes to the Service.");
     }
 
     private static partial class Log
     {
-        [LoggerMessage(3361, LogLevel.Warning, "the node's listening sockets cannot be compared with NodePorts: {Cause}")]
+        [LoggerMessage(3361, LogLevel.Warning, "NodePort conflicts: listening sockets of the node cannot be read: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
     }
 }

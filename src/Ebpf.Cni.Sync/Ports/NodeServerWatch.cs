@@ -72,7 +72,7 @@ public sealed partial class NodeServerWatch(AppliedState applied, NodeState node
 
     private static partial class Log
     {
-        [LoggerMessage(3362, LogLevel.Warning, "the node's servers at cluster IPs cannot be looked for: {Cause}")]
+        [LoggerMessage(3362, LogLevel.Warning, "sockets of the node bound to cluster IPs cannot be read: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
     }
 }

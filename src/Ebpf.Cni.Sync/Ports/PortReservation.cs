@@ -11,7 +11,7 @@ namespace Ebpf.Cni.Sync.Ports;
 public sealed partial class PortReservation(AppliedState applied, SyncStatus status, SysctlTree settings, SyncOptions options, TimeProvider time, ILogger<PortReservation> log)
     : BackgroundService
 {
-    private bool _told;
+    private bool _logged;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -42,25 +42,26 @@ public sealed partial class PortReservation(AppliedState applied, SyncStatus sta
         {
             if (reserved.Apply(ports))
                 Log.Reserved(log, PortList.Write(ports));
-            _told = false;
+            _logged = false;
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            if (!_told)
+            if (!_logged)
                 Log.Failed(log, e.Message);
-            _told = true;
+            _logged = true;
             return false;
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(3363, LogLevel.Debug, "net.ipv4.ip_local_reserved_ports holds the NodePorts and hostPorts in use: {Ports}")]
+        [LoggerMessage(3363, LogLevel.Debug, "sysctl net.ipv4.ip_local_reserved_ports set to NodePorts and hostPorts {Ports}")]
         public static partial void Reserved(ILogger log, string ports);
 
         [LoggerMessage(3364, LogLevel.Warning,
-            "NodePorts and hostPorts cannot be reserved in net.ipv4.ip_local_reserved_ports: a connection of the node that happens to begin at one gets no answers ({Cause})")]
+            "sysctl net.ipv4.ip_local_reserved_ports cannot be set: node connections with a NodePort or hostPort as source port "
+            + "get no replies ({Cause})")]
         public static partial void Failed(ILogger log, string cause);
     }
 }

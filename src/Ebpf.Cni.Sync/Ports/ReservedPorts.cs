@@ -6,7 +6,7 @@ namespace Ebpf.Cni.Sync.Ports;
 
 /// <summary>What this agent added to the list, and the list as it left it.</summary>
 /// <param name="Added">Ports that were not in the list before.</param>
-/// <param name="Written">The whole list after that: as long as it is this one, nobody else has written.</param>
+/// <param name="Written">The whole list after that: as long as it is this one, no other process has written.</param>
 public sealed record ReservedPortsRecord(string Added, string Written);
 
 /// <summary>

@@ -7,9 +7,9 @@ namespace Ebpf.Cni.Sync.Repair;
 
 /// <summary>
 /// Puts back at once what others take away: networkd and operators flush routes of protocols that they do not
-/// know, sysctl --system takes forwarding away. The kernel tells of it; a repair follows, at most one a second,
+/// know, sysctl --system takes forwarding away. netlink reports it; a repair follows, at most one a second,
 /// and ever fewer where it is taken away again each time (<see cref="RepairPace"/>): then the node has an issue
-/// that says who does it, as far as the kernel tells. What it does not tell at all, the verify period finds.
+/// that says who does it, as far as netlink reports it. Losses without an event are found once per verify period.
 /// </summary>
 /// <param name="handler">Knows the pods.</param>
 /// <param name="node">Told, so that the rest of the node's network is looked at.</param>
@@ -47,7 +47,7 @@ public sealed partial class LossRepair(
             {
                 using var monitor = Open(losses.Note);
                 if (failed)
-                    await RepairAsync(cancel); // of what was taken away since the failure nothing was told
+                    await RepairAsync(cancel); // losses since the failure were not reported
                 failed = false;
                 while (true)
                 {
@@ -58,7 +58,7 @@ public sealed partial class LossRepair(
                         continue; // it went with its pod
                     var taken = lost.Where(losses.IsTaken).ToList();
                     if (taken.Count > 0)
-                        Tell(taken);
+                        Report(taken);
                     await RepairAsync(cancel);
                     await Task.Delay(taken.Count > 0 ? _pace.Rest : RetryAfter, time, cancel);
                 }
@@ -76,7 +76,7 @@ public sealed partial class LossRepair(
         }
     }
 
-    /// <summary>All that this looks after, whether or not something was told.</summary>
+    /// <summary>Restores all network state, whether or not netlink reported a loss.</summary>
     public async Task<int> RepairAsync(CancellationToken cancel)
     {
         settings();
@@ -103,7 +103,7 @@ public sealed partial class LossRepair(
         await change;
     }
 
-    private void Tell(List<NetworkEvent> taken)
+    private void Report(List<NetworkEvent> taken)
     {
         var example = NodeLosses.Text(taken[0]);
         Log.Lost(log, taken.Count, example);
@@ -114,11 +114,13 @@ public sealed partial class LossRepair(
 
     private static partial class Log
     {
-        [LoggerMessage(3196, LogLevel.Error, "the kernel does not tell what of the node's network is taken away; trying again, until then it is looked at every --verify-period: {Cause}")]
+        [LoggerMessage(3196, LogLevel.Error,
+            "netlink: changes of routes, neighbours and links cannot be monitored, retrying; "
+            + "the agent checks once per verify-period: {Cause}")]
         public static partial void Failed(ILogger log, string cause);
 
         [LoggerMessage(3197, LogLevel.Warning,
-            "{Count} changes took away what this agent has set on the node, which is put back; the first: {First}")]
+            "network state of the agent removed by {Count} external changes, restoring it; first change: {First}")]
         public static partial void Lost(ILogger log, int count, string first);
     }
 }

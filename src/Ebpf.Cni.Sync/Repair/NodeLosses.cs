@@ -7,7 +7,7 @@ using Ebpf.Cni.Sync.Node;
 namespace Ebpf.Cni.Sync.Repair;
 
 /// <summary>
-/// Which of the kernel's events are about something that was taken from the node's pods or from the ways to other nodes'
+/// Which of the kernel's events are about something that was taken from the node's pods or from the routes to other nodes'
 /// pods. What the agent itself removes, with a pod or a peer that goes, is none: that is known a moment later. Thread-safe.
 /// </summary>
 /// <param name="devices">Pods' devices, addresses and MAC addresses.</param>
@@ -19,9 +19,9 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     private const int MostKept = 256;
 
     private readonly Lock _lock = new();
-    private List<NetworkEvent> _told = [];
+    private List<NetworkEvent> _noted = [];
 
-    /// <summary>What to be told of.</summary>
+    /// <summary>The netlink events to subscribe to.</summary>
     public static NetworkSubscription Subscription { get; } = new()
     {
         Routes = RouteEvents.OfProtocol | RouteEvents.Replacements,
@@ -32,16 +32,16 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     };
 
     /// <summary>Whether this may be a loss; then it is kept.</summary>
-    public bool Note(NetworkEvent told)
+    public bool Note(NetworkEvent noted)
     {
-        if (!IsLoss(told))
+        if (!IsLoss(noted))
             return false;
         lock (_lock)
         {
-            if (_told.Count < MostKept)
-                _told.Add(told);
+            if (_noted.Count < MostKept)
+                _noted.Add(noted);
             else
-                _told[^1] = default;
+                _noted[^1] = default;
         }
 
         return true;
@@ -53,12 +53,12 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     /// </param>
     public IReadOnlyList<NetworkEvent> Take(Func<int, bool> isThere)
     {
-        List<NetworkEvent> told;
+        List<NetworkEvent> noted;
         lock (_lock)
-            (told, _told) = (_told, []);
-        told = told.FindAll(IsLoss);
-        var gone = told.Select(t => t.Ifindex).Distinct().Where(i => devices.Contains(i) && !isThere(i)).ToHashSet();
-        return told.FindAll(t => !gone.Contains(t.Ifindex));
+            (noted, _noted) = (_noted, []);
+        noted = noted.FindAll(IsLoss);
+        var gone = noted.Select(t => t.Ifindex).Distinct().Where(i => devices.Contains(i) && !isThere(i)).ToHashSet();
+        return noted.FindAll(t => !gone.Contains(t.Ifindex));
     }
 
     /// <summary>
@@ -84,30 +84,30 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
             NetworkEventKind.NeighbourGone => $"the neighbour {loss.Address} was deleted",
             NetworkEventKind.NeighbourSet => $"the neighbour {loss.Address} was changed",
             NetworkEventKind.AddressGone => $"the address {loss.Address} was deleted",
-            NetworkEventKind.LinkSet when loss.WentDown => $"{loss.Name} was switched off",
+            NetworkEventKind.LinkSet when loss.WentDown => $"{loss.Name} was set down",
             NetworkEventKind.LinkSet => $"{loss.Name} was changed",
             NetworkEventKind.LinkGone => $"{loss.Name} was deleted",
-            NetworkEventKind.Setting => "forwarding was switched off",
+            NetworkEventKind.Setting => "forwarding was disabled",
             _ => $"{loss.Kind}",
         };
         return loss.Requester == 0 ? what : string.Create(CultureInfo.InvariantCulture, $"{what}, by netlink port {loss.Requester}");
     }
 
-    private bool IsLoss(NetworkEvent told) => told.Kind switch
+    private bool IsLoss(NetworkEvent noted) => noted.Kind switch
     {
         NetworkEventKind.Lost => true,
-        NetworkEventKind.RouteGone => told.Table == Kernel.Netlink.Route.MainTable && told.Protocol == PodWiring.RouteProtocol
-            && IsOurs(told.Destination),
-        NetworkEventKind.RouteSet => told.Table == Kernel.Netlink.Route.MainTable && told.Replaces
-            && told.Protocol != PodWiring.RouteProtocol && IsOurs(told.Destination),
-        NetworkEventKind.NeighbourGone => devices.Contains(told.Ifindex, told.Address),
-        NetworkEventKind.NeighbourSet => !told.Permanent && devices.Contains(told.Ifindex, told.Address),
-        NetworkEventKind.AddressGone => IsTunnel(told.Ifindex) || IsUplink(told.Ifindex),
-        NetworkEventKind.LinkSet => IsTunnel(told.Ifindex) || devices.HasOtherMac(told.Ifindex, told.Mac)
-            || (told.WentDown && (devices.Contains(told.Ifindex) || IsUplink(told.Ifindex))),
-        NetworkEventKind.LinkGone => IsTunnel(told.Ifindex),
-        NetworkEventKind.Setting => told.ForwardingOff && IsNodes(told.OfIPv6)
-            && (told.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(told.Ifindex) || IsTunnel(told.Ifindex)),
+        NetworkEventKind.RouteGone => noted.Table == Kernel.Netlink.Route.MainTable && noted.Protocol == PodWiring.RouteProtocol
+            && IsOurs(noted.Destination),
+        NetworkEventKind.RouteSet => noted.Table == Kernel.Netlink.Route.MainTable && noted.Replaces
+            && noted.Protocol != PodWiring.RouteProtocol && IsOurs(noted.Destination),
+        NetworkEventKind.NeighbourGone => devices.Contains(noted.Ifindex, noted.Address),
+        NetworkEventKind.NeighbourSet => !noted.Permanent && devices.Contains(noted.Ifindex, noted.Address),
+        NetworkEventKind.AddressGone => IsTunnel(noted.Ifindex) || IsUplink(noted.Ifindex),
+        NetworkEventKind.LinkSet => IsTunnel(noted.Ifindex) || devices.HasOtherMac(noted.Ifindex, noted.Mac)
+            || (noted.WentDown && (devices.Contains(noted.Ifindex) || IsUplink(noted.Ifindex))),
+        NetworkEventKind.LinkGone => IsTunnel(noted.Ifindex),
+        NetworkEventKind.Setting => noted.ForwardingOff && IsNodes(noted.OfIPv6)
+            && (noted.Ifindex == NetworkEvent.AllInterfaces || devices.Contains(noted.Ifindex) || IsTunnel(noted.Ifindex)),
         _ => false,
     };
 

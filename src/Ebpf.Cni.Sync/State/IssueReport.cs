@@ -6,8 +6,8 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Sync.State;
 
 /// <summary>
-/// Tells what cannot be served: a log line when it is new and when it is over, a gauge while it lasts, an event for the object.
-/// Costs what changed; only the events of all that lasts are handed on again every few minutes, for those that have expired.
+/// Reports issues: a log line when one appears and when it is resolved, a gauge while it lasts, an event for the object.
+/// Its cost follows the changes; events of all current issues are handed on again every few minutes, for those that have expired.
 /// </summary>
 public sealed partial class IssueReport(IssueEvents events, ISyncObserver observer, TimeProvider time, ILogger<IssueReport> log)
 {
@@ -50,11 +50,11 @@ public sealed partial class IssueReport(IssueEvents events, ISyncObserver observ
             }
 
             _compiled = state.IssuesByKey;
-            Tell(come, gone);
+            Update(come, gone);
         }
     }
 
-    /// <param name="source">Who looks; each knows only its own.</param>
+    /// <param name="source">The reporting component; each has issues of its own.</param>
     /// <param name="issues">All that it finds now.</param>
     public void Report(string source, IReadOnlyCollection<CompileIssue> issues)
     {
@@ -65,7 +65,7 @@ public sealed partial class IssueReport(IssueEvents events, ISyncObserver observ
             if (before.Count + issues.Count > 0)
             {
                 var now = _bySource[source] = [.. issues];
-                Tell(now, before);
+                Update(now, before);
             }
             else
                 Repeat();
@@ -73,7 +73,7 @@ public sealed partial class IssueReport(IssueEvents events, ISyncObserver observ
     }
 
     /// <summary>What is in both stays as it is.</summary>
-    private void Tell(IReadOnlyCollection<CompileIssue> come, IReadOnlyCollection<CompileIssue> gone)
+    private void Update(IReadOnlyCollection<CompileIssue> come, IReadOnlyCollection<CompileIssue> gone)
     {
         var appeared = new List<CompileIssue>();
         foreach (var issue in come)
@@ -116,7 +116,7 @@ public sealed partial class IssueReport(IssueEvents events, ISyncObserver observ
         [LoggerMessage(3321, LogLevel.Warning, "{Kind} {Name}: {Reason}: {Message}")]
         public static partial void Appeared(ILogger log, string kind, string name, string reason, string message);
 
-        [LoggerMessage(3322, LogLevel.Information, "{Kind} {Name}: {Reason} is over")]
+        [LoggerMessage(3322, LogLevel.Information, "{Kind} {Name}: {Reason} is resolved")]
         public static partial void Over(ILogger log, string kind, string name, string reason);
     }
 }

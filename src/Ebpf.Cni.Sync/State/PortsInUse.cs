@@ -19,7 +19,7 @@ public sealed class PortsInUse
         _hostPorts = hostPorts;
     }
 
-    /// <summary>NodePorts and whose they are. The markers for the bind hook are exactly these.</summary>
+    /// <summary>NodePorts and the service ports that have them: exactly the entries of the bind hook.</summary>
     public ImmutableDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> NodePorts { get; }
 
     /// <summary>The numbers of both kinds, of whatever protocol.</summary>
@@ -37,14 +37,14 @@ public sealed class PortsInUse
         // One may have what another has left.
         foreach (var port in changes.Select(c => c.Before).OfType<DesiredPort>())
         {
-            nodePorts.RemoveRange(Markers(port));
+            nodePorts.RemoveRange(GuardEntries(port));
             hostPorts.Remove(port.Name);
         }
 
         foreach (var port in changes.Select(c => c.After).OfType<DesiredPort>())
         {
-            foreach (var marker in Markers(port))
-                nodePorts[marker] = port.Name;
+            foreach (var entry in GuardEntries(port))
+                nodePorts[entry] = port.Name;
             if (port.Name.IsHostPort)
                 hostPorts[port.Name] = port.Frontends[0].Key.Port.Host;
         }
@@ -53,7 +53,7 @@ public sealed class PortsInUse
         return Same(node, NodePorts) && Same(host, _hostPorts) ? this : new PortsInUse(node, host);
     }
 
-    private static IEnumerable<(ushort Port, IpProtocol Protocol)> Markers(DesiredPort port) =>
+    private static IEnumerable<(ushort Port, IpProtocol Protocol)> GuardEntries(DesiredPort port) =>
         port.Frontends.Where(f => f.Key.Scope == Scope.Bind).Select(f => (f.Key.Port.Host, f.Key.Proto));
 
     private static bool Same<TKey, TValue>(ImmutableDictionary<TKey, TValue> a, ImmutableDictionary<TKey, TValue> b)

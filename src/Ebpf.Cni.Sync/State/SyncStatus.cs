@@ -25,7 +25,7 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience, Func<long?>
 
     public bool Ready => FirstSync.IsCompleted && CniServing.IsCompleted;
 
-    /// <summary>When an apply last left nothing owed; null before the first.</summary>
+    /// <summary>When an apply last left nothing pending; null before the first.</summary>
     public DateTimeOffset? LastApplied
     {
         get
@@ -71,7 +71,7 @@ public sealed class SyncStatus(TimeProvider time, TimeSpan patience, Func<long?>
     /// <summary>What the Node object says.</summary>
     public void SetEligible(bool eligible) => Volatile.Write(ref _eligible, eligible);
 
-    /// <summary>A change is to be applied, or something that failed is owed.</summary>
+    /// <summary>A change, or a retry of a failed write, is pending.</summary>
     /// <param name="arrived">When it was heard of, or failed (TimeProvider.GetTimestamp).</param>
     public void Queued(long arrived)
     {

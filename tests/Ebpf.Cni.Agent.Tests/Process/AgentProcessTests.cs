@@ -124,8 +124,9 @@ public class AgentProcessTests(ITestOutputHelper log)
         // Each has two entries: its port, and the address for all other ports.
         agent.Start(api.Kubeconfig, "--service-table-size", "2");
         await agent.Ready();
-        await Eventually.True(() => api.Posts.Any(p => p.Contains("--service-table-size", StringComparison.Ordinal)), "an event names the option");
-        Assert.Contains("--service-table-size", agent.Output, StringComparison.Ordinal);
+        await Eventually.True(
+            () => api.Posts.Any(p => p.Contains("service-table-size option", StringComparison.Ordinal)), "an event names the option");
+        Assert.Contains("service-table-size option", agent.Output, StringComparison.Ordinal);
         Assert.Contains("ebpf_cni_services_owed{cause=\"table_full\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
     }
 
@@ -178,7 +179,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         var before = Contents();
         agent.Start(api.Kubeconfig, "--node-name", "n2");
         Assert.Equal(2, agent.WaitForExit());
-        Assert.Contains($"{agent["state"]} is the node n1's, and this is n2", agent.Output, StringComparison.Ordinal);
+        Assert.Contains($"{agent["state"]} belongs to node n1, this is node n2", agent.Output, StringComparison.Ordinal);
         Assert.Equal(before, Contents());
 
         string[] Contents() =>

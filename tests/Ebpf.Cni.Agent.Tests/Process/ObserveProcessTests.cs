@@ -34,7 +34,9 @@ public class ObserveProcessTests
         Assert.Equal(("n1", "off", 1), (
             status.GetProperty("node").GetString(), status.GetProperty("mode").GetProperty("socketLb").GetString(), status.GetProperty("counts").GetProperty("frontends").GetInt32()));
         Assert.Equal("10.201.0.0/24", status.GetProperty("network").GetProperty("podCidrs")[0].GetString());
-        Assert.Contains(status.GetProperty("errors").EnumerateArray(), e => e.GetProperty("message").GetString()!.Contains("no device of this node is an uplink", StringComparison.Ordinal));
+        Assert.Contains(
+            status.GetProperty("errors").EnumerateArray(),
+            e => e.GetProperty("message").GetString()!.Contains("no uplink found", StringComparison.Ordinal));
 
         var service = await Get(http, "/v1/services/default/web");
         var frontend = service.GetProperty("frontends")[0];

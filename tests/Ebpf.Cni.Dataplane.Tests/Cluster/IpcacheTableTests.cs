@@ -82,7 +82,7 @@ public class IpcacheTableTests
     {
         var table = new IpcacheTable(new FakeTable<IpcacheKey, Ipcache>(2));
         var result = table.Apply([Prefix("10.244.1.0/24"), Prefix("10.244.2.0/24"), Prefix("10.244.3.0/24")]);
-        Assert.Contains("--ipcache-table-size", Assert.Single(result.Errors).ToString(), StringComparison.Ordinal);
+        Assert.Contains("the ipcache-table-size option", Assert.Single(result.Errors).ToString(), StringComparison.Ordinal);
         Assert.Equal((2, 2u), (result.Written, table.Usage().Entries));
     }
 

@@ -56,7 +56,7 @@ public sealed class EndpointTableTests : IDisposable
         using var dataplane = Open(size: 3);
         dataplane.Endpoints.Put(Pod(1, "10.244.0.5", "fd00:244::5"));
         var e = Assert.Throws<DataplaneException>(() => dataplane.Endpoints.Put(Pod(2, "10.244.0.6", "fd00:244::6")));
-        Assert.Contains("--endpoint-table-size", e.Message, StringComparison.Ordinal);
+        Assert.Contains("the endpoint-table-size option", e.Message, StringComparison.Ordinal);
         Assert.Equal([1u], dataplane.Endpoints.List().Select(p => p.Id));
     }
 

@@ -164,8 +164,8 @@ public sealed class NodeDataplaneTests : IDisposable
     {
         NodeDataplane.Open(_ground.Options).Dispose();
         using var second = NodeDataplane.Open(_ground.Options with { BackendTableSize = 2048, EndpointTableSize = 32 });
-        Assert.Equal(["--backend-table-size (2048)", "--endpoint-table-size (32)", "--endpoint-table-size (32)"],
-            second.Notices.Select(n => n[n.IndexOf("--", StringComparison.Ordinal)..].Split(" takes")[0]).Order());
+        Assert.Equal(["the backend-table-size option (2048)", "the endpoint-table-size option (32)", "the endpoint-table-size option (32)"],
+            second.Notices.Select(n => n[n.IndexOf("the ", StringComparison.Ordinal)..].Split(" takes")[0]).Order());
         Assert.Equal(4096u, second.Usage().Single(u => u.Table == MapNames.Backend).Size);
     }
 
@@ -208,11 +208,11 @@ public sealed class NodeDataplaneTests : IDisposable
         var state = Together(Enumerable.Range(1, 6).Select(i => Single($"s{i}", (uint)i, $"10.96.0.{i}", $"10.244.0.{i}")).ToArray());
         var result = dataplane.Services.Apply(state);
         Assert.Equal(2, result.Refusals.Length);
-        Assert.All(result.Refusals, r => Assert.Equal("--service-table-size", r.Option));
+        Assert.All(result.Refusals, r => Assert.Equal("service-table-size", r.Option));
         Assert.Equal(4, dataplane.Services.ReadServices().Length);
         var wide = Single("s1", 1, "10.96.0.1", [.. Enumerable.Range(1, 9).Select(i => $"10.244.1.{i}")]);
         result = dataplane.Services.Apply(wide);
-        Assert.Equal("--backend-table-size", Assert.Single(result.Refusals).Option);
+        Assert.Equal("backend-table-size", Assert.Single(result.Refusals).Option);
         Assert.Equal("10.244.0.1", Assert.Single(dataplane.Services.ReadServices()).Backends.Single().Addr.ToString());
     }
 
@@ -224,7 +224,7 @@ public sealed class NodeDataplaneTests : IDisposable
         map.Update(Key("192.0.2.1"), new Svc(0, 0, 99, SvcFlags.None, 0)); // a foreign hand, which the mirror does not know
         var state = Together(Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2"));
         var result = dataplane.Services.Apply(state);
-        Assert.Equal("--service-table-size", Assert.Single(result.Refusals).Option);
+        Assert.Equal("service-table-size", Assert.Single(result.Refusals).Option);
         Assert.Equal(1, dataplane.Services.Verify().Unexpected);
         dataplane.Services.Apply(state);
         Assert.True(dataplane.Services.Apply(state).Complete);

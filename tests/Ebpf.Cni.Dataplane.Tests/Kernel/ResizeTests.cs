@@ -48,7 +48,7 @@ public sealed class ResizeTests : IDisposable
         for (ushort port = 1; port <= 200; port++)
             Put<CtKey, Ct>(MapNames.ConntrackAny, Key(port), default);
         using (var dataplane = NodeDataplane.Open(_ground.Options with { ConntrackTcpMax = 32, ConntrackOtherMax = 32 }))
-            Assert.Contains("--conntrack-other-max (64)", Assert.Single(dataplane.Notices), StringComparison.Ordinal);
+            Assert.Contains("the conntrack-other-max option (64)", Assert.Single(dataplane.Notices), StringComparison.Ordinal);
         Assert.Equal(2 * _ground.Options.ConntrackOtherMax, Size(MapNames.ConntrackAny));
     }
 

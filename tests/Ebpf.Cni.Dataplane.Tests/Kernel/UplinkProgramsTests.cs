@@ -130,7 +130,7 @@ public sealed class UplinkProgramsTests : NodeTest
         using (server)
         using (var full = NodeDataplane.Open(Ground.Options))
         {
-            Assert.Equal(byLoopback, full.Notices.Any(n => n.Contains("--socket-lb off", StringComparison.Ordinal)));
+            Assert.Equal(byLoopback, full.Notices.Any(n => n.Contains("from socket-lb off", StringComparison.Ordinal)));
             Assert.Empty(full.Uplinks.Apply([device], device.V4, null).Errors);
             Echo(client, server);
         }

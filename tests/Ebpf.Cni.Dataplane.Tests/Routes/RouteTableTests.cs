@@ -44,7 +44,7 @@ public class RouteTableTests
     {
         var kernel = new FakeRoutes { Routes = { new OwnedRoute(IPNetwork.Parse("10.244.0.5/32"), null, 7) } };
         var error = Assert.Single(new RouteTable(kernel).Apply([Route("10.244.0.5/32", "192.0.2.1"), Route("10.244.2.0/24", "192.0.2.2")]).Errors);
-        Assert.Contains("not ours", error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("another route to this destination", error.ToString(), StringComparison.Ordinal);
         Assert.Equal(7, kernel.Routes[0].Ifindex);
         Assert.Equal(2, kernel.Routes.Count);
     }

@@ -135,7 +135,9 @@ public sealed class RouteWatchTests : IDisposable
         _others.ReplaceRoute(
             new Route(IPNetwork.Parse("10.244.1.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = Bird });
         for (var i = 0; i < 3; i++)
-            Assert.Contains("not ours", Assert.Single(_table.Apply(_desired, _tunnel).Errors).ToString(), StringComparison.Ordinal);
+            Assert.Contains(
+                "another route to this destination", Assert.Single(_table.Apply(_desired, _tunnel).Errors).ToString(),
+                StringComparison.Ordinal);
         Assert.Equal(2, _table.Reads);
         _others.DeleteRoute(
             new Route(IPNetwork.Parse("10.244.1.0/24"), _uplink) { Gateway = IPAddress.Parse("192.0.2.9"), Protocol = Bird });

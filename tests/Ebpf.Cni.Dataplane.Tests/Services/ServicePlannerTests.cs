@@ -72,7 +72,10 @@ public class ServicePlannerTests
         var grown = Single("big", 1, "10.96.0.1", "10.244.0.1", "10.244.0.2", "10.244.0.3", "10.244.0.4");
         var result = tables.Apply(Together(grown, Single("small", 2, "10.96.0.2", "10.244.0.9")));
         var refusal = Assert.Single(result.Refusals);
-        Assert.Equal("default/big: table ebc_backend_v1 has no room for 4 more entries (size 4); its former state stays in force. Raise --backend-table-size.", refusal.Message);
+        Assert.Equal(
+            "default/big: table ebc_backend_v1 has no room for 4 more entries (size 4); its former state stays in force. "
+            + "Raise the backend-table-size option.",
+            refusal.Message);
         Assert.Equal(LookupModel.Promise(old)[Key("10.96.0.1")], LookupModel.Lookup(kernel, Key("10.96.0.1")));
         Assert.NotEqual(LookupModel.Nobody, LookupModel.Lookup(kernel, Key("10.96.0.2")));
     }
@@ -92,7 +95,7 @@ public class ServicePlannerTests
     {
         var (kernel, tables) = Open(frontends: 2);
         var result = tables.Apply(Together(TwoFrontends("10.244.0.1"), Single("youngest", 2, "10.96.0.9", "10.244.0.2")));
-        Assert.Equal("--service-table-size", Assert.Single(result.Refusals).Option);
+        Assert.Equal("service-table-size", Assert.Single(result.Refusals).Option);
         Assert.Equal(2, kernel.Frontends.Count);
     }
 

@@ -132,7 +132,7 @@ public class TailAndRangeTests
         var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, _time);
         tables.Apply(Ranged("192.0.2.0/24"));
         var result = tables.Apply(Ranged("198.51.100.0/24", "203.0.113.0/24"));
-        Assert.Equal("--source-range-table-size", Assert.Single(result.Refusals).Option);
+        Assert.Equal("source-range-table-size", Assert.Single(result.Refusals).Option);
         Assert.Equal(Ranges("192.0.2.0/24"), kernel.Ranges.Keys);
         Assert.Equal(SvcFlags.SourceRanges, kernel.Frontends[Key("10.96.0.1")].Flags);
     }

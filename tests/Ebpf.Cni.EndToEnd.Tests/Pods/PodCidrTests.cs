@@ -38,8 +38,8 @@ public sealed class PodCidrTests(ChangingRanges fixture) : IClassFixture<Changin
         foreach (var pod in (string[])["p3", "p4", "p5"])
             await Started(pod);
         await Pod("p6");
-        await Told("Node", Node, "PodAddressesExhausted", "no free address in 10.250.0.0/29, which can give 5");
-        await Told("Pod", "p6", "FailedCreatePodSandBox", "5 are in use, 0 were released lately and rest");
+        await Told("Node", Node, "PodAddressesExhausted", "no free address in 10.250.0.0/29 (capacity 5)");
+        await Told("Pod", "p6", "FailedCreatePodSandBox", "5 in use, 0 within the IP reuse delay");
         Assert.Equal(0, await Gauge("resting", "ipv4"));
         await cluster.Client.DeleteAsync(ResourceTypes.Pods, "default", "p1", graceSeconds: 0);
         var late = (await cluster.WaitForPodsReady("app=p6", 1, TimeSpan.FromSeconds(60)))[0];

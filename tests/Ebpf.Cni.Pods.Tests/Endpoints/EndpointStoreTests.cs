@@ -78,13 +78,13 @@ public sealed class EndpointStoreTests : IDisposable
             Add(pod);
         var full = Assert.Throws<CniException>(() => Add("f"));
         Assert.Equal(CniErrorCode.AddressesExhausted, full.Code);
-        Assert.Equal("no free address in 10.1.0.0/29, which can give 5", full.Message);
-        Assert.Equal("5 are in use, 0 were released lately and rest", full.Details);
+        Assert.Equal("no free address in 10.1.0.0/29 (capacity 5)", full.Message);
+        Assert.Equal("5 in use, 0 within the IP reuse delay", full.Details);
         Delete("a");
         _time.Advance(TimeSpan.FromSeconds(15));
         var resting = Assert.Throws<CniException>(() => Add("f"));
         Assert.Equal(full.Message, resting.Message);
-        Assert.StartsWith("4 are in use, 1 were released lately and rest, the next is free in 45 s, at 2020", resting.Details, StringComparison.Ordinal);
+        Assert.StartsWith("4 in use, 1 within the IP reuse delay, next free in 45 s, at 2020", resting.Details, StringComparison.Ordinal);
         Assert.Equal((AddressFamily.InterNetwork, 1), _store.AtRest[0]);
         // Refused pods had no address, of no family.
         Assert.Equal([4, 4], _store.Usage.Select(u => u.InUse));

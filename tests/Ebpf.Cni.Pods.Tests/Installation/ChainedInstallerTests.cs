@@ -51,7 +51,7 @@ public sealed class ChainedInstallerTests : IDisposable
     [Fact]
     public void It_follows_the_other_that_comes_late_changes_and_goes()
     {
-        Assert.Contains("no other plugin", Install(), StringComparison.Ordinal);
+        Assert.Contains("no other CNI plugin", Install(), StringComparison.Ordinal);
         Assert.False(File.Exists(Own));
         Write("10-other.conflist", Other);
         Assert.Null(Install());

@@ -55,7 +55,7 @@ public class RealCapabilityTests(ITestOutputHelper log)
         using (var netlink = RouteNetlink.Open(pod))
             netlink.DeleteRootQdisc(netlink.FindLink("eth0")!.Index, PodShaping.Handle);
         var error = await Assert.ThrowsAsync<CniException>(() => node.Run("CHECK", "a", previous));
-        Assert.Contains("bytes a second", error.Message, StringComparison.Ordinal);
+        Assert.Contains("byte/s", error.Message, StringComparison.Ordinal);
         await node.Run("ADD", "a", Limited);
         await node.Run("CHECK", "a", previous);
         await node.Run("ADD", "a");

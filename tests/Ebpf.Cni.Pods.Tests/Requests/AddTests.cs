@@ -185,9 +185,11 @@ public class AddTests
         Assert.Equal(("Node", "n1", "u1", "PodAddressesExhausted"), (exhausted!.Kind, exhausted.Name.Name, exhausted.Uid, exhausted.Reason));
         Assert.Contains("10.1.0.0/30", exhausted.Message, StringComparison.Ordinal);
         var full = CniRefusals.IssueOf(
-            new CniException(CniErrorCode.Internal, "x", "", new Dataplane.DataplaneException("full. Raise --endpoint-table-size.")), "n1", "u1");
+            new CniException(
+                CniErrorCode.Internal, "x", "", new Dataplane.DataplaneException("full. Raise the endpoint-table-size option.")),
+            "n1", "u1");
         Assert.Equal("TableFull", full!.Reason);
-        Assert.Contains("--endpoint-table-size", full.Message, StringComparison.Ordinal);
+        Assert.Contains("endpoint-table-size", full.Message, StringComparison.Ordinal);
         Assert.Null(CniRefusals.IssueOf(new CniException(CniErrorCode.InvalidEnvironment, "x"), "n1", "u1"));
     }
 

@@ -33,7 +33,7 @@ public class CapabilityTests
     }
 
     [Theory]
-    [InlineData("10.1.0.2", "a pod of this node has it")]
+    [InlineData("10.1.0.2", "a pod of this node uses it")]
     [InlineData("10.9.0.2", "it is not in 10.1.0.0/24")]
     [InlineData("10.1.0.0", "first, second or last")]
     public async Task An_address_that_cannot_be_had_is_an_error_and_nothing_is_left(string address, string why)

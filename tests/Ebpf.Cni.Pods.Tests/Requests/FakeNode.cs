@@ -114,7 +114,7 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
     }
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) =>
-        endpoint.Addresses.All(Entries.ContainsKey) ? [] : ["the endpoint table does not have the pod"];
+        endpoint.Addresses.All(Entries.ContainsKey) ? [] : ["the endpoint table has no entry for the pod"];
 
     public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints)
     {

@@ -55,7 +55,7 @@ public class PortMappingTests
         Assert.Equal([(ushort)8080, (ushort)8081], ports.Select(p => p.Port));
         var issue = Assert.Single(issues);
         Assert.Equal(("Pod", "HostPortConflict", "u-1"), (issue.Kind, issue.Reason, issue.Uid));
-        Assert.Contains("8080/TCP is default/web's", issue.Message, StringComparison.Ordinal);
+        Assert.Contains("8080/TCP is used by pod default/web", issue.Message, StringComparison.Ordinal);
         await fixture.Run("DEL", "c1");
         (ports, issues) = HostPortTable.Of(fixture.Store.All);
         Assert.Equal(Addr.Parse("192.0.2.1"), ports.Single(p => p.Port == 8080).HostAddress);

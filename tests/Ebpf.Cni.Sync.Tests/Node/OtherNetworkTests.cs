@@ -70,7 +70,7 @@ public class OtherNetworkTests
         Assert.Equal(["eth0"], choice.Devices.Select(d => d.Name));
         var unfit = Assert.Single(choice.Unfit);
         Assert.Equal((name, ethernet), (unfit.Name, unfit.Doubtful));
-        Assert.Contains("keep the pods' addresses", unfit.Cause, StringComparison.Ordinal);
+        Assert.Contains("is not masqueraded", unfit.Cause, StringComparison.Ordinal);
         // The operator's choice is asked nothing.
         Assert.Empty(Of(With(Link(3, name, kind) with { Ethernet = ethernet }, "10.99.0.1/24"), patterns: ["eth0"]).Unfit);
     }

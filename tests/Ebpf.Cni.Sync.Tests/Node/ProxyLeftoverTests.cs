@@ -26,7 +26,7 @@ public class ProxyLeftoverTests
         Assert.Equal(leftover ? ["192.0.2.1"] : ["10.96.7.9", "10.96.7.10", "192.0.2.1"], network.Addresses.Select(a => a.ToString()));
         Assert.Equal(leftover ? [new ProxyLeftover(name, 2)] : [], leftovers);
         Assert.All(leftovers, l => Assert.Contains($"ip link delete {name}", l.Message, StringComparison.Ordinal));
-        Assert.Same(Clean, ProxyLeftover.Split(Clean).Facts);
+        Assert.Same(Clean, ProxyLeftover.Split(Clean).State);
     }
 
     private static AddressInfo Address(int ifindex, string address) => new(ifindex, IPAddress.Parse(address), 32) { Permanent = true };

@@ -211,7 +211,7 @@ public class LossTests
             Assert.Equal("", Noted());
             netlink.SetDown(uplink);
             netlink.SetUp(uplink);
-            Assert.StartsWith("up0 was switched off", Noted(), StringComparison.Ordinal);
+            Assert.StartsWith("up0 was set down", Noted(), StringComparison.Ordinal);
             netlink.DeleteAddress(uplink, IPAddress.Parse("192.0.2.1"), 24);
             Assert.StartsWith("the address 192.0.2.1 was deleted", Noted(), StringComparison.Ordinal);
 
