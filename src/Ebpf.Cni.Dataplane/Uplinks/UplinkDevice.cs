@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
+using Ebpf.Cni.Dataplane.Failures;
 
 namespace Ebpf.Cni.Dataplane.Uplinks;
 
@@ -14,7 +15,7 @@ public sealed record UplinkDevice(int Ifindex, string Name, Addr? V4, Addr? V6);
 /// <param name="Attached">Devices that have the programs now and had not before, or had others.</param>
 /// <param name="Detached">Interface indexes that lost them.</param>
 /// <param name="Errors">One for each device that failed, with its name.</param>
-public sealed record UplinkReport(ImmutableArray<string> Attached, ImmutableArray<int> Detached, ImmutableArray<Services.ApplyError> Errors)
+public sealed record UplinkReport(ImmutableArray<string> Attached, ImmutableArray<int> Detached, ImmutableArray<ApplyError> Errors)
 {
     public bool Complete => Errors.IsEmpty;
 }

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Ebpf.Cni.Compiler.Model;
-using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kubernetes.Decoding.Wire;
 
 namespace Ebpf.Cni.Kubernetes.Decoding;

@@ -3,6 +3,7 @@ using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Pods.Endpoints;
 

@@ -171,7 +171,7 @@ public class AddTests
         using var handler = fixture.HandlerOver(fixture.Node, store);
         var add = handler.HandleAsync(CniFixture.Request("ADD"), default);
         var delete = handler.HandleAsync(CniFixture.Request("DEL"), default);
-        store.SetRanges([Compiler.Ipam.PodCidr.Parse("10.1.0.0/24")]);
+        store.SetRanges([Compiler.Addresses.PodCidr.Parse("10.1.0.0/24")]);
         await add;
         await delete;
         Assert.Empty(store.All);
@@ -186,7 +186,7 @@ public class AddTests
         Assert.Contains("10.1.0.0/30", exhausted.Message, StringComparison.Ordinal);
         var full = CniRefusals.IssueOf(
             new CniException(
-                CniErrorCode.Internal, "x", "", new Dataplane.DataplaneException("full. Raise the endpoint-table-size option.")),
+                CniErrorCode.Internal, "x", "", new Dataplane.Failures.DataplaneException("full. Raise the endpoint-table-size option.")),
             "n1", "u1");
         Assert.Equal("TableFull", full!.Reason);
         Assert.Contains("endpoint-table-size", full.Message, StringComparison.Ordinal);
