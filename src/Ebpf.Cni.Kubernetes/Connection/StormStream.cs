@@ -21,8 +21,14 @@ internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStr
     /// <summary>Bytes. A pause that brings fewer is doubled.</summary>
     public const int Few = 96 << 10;
 
-    /// <summary>Bytes. A pause that brings so many is halved; so many the kernel makes room for (tcp_set_rcvlowat).</summary>
+    /// <summary>Bytes. A pause that brings so many is halved.</summary>
     public const int Plenty = 2 * Few;
+
+    /// <summary>
+    /// Bytes. The kernel makes room for so many, and announces fewer to no reader (tcp_set_rcvlowat). More than <see cref="Plenty"/>: a
+    /// sender must not be stopped by a full window before a pause is halved.
+    /// </summary>
+    public const int LowWater = 2 * Plenty;
 
     /// <summary>So many reads within <see cref="Closely"/> are a storm, until a pause in which nothing comes.</summary>
     public const int Several = 4;
@@ -80,10 +86,25 @@ internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStr
     {
         if (_storm == now)
             return;
+        if (now)
+        {
+            try
+            {
+                Announce(LowWater);
+            }
+            catch (SocketException)
+            {
+                // Each event wakes its reader then: the connection is worth more than that.
+            }
+        }
+        else
+            Announce(1); // without a storm a read waits for the announcement
+
         _storm = now;
-        // Without a storm a read waits for the announcement: for one byte.
-        Socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReceiveLowWater, now ? Plenty : 1);
     }
+
+    private void Announce(int bytes) =>
+        Socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReceiveLowWater, bytes);
 
     private static TimeSpan Bounded(TimeSpan pause) => pause < ShortestPause ? ShortestPause : pause > LongestPause ? LongestPause : pause;
 
@@ -93,7 +114,7 @@ internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStr
         {
             return Socket.Available;
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             return 0; // the read decides
         }

@@ -230,7 +230,7 @@ internal sealed class ReplacementScenario : IAsyncDisposable
                 {
                     _last[pid] = AgentProcessFigures.Read(pid).CpuTime;
                 }
-                catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+                catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
                 {
                     // It was killed just now.
                 }
