@@ -55,8 +55,8 @@ internal sealed class ReplacementScenario : IAsyncDisposable
             + "deleted as in the storm above; all agents are killed (SIGKILL) at once every "
             + $"{Period.TotalSeconds:0} s and started at once. All share the machine's {Environment.ProcessorCount} processors. "
             + "On a real cluster of three kubelets on two cores, a former agent lost 1,386 of 9,451 new connections in the last case; it "
-            + "needed 191 s of CPU for such a storm. With that processor time gone, none fails, which points to it as the reason. The former "
-            + "agent was not measured here.",
+            + "needed 191 s of CPU for such a storm. Here, with much less, none fails, which points to the processor time as the reason. "
+            + "The former agent was not measured here.",
             ["meanwhile", "connections", "failed", "slowest answer", "agents' CPU", "machine busy"], scenario._rows, []));
     }
 
