@@ -50,10 +50,13 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         });
         report.Add(new Table(
             "Agents replaced in a storm",
-            $"Three nodes. A pod on each opens connections to a Service (by the socket hook), an external client to its NodePort (by the uplink "
-            + $"programs), one after the other for {Phase.TotalSeconds:0} s; one that has no answer after 3 s has failed. Services are deleted as in the storm "
-            + $"above; all agents are killed (SIGKILL) at once every {Period.TotalSeconds:0} s and started at once. All share the machine's "
-            + $"{Environment.ProcessorCount} processors.",
+            "Three nodes. A pod on each opens connections to a Service (by the socket hook), an external client to its NodePort (by the "
+            + $"uplink programs), one after the other for {Phase.TotalSeconds:0} s; one that has no answer after 3 s has failed. Services are "
+            + "deleted as in the storm above; all agents are killed (SIGKILL) at once every "
+            + $"{Period.TotalSeconds:0} s and started at once. All share the machine's {Environment.ProcessorCount} processors. "
+            + "On a real cluster of three kubelets on two cores, a former agent lost 1,386 of 9,451 new connections in the last case; it "
+            + "needed 191 s of CPU for such a storm. Here, with much less, none fails, which points to the processor time as the reason. "
+            + "The former agent was not measured here.",
             ["meanwhile", "connections", "failed", "slowest answer", "agents' CPU", "machine busy"], scenario._rows, []));
     }
 
@@ -82,11 +85,11 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         var (busyAfter, idleAfter) = Processors();
         var results = (await Task.WhenAll(openers)).Select(r => JsonSerializer.Deserialize<Opened>(r.ThrowIfFailed().Output)!).ToList();
         File.Delete(stop);
+        var failures = string.Join(", ", results.SelectMany(r => r.Failures).CountBy(f => f).Select(f => Text($"{f.Value:N0} {f.Key}")));
         _rows.Add(
         [
             what, Text($"{results.Sum(r => r.Count):N0}"),
-            string.Join(", ", results.SelectMany(r => r.Failures).CountBy(f => f).Select(f => Text($"{f.Value:N0} {f.Key}"))) is { Length: > 0 } some
-                ? some : "0",
+            failures.Length > 0 ? failures : "0",
             Text($"{results.Max(r => r.SlowestMilliseconds):0} ms"), Text($"{cpu.Total().TotalSeconds:0.0} s"),
             Text($"{(double)(busyAfter - busy) / (busyAfter - busy + idleAfter - idle):0%}"),
         ]);
@@ -188,7 +191,9 @@ internal sealed class ReplacementScenario : IAsyncDisposable
 
         """;
 
-    /// <summary>Processor time of all agents, those that were killed included: looked at often, since a killed one takes its figure with it.</summary>
+    /// <summary>
+    /// Processor time of all agents, those that were killed included: looked at often, since a killed one takes its figure with it.
+    /// </summary>
     private sealed class AgentsTime : IDisposable
     {
         private static readonly TimeSpan Often = TimeSpan.FromMilliseconds(20);
@@ -224,11 +229,10 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         {
             foreach (var node in _cluster.Nodes.Values)
             {
-                if (node.AgentPid is not { } pid)
-                    continue;
                 try
                 {
-                    _last[pid] = AgentProcessFigures.Read(pid).CpuTime;
+                    if (node.AgentPid is { } pid)
+                        _last[pid] = AgentProcessFigures.Read(pid).CpuTime;
                 }
                 catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
                 {
