@@ -59,6 +59,28 @@ public sealed class StormStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task The_kernel_announces_nothing_in_a_storm_and_every_byte_after_it()
+    {
+        await Storm();
+        Assert.Equal(StormStream.Plenty, Mark());
+        var read = Read();
+        _time.Advance(StormStream.LongestPause);
+        await Eventually.True(() => Mark() == 1, "the storm is over");
+        Send(1);
+        Assert.Equal(1, await InTime(read));
+
+        int Mark() => (int)_client.Socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReceiveLowWater)!;
+    }
+
+    [Fact]
+    public async Task The_end_of_a_connection_may_be_read_again_and_again()
+    {
+        _server.Dispose();
+        for (var i = 0; i < 10; i++)
+            Assert.Equal(0, await InTime(Read()));
+    }
+
+    [Fact]
     public async Task A_pause_in_which_nothing_comes_ends_the_storm()
     {
         await Storm();

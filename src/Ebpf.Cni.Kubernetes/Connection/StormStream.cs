@@ -44,7 +44,7 @@ internal sealed class StormStream(Socket socket, TimeProvider time) : NetworkStr
 
         var read = await base.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
         // A read into nothing waits for data and takes none; one that leaves something is a part of something larger.
-        if (!buffer.IsEmpty && !_storm && Waiting() == 0)
+        if (read > 0 && !_storm && Waiting() == 0)
             Note(read);
         return read;
     }
