@@ -20,7 +20,8 @@ internal sealed class Report
     public void Add(Section section)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{Wrapped(section.Method)}\n\n| what | figure | bar |\n| --- | --- | --- |\n");
+        text.Append(CultureInfo.InvariantCulture, $"\n## {section.Title}\n\n{Wrapped(section.Method)}\n\n")
+            .Append("| what | figure | bar |\n| --- | --- | --- |\n");
         foreach (var figure in section.Figures)
             text.Append(CultureInfo.InvariantCulture, $"| {figure.What} | {figure.Value} | {figure.Bar} |\n");
         _sections.Add(text.ToString());

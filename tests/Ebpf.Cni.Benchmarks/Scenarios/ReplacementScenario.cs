@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.ComponentModel;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
@@ -51,8 +51,8 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         report.Add(new Table(
             "Agents replaced in a storm",
             "Three nodes. A pod on each opens connections to a Service (by the socket hook), an external client to its NodePort (by the "
-            + $"uplink programs), one after the other for {Phase.TotalSeconds:0} s; one that has no answer after 3 s has failed. Services are "
-            + "deleted as in the storm above; all agents are killed (SIGKILL) at once every "
+            + $"uplink programs), one after the other for {Phase.TotalSeconds:0} s; one that has no answer after 3 s has failed. "
+            + "Services are deleted as in the storm above; all agents are killed (SIGKILL) at once every "
             + $"{Period.TotalSeconds:0} s and started at once. All share the machine's {Environment.ProcessorCount} processors. "
             + "On a real cluster of three kubelets on two cores, a former agent lost 1,386 of 9,451 new connections in the last case; it "
             + "needed 191 s of CPU for such a storm. Here, with much less, none fails, which points to the processor time as the reason. "
@@ -113,20 +113,13 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         }
     }
 
-    private async Task DeleteAsync()
+    private Task DeleteAsync() => Pace.RunAsync(2 * Services, DeletedPerSecond, i =>
     {
-        var clock = Stopwatch.StartNew();
-        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
-        for (var i = 0; i < 2 * Services; i++)
-        {
-            while (clock.Elapsed.TotalSeconds * DeletedPerSecond < i)
-                await tick.WaitForNextTickAsync();
-            if (i % 2 == 0)
-                _cluster.Api.Store.Remove(ResourceTypes.EndpointSlices, StormObjects.Namespace, StormObjects.SliceName(i / 2));
-            else
-                _cluster.Api.Store.Remove(ResourceTypes.Services, StormObjects.Namespace, StormObjects.ServiceName(i / 2));
-        }
-    }
+        if (i % 2 == 0)
+            _cluster.Api.Store.Remove(ResourceTypes.EndpointSlices, StormObjects.Namespace, StormObjects.SliceName(i / 2));
+        else
+            _cluster.Api.Store.Remove(ResourceTypes.Services, StormObjects.Namespace, StormObjects.ServiceName(i / 2));
+    });
 
     private async Task ReplaceAsync(CancellationToken over)
     {
@@ -167,29 +160,10 @@ internal sealed class ReplacementScenario : IAsyncDisposable
 
     private static string Manifest(IReadOnlyList<string> nodes) => string.Join("---\n",
     [
-        Pod("bench", nodes[0], "bench", $"[dotnet, \"{Self}\", server, \"{Port}\"]"),
-        .. nodes.Select(node => Pod($"client-{node}", node, "client", "[sleep, infinity]")),
-        $$"""
-        apiVersion: v1
-        kind: Service
-        metadata: {name: bench}
-        spec:
-          type: NodePort
-          selector: {app: bench}
-          ports: [{port: 80, targetPort: {{Port}} }]
-
-        """,
+        Manifests.Pod("bench", nodes[0], "bench", $"[dotnet, \"{Self}\", server, \"{Port}\"]"),
+        .. nodes.Select(node => Manifests.Pod($"client-{node}", node, "client", "[sleep, infinity]")),
+        Manifests.NodePort("bench", "bench", Port),
     ]);
-
-    private static string Pod(string name, string node, string app, string command) => $$"""
-        apiVersion: v1
-        kind: Pod
-        metadata: { name: {{name}}, labels: { app: {{app}} } }
-        spec:
-          nodeName: {{node}}
-          containers: [{name: main, image: ebpf-cni/benchmarks, command: {{command}} }]
-
-        """;
 
     /// <summary>
     /// Processor time of all agents, those that were killed included: looked at often, since a killed one takes its figure with it.
@@ -223,7 +197,11 @@ internal sealed class ReplacementScenario : IAsyncDisposable
             return _last.Aggregate(TimeSpan.Zero, (sum, l) => sum + l.Value - _before.GetValueOrDefault(l.Key));
         }
 
-        public void Dispose() => _over.Dispose();
+        public void Dispose()
+        {
+            _over.Cancel();
+            _over.Dispose();
+        }
 
         private void Look()
         {
@@ -234,7 +212,7 @@ internal sealed class ReplacementScenario : IAsyncDisposable
                     if (node.AgentPid is { } pid)
                         _last[pid] = AgentProcessFigures.Read(pid).CpuTime;
                 }
-                catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+                catch (Exception e) when (e is ArgumentException or InvalidOperationException or Win32Exception)
                 {
                     // It was killed just now.
                 }

@@ -146,7 +146,7 @@ internal static class StormScenario
             Console.WriteLine(string.Join(" | ", Rows[^1]));
         }
 
-        public Task CreateAsync(int first, int count, double rate) => PacedAsync(2 * count, rate, i =>
+        public Task CreateAsync(int first, int count, double rate) => Pace.RunAsync(2 * count, rate, i =>
         {
             var number = first + i / 2;
             if (i % 2 == 0)
@@ -160,7 +160,7 @@ internal static class StormScenario
             _lag!.Expect(number, StormObjects.Endpoints);
         });
 
-        public Task DeleteAsync(int first, int count, double rate) => PacedAsync(2 * count, rate, i =>
+        public Task DeleteAsync(int first, int count, double rate) => Pace.RunAsync(2 * count, rate, i =>
         {
             var number = first + i / 2;
             if (i % 2 == 0)
@@ -172,7 +172,7 @@ internal static class StormScenario
         });
 
         /// <summary>One endpoint of one Service after the other becomes ready or ceases to be.</summary>
-        public Task ChangeAsync(int count, double rate) => PacedAsync(count, rate, i =>
+        public Task ChangeAsync(int count, double rate) => Pace.RunAsync(count, rate, i =>
         {
             var number = (int)(i * 7919L % Present);
             _ready[number] = 2 * StormObjects.Endpoints - 1 - _ready[number];
@@ -193,7 +193,7 @@ internal static class StormScenario
         public Task ChangeLargeAsync(int count, double rate)
         {
             var all = LargeSlices * LargePerSlice;
-            return PacedAsync(count, rate, i =>
+            return Pace.RunAsync(count, rate, i =>
             {
                 var less = i / LargeSlices % 2 == 0;
                 Replace(Large, i % LargeSlices, less ? LargePerSlice - 1 : LargePerSlice, LargePerSlice);
@@ -227,7 +227,7 @@ internal static class StormScenario
             File.Delete(file);
         }
 
-        public Task BeatAsync(double rate) => PacedAsync(Nodes * 6, rate, i => Store.Update(
+        public Task BeatAsync(double rate) => Pace.RunAsync(Nodes * 6, rate, i => Store.Update(
             ResourceTypes.Nodes, "", $"storm-{i % Nodes}", node =>
             {
                 node["status"]!["conditions"] = StormObjects.Conditions(i / Nodes + 1);
@@ -247,19 +247,7 @@ internal static class StormScenario
                 return slice;
             });
 
-        public static Task WatchAsync(int seconds) => PacedAsync(seconds + 1, 1, _ => { });
-
-        private static async Task PacedAsync(int count, double rate, Action<int> act)
-        {
-            var clock = Stopwatch.StartNew();
-            using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
-            for (var i = 0; i < count; i++)
-            {
-                while (rate > 0 && clock.Elapsed.TotalSeconds * rate < i)
-                    await tick.WaitForNextTickAsync();
-                act(i);
-            }
-        }
+        public static Task WatchAsync(int seconds) => Pace.RunAsync(seconds + 1, 1, _ => { });
 
         private Task<double> WritesAsync() => SampleAsync("ebpf_cni_kernel_writes_total");
 

@@ -117,29 +117,8 @@ internal sealed class StrainCluster : IAsyncDisposable
         $"{target} answers", Patience);
 
     private static string Manifest(string first, string second) => string.Join("---\n",
-        Pod("server", first, "server", $"[taskset, -c, \"0\", dotnet, \"{Self}\", server, \"{Port}\"]"),
-        Pod("client-1", second, "client", "[sleep, infinity]"),
-        Pod("client-2", second, "client", "[sleep, infinity]"),
-        Service("open", "server"), Service("empty", "none"));
-
-    private static string Pod(string name, string node, string app, string command) => $$"""
-        apiVersion: v1
-        kind: Pod
-        metadata: { name: {{name}}, labels: { app: {{app}} } }
-        spec:
-          nodeName: {{node}}
-          containers: [{name: main, image: ebpf-cni/benchmarks, command: {{command}} }]
-
-        """;
-
-    private static string Service(string name, string app) => $$"""
-        apiVersion: v1
-        kind: Service
-        metadata: {name: {{name}} }
-        spec:
-          type: NodePort
-          selector: {app: {{app}} }
-          ports: [{port: 80, targetPort: {{Port}} }]
-
-        """;
+        Manifests.Pod("server", first, "server", $"[taskset, -c, \"0\", dotnet, \"{Self}\", server, \"{Port}\"]"),
+        Manifests.Pod("client-1", second, "client", "[sleep, infinity]"),
+        Manifests.Pod("client-2", second, "client", "[sleep, infinity]"),
+        Manifests.NodePort("open", "server", Port), Manifests.NodePort("empty", "none", Port));
 }
