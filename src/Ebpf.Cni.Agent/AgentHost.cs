@@ -117,7 +117,7 @@ public static partial class AgentHost
         services.AddSingleton(s => new NodeState(s.GetRequiredService<EndpointStore>(), options.Sync, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IHealthChecks, HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
-        services.AddSingleton<INodeKernel, NodeKernel>();
+        services.AddSingleton<IDataplane, KernelDataplane>();
         services.AddSingleton<AppliedState>();
         services.AddSingleton<ConntrackCleaner>();
         services.AddSingleton<ConntrackGarbageCollector>();
@@ -134,6 +134,7 @@ public static partial class AgentHost
         services.AddSingleton<ConntrackMetrics>();
         services.AddSingleton<IConntrackObserver, ConntrackObserver>();
         services.AddSingleton<ISyncObserver, SyncObserver>();
+        services.AddSingleton<SyncReport>();
         services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));
         services.AddSingleton<StateMetrics>();
         services.AddSingleton<HttpEndpoints>();

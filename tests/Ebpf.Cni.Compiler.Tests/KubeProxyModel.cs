@@ -5,7 +5,6 @@ using System.Net.Sockets;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
-using Ebpf.Cni.Compiler.Services;
 
 namespace Ebpf.Cni.Compiler.Tests;
 

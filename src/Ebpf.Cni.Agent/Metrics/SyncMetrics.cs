@@ -40,7 +40,7 @@ public sealed class SyncMetrics
             "ebpf_cni_kernel_writes_total", "Writes to kernel tables, routes and attachments, by kind.", ["kind"]);
         _errors = factory.CreateCounter("ebpf_cni_apply_errors_total", "Failed writes to the kernel.");
         _pending = factory.CreateGauge(
-            "ebpf_cni_services_owed", "Services with pending changes (kernel state not as desired), by cause.", ["cause"]);
+            "ebpf_cni_services_pending", "Services with pending changes (kernel state not as desired), by cause.", ["cause"]);
         _issues = factory.CreateGauge("ebpf_cni_issues", "Current issues: objects, or parts of them, not served, by reason.", ["reason"]);
         _noLocal = factory.CreateGauge(
             "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
@@ -59,8 +59,10 @@ public sealed class SyncMetrics
 
     public void Compiled(TimeSpan took) => _compile.Observe(took.TotalSeconds);
 
-    public void Applied(TimeSpan took, ApplyResult services, params ReadOnlySpan<NodeApplyResult> others)
+    public void Applied(TimeSpan took, DataplaneResult result)
     {
+        ArgumentNullException.ThrowIfNull(result);
+        var services = result.Services;
         _apply.Observe(took.TotalSeconds);
         _sync.Observe(took.TotalSeconds);
         _writes.WithLabels("segment").Inc(services.SegmentsWritten);
@@ -68,7 +70,7 @@ public sealed class SyncMetrics
         _writes.WithLabels("frontend_switch").Inc(services.FrontendsSwitched);
         _writes.WithLabels("frontend_delete").Inc(services.FrontendsDeleted);
         _errors.Inc(services.Errors.Length);
-        foreach (var other in others)
+        foreach (var other in (ReadOnlySpan<NodeApplyResult>)[result.Before, result.After])
         {
             foreach (var (kind, count) in other.WritesByKind)
                 _writes.WithLabels(kind).Inc(count);

@@ -17,8 +17,7 @@ public sealed class SyncObserver(SyncMetrics metrics, RouteMetrics routes, Pendi
         metrics.Compiled(took);
     }
 
-    public void Applied(TimeSpan took, ApplyResult services, NodeApplyResult before, NodeApplyResult after) =>
-        metrics.Applied(took, services, before, after);
+    public void Applied(TimeSpan took, DataplaneResult result) => metrics.Applied(took, result);
 
     public void InSync(DesiredState desired, ClusterSnapshot cluster)
     {

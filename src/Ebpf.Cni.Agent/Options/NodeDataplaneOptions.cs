@@ -1,5 +1,4 @@
 using Ebpf.Cni.Compiler.Model;
-using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Options;
 
 namespace Ebpf.Cni.Agent.Options;

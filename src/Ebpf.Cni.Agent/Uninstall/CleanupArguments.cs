@@ -1,5 +1,3 @@
-using Ebpf.Cni.Agent.Options;
-
 namespace Ebpf.Cni.Agent.Uninstall;
 
 /// <summary>The switches of "cleanup" that are no options of the agent. Pure.</summary>

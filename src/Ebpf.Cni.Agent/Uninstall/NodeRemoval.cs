@@ -3,7 +3,9 @@ using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Dataplane.Removal;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Pods.Interfaces;
+using Ebpf.Cni.Pods.Requests;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Sync.Node;
 
@@ -79,7 +81,7 @@ internal sealed class NodeRemoval(AgentOptions options, bool force)
 
     private IReadOnlyList<string> FindPods(IReadOnlyList<EndpointRecord> records)
     {
-        var network = new PodNetworks(new VethPodNetwork(new PodMtu(options), _settings));
+        var network = new PodNetworks(new VethPodNetwork(new PodMtu(options.Sync), _settings));
         var deletes = PendingDelete.DirectoryBeside(options.CniSocket);
         using var netlink = RouteNetlink.Open();
         return PodsInUse.Find(records, IsDeleted, network, netlink.Links);

@@ -21,8 +21,7 @@ public sealed record NodeApplyResult(ImmutableArray<(string Kind, int Count)> Wr
 {
     public int Writes => WritesByKind.Sum(w => w.Count);
 
-    /// <summary>A retry is pending.</summary>
-    public bool Owed => Errors > 0;
+    public bool NeedsRetry => Errors > 0;
 }
 
 /// <summary>

@@ -2,13 +2,10 @@ using Ebpf.Cni.Compiler;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
-using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Sync.Apply;
-using Ebpf.Cni.Sync.Conntrack;
 using Ebpf.Cni.Sync.Node;
 using Ebpf.Cni.Sync.Options;
-using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Sync.Loop;
 
@@ -18,15 +15,15 @@ namespace Ebpf.Cni.Sync.Loop;
 /// an apply leaves pending is retried with exponential back-off; everything is read back once per --verify-period.
 /// </summary>
 public sealed partial class ClusterSync(
-    SnapshotStore store, INodeKernel kernel, NodeState node, NodeRanges ranges, ConntrackCleaner stale, AppliedState applied,
-    IssueReport issues, SyncStatus status, ISyncObserver observer, SyncOptions options, TimeProvider time, ILogger<ClusterSync> log) : BackgroundService
+    SnapshotStore store, NodeState node, NodeRanges ranges, IDataplane dataplane, SyncReport report, SyncOptions options, TimeProvider time,
+    ILogger<ClusterSync> log) : BackgroundService
 {
     private readonly IncrementalCompiler _compiler = new();
 
     /// <summary>
     /// Of what is beside the services. One of its own: what fails there for long must not slow down a service's next attempt.
     /// </summary>
-    private readonly RetryDelay _pendingBeside = new();
+    private readonly RetryDelay _retryOthers = new();
     private DesiredState _desired = DesiredState.Empty;
     private ClusterSnapshot _cluster = ClusterSnapshot.Empty;
     private NodeView _view = null!; // set by the first compile, before anything is applied
@@ -34,8 +31,8 @@ public sealed partial class ClusterSync(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await kernel.Opened.WaitAsync(stoppingToken);
-        _desired = DesiredState.Empty with { Ids = kernel.Services.RestoredIds };
+        await dataplane.Opened.WaitAsync(stoppingToken);
+        _desired = DesiredState.Empty with { Ids = dataplane.RestoredIds };
         await node.Known.WaitAsync(stoppingToken);
         await store.WhenSynced.WaitAsync(stoppingToken);
         await new BoundedFrequencyRunner(options.MinSyncPeriod, options.VerifyPeriod, time)
@@ -45,7 +42,7 @@ public sealed partial class ClusterSync(
     /// <summary>Everything that touches the kernel, in one piece that the status watches: whichever call hangs, /livez fails.</summary>
     private RunOutcome Pass(bool full)
     {
-        status.PassBegins();
+        report.PassBegins();
         if (store.TryTake(out var change))
             Compile(change.Arrived);
         else if (node.Changed.IsCompleted)
@@ -53,72 +50,62 @@ public sealed partial class ClusterSync(
         if (full)
             Verify();
         if (node.TakeLoss())
-            kernel.Lost();
+            dataplane.Lost();
         var outcome = Apply();
-        status.PassEnds();
+        report.PassEnds();
         return outcome;
     }
 
     private void Compile(long arrived)
     {
-        observer.Compiling();
+        report.Compiling(arrived);
         var cluster = _cluster = store.Take();
-        status.Queued(arrived);
         var started = time.GetTimestamp();
         var self = cluster.Nodes.GetValueOrDefault(options.NodeName);
         _view = node.View(self);
         _desired = _compiler.Compile(cluster, _view.Context, _desired.Ids);
-        observer.Compiled(arrived, time.GetElapsedTime(started));
-        status.SetEligible(self is not { BeingDeleted: true });
+        report.Compiled(arrived, time.GetElapsedTime(started), self);
         ranges.TakeChanged(cluster);
     }
 
     private RunOutcome Apply()
     {
         var started = time.GetTimestamp();
-        var before = kernel.BeforeServices(_view, _desired);
-        var services = kernel.Services.Apply(_desired);
-        var after = kernel.AfterServices(_view, _desired);
-        stale.Ended(services.RemovedBackends);
-        applied.Set(_desired);
-        observer.Applied(time.GetElapsedTime(started), services, before, after);
-        issues.Report(_desired);
-        issues.Report(
-            "sync", [.. _view.Issues, .. store.Undecodable, .. services.Refusals.Select(Issue), .. before.Issues, .. after.Issues]);
-        foreach (var error in services.Errors)
+        var result = dataplane.Apply(_view, _desired);
+        report.Applied(_desired, result, Issues(result), time.GetElapsedTime(started));
+        foreach (var error in result.Services.Errors)
             Log.Failed(log, error.What, error.Cause.Message);
-        if (services.Errors.Length > 0)
+        var others = RetryOthers(result.OthersNeedRetry);
+        if (result.Services.Errors.Length > 0)
         {
-            // A repair that fails is as bad as a change that does.
-            status.Queued(started);
-            return new RunOutcome(Failed: true, RetryBeside(before.Owed || after.Owed));
+            report.Failed(started);
+            return new RunOutcome(Failed: true, others);
         }
 
-        Done(services, before.Writes + after.Writes, started);
-        var retry = services.Complete ? null : services.RetryAfter;
-        return new RunOutcome(Failed: false, Earlier(retry, RetryBeside(before.Owed || after.Owed)));
+        Done(result, time.GetElapsedTime(started));
+        return new RunOutcome(Failed: false, Earlier(result.Services.Complete ? null : result.Services.RetryAfter, others));
     }
 
-    private TimeSpan? RetryBeside(bool pending)
+    private TimeSpan? RetryOthers(bool needed)
     {
-        if (pending)
-            return _pendingBeside.Next();
-        _pendingBeside.Reset();
+        if (needed)
+            return _retryOthers.Next();
+        _retryOthers.Reset();
         return null;
     }
 
     private static TimeSpan? Earlier(TimeSpan? one, TimeSpan? other) => one < other || other is null ? one : other;
 
-    private void Done(ApplyResult services, int others, long started)
+    /// <summary>What does not fit, or cannot be reached, is an issue, not ill health: the loop has done what can be done.</summary>
+    private void Done(DataplaneResult result, TimeSpan took)
     {
-        // What does not fit, or cannot be reached, is an issue, not ill health: the loop has done what can be done.
-        status.Applied();
-        observer.InSync(_desired, _cluster);
+        report.InSync(_desired, _cluster);
         node.Applied(_view);
-        if (services.KernelWrites + others > 0)
+        var services = result.Services;
+        if (services.KernelWrites + result.OtherWrites > 0)
         {
-            Log.Applied(log, services.FrontendsAdded, services.FrontendsSwitched, services.FrontendsDeleted, services.BackendsWritten, others,
-                time.GetElapsedTime(started).TotalMilliseconds);
+            Log.Applied(log, services.FrontendsAdded, services.FrontendsSwitched, services.FrontendsDeleted, services.BackendsWritten,
+                result.OtherWrites, took.TotalMilliseconds);
         }
 
         if (!_first)
@@ -127,30 +114,32 @@ public sealed partial class ClusterSync(
         var current = store.Current;
         Log.FirstSync(log, current.Services.Count, _desired.Ports.Values.Sum(p => p.Frontends.Length),
             _desired.Ports.Values.Sum(p => p.Segments.Sum(s => s.Backends.Length)), _desired.Routes.Length,
-            _desired.IssuesByKey.Count, services.KernelWrites + others, time.GetElapsedTime(started).TotalMilliseconds);
+            _desired.IssuesByKey.Count, services.KernelWrites + result.OtherWrites, took.TotalMilliseconds);
         // The first lists leave much behind that never comes again.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
     private void Verify()
     {
-        try
+        var drift = dataplane.Verify();
+        if (drift.Services is { } services)
         {
-            var drift = kernel.Services.Verify();
-            observer.Verified(drift);
-            if (drift.Total > 0)
-                Log.Drift(log, drift.Missing, drift.Unexpected, drift.Different, drift.DamagedSegments);
-            if (kernel.VerifyDestinations() is > 0 and var prefixes)
-                Log.PrefixDrift(log, prefixes);
-        }
-        catch (KernelException e)
-        {
-            Log.Failed(log, "read-back of the service tables", e.Message);
+            report.Verified(services);
+            if (services.Total > 0)
+                Log.Drift(log, services.Missing, services.Unexpected, services.Different, services.DamagedSegments);
         }
 
-        kernel.Doubt();
+        if (drift.Prefixes > 0)
+            Log.PrefixDrift(log, drift.Prefixes);
+        if (drift.Failure is { } failure)
+            Log.Failed(log, "read-back of the service tables", failure.Message);
         ranges.Take(_cluster);
     }
+
+    private IReadOnlyCollection<CompileIssue> Issues(DataplaneResult result) =>
+    [
+        .. _view.Issues, .. store.Undecodable, .. result.Services.Refusals.Select(Issue), .. result.Before.Issues, .. result.After.Issues,
+    ];
 
     private CompileIssue Issue(TableFull full) => new("Service", full.Service, UidOf(full), "TableFull", full.Message);
 

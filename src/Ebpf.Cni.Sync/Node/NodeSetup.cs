@@ -19,7 +19,6 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
     private static readonly IReadOnlyList<(string Name, string Value)> OfLoopback =
         [("ipv4/conf/lo/accept_local", "1"), ("ipv4/conf/lo/route_localnet", "1"), ("ipv4/conf/lo/rp_filter", "2")];
 
-
     private readonly Lock _lock = new();
     private readonly HashSet<string> _logged = [];
 
@@ -108,7 +107,7 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (_told.Add("record " + setting.Name))
+            if (_logged.Add("record " + setting.Name))
                 Log.NotRecorded(log, setting.Name, setting.Was, e.Message);
         }
     }

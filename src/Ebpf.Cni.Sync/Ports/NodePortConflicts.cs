@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Compiler.Services;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kernel.Sockets;

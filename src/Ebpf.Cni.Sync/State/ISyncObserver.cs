@@ -16,7 +16,7 @@ public interface ISyncObserver
     void Compiled(long arrived, TimeSpan took);
 
     /// <summary>An apply has ended, whether it succeeded or not.</summary>
-    void Applied(TimeSpan took, ApplyResult services, NodeApplyResult before, NodeApplyResult after);
+    void Applied(TimeSpan took, DataplaneResult result);
 
     /// <summary>The kernel holds what was compiled last.</summary>
     void InSync(DesiredState desired, ClusterSnapshot cluster);

@@ -1,5 +1,4 @@
 using Ebpf.Cni.Agent.Cleanup;
-using Ebpf.Cni.Agent.Tests.Sync.Loop;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Testing;

@@ -1,6 +1,7 @@
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Agent.Uninstall;
 using Ebpf.Cni.Dataplane.Removal;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Uninstall;
 

@@ -1,5 +1,6 @@
 using Ebpf.Cni.Agent.Uninstall;
 using Ebpf.Cni.Dataplane.Removal;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Uninstall;
 

@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Pods.Requests;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
@@ -146,7 +145,7 @@ public sealed class ServerTests : IAsyncLifetime
     private (CniServer, Task) Start()
     {
         var server = new CniServer(
-            SocketPath, (request, _) => _handle(request), new CniMetrics(Prometheus.Metrics.NewCustomRegistry()), TimeProvider.System,
+            SocketPath, (request, _) => _handle(request), new NoObserver(), TimeProvider.System,
             NullLogger<CniServer>.Instance);
         server.Open();
         return (server, server.RunAsync(_stop.Token));

@@ -1,4 +1,3 @@
-using System.Net;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Sync.Node;
 using Ebpf.Cni.Testing;

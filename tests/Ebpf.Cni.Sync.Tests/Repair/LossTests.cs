@@ -5,7 +5,7 @@ using Ebpf.Cni.Pods.Tests.Interfaces;
 using Ebpf.Cni.Sync.Node;
 using Ebpf.Cni.Sync.Repair;
 using Ebpf.Cni.Testing;
-using static Ebpf.Cni.Agent.Tests.Node.Losing;
+using static Ebpf.Cni.Sync.Tests.Repair.Losing;
 
 namespace Ebpf.Cni.Sync.Tests.Repair;
 

@@ -1,6 +1,6 @@
 using Ebpf.Cni.Testing;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>Minutes of storm against the whole loop; for an hour by `make soak`, each round with another seed.</summary>
 public class StormTests

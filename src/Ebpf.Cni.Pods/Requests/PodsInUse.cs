@@ -1,15 +1,14 @@
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
-using Ebpf.Cni.Pods.Requests;
 
-namespace Ebpf.Cni.Agent.Uninstall;
+namespace Ebpf.Cni.Pods.Requests;
 
 /// <summary>
 /// Pods that lose something when the network goes. A pod lives if its interface or its namespace is there, as a starting agent judges it
 /// (<see cref="EndpointAdoption"/>); pods whose DEL is queued, and ADDs that were interrupted, do not count.
 /// </summary>
-internal static class PodsInUse
+public static class PodsInUse
 {
     /// <summary>The kernel tears a namespace down, and its interfaces with it, in a worker of its own.</summary>
     private static readonly TimeSpan TearDown = TimeSpan.FromMilliseconds(500);

@@ -1,9 +1,8 @@
-using Ebpf.Cni.Agent.Tests.Cni;
-using Ebpf.Cni.Agent.Uninstall;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Endpoints;
+using Ebpf.Cni.Pods.Requests;
 
-namespace Ebpf.Cni.Agent.Tests.Uninstall;
+namespace Ebpf.Cni.Pods.Tests.Requests;
 
 /// <summary>Which pods would lose something: those with an interface or a namespace, whatever else is missing.</summary>
 public sealed class PodsInUseTests

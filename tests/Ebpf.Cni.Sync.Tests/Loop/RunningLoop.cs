@@ -1,5 +1,4 @@
 using System.Net;
-using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Netlink;
@@ -19,7 +18,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Prometheus;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>
 /// The real loop with all its parts, over a fake kernel and in a time that the test moves. The store is written as the watches write it.
@@ -45,7 +44,7 @@ internal sealed class RunningLoop : IAsyncDisposable
         {
             Chained = true, MinSyncPeriod = _interval, VerifyPeriod = VerifyPeriod, LocalhostNodePorts = true, ExternalIPs = true,
         };
-        Kernel = new FakeNodeKernel(Clock, tables ?? new FakeKernel(4096, 1 << 16, 4096));
+        Kernel = new FakeDataplane(Clock, tables ?? new FakeKernel(4096, 1 << 16, 4096));
         Store = new SnapshotStore(Clock);
         Status = new SyncStatus(Clock, Patience, () => Store.OldestUntaken);
         // The waits of ADDs have a clock of their own, which stands still.
@@ -71,7 +70,7 @@ internal sealed class RunningLoop : IAsyncDisposable
 
     public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
 
-    public FakeNodeKernel Kernel { get; }
+    public FakeDataplane Kernel { get; }
 
     public SnapshotStore Store { get; }
 

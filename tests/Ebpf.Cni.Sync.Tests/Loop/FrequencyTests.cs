@@ -1,6 +1,6 @@
 using Ebpf.Cni.Sync.Loop;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>When the loop applies, and how often at most.</summary>
 public class FrequencyTests

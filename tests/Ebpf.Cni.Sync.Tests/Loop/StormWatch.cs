@@ -3,7 +3,7 @@ using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Kubernetes.Decoding;
 using Ebpf.Cni.Kubernetes.Store;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>The watch of one kind: events in the order of the server, which arrive when the test says so.</summary>
 internal interface IStormWatch

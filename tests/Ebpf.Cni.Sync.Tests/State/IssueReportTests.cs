@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Ebpf.Cni.Agent.Metrics;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Sync.State;
@@ -9,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Prometheus;
 
-namespace Ebpf.Cni.Agent.Tests.Sync;
+namespace Ebpf.Cni.Sync.Tests.State;
 
 /// <summary>Issues of several sources, as they come and go.</summary>
 public sealed class IssueReportTests : IDisposable

@@ -1,10 +1,8 @@
-using Ebpf.Cni.Agent.Health;
-using Ebpf.Cni.Agent.Observe;
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Testing;
 using Microsoft.AspNetCore.Http;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>A loop that hangs in a call to the kernel, wherever, makes /livez fail after --healthz-timeout, and not before.</summary>
 public class LivenessTests

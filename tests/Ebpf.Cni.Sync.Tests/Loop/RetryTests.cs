@@ -2,7 +2,7 @@ using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Sync.Apply;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>What an apply could not do: tried again, with a delay that grows, and told as long as it lasts.</summary>
 public class RetryTests
@@ -111,7 +111,7 @@ public class RetryTests
         loop.PutSlice(1, "10.244.0.5", "10.244.0.6", "10.244.0.7");
         await loop.AdvanceAsync(RunningLoop.Interval);
         Assert.Equal(0u, Count(loop));
-        await loop.AdvanceAsync(FakeNodeKernel.Rest);
+        await loop.AdvanceAsync(FakeDataplane.Rest);
         Assert.Equal(3u, Count(loop));
         Assert.Null(loop.Status.Waiting);
     }

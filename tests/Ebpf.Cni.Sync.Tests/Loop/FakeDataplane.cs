@@ -5,7 +5,7 @@ using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Sync.Apply;
 using Ebpf.Cni.Sync.Node;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>An apply of the loop, by timestamps of its clock.</summary>
 internal readonly record struct Run(long Began, long Ended);
@@ -13,7 +13,7 @@ internal readonly record struct Run(long Began, long Ended);
 /// <summary>
 /// The kernel in memory: the real service tables over fake ones, and steps before and after them that take time, fail or hang as told.
 /// </summary>
-internal sealed class FakeNodeKernel : INodeKernel, IDisposable
+internal sealed class FakeDataplane : INodeKernel, IDisposable
 {
     public static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
     private static readonly NodeApplyResult Nothing = new([], 0, []);
@@ -25,7 +25,7 @@ internal sealed class FakeNodeKernel : INodeKernel, IDisposable
     private string _hangsAt = "";
     private long _began;
 
-    public FakeNodeKernel(LoopClock clock, FakeKernel tables)
+    public FakeDataplane(LoopClock clock, FakeKernel tables)
     {
         (_clock, Tables) = (clock, tables);
         Services = new ServiceDataplane(tables.Tables, Rest, clock);

@@ -3,7 +3,7 @@ using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Tests.Services;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>Service tables as text, with names in the place of ids: what two histories with other ids have in common.</summary>
 internal static class TablesText

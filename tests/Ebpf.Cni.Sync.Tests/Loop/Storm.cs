@@ -4,7 +4,7 @@ using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Compiler.Tests;
 using Ebpf.Cni.Dataplane.Tests.Services;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>
 /// A server whose objects change at random, and its watches: events arrive one by one, in bursts, late, twice, and in any order between

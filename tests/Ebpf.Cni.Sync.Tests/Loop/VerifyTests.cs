@@ -1,7 +1,7 @@
 using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel;
 
-namespace Ebpf.Cni.Agent.Tests.Sync.Loop;
+namespace Ebpf.Cni.Sync.Tests.Loop;
 
 /// <summary>The full pass of every verify period finds, reports and repairs what another program has changed.</summary>
 public class VerifyTests
