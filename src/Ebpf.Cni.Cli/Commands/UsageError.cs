@@ -43,7 +43,7 @@ internal static class UsageError
 
     private static bool LacksValue(OptionResult option) => option.Tokens.Count < option.Option.Arity.MinimumNumberOfValues;
 
-    private static string Misplaced(string option, ParseResult parsed) => $"{option} means nothing to {PathOf(parsed.CommandResult)}";
+    private static string Misplaced(string option, ParseResult parsed) => $"{option} is not an option of {PathOf(parsed.CommandResult)}";
 
     /// <summary>Without the program's own name.</summary>
     private static string PathOf(CommandResult command) =>
