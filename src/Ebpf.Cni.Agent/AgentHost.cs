@@ -124,6 +124,9 @@ public static partial class AgentHost
         services.AddSingleton<ConntrackEndpoint>();
         services.AddSingleton<NodeRanges>();
         services.AddSingleton<CniRefusals>();
+        services.AddSingleton<CniServing>();
+        services.AddSingleton<PodSettings>();
+        services.AddSingleton<PodNetworkingFactory>();
         services.AddSingleton<IssueReport>();
         services.AddSingleton<CniInstaller>();
         services.AddSingleton<ICniObserver, CniMetrics>();
@@ -138,6 +141,8 @@ public static partial class AgentHost
         services.AddSingleton(s => new ServiceMetrics(s.GetRequiredService<CollectorRegistry>(), options.ServiceMetrics));
         services.AddSingleton<StateMetrics>();
         services.AddSingleton<HttpEndpoints>();
+        services.AddSingleton<SyncStatusReader>();
+        services.AddSingleton<NetworkStatusReader>();
         services.AddSingleton<StatusReader>();
         services.AddSingleton<TableReader>();
         services.AddSingleton<ObserveEndpoint>();

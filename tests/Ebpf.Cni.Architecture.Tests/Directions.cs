@@ -1,6 +1,6 @@
 namespace Ebpf.Cni.Architecture.Tests;
 
-/// <summary>Who may know whom. A project of src that is not here fails the tests: decide its place first.</summary>
+/// <summary>Which project may reference which. A project of src that is not here fails the tests: decide its place first.</summary>
 internal static class Directions
 {
     /// <summary>Project → projects it may reference.</summary>
@@ -49,6 +49,9 @@ internal static class Directions
 
     /// <summary>Projects whose folders still know each other in circles.</summary>
     public static readonly IReadOnlyList<string> WithCircles = ["Ebpf.Cni.Sandbox"];
+
+    /// <summary>Projects whose log lines share a block of event ids: they were one project when the lines got theirs.</summary>
+    public static readonly IReadOnlySet<string> SharedEventIds = new HashSet<string> { "Ebpf.Cni.Agent", "Ebpf.Cni.Pods", "Ebpf.Cni.Sync" };
 
     public const int LongestFile = 400;
 

@@ -5,22 +5,17 @@ using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Observe;
-using Ebpf.Cni.Kernel;
-using Ebpf.Cni.Kernel.Netlink;
-using Ebpf.Cni.Kubernetes;
-using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Installation;
 using Ebpf.Cni.Protocol.Observe;
 using Ebpf.Cni.Sync.Apply;
-using Ebpf.Cni.Sync.Node;
 using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Aggregates component status. Answers also while nothing is ready.</summary>
 public sealed class StatusReader(
-    AgentOptions options, SyncStatus sync, DataplaneHolder holder, NodeState node, PodMtu mtu, EndpointStore addresses, ClusterWatcher watcher, AppliedState applied,
-    IssueReport issues, RecentErrors errors, TimeProvider time)
+    AgentOptions options, DataplaneHolder holder, SyncStatusReader sync, NetworkStatusReader network, AppliedState applied, IssueReport issues,
+    RecentErrors errors, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();
 
@@ -33,11 +28,11 @@ public sealed class StatusReader(
             Kernel = AgentVersion.KernelRelease(),
             Node = options.NodeName,
             UptimeSeconds = Math.Round(time.GetElapsedTime(_started).TotalSeconds, 1),
-            Ready = sync.Ready && sync.Healthy,
-            NotReady = [.. NotReady(sync, dataplane is not null)],
+            Ready = sync.Ready,
+            NotReady = [.. sync.NotReady(dataplane is not null)],
             Mode = ModeOf(options),
-            Network = Network(),
-            Sync = Sync(),
+            Network = network.Read(),
+            Sync = sync.Read(),
             Issues = [.. issues.Current.Select(Issue)],
             Errors = errors.All,
         };
@@ -45,20 +40,6 @@ public sealed class StatusReader(
     }
 
     internal static IssueStatus Issue(CompileIssue issue) => new(issue.Kind, issue.Name.ToString(), issue.Reason, issue.Message);
-
-    internal static IEnumerable<string> NotReady(SyncStatus sync, bool open)
-    {
-        if (!open)
-            yield return "the kernel's programs and tables are not open yet";
-        if (!sync.FirstSync.IsCompleted)
-            yield return "the cluster was not applied to the kernel yet";
-        if (!sync.CniServing.IsCompleted)
-            yield return "CNI requests are not served yet";
-        if (sync.Hangs)
-            yield return "the sync loop hangs in the kernel: its pass does not end";
-        else if (!sync.Healthy)
-            yield return "a change waits for too long to get into the kernel";
-    }
 
     internal static ModeStatus ModeOf(AgentOptions options) => new()
     {
@@ -98,7 +79,7 @@ public sealed class StatusReader(
         return answer with
         {
             // Of a pod that comes now.
-            Mode = answer.Mode with { PodAttachment = OptionText(dataplane.Features.Tcx && new AttachmentChoice(options.PodAttachment, options.CniMode == CniMode.Chained, options.CniConfDir).Links() ? PodAttachment.Tcx : PodAttachment.Clsact) },
+            Mode = answer.Mode with { PodAttachment = OptionText(Attachment(dataplane)) },
             Features = [.. dataplane.Features.Findings.Select(f => new FeatureStatus(f.Name, f.Present, f.AbsenceCosts))],
             Notices = dataplane.Notices,
             Tables = [.. dataplane.Usage().Select(u => new TableStatus(u.Table, u.Entries, u.Size))],
@@ -107,57 +88,10 @@ public sealed class StatusReader(
         };
     }
 
-    private NetworkStatus Network()
+    private PodAttachment Attachment(NodeDataplane dataplane)
     {
-        var (state, view) = node.Seen;
-        var network = view?.Network;
-        var resting = addresses.AtRest.ToDictionary(r => r.Family, r => r.Resting);
-        var desired = applied.Current;
-        return new NetworkStatus
-        {
-            Addresses = [.. new[] { network?.V4, network?.V6 }.OfType<Addr>().Select(a => a.ToString())],
-            PodCidrs = [.. addresses.Ranges.Select(r => r.ToString())],
-            PodAddresses =
-            [
-                .. addresses.Usage.Select(u => new AddressUse(
-                    u.Family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6", u.InUse, resting.GetValueOrDefault(u.Family), u.Capacity)),
-            ],
-            Uplinks =
-            [
-                .. (network?.Uplinks ?? []).Select(u => new UplinkStatus(
-                    u.Name, state.Links.FirstOrDefault(l => l.Index == u.Ifindex)?.Mtu ?? 0, u.V4?.ToString(), u.V6?.ToString())),
-            ],
-            Unfit = [.. (network?.Unfit ?? []).Select(u => $"{u.Name} {u.Cause}")],
-            PodMtu = options.CniMode == CniMode.Full ? Mtu() : 0,
-            Tunnel = state.TunnelDevice == 0 ? null : Dataplane.Overlay.OverlayOptions.DeviceName,
-            DirectPeers = desired.Routes.Where(r => r.Gateway is not null).Select(r => r.Node).Distinct().Count(),
-            TunnelPeers = desired.Routes.Where(r => r.Gateway is null).Select(r => r.Node).Distinct().Count(),
-        };
-    }
-
-    private int Mtu()
-    {
-        try
-        {
-            return mtu.Value;
-        }
-        catch (Exception e) when (e is KernelException or NetlinkFormatException)
-        {
-            return 0;
-        }
-    }
-
-    private SyncAnswer Sync()
-    {
-        var last = sync.LastApplied;
-        return new SyncAnswer
-        {
-            First = sync.FirstSync.IsCompleted,
-            LastApplied = last,
-            SinceSeconds = last is { } at ? Math.Round((time.GetUtcNow() - at).TotalSeconds, 1) : null,
-            WaitingSeconds = sync.Waiting is { } waiting ? Math.Round(waiting.TotalSeconds, 1) : null,
-            Watches = [.. watcher.States.Select(s => new WatchStatus(s.Kind, s.Connected, s.Synced, s.Objects, s.LastError))],
-        };
+        var choice = new AttachmentChoice(options.PodAttachment, options.CniMode == CniMode.Chained, options.CniConfDir);
+        return dataplane.Features.Tcx && choice.Links() ? PodAttachment.Tcx : PodAttachment.Clsact;
     }
 
     /// <summary>HostOnly → hostOnly, as options are written.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Failures;
+using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Dataplane.Tables;
 

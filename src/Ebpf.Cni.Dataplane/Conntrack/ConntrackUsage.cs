@@ -1,3 +1,5 @@
+using Ebpf.Cni.Dataplane.Observe;
+
 namespace Ebpf.Cni.Dataplane.Conntrack;
 
 /// <summary>How full the connection tables are, in connections.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Dataplane.Failures;
+using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Bpf;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Compiler.Output;
+using Ebpf.Cni.Dataplane.Observe;
 
 namespace Ebpf.Cni.Dataplane.Services;
 

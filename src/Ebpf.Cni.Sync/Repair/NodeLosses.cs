@@ -56,9 +56,9 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
         List<NetworkEvent> noted;
         lock (_lock)
             (noted, _noted) = (_noted, []);
-        noted = noted.FindAll(IsLoss);
         var gone = noted.Select(t => t.Ifindex).Distinct().Where(i => devices.Contains(i) && !isThere(i)).ToHashSet();
-        return noted.FindAll(t => !gone.Contains(t.Ifindex));
+        // Judged last: a pod whose DEL ends meanwhile has no device any more, and nothing that could be lost.
+        return noted.FindAll(t => !gone.Contains(t.Ifindex) && IsLoss(t));
     }
 
     /// <summary>

@@ -19,16 +19,19 @@ public class StatusTests
     {
         var time = new FakeTimeProvider();
         var sync = new SyncStatus(time, TimeSpan.FromSeconds(60));
-        Assert.Equal(3, StatusReader.NotReady(sync, open: false).Count());
-        Assert.Equal(["the cluster was not applied to the kernel yet", "CNI requests are not served yet"], StatusReader.NotReady(sync, open: true));
+        Assert.Equal(3, SyncStatusReader.NotReady(sync, open: false).Count());
+        Assert.Equal(["the cluster was not applied to the kernel yet", "CNI requests are not served yet"], SyncStatusReader.NotReady(sync, open: true));
         sync.Applied();
         sync.ServingCni();
-        Assert.Empty(StatusReader.NotReady(sync, open: true));
+        Assert.Empty(SyncStatusReader.NotReady(sync, open: true));
         Assert.Null(sync.Waiting);
         sync.Queued(time.GetTimestamp());
         time.Advance(TimeSpan.FromSeconds(61));
         Assert.Equal(TimeSpan.FromSeconds(61), sync.Waiting);
-        Assert.Equal(["a change waits for too long to get into the kernel"], StatusReader.NotReady(sync, open: true));
+        Assert.Equal(["a change waits for too long to get into the kernel"], SyncStatusReader.NotReady(sync, open: true));
+        sync.PassBegins();
+        time.Advance(TimeSpan.FromSeconds(61));
+        Assert.Equal(["the sync loop hangs in the kernel: its pass does not end"], SyncStatusReader.NotReady(sync, open: true));
     }
 
     [Fact]

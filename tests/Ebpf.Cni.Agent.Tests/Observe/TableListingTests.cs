@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Ebpf.Cni.Abi;
 using Ebpf.Cni.Agent.Observe;
-using Ebpf.Cni.Dataplane;
 using Ebpf.Cni.Dataplane.Conntrack;
+using Ebpf.Cni.Dataplane.Observe;
 using Ebpf.Cni.Dataplane.Pods;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Protocol.Observe;

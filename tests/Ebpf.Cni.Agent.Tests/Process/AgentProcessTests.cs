@@ -127,7 +127,7 @@ public class AgentProcessTests(ITestOutputHelper log)
         await Eventually.True(
             () => api.Posts.Any(p => p.Contains("service-table-size option", StringComparison.Ordinal)), "an event names the option");
         Assert.Contains("service-table-size option", agent.Output, StringComparison.Ordinal);
-        Assert.Contains("ebpf_cni_services_owed{cause=\"table_full\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
+        Assert.Contains("ebpf_cni_services_pending{cause=\"table_full\"} 1", agent.Get(10249, "/metrics").Body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -198,7 +198,7 @@ public sealed class NodeDataplaneTests : IDisposable
     public void A_missing_object_directory_names_the_option()
     {
         var e = Assert.Throws<DataplaneException>(() => NodeDataplane.Open(_ground.Options with { ObjectDirectory = "/nowhere" }));
-        Assert.Contains("--bpf-objects", e.Message, StringComparison.Ordinal);
+        Assert.Contains("the bpf-objects option", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using Ebpf.Cni.Agent.Pods;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Protocol.Cni;
 using Ebpf.Cni.Testing;
@@ -176,21 +175,6 @@ public class AddTests
         await delete;
         Assert.Empty(store.All);
         Assert.True(fixture.Node.Empty);
-    }
-
-    [Fact]
-    public void What_is_the_nodes_trouble_becomes_an_event_for_the_node()
-    {
-        var exhausted = CniRefusals.IssueOf(new CniException(CniErrorCode.AddressesExhausted, "no free address in 10.1.0.0/30"), "n1", "u1");
-        Assert.Equal(("Node", "n1", "u1", "PodAddressesExhausted"), (exhausted!.Kind, exhausted.Name.Name, exhausted.Uid, exhausted.Reason));
-        Assert.Contains("10.1.0.0/30", exhausted.Message, StringComparison.Ordinal);
-        var full = CniRefusals.IssueOf(
-            new CniException(
-                CniErrorCode.Internal, "x", "", new Dataplane.Failures.DataplaneException("full. Raise the endpoint-table-size option.")),
-            "n1", "u1");
-        Assert.Equal("TableFull", full!.Reason);
-        Assert.Contains("endpoint-table-size", full.Message, StringComparison.Ordinal);
-        Assert.Null(CniRefusals.IssueOf(new CniException(CniErrorCode.InvalidEnvironment, "x"), "n1", "u1"));
     }
 
     [Fact]

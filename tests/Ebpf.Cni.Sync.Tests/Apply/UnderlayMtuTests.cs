@@ -20,11 +20,11 @@ public class UnderlayMtuTests
         node.Run(() =>
         {
             Nodes("10.8.0.1/24");
-            var network = NodeAddressing.Of(NodeNetworkState.Read(), ["10.8.0.1"], new() { NodeName = "n" }, UplinkMemory.None);
+            var network = NodeAddressing.Of(NodeNetworkState.Read(), ["10.8.0.1"], new("n"), UplinkMemory.None);
             Assert.Equal(["eth0"], network.Uplinks.Select(u => u.Name));
             Assert.Equal(1420, UplinkMtu.Of(NodeNetworkState.Read(), network.Main.Union(network.InternalDevices)));
             // Control: an InternalIP on the uplink.
-            network = NodeAddressing.Of(NodeNetworkState.Read(), ["192.0.2.1"], new() { NodeName = "n" }, UplinkMemory.None);
+            network = NodeAddressing.Of(NodeNetworkState.Read(), ["192.0.2.1"], new("n"), UplinkMemory.None);
             Assert.Equal(1500, UplinkMtu.Of(NodeNetworkState.Read(), network.Main.Union(network.InternalDevices)));
         });
     }

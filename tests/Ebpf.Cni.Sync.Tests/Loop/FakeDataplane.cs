@@ -13,7 +13,7 @@ internal readonly record struct Run(long Began, long Ended);
 /// <summary>
 /// The kernel in memory: the real service tables over fake ones, and steps before and after them that take time, fail or hang as told.
 /// </summary>
-internal sealed class FakeDataplane : INodeKernel, IDisposable
+internal sealed class FakeDataplane : IDataplane, IDisposable
 {
     public static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
     private static readonly NodeApplyResult Nothing = new([], 0, []);
@@ -23,7 +23,6 @@ internal sealed class FakeDataplane : INodeKernel, IDisposable
     private readonly List<Run> _runs = [];
     private readonly LoopClock _clock;
     private string _hangsAt = "";
-    private long _began;
 
     public FakeDataplane(LoopClock clock, FakeKernel tables)
     {
@@ -32,6 +31,8 @@ internal sealed class FakeDataplane : INodeKernel, IDisposable
     }
 
     public FakeKernel Tables { get; }
+
+    public IdTable RestoredIds => Services.RestoredIds;
 
     public ServiceDataplane Services { get; }
 
@@ -63,12 +64,13 @@ internal sealed class FakeDataplane : INodeKernel, IDisposable
     /// <summary>What the part after the services does.</summary>
     public NodeApplyResult After { get; set; } = Nothing;
 
-    /// <summary>How reading the destinations back fails.</summary>
+    /// <summary>How reading the tables back fails.</summary>
     public KernelException? VerifyFails { get; set; }
 
     public int Verified { get; private set; }
 
-    public int Doubts { get; private set; }
+    /// <summary>Entries of the ipcache that each read-back finds to differ.</summary>
+    public int DriftOfPrefixes { get; set; }
 
     public int Losses { get; private set; }
 
@@ -86,32 +88,27 @@ internal sealed class FakeDataplane : INodeKernel, IDisposable
 
     public void Release() => _released.Set();
 
-    public NodeApplyResult BeforeServices(NodeView view, DesiredState desired)
+    public DataplaneResult Apply(NodeView view, DesiredState desired)
     {
-        _began = _clock.GetTimestamp();
+        var began = _clock.GetTimestamp();
         Enter("apply");
-        return Nothing;
-    }
-
-    public NodeApplyResult AfterServices(NodeView view, DesiredState desired)
-    {
+        var services = Services.Apply(desired);
         if (Duration > TimeSpan.Zero)
             _clock.Advance(Duration);
         lock (_runs)
-            _runs.Add(new Run(_began, _clock.GetTimestamp()));
-        return After;
+            _runs.Add(new Run(began, _clock.GetTimestamp()));
+        return new DataplaneResult(Nothing, services, After);
     }
 
-    public int VerifyDestinations()
+    public DataplaneDrift Verify()
     {
+        var services = Services.Verify();
         Enter("verify");
         Verified++;
-        return VerifyFails is null ? 0 : throw VerifyFails;
+        return new DataplaneDrift(services, DriftOfPrefixes, VerifyFails);
     }
 
     public void Dispose() => _released.Dispose();
-
-    public void Doubt() => Doubts++;
 
     public void Lost() => Losses++;
 

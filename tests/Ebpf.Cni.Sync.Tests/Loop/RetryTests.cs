@@ -1,10 +1,9 @@
 using Ebpf.Cni.Dataplane.Tests.Services;
-using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Sync.Apply;
 
 namespace Ebpf.Cni.Sync.Tests.Loop;
 
-/// <summary>What an apply could not do: tried again, with a delay that grows, and told as long as it lasts.</summary>
+/// <summary>What an apply could not do: tried again, with a delay that grows, and reported as long as it lasts.</summary>
 public class RetryTests
 {
     [Fact]
@@ -25,7 +24,7 @@ public class RetryTests
         }
 
         Assert.False(loop.Status.Healthy);
-        Assert.Equal(1 + delays.Length, loop.Log.Lines.Count(l => l.Id == 3333) / 2); // its port and its address's marker
+        Assert.Equal(1 + delays.Length, loop.Log.Lines.Count(l => l.Id == 3333) / 2); // its port and its address's reject entry
 
         loop.Kernel.Tables.NextFault = () => Fault.None;
         await loop.AdvanceAsync(TimeSpan.FromSeconds(30));
@@ -117,18 +116,17 @@ public class RetryTests
     }
 
     [Fact]
-    public async Task Changes_are_pending_by_kind_until_an_apply_that_has_them_succeeds()
+    public async Task Only_an_apply_without_errors_reports_that_the_kernel_is_in_sync()
     {
         await using var loop = await RunningLoop.StartAsync();
-        loop.Heard = [new ReflectorState { Kind = "Service", Events = 3 }, new ReflectorState { Kind = "Node", Events = 1 }];
+        var before = loop.Observer.Calls.Count;
         loop.Kernel.Tables.NextFault = () => Fault.Fail;
         loop.Put(1);
         await loop.SettleAsync();
-        Assert.Equal((3, 1, 0), (loop.Pending.Of("Service", 3), loop.Pending.Of("Node", 1), loop.Pending.Of("EndpointSlice", 0)));
+        Assert.Equal(["Compiling", "Compiled", "Applied"], loop.Observer.Calls.Skip(before));
         loop.Kernel.Tables.NextFault = () => Fault.None;
         await loop.AdvanceAsync(TimeSpan.FromMilliseconds(200));
-        // The attempt succeeded with what was read before the first one: what was heard since is pending.
-        Assert.Equal((0, 0, 2), (loop.Pending.Of("Service", 3), loop.Pending.Of("Node", 1), loop.Pending.Of("EndpointSlice", 2)));
+        Assert.Equal(["Applied", "InSync"], loop.Observer.Calls.Skip(before + 3));
     }
 
     private static async Task AssertTriedAgainSoonAsync(RunningLoop loop, int service)

@@ -4,7 +4,6 @@ using Ebpf.Cni.Dataplane.Tests.Services;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Kubernetes.Decoding;
-using Ebpf.Cni.Kubernetes.Watching;
 using Ebpf.Cni.Pods.Endpoints;
 using Ebpf.Cni.Pods.Interfaces;
 using Ebpf.Cni.Sync.Apply;
@@ -16,7 +15,6 @@ using Ebpf.Cni.Sync.State;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
-using Prometheus;
 
 namespace Ebpf.Cni.Sync.Tests.Loop;
 
@@ -51,24 +49,20 @@ internal sealed class RunningLoop : IAsyncDisposable
         var addresses = new EndpointStore(
             new EndpointFiles(_state.Path, NodeName), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<EndpointStore>.Instance);
         Node = new NodeState(addresses, options, new FakeTimeProvider());
-        Metrics = new SyncMetrics(Registry, Clock);
-        Pending = new PendingChanges(() => Heard);
-        var observer = new SyncObserver(Metrics, new RouteMetrics(Registry), Pending, new ProgrammingLatency(Registry, Clock));
         var holder = new DataplaneHolder(
             new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
-        var stale = new ConntrackCleaner(
-            holder, new ConntrackObserver(new ConntrackMetrics(Registry), new ServiceMetrics(Registry, 0)), Clock, NullLogger<ConntrackCleaner>.Instance);
+        var cleaner = new ConntrackCleaner(holder, Observer, Clock, NullLogger<ConntrackCleaner>.Instance);
         var ranges = new NodeRanges(
             addresses, new NodeSetup(new SysctlTree(_state.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
         var issues = new IssueReport(
-            new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), observer, Clock, NullLogger<IssueReport>.Instance);
-        _sync = new ClusterSync(
-            Store, Kernel, Node, ranges, stale, Applied, issues, Status, observer, options, Clock, Log);
+            new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Observer, Clock, NullLogger<IssueReport>.Instance);
+        var report = new SyncReport(Status, Applied, issues, cleaner, Observer);
+        _sync = new ClusterSync(Store, Node, ranges, Kernel, report, options, Clock, Log);
     }
 
     public LoopClock Clock { get; } = new();
 
-    public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
+    public RecordingObserver Observer { get; } = new();
 
     public FakeDataplane Kernel { get; }
 
@@ -80,14 +74,7 @@ internal sealed class RunningLoop : IAsyncDisposable
 
     public AppliedState Applied { get; } = new();
 
-    public SyncMetrics Metrics { get; }
-
-    public PendingChanges Pending { get; }
-
     public KeptLog<ClusterSync> Log { get; } = new();
-
-    /// <summary>What the watches say of themselves.</summary>
-    public IReadOnlyList<ReflectorState> Heard { get; set; } = [];
 
     /// <summary>How many frontends a client could meet.</summary>
     public int Frontends => Kernel.Tables.Frontends.Count;
@@ -193,13 +180,6 @@ internal sealed class RunningLoop : IAsyncDisposable
 
     /// <summary>Time passes past a call that does not come back, which may be made by the thread that moves the time.</summary>
     public void AdvanceInto(TimeSpan span) => _ = Task.Run(() => Clock.Advance(span));
-
-    public async Task<string> MetricsAsync()
-    {
-        using var text = new MemoryStream();
-        await Registry.CollectAndExportAsTextAsync(text);
-        return System.Text.Encoding.UTF8.GetString(text.ToArray());
-    }
 
     public async ValueTask DisposeAsync()
     {

@@ -7,7 +7,7 @@ namespace Ebpf.Cni.Sync.Tests.Loop;
 public class VerifyTests
 {
     [Fact]
-    public async Task A_frontend_that_somebody_removed_is_back_after_the_verify_period()
+    public async Task A_frontend_that_another_program_removed_is_back_after_the_verify_period()
     {
         await using var loop = await RunningLoop.StartAsync();
         loop.Put(1);
@@ -18,8 +18,16 @@ public class VerifyTests
         await loop.AdvanceAsync(RunningLoop.VerifyPeriod / 2);
         Assert.True(loop.Serves(1));
         Assert.Contains(loop.Log.Lines, l => l.Id == 3334 && l.Message.Contains("1 missing", StringComparison.Ordinal));
-        Assert.Contains("ebpf_cni_drift_total 1", await loop.MetricsAsync(), StringComparison.Ordinal);
-        Assert.Equal(1, loop.Kernel.Doubts);
+        Assert.Equal((1, 1), (loop.Observer.Drift, loop.Kernel.Verified));
+    }
+
+    [Fact]
+    public async Task Entries_of_the_ipcache_that_differ_are_logged()
+    {
+        await using var loop = await RunningLoop.StartAsync();
+        loop.Kernel.DriftOfPrefixes = 2;
+        await loop.AdvanceAsync(RunningLoop.VerifyPeriod);
+        Assert.Contains(loop.Log.Lines, l => l.Id == 3339 && l.Message.Contains("2 ipcache entries", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -36,7 +44,7 @@ public class VerifyTests
     }
 
     [Fact]
-    public async Task A_verification_that_fails_is_told_and_the_loop_goes_on()
+    public async Task A_read_back_that_fails_is_logged_and_the_loop_goes_on()
     {
         await using var loop = await RunningLoop.StartAsync();
         loop.Kernel.VerifyFails = new KernelException("read the table", Errno.ENOMEM);
@@ -45,7 +53,7 @@ public class VerifyTests
         loop.Put(1);
         await loop.AdvanceAsync(RunningLoop.Interval);
         Assert.True(loop.Serves(1));
-        Assert.Equal(1, loop.Kernel.Doubts);
+        Assert.Equal(1, loop.Kernel.Verified);
     }
 
     [Fact]

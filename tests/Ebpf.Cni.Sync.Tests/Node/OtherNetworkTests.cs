@@ -88,7 +88,7 @@ public class OtherNetworkTests
     {
         var facts = With(Link(1, "first") with { Mtu = 1300 }, "10.99.0.1/24") with { Links = [Link(1, "first") with { Mtu = 1300 }, Link(2, "eth0") with { Mtu = 1500 }] };
         facts = facts with { Addresses = [Address(1, "10.99.0.1/24"), Address(2, "10.0.0.7/24")] };
-        var network = NodeAddressing.Of(facts, [], new() { NodeName = "n" }, UplinkMemory.None);
+        var network = NodeAddressing.Of(facts, [], new("n"), UplinkMemory.None);
         Assert.Equal("10.0.0.7", network.V4?.ToString());
         Assert.Equal([2], network.Main);
         Assert.Equal(["10.99.0.1", "10.0.0.7"], network.Uplinks.Select(u => u.V4.ToString()));

@@ -22,7 +22,7 @@ public class ProxyLeftoverTests
             Addresses = [.. Clean.Addresses, Address(3, "10.96.7.9"), Address(3, "10.96.7.10")],
         };
         var (own, leftovers) = ProxyLeftover.Split(facts);
-        var network = NodeAddressing.Of(own, ["192.0.2.1"], new() { NodeName = "n" }, UplinkMemory.None);
+        var network = NodeAddressing.Of(own, ["192.0.2.1"], new("n"), UplinkMemory.None);
         Assert.Equal(leftover ? ["192.0.2.1"] : ["10.96.7.9", "10.96.7.10", "192.0.2.1"], network.Addresses.Select(a => a.ToString()));
         Assert.Equal(leftover ? [new ProxyLeftover(name, 2)] : [], leftovers);
         Assert.All(leftovers, l => Assert.Contains($"ip link delete {name}", l.Message, StringComparison.Ordinal));

@@ -1,12 +1,10 @@
-using System.Globalization;
-using System.Text;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Kubernetes;
 using Ebpf.Cni.Sync.State;
 using Ebpf.Cni.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
-using Prometheus;
+using Ebpf.Cni.Sync.Tests.Loop;
 
 namespace Ebpf.Cni.Sync.Tests.State;
 
@@ -14,7 +12,7 @@ namespace Ebpf.Cni.Sync.Tests.State;
 public sealed class IssueReportTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
-    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly RecordingObserver _observer = new();
     private readonly KubernetesConnection _connection = KubernetesConnection.Anonymous(new Uri("http://127.0.0.1:1/"));
     private readonly IssueEvents _events;
     private readonly IssueReport _report;
@@ -22,29 +20,28 @@ public sealed class IssueReportTests : IDisposable
     public IssueReportTests()
     {
         _events = new IssueEvents(_connection, "n", NullLogger<IssueEvents>.Instance, _time);
-        _report = new IssueReport(_events, new SyncObserver(
-            new SyncMetrics(_registry, _time), new RouteMetrics(_registry), new PendingChanges(() => []), new ProgrammingLatency(_registry, _time)), _time, NullLogger<IssueReport>.Instance);
+        _report = new IssueReport(_events, _observer, _time, NullLogger<IssueReport>.Instance);
     }
 
     public void Dispose() => _connection.Dispose();
 
     [Fact]
-    public async Task An_issue_lasts_as_long_as_one_source_knows_it()
+    public void An_issue_lasts_as_long_as_one_source_knows_it()
     {
         var issue = Issue("a", "Same");
         _report.Report(State(issue));
         _report.Report("other", [issue]);
         Assert.Equal([issue], _report.Current);
-        Assert.Equal(1, await Gauge("Same"));
+        Assert.Equal(1, Reported("Same"));
         _report.Report(State());
         Assert.Equal([issue], _report.Current);
         _report.Report("other", []);
         Assert.Empty(_report.Current);
-        Assert.Equal(0, await Gauge("Same"));
+        Assert.Equal(0, Reported("Same"));
     }
 
     [Fact]
-    public async Task Random_histories_end_with_what_is_known_last()
+    public void Random_histories_end_with_what_is_known_last()
     {
         var random = new Random(Seed.Next());
         var state = State();
@@ -63,7 +60,7 @@ public sealed class IssueReportTests : IDisposable
 
             var known = state.Issues.Union(other).ToList();
             Assert.Equal(known.OrderBy(i => i.ToString()), _report.Current.OrderBy(i => i.ToString()));
-            Assert.Equal(known.Count(i => i.Reason == "R1"), await Gauge("R1"));
+            Assert.Equal(known.Count(i => i.Reason == "R1"), Reported("R1"));
         }
 
         CompileIssue[] Some() =>
@@ -80,12 +77,5 @@ public sealed class IssueReportTests : IDisposable
         IssuesByKey = DesiredState.Empty.IssuesByKey.AddRange(issues.Select(i => KeyValuePair.Create(IssueKey.Of(i), i))),
     };
 
-    private async Task<int> Gauge(string reason)
-    {
-        using var stream = new MemoryStream();
-        await _registry.CollectAndExportAsTextAsync(stream, TestContext.Current.CancellationToken);
-        var line = Encoding.UTF8.GetString(stream.ToArray()).Split('\n')
-            .SingleOrDefault(l => l.StartsWith($"ebpf_cni_issues{{reason=\"{reason}\"}}", StringComparison.Ordinal));
-        return line is null ? 0 : int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
-    }
+    private int Reported(string reason) => _observer.Issues.Count(i => i.Reason == reason);
 }
