@@ -44,8 +44,9 @@ internal sealed class Report
 
     public override string ToString()
     {
-        var text = new StringBuilder("# Benchmarks\n\nWritten by `make bench`. Everything is measured in one run on one machine; ratios compare with what a user would\n"
-            + "otherwise have. Nothing here is asserted by a test.\n\n");
+        var text = new StringBuilder(
+            "# Benchmarks\n\nWritten by `make bench`. Each table is from one run on one machine. Ratios compare with the alternative that\n"
+            + "a user would otherwise have. No test asserts a figure of this page.\n\n");
         text.Append(CultureInfo.InvariantCulture, $"Machine: {Machine()}.\n");
         foreach (var section in _sections)
             text.Append(section);

@@ -54,11 +54,14 @@ internal static class AttachmentScenario
             }
         report.Add(new Table(
             $"{Pods} pods on a node, {AtOnce} at once",
-            $"CNI ADD of {Pods} pods, then DEL of all, {AtOnce} under way at any time, in {rounds} rounds in which everybody has a turn; the pods' namespaces are there already. In the agent: asked over its "
-            + "socket, as the plugin asks it. Through the plugin, and bridge with host-local (Debian's containernetworking-plugins): from the start of the process to its end, the configuration on its standard "
-            + "input. ebpf-cni gives every pod addresses of both families; bridge with IPv6 waits for duplicate address detection, without it there is less to do. ADD includes the wait until the veth forwards, "
-            + "and two (ebpf-cni) or no (bridge) writes that are on disk when it returns. The first two rows are the default, programs as clsact filters. With tcx links the kernel waits for an RCU grace period for each, under the lock "
-            + "of all network configuration (two in an ADD, two in a DEL), so that pods which start at once wait for each other. Bar: ADD p99 in the agent < 100 ms, no failure.",
+            $"CNI ADD of {Pods} pods, then DEL of all, {AtOnce} in progress at any time, in {rounds} rounds with every contestant in "
+            + "each. The pods' namespaces exist before. \"In the agent\": requests over its socket, as the plugin sends them. Through "
+            + "the plugin, and bridge with host-local (Debian's containernetworking-plugins): from the start of the process to its end, "
+            + "with the configuration on its standard input. ebpf-cni gives every pod addresses of both families. bridge with IPv6 "
+            + "waits for duplicate address detection; without IPv6 it has less to do. ADD includes the wait until the veth forwards. It "
+            + "also includes two (ebpf-cni) or no (bridge) writes that are on disk when it returns. The first two rows are the default, "
+            + "programs as clsact filters. Each tcx link waits for an RCU grace period under the lock of all network configuration: two "
+            + "in an ADD, two in a DEL. So pods that start at once wait for each other. Bar: ADD p99 in the agent < 100 ms, no failure.",
             ["", "ADD p50", "ADD p99", "ADD most", "DEL p50", "DEL p99", "pods per second", "failures"],
             [.. contestants.Select(c => results[c].Row(c.Name))], []));
         foreach (var failure in results.SelectMany(r => r.Value.Failures.Distinct().Take(3).Select(f => $"{r.Key.Name}: {f}")))

@@ -28,8 +28,8 @@ internal static class DnsScenario
         var (sent, answered) = (queries.Sum(q => q.Sent), queries.Sum(q => q.Answered));
         report.Add(new Section(
             Text($"{PerSecond:N0} queries/s beside {Idle:N0} idle connections"),
-            $"Two pods of one node send UDP queries to {servers.Count} servers outside for {seconds} s, each from a new socket, and "
-            + "hold idle TCP connections to one of them. All flows are masqueraded; the connection tables have their default sizes. "
+            $"For {seconds} s two pods of one node send UDP queries to {servers.Count} servers outside, each from a new socket. They "
+            + "hold idle TCP connections to one of the servers. All flows are masqueraded; the connection tables have their default sizes. "
             + "At the end there is one exchange on each connection. A connection without an answer for 10 s is lost. A query is "
             + "unanswered if its answer is not there when its socket is closed, 1,024 queries of its pod later.",
             [

@@ -24,11 +24,11 @@ internal static class FloodScenario
             rows.Add(await FloodAsync(cluster, what, await cluster.NodePortAsync(service), packets));
         report.Add(new Table(
             Text($"A flood of {packets:N0} SYNs at a NodePort"),
-            "Real packets in a sandbox cluster, each from another source address and port, as fast as one thread sends them from "
-            + "outside to a NodePort of one node. All processes share the machine. The endpoint of the first NodePort is a pod of "
-            + $"the other node. Meanwhile {Connections} connections from outside through a NodePort of the flooded node, and "
-            + $"{Connections} from a pod of that node to outside, exchange 64 bytes every {Period.TotalMilliseconds} ms. A connection "
-            + "without an answer for 10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. A "
+            "Real packets in a sandbox cluster. One thread sends them from outside to a NodePort of one node, as fast as it can. Each "
+            + "has another source address and port. All processes share the machine. The endpoint of the first NodePort is a pod of the "
+            + $"other node. Meanwhile {2 * Connections} connections exchange 64 bytes every {Period.TotalMilliseconds} ms. {Connections} "
+            + $"come from outside through a NodePort of the flooded node, and {Connections} lead from a pod of that node to outside. A "
+            + "connection without an answer for 10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. A "
             + "flood ends after three minutes at the latest. Agent: CPU time on the flooded node, from /proc.",
             ["NodePort", "packets", "duration", "sent back", "connections lost", "exchanges", "slowest exchange", "agent, of a core", "bar"],
             rows, []));

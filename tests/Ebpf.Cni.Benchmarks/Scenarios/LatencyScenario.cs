@@ -13,8 +13,9 @@ internal static class LatencyScenario
         var (crrBar, rrBar) = path == "tc" ? ("≤ 1.10", "≤ 1.06") : ("≤ 1.03", "≤ 1.02");
         return new Section(
             string.Create(CultureInfo.InvariantCulture, $"Service through the {path}, {services:N0} other services"),
-            "One client thread and one server thread on the same node and the same core (waking another core costs more than everything measured here), 64-byte messages, TCP, IPv4. The same exchange to the pod and to the Service in pairs whose "
-            + "order alternates; medians; the interval is the ratio's 95 % interval by resampling the pairs.",
+            "One client thread and one server thread run on one node and core: waking another core costs more than all that is measured "
+            + "here. 64-byte messages, TCP, IPv4. The same exchange runs to the pod and to the Service, in pairs of alternating order. "
+            + "Figures are medians. The interval is the ratio's 95 % interval by resampling the pairs.",
             [
                 .. Lines("connect, request, response, close", shortConnections, crrBar),
                 .. Lines("request, response on an open connection", openConnection, rrBar),

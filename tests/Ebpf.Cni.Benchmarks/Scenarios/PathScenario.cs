@@ -74,10 +74,13 @@ internal static class PathScenario
                 way.Measure(oursFirst: (round & 1) == 0, count: round >= 0);
         report.Add(new Table(
             "Pod to pod",
-            $"TCP, IPv4, one stream of {StreamMilliseconds} ms (until the receiver has told what it got), and {Exchanges:N0} exchanges of 64 bytes on an open connection, both ends on one core (waking another costs "
-            + $"more than everything measured here). {rounds} rounds; in each of them ours and the rival one right after the other, the first one alternating, so that a slow moment of the machine hits both; the ratio is the "
-            + "median of the rounds' own ratios, with its 95 % interval by resampling the rounds. Veth routing: namespaces with routed veths and forwarding, nodes on one bridge, as ours are, and no rules. Kernel VXLAN: the "
-            + "same with a VXLAN device of fixed forwarding entries and neighbours (as flannel's). MTU 1500, through tunnels 1450, for both. Ours checks sources, looks up Services and counts; the rivals do not.",
+            $"TCP, IPv4, one stream of {StreamMilliseconds} ms (until the receiver's report), and {Exchanges:N0} exchanges of 64 bytes "
+            + "on an open connection. Both ends run on one core, since waking another costs more than all that is measured here. In "
+            + $"each of {rounds} rounds ebpf-cni and the rival follow one another in alternating order, so that a slow phase of the "
+            + "machine affects both. The ratio is the median of the rounds' own ratios, with its 95 % interval by resampling the "
+            + "rounds. Veth routing: namespaces with routed veths and forwarding, nodes on one bridge, as with ebpf-cni, and no rules. "
+            + "Kernel VXLAN: the same with a VXLAN device of fixed forwarding entries and neighbours (as flannel's). MTU 1500, through "
+            + "tunnels 1450, for both. ebpf-cni checks sources, looks up Services and counts; the rivals do not.",
             ["way", "against", "", "theirs", "ours", "ours / theirs", "bar"],
             [.. ways.SelectMany(w => w.Rows())], []));
     }

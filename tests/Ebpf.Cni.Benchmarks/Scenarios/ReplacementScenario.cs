@@ -50,13 +50,13 @@ internal sealed class ReplacementScenario : IAsyncDisposable
         });
         report.Add(new Table(
             "Agents replaced in a storm",
-            "Three nodes. A pod on each opens connections to a Service (by the socket hook), an external client to its NodePort (by the "
-            + $"uplink programs), one after the other for {Phase.TotalSeconds:0} s; one that has no answer after 3 s has failed. "
-            + "Services are deleted as in the storm above; all agents are killed (SIGKILL) at once every "
-            + $"{Period.TotalSeconds:0} s and started at once. All share the machine's {Environment.ProcessorCount} processors. "
-            + "On a real cluster of three kubelets on two cores, a former agent lost 1,386 of 9,451 new connections in the last case; it "
-            + "needed 191 s of CPU for such a storm. Here, with much less, none fails, which points to the processor time as the reason. "
-            + "The former agent was not measured here.",
+            $"Three nodes. For {Phase.TotalSeconds:0} s, a pod on each opens connections to a Service by the socket hook, one after "
+            + "the other. An external client does so to its NodePort, by the uplink programs. A connection without an answer after 3 s "
+            + $"has failed. Services are deleted as in the storm above. Every {Period.TotalSeconds:0} s all agents are killed (SIGKILL) "
+            + $"at once and started at once. All share the machine's {Environment.ProcessorCount} processors. On a real cluster of three "
+            + "kubelets on two cores, a former agent lost 1,386 of 9,451 new connections in the last case; it needed 191 s of CPU for "
+            + "such a storm. Here, with much less, none fails, which points to the processor time as the reason. The former agent was "
+            + "not measured here.",
             ["meanwhile", "connections", "failed", "slowest answer", "agents' CPU", "machine busy"], scenario._rows, []));
     }
 

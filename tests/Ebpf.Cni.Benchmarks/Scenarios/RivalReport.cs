@@ -29,11 +29,14 @@ internal static class RivalReport
         }
         report.Add(new Table(
             "New connections, against the rules that kube-proxy writes",
-            "One client and one server on the same node and core; each connection is connect, 64 bytes there and back, close (UDP: a new socket, one datagram each way), one after "
-            + "the other; medians of 11 rounds in which everybody has a turn. The sizes are measured minutes apart, while they are loaded, and a shared machine is not always equally fast: percentages and ratios are therefore "
-            + "the medians of each round's own, between contestants measured within the same half second; and beside every size a second cluster of ours that has one service only takes part in the same "
-            + "rounds: the last column is what the other services cost. iptables and nftables: namespaces with plain veth routing and rules of the shape that kube-proxy writes "
-            + "for the same services (4 endpoints each; the measured service in the middle). direct: plain veth routing to the pod, no rules. Percentages are of that.",
+            "One client and one server on the same node and core. A connection is connect, 64 bytes each way, close (UDP: a new "
+            + "socket, one datagram each way); connections follow one another. Figures are medians of 11 rounds with every contestant "
+            + "in each. The sizes are measured minutes apart, and the speed of a shared machine varies. Percentages and ratios are "
+            + "therefore medians of each round's own, between contestants measured within half a second. At every size a second "
+            + "ebpf-cni cluster with one Service takes part in the same rounds; the last column compares with it. iptables and "
+            + "nftables: namespaces with plain veth routing, and rules of the shape that kube-proxy writes for the same Services. These "
+            + "have 4 endpoints each; the measured Service is in the middle. direct: plain veth routing to the pod, no rules. "
+            + "Percentages are of that.",
             ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables", "ours / ours with 1 service"],
             [.. results.SelectMany(r => new[] { "tcp", "udp" }.Select(p => Row(r.Services, p, r.PerSecond, r.Loads, limit)))], pictures));
 

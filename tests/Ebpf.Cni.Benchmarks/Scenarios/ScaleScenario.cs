@@ -54,7 +54,8 @@ internal static class ScaleScenario
         var (within, all) = Reactions(await bench.Node.MetricsAsync());
         return new Section(
             string.Create(CultureInfo.InvariantCulture, $"A new Service, with the others loaded ({count} times)"),
-            "From the API's answer to the creation of the Service (its EndpointSlice exists) until its frontend with all backends is in the kernel's table; looked at every millisecond. API, two agents and the observer share the machine.",
+            "From the API's response to the creation of the Service (its EndpointSlice exists) until its frontend with all backends is in "
+            + "the kernel's table. The table is sampled every millisecond. API, two agents and the observer share the machine.",
             [
                 new Figure("median", Milliseconds(samples[samples.Count / 2])),
                 new Figure("p99", Milliseconds(samples[(int)(samples.Count * 0.99)])),

@@ -34,12 +34,13 @@ internal static class StormScenario
         await CreateAndDeleteAsync(node, Present, Services / part);
         report.Add(new Table(
             "A storm of objects, by the whole agent",
-            $"A node's agent (the published native binary) beside an API server. Services have {StormObjects.Endpoints} endpoints; objects are as "
-            + "large as the real API server's, managed fields and references included, and come one after the other. CPU time is the agent "
-            + "process's, from /proc; resident: the most of VmRSS, looked at every 20 ms; writes: its own count of writes to tables and routes. "
-            + "Behind: from a change in the API server's store until the kernel's table shows it, looked at every millisecond from the API "
-            + "server's process, so that its own part (encoding, TLS) is in it. Observer blind: the longest time in which that process stood "
-            + "still; it explains as much of being behind. All share the machine.",
+            $"A node's agent (the published native binary) beside an API server. Services have {StormObjects.Endpoints} endpoints. "
+            + "Objects are as large as the real API server's, managed fields and references included, and come one after the other. CPU "
+            + "time is the agent process's, from /proc. Resident: the maximum of VmRSS, sampled every 20 ms, and its value at the end. "
+            + "Writes: the agent's own count of writes to tables and routes. Behind: from a change in the API server's store until the "
+            + "kernel's table shows it. The API server's process samples the table every millisecond, so its own part (encoding, TLS) "
+            + "is included. Observer blind: the longest time in which that process did not run; it explains as much of the delay. All "
+            + "share the machine.",
             Columns, node.Rows, []));
     }
 
