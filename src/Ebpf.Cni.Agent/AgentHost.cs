@@ -150,11 +150,12 @@ public static partial class AgentHost
 
     private static Serilog.Core.Logger Logger(AgentOptions options, RecentErrors errors)
     {
-        const string template = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{NewLine}{Exception}";
+        const string template = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{OptionHint}{NewLine}{Exception}";
         var configuration = new LoggerConfiguration()
             .MinimumLevel.Is(Level(options.LogLevel))
             .MinimumLevel.Override("Microsoft", Max(LogEventLevel.Warning, Level(options.LogLevel)))
             .Enrich.FromLogContext()
+            .Enrich.With(new OptionHintEnricher())
             .WriteTo.Sink(errors, LogEventLevel.Warning);
         return (options.LogFormat == LogFormat.Json
             ? configuration.WriteTo.Console(new RenderedCompactJsonFormatter())

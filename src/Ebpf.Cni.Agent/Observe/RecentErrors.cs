@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Protocol.Observe;
 using Serilog.Core;
 using Serilog.Events;
@@ -7,8 +8,8 @@ using Serilog.Formatting.Display;
 namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>
-/// The last warnings and errors of the log, for who asks this agent and not the log. A line that comes again is counted, so that one cause that goes on and on does
-/// not push the others out. Thread-safe.
+/// The last warnings and errors of the log, for readers of the status. A line that is repeated is counted, so that one cause
+/// that lasts does not push the others out. Thread-safe.
 /// </summary>
 public sealed class RecentErrors(int most = RecentErrors.Most) : ILogEventSink
 {
@@ -18,7 +19,7 @@ public sealed class RecentErrors(int most = RecentErrors.Most) : ILogEventSink
     private const int LongestMessage = 1000;
 
     private readonly Lock _lock = new();
-    private readonly MessageTemplateTextFormatter _text = new("{Message:lj}", CultureInfo.InvariantCulture);
+    private readonly MessageTemplateTextFormatter _text = new($"{{Message:lj}}{{{OptionHintEnricher.Property}}}", CultureInfo.InvariantCulture);
     private readonly LinkedList<LoggedError> _lines = [];
 
     /// <summary>Newest first.</summary>

@@ -16,6 +16,9 @@ public sealed record OptionDefinition(
     /// <summary>The option's former name, accepted with a warning for one release; "" for none.</summary>
     public string FormerName { get; init; } = "";
 
+    /// <summary>The value of the Helm chart that sets the option; "" for an option that the chart fixes.</summary>
+    public string ChartValue { get; init; } = "agent." + JsonNameOf(Name);
+
     public string Switch => SwitchOf(Name);
 
     /// <summary>EBPF_CNI_NODE_NAME.</summary>

@@ -19,6 +19,14 @@ public sealed partial class AgentOptionTests
         Assert.Empty(FixedOptions.Reasons.Keys.Except(OptionTable.All.Select(o => o.Name)));
     }
 
+    /// <summary>What the agent's log says of an option is what the page says.</summary>
+    [Fact]
+    public void Options_name_the_value_that_sets_them() => Assert.All(OptionTable.All, o => Assert.Equal(
+        FixedOptions.Reasons.TryGetValue(o.Name, out var reason)
+            ? (ValuePattern().Match(reason).Groups["value"].Value, o.Name)
+            : ("agent." + o.JsonName, o.Name),
+        (o.ChartValue, o.Name)));
+
     [Fact]
     public void Defaults_are_the_agents() =>
         Assert.All(Values, o => Assert.Equal((o.JsonName, o.Default), (o.JsonName, Text(ValuesFile.Agent[o.JsonName]!))));
@@ -162,6 +170,9 @@ public sealed partial class AgentOptionTests
             return false;
         }
     }
+
+    [GeneratedRegex("^`(?<value>[^`]+)`$", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ValuePattern();
 
     [GeneratedRegex("--[a-z-]+")]
     private static partial Regex SwitchPattern();

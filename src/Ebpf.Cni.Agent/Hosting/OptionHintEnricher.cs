@@ -1,0 +1,23 @@
+using System.Globalization;
+using Ebpf.Cni.Agent.Options;
+using Serilog.Core;
+using Serilog.Events;
+
+namespace Ebpf.Cni.Agent.Hosting;
+
+/// <summary>Adds to each warning and error how the settings that it names are set.</summary>
+public sealed class OptionHintEnricher : ILogEventEnricher
+{
+    /// <summary>The property; absent where the line names no setting.</summary>
+    public const string Property = "OptionHint";
+
+    public void Enrich(LogEvent logEvent, ILogEventPropertyFactory propertyFactory)
+    {
+        ArgumentNullException.ThrowIfNull(logEvent);
+        if (logEvent.Level < LogEventLevel.Warning)
+            return;
+        var hint = OptionHint.Of(logEvent.RenderMessage(CultureInfo.InvariantCulture));
+        if (hint.Length > 0)
+            logEvent.AddPropertyIfAbsent(new LogEventProperty(Property, new ScalarValue(hint)));
+    }
+}
