@@ -57,15 +57,17 @@ public enum ConfigFlags : uint
 /// <summary><c>struct ebc_ct_timeouts</c>: seconds of idleness after which a conntrack entry is dead, by <see cref="CtState"/>.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct CtTimeouts(
-    uint SynSent, uint SynRecv, uint Established, uint FinWait, uint CloseWait, uint LastAck, uint TimeWait, uint Close, uint Udp, uint UdpStream,
+    uint SynSent, uint SynRecv, uint Established, uint FinWait, uint CloseWait, uint LastAck, uint TimeWait, uint Close, uint Udp,
+    uint UdpStream,
     uint SctpOpening, uint SctpEstablished, uint SctpClosing, uint Icmp, uint Generic)
 {
     /// <summary>
-    /// nf_conntrack's (Documentation/networking/nf_conntrack-sysctl.rst), except for the two that kube-proxy raises: established 24 h, close wait 1 h
-    /// (pkg/proxy/apis/config/v1alpha1/defaults.go).
+    /// nf_conntrack's (Documentation/networking/nf_conntrack-sysctl.rst), except for the two that kube-proxy raises: established 24 h,
+    /// close wait 1 h (pkg/proxy/apis/config/v1alpha1/defaults.go).
     /// </summary>
     public static CtTimeouts Default { get; } = new(
-        SynSent: 120, SynRecv: 60, Established: 86400, FinWait: 120, CloseWait: 3600, LastAck: 30, TimeWait: 120, Close: 10, Udp: 30, UdpStream: 120,
+        SynSent: 120, SynRecv: 60, Established: 86400, FinWait: 120, CloseWait: 3600, LastAck: 30, TimeWait: 120, Close: 10, Udp: 30,
+        UdpStream: 120,
         SctpOpening: 10, SctpEstablished: 210, SctpClosing: 10, Icmp: 30, Generic: 600);
 }
 
@@ -73,7 +75,9 @@ public readonly record struct CtTimeouts(
 /// <param name="Flags">What is on.</param>
 /// <param name="SnatPortMin">Source ports for masquerading, both included; the client's own is tried first.</param>
 /// <param name="SnatPortMax">The last of them.</param>
-/// <param name="HostNetnsCookie">SO_NETNS_COOKIE of the node's namespace; 0: the programs ask for the initial one (before Linux 5.14).</param>
+/// <param name="HostNetnsCookie">
+/// SO_NETNS_COOKIE of the node's namespace; 0: the programs ask for the initial one (before Linux 5.14).
+/// </param>
 /// <param name="CtTimeouts">Of connections.</param>
 /// <param name="RefusalRate">ICMP errors and resets per second and CPU; 0: none.</param>
 /// <param name="RecordRate">Drop records per second and CPU; 0: none.</param>
@@ -87,8 +91,11 @@ public readonly record struct Config(
 {
     private readonly ushort _pad0 = 0;
 
-    /// <summary>Ports 32768 to 65535, the default time-outs, rates that no test reaches by accident, tables that are never full, no tunnel.</summary>
-    public Config(ConfigFlags flags) : this(flags, 32768, 65535, 0, CtTimeouts.Default, 1_000_000, 1_000_000, uint.MaxValue, uint.MaxValue, default)
+    /// <summary>
+    /// Ports 32768 to 65535, the default time-outs, rates that no test reaches by accident, tables that are never full, no tunnel.
+    /// </summary>
+    public Config(ConfigFlags flags) : this(
+        flags, 32768, 65535, 0, CtTimeouts.Default, 1_000_000, 1_000_000, uint.MaxValue, uint.MaxValue, default)
     {
     }
 }

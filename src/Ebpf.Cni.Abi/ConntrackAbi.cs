@@ -55,7 +55,9 @@ public readonly record struct CtKey(Addr Src, Addr Dst, U16Be Sport, U16Be Dport
     private readonly Pad3 _pad0 = default;
 }
 
-/// <summary><c>struct ebc_ct</c>: the packet after translation, and the connection's life. Times are CLOCK_MONOTONIC nanoseconds, exact to a second.</summary>
+/// <summary>
+/// <c>struct ebc_ct</c>: the packet after translation, and the connection's life. Times are CLOCK_MONOTONIC nanoseconds, exact to a second.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Ct
 {
@@ -88,7 +90,10 @@ public readonly record struct Ct
     private readonly uint _pad1;
 }
 
-/// <summary><c>struct ebc_ct_load</c>: entries of the two connection tables, about; what programs insert they add, the agent writes what it has counted.</summary>
+/// <summary>
+/// <c>struct ebc_ct_load</c>: entries of the two connection tables, about; what programs insert they add, the agent writes what it has
+/// counted.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct CtLoad(uint Tcp, uint Any);
 

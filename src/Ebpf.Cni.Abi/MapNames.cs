@@ -44,7 +44,9 @@ public static class MapNames
 
     public const string Endpoint = "ebc_ep_v1";
 
-    /// <summary>What each CPU has for itself: counters, token buckets, and working memory that says nothing from one packet to the next.</summary>
+    /// <summary>
+    /// What each CPU has for itself: counters, token buckets, and working memory that says nothing from one packet to the next.
+    /// </summary>
     public const string Cpu = "ebc_cpu_v1";
 
     /// <summary>Session affinity.</summary>

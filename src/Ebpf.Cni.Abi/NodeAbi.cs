@@ -67,6 +67,8 @@ public readonly record struct Node(Uplink Own, Overlay Overlay, uint Epoch)
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct NetnsKey(ulong Cookie);
 
-/// <summary><c>struct ebc_netns</c>: the pod's addresses, for a socket that has no source address yet; all zero where there is none of a family.</summary>
+/// <summary>
+/// <c>struct ebc_netns</c>: the pod's addresses, for a socket that has no source address yet; all zero where there is none of a family.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct Netns(Addr V4, Addr V6);

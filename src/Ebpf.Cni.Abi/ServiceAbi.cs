@@ -82,7 +82,8 @@ public readonly record struct SvcKey(Addr Addr, U16Be Port, IpProtocol Proto, Sc
 }
 
 /// <summary>
-/// <c>struct ebc_svc</c>: where a frontend's backends are: <paramref name="Count"/> that new connections go to, and behind them <paramref name="Tail"/>
+/// <c>struct ebc_svc</c>: where a frontend's backends are: <paramref name="Count"/> that new connections go to, and behind them
+/// <paramref name="Tail"/>
 /// that serve but are not chosen; each run sorted by address and port.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
@@ -150,7 +151,10 @@ public readonly record struct SockRev
     public uint ServiceId { get; init; }
 }
 
-/// <summary><c>struct ebc_sock_flow</c>: the backend that an unconnected datagram socket goes to, for frontends besides the one in its <see cref="Sk"/>.</summary>
+/// <summary>
+/// <c>struct ebc_sock_flow</c>: the backend that an unconnected datagram socket goes to, for frontends besides the one in its
+/// <see cref="Sk"/>.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public readonly record struct SockFlow
 {

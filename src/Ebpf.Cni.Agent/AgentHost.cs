@@ -67,7 +67,8 @@ public static partial class AgentHost
         builder.Services.AddHostedService<PortReservation>();
         builder.Services.AddHostedService<CniService>();
         builder.Services.AddHostedService(s => new PodMtuService(
-            s.GetRequiredService<IPodMtu>(), s.GetRequiredService<EndpointStore>(), options.VerifyPeriod, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<IPodMtu>(), s.GetRequiredService<EndpointStore>(), options.VerifyPeriod,
+            s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<PodMtuService>>()));
         builder.Services.AddHostedService<CniInstallation>();
         builder.Services.AddHostedService<EventPosting>();
@@ -80,7 +81,8 @@ public static partial class AgentHost
         ProcessMetrics.Register(app.Services.GetRequiredService<CollectorRegistry>(), TimeProvider.System, AgentVersion.Text);
         app.Services.GetRequiredService<StateMetrics>();
         app.Services.GetRequiredService<StatusReader>();
-        Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), AgentVersion.Text, options.NodeName, AgentVersion.KernelRelease());
+        Log.Starting(app.Services.GetRequiredService<ILogger<AgentLog>>(), AgentVersion.Text, options.NodeName,
+            AgentVersion.KernelRelease());
         var (others, observe) = (app.Services.GetRequiredService<HttpEndpoints>(), app.Services.GetRequiredService<ObserveEndpoint>());
         app.Use(BoundedListener.Answering);
         app.Run(context => ObserveEndpoint.IsFor(context) ? observe.HandleAsync(context) : others.HandleAsync(context));
@@ -97,7 +99,8 @@ public static partial class AgentHost
         services.AddSingleton(_ => Prometheus.Metrics.NewCustomRegistry());
         services.AddSingleton(s => new SnapshotStore(s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new ClusterWatcher(
-            connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(), s.GetRequiredService<TimeProvider>()));
+            connection, s.GetRequiredService<SnapshotStore>(), s.GetRequiredService<ILogger<ClusterWatcher>>(),
+            s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new IssueEvents(connection, options.NodeName, s.GetRequiredService<ILogger<IssueEvents>>()));
         services.AddSingleton(NodeDataplaneOptions.From(options, TableSizes.For(Kernel.Host.NodeMemory.ReadTotal())));
         services.AddSingleton(s => new EndpointStore(
@@ -114,7 +117,8 @@ public static partial class AgentHost
         services.AddSingleton<PodMtu>();
         services.AddSingleton<IPodMtu>(s => s.GetRequiredService<PodMtu>());
         services.AddSingleton<PeerReport>();
-        services.AddSingleton(s => new NodeState(s.GetRequiredService<EndpointStore>(), options.Sync, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(
+            s => new NodeState(s.GetRequiredService<EndpointStore>(), options.Sync, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IHealthChecks, HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
         services.AddSingleton<IDataplane, KernelDataplane>();

@@ -27,9 +27,10 @@ namespace Ebpf.Cni.Dataplane;
 /// agent's programs in place. Disposing closes descriptors only; everything keeps working without the agent.
 /// </summary>
 /// <remarks>
-/// Dying at any instruction of <see cref="Open"/> is harmless: maps are pinned (backends before frontends, all empty) before a program that uses them is
-/// attached; a link is pinned after it is attached, and without a pin it dies with the agent; programs are replaced in place, each by one that uses the same
-/// maps, or by one that uses a copy beside them (<see cref="MapGrowth"/>), so any mixture of old and new programs works. One agent at a time may use a bpffs root: the caller sees to that.
+/// Dying at any instruction of <see cref="Open"/> is harmless: maps are pinned (backends before frontends, all empty) before a program that
+/// uses them is attached; a link is pinned after it is attached, and without a pin it dies with the agent; programs are replaced in place,
+/// each by one that uses the same maps, or by one that uses a copy beside them (<see cref="MapGrowth"/>), so any mixture of old and new
+/// programs works. One agent at a time may use a bpffs root: the caller sees to that.
 /// </remarks>
 public sealed class NodeDataplane : IDisposable
 {
@@ -65,7 +66,9 @@ public sealed class NodeDataplane : IDisposable
         }
     }
 
-    /// <summary>Loads all programs, puts them in the place of those that run, and then the tables that they use in the place of the former ones.</summary>
+    /// <summary>
+    /// Loads all programs, puts them in the place of those that run, and then the tables that they use in the place of the former ones.
+    /// </summary>
     /// <returns>Whether the programs need to be replaced once more.</returns>
     [MemberNotNull(nameof(Pods), nameof(Uplinks), nameof(Overlay), nameof(Adoption), nameof(Globals), nameof(_reap))]
     private bool Install(PinLayout pins, DataplaneOptions options, bool wholeLo)
@@ -128,7 +131,8 @@ public sealed class NodeDataplane : IDisposable
         }
     }
 
-    [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats), nameof(StaleSockets))]
+    [MemberNotNull(nameof(Services), nameof(Endpoints), nameof(Counters), nameof(Routes), nameof(Ipcache), nameof(Conntrack), nameof(Stats),
+        nameof(StaleSockets))]
     private void OpenTables(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {
         var backends = Own(OpenMap(pins, MapNames.Backend).MapWindows<Backend>());
@@ -147,7 +151,8 @@ public sealed class NodeDataplane : IDisposable
         Ipcache = new IpcacheTable(new KernelTable<IpcacheKey, Ipcache>(OpenMap(pins, MapNames.Ipcache)));
         Conntrack = Own(new ConntrackTable(
             BpfMap.OpenPinned(pins.Map(MapNames.ConntrackTcp)), BpfMap.OpenPinned(pins.Map(MapNames.ConntrackAny)),
-            new ConntrackLoad(BpfMap.OpenPinned(pins.Map(MapNames.ConntrackLoad))), new BpfReaper(_reap!), options.ConntrackTimeouts, time));
+            new ConntrackLoad(BpfMap.OpenPinned(pins.Map(MapNames.ConntrackLoad))), new BpfReaper(_reap!), options.ConntrackTimeouts,
+            time));
         Stats = new ServiceStats(OpenMap(pins, MapNames.Stat));
         StaleSockets = Own(new StaleSockets(_finder, Features.SocketDestroy));
         Services.Reached = StaleSockets.Reached;
@@ -228,7 +233,9 @@ public sealed class NodeDataplane : IDisposable
         return new NodeDataplane(options, time ?? TimeProvider.System);
     }
 
-    /// <summary>Starts reading drop records; null where the kernel has no ring buffers. One reader at a time; dispose it before this object.</summary>
+    /// <summary>
+    /// Starts reading drop records; null where the kernel has no ring buffers. One reader at a time; dispose it before this object.
+    /// </summary>
     /// <param name="capacity">Records that may wait for the reader.</param>
     public EventReader? OpenEvents(int capacity = 4096) => _events is null ? null : new EventReader(_events, capacity);
 
@@ -237,7 +244,8 @@ public sealed class NodeDataplane : IDisposable
     {
         var (frontends, backends, sourceRanges) = Services.Usage();
         var conntrack = Conntrack.Usage();
-        return [frontends, backends, sourceRanges, Endpoints.Usage(), Ipcache.Usage(), conntrack.Tcp, conntrack.Any, .. _counters.Select(count => count())];
+        return [frontends, backends, sourceRanges, Endpoints.Usage(), Ipcache.Usage(), conntrack.Tcp, conntrack.Any,
+            .. _counters.Select(count => count())];
     }
 
     public void Dispose()
@@ -266,12 +274,14 @@ public sealed class NodeDataplane : IDisposable
         | (options.KeepExternalSource ? ConfigFlags.KeepSource : 0)
         | (options.Chained ? ConfigFlags.Chained : 0)
         | (options.BindGuard ? ConfigFlags.BindGuard : 0),
-        options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts, options.RefusalRate, options.DropRecordRate,
+        options.SnatPortMin, options.SnatPortMax, NetworkNamespace.CurrentCookie(), options.ConntrackTimeouts, options.RefusalRate,
+        options.DropRecordRate,
         0, 0, // what the tables have is known when the maps are: ProgramLoader
         U16Be.FromHost(options.TunnelPort));
 
     /// <summary>
-    /// After a start with socket hooks, connections that the node made to itself without them are still translated packet by packet on lo, as long as there are any.
+    /// After a start with socket hooks, connections that the node made to itself without them are still translated packet by packet on lo,
+    /// as long as there are any.
     /// </summary>
     private bool KeepsHostTranslation(PinLayout pins, DataplaneOptions options, TimeProvider time)
     {

@@ -16,7 +16,8 @@ public sealed class ClusterWatcher
     private readonly Reflector<NodeSnapshot> _nodes;
 
     public ClusterWatcher(
-        KubernetesConnection connection, SnapshotStore store, ILogger<ClusterWatcher> log, TimeProvider? time = null, WatchOptions? options = null)
+        KubernetesConnection connection, SnapshotStore store, ILogger<ClusterWatcher> log, TimeProvider? time = null,
+        WatchOptions? options = null)
         : this(connection, store, log, time, options, Random.Shared)
     {
     }

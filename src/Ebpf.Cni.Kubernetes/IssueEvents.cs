@@ -91,7 +91,8 @@ public sealed partial class IssueEvents
             using var body = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(wire, EventJson.Default.EventWire));
             body.Headers.ContentType = new MediaTypeHeaderValue("application/json");
             using var response = await _http
-                .PostAsync(new Uri($"api/v1/namespaces/{Uri.EscapeDataString(wire.Metadata.Namespace)}/events", UriKind.Relative), body, either.Token)
+                .PostAsync(new Uri($"api/v1/namespaces/{Uri.EscapeDataString(wire.Metadata.Namespace)}/events", UriKind.Relative), body,
+                    either.Token)
                 .ConfigureAwait(false);
             if (response.IsSuccessStatusCode)
             {
@@ -101,7 +102,8 @@ public sealed partial class IssueEvents
 
             Log.Dropped(_log, issue.Kind, issue.Name.ToString(), $"HTTP {(int)response.StatusCode}");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             Log.Dropped(_log, issue.Kind, issue.Name.ToString(), e.Message);
         }

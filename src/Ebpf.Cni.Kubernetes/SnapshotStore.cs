@@ -30,7 +30,9 @@ public sealed class SnapshotStore
         _nodes = new("Node", n => n.Name, SnapshotContent.Same, ClusterSnapshot.Empty.Nodes, HaveChanged, _gate);
     }
 
-    /// <summary>The cluster as last heard of. Losing the API changes nothing here. Objects that did not change keep their instance.</summary>
+    /// <summary>
+    /// The cluster as last heard of. Losing the API changes nothing here. Objects that did not change keep their instance.
+    /// </summary>
     public ClusterSnapshot Current => _current;
 
     /// <summary>

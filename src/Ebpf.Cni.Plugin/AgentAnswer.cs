@@ -12,7 +12,8 @@ public static class AgentAnswer
     {
         ArgumentNullException.ThrowIfNull(answer);
         if (answer.Length == 0)
-            throw new CniException(CniErrorCode.IoFailure, "the ebpf-cni agent closed the connection without an answer") { AgentGone = true };
+            throw new CniException(CniErrorCode.IoFailure, "the ebpf-cni agent closed the connection without an answer")
+                { AgentGone = true };
         try
         {
             var reader = new Utf8JsonReader(answer);

@@ -10,8 +10,8 @@ public sealed class DeleteQueue(string directory)
     /// <summary>Writes it down; a repeated one replaces the first.</summary>
     /// <returns>The file.</returns>
     /// <exception cref="CniException">
-    /// Code 11: it cannot be written, or there are too many. The runtime has to repeat the DEL then. So too where the directory above does not
-    /// exist: no agent was ever there, and a wrong path must not look like success.
+    /// Code 11: it cannot be written, or there are too many. The runtime has to repeat the DEL then. So too where the directory above does
+    /// not exist: no agent was ever there, and a wrong path must not look like success.
     /// </exception>
     public string Put(PendingDelete pending)
     {
@@ -22,9 +22,11 @@ public sealed class DeleteQueue(string directory)
         try
         {
             if (!Directory.Exists(Path.GetDirectoryName(directory)))
-                throw new CniException(CniErrorCode.TryAgainLater, $"the DEL cannot be queued: there is no directory {Path.GetDirectoryName(directory)}");
+                throw new CniException(CniErrorCode.TryAgainLater,
+                    $"the DEL cannot be queued: there is no directory {Path.GetDirectoryName(directory)}");
             Directory.CreateDirectory(directory, OwnerOnly | UnixFileMode.UserExecute);
-            if (!File.Exists(path) && Directory.EnumerateFileSystemEntries(directory).Take(PendingDelete.FilesMax).Count() >= PendingDelete.FilesMax)
+            if (!File.Exists(path) && Directory.EnumerateFileSystemEntries(directory).Take(PendingDelete.FilesMax)
+                .Count() >= PendingDelete.FilesMax)
                 throw new CniException(
                     CniErrorCode.TryAgainLater, $"the DEL cannot be queued: {PendingDelete.FilesMax} are queued in {directory} already");
             var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly };

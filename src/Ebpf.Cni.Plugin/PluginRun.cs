@@ -137,8 +137,8 @@ public static class PluginRun
         AgentAnswer.Result(new AgentClient(socket, limit).Exchange(environment, text));
 
     /// <summary>
-    /// A node drains and pods go also while the agent is being replaced: the DEL is written down, and the agent does it when it comes. It may have
-    /// come, and emptied the queue, between the failure and the writing, so it is asked once more.
+    /// A node drains and pods go also while the agent is being replaced: the DEL is written down, and the agent does it when it comes. It
+    /// may have come, and emptied the queue, between the failure and the writing, so it is asked once more.
     /// </summary>
     private static byte[] DeleteLater(PluginEnvironment environment, string socket, byte[] text)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Abi.Tests;
@@ -44,8 +45,10 @@ internal sealed class CompiledC : IDisposable
     private string Run(string file)
     {
         Assert.SkipUnless(Clang is not null, "needs clang on PATH");
-        var multiarch = $"/usr/include/{(System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "aarch64" : "x86_64")}-linux-gnu";
-        using var clang = Process.Start(new ProcessStartInfo(Clang!, ["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-I" + multiarch, "-c", file, "-o", Path])
+        var machine = RuntimeInformation.OSArchitecture == Architecture.Arm64 ? "aarch64" : "x86_64";
+        var multiarch = $"/usr/include/{machine}-linux-gnu";
+        using var clang = Process.Start(
+            new ProcessStartInfo(Clang!, ["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-I" + multiarch, "-c", file, "-o", Path])
         {
             RedirectStandardError = true,
         })!;

@@ -51,7 +51,8 @@ internal sealed class LayoutComparison(Btf btf, Func<string, Type?> findMirror)
         if (left.Remove(name, out var field))
         {
             if (field.Offset != member.Offset || field.Size != member.Size)
-                _problems.Add($"{c.Name}.{member.Name} is {member.Size} bytes at {member.Offset}, {mirror.Name}.{name} {field.Size} at {field.Offset}");
+                _problems.Add($"{c.Name}.{member.Name} is {member.Size} bytes at {member.Offset}, {mirror.Name}.{name} {field.Size} at "
+                    + $"{field.Offset}");
             Kind($"{c.Name}.{member.Name}", member.Type, member.TypeName, field.Type);
         }
         else if (member.Type is BtfArray array)

@@ -50,7 +50,8 @@ public sealed class LayoutTests
             using var opened = BpfObjects.Open(name);
             declared.UnionWith(opened.Maps.Select(m => m.Name).Where(m => m[0] != '.'));
         }
-        var named = typeof(MapNames).GetFields().Where(f => f.IsLiteral && f.Name != nameof(MapNames.Config)).Select(f => (string)f.GetRawConstantValue()!);
+        var named = typeof(MapNames).GetFields().Where(f => f.IsLiteral && f.Name != nameof(MapNames.Config))
+            .Select(f => (string)f.GetRawConstantValue()!);
         Assert.Equal(declared, new SortedSet<string>(named));
         Assert.All(declared, name => Assert.Matches("^ebc_[a-z_]+_v[0-9]+$", name));
         Assert.All(declared, name => Assert.InRange(name.Length, 1, 15));

@@ -29,7 +29,8 @@ internal static class Mirror
             bytes[at] = 1;
             var value = read.Invoke(null, [bytes]);
             for (var f = 0; f < fields.Length; f++)
-                if (((byte[])Generic(nameof(Bytes), fields[f].FieldType).Invoke(null, [fields[f].GetValue(value)])!).AsSpan().ContainsAnyExcept((byte)0))
+                if (((byte[])Generic(nameof(Bytes), fields[f].FieldType).Invoke(null, [fields[f].GetValue(value)])!).AsSpan()
+                    .ContainsAnyExcept((byte)0))
                     owners[f].Add(at);
         }
         return [.. fields.Select((f, i) => Place(type, f, owners[i])).OrderBy(f => f.Offset)];

@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Ebpf.Cni.Abi.Tests;
 
-/// <summary>The naming rule between the two halves: <c>ebc_svc_key.service_id</c> is <c>SvcKey.ServiceId</c>, <c>EBC_CT_SEEN_REPLY</c> is <c>CtFlags.SeenReply</c>.</summary>
+/// <summary>
+/// The naming rule between the two halves: <c>ebc_svc_key.service_id</c> is <c>SvcKey.ServiceId</c>, <c>EBC_CT_SEEN_REPLY</c> is
+/// <c>CtFlags.SeenReply</c>.
+/// </summary>
 internal static class Names
 {
     public static string Type(string c) => Pascal(c.StartsWith("ebc_", StringComparison.Ordinal) ? c[4..] : c);

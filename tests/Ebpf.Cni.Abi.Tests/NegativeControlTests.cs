@@ -48,6 +48,7 @@ public sealed class NegativeControlTests
     public void The_compiler_refuses_a_wrong_assertion()
     {
         Assert.Equal("", CompiledC.Errors("_Static_assert(sizeof(struct ebc_svc_key) == 20, \"right\");"));
-        Assert.Contains("wrong", CompiledC.Errors("_Static_assert(sizeof(struct ebc_svc_key) == 21, \"wrong\");"), StringComparison.Ordinal);
+        Assert.Contains("wrong", CompiledC.Errors("_Static_assert(sizeof(struct ebc_svc_key) == 21, \"wrong\");"),
+            StringComparison.Ordinal);
     }
 }

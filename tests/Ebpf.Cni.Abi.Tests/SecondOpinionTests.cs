@@ -14,7 +14,8 @@ public sealed partial class SecondOpinionTests
     public void The_compiler_agrees_with_every_size_and_offset()
     {
         var structs = typeof(MapNames).Assembly.GetTypes()
-            .Where(t => t is { IsValueType: true, IsEnum: false, IsPublic: true } && !Leaves.Contains(t) && !t.IsDefined(typeof(InlineArrayAttribute), false)).ToList();
+            .Where(t => t is { IsValueType: true, IsEnum: false, IsPublic: true } && !Leaves.Contains(t)
+                && !t.IsDefined(typeof(InlineArrayAttribute), false)).ToList();
         var lines = new List<string>();
         foreach (var type in structs)
         {
@@ -43,7 +44,8 @@ public sealed partial class SecondOpinionTests
             var mirror = BpfObjects.AbiType(Names.Type(name));
             Assert.True(mirror is { IsEnum: true }, $"enum {name} has no mirror {Names.Type(name)}");
             mirrored.Add(mirror);
-            var inC = opened.Btf.FindEnum(name)!.Values.Where(v => !IsBound(v.Name)).ToDictionary(v => Names.Enumerator(v.Name), v => v.Value);
+            var inC = opened.Btf.FindEnum(name)!.Values.Where(v => !IsBound(v.Name))
+                .ToDictionary(v => Names.Enumerator(v.Name), v => v.Value);
             var inCSharp = Enum.GetNames(mirror).Where(n => n != "None")
                 .ToDictionary(n => n, n => Convert.ToInt64(Enum.Parse(mirror, n)));
             Assert.Equal(inC.OrderBy(v => v.Value), inCSharp.OrderBy(v => v.Value));
@@ -68,7 +70,8 @@ public sealed partial class SecondOpinionTests
         """));
 
     // where an enum begins or ends, not one of its values
-    private static bool IsBound(string name) => name.EndsWith("_MAX", StringComparison.Ordinal) || name.EndsWith("_SLOTS", StringComparison.Ordinal) || name.EndsWith("_FIRST", StringComparison.Ordinal);
+    private static bool IsBound(string name) => name.EndsWith("_MAX", StringComparison.Ordinal)
+        || name.EndsWith("_SLOTS", StringComparison.Ordinal) || name.EndsWith("_FIRST", StringComparison.Ordinal);
 
     [GeneratedRegex(@"^enum (ebc_\w+) \{", RegexOptions.Multiline)]
     private static partial Regex EnumName();

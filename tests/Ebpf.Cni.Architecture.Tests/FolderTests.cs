@@ -26,7 +26,8 @@ public sealed class FolderTests
         var path = Project.InSrc.Single(p => p.Name == name).AssemblyPath;
         var types = new ArchLoader().LoadFilteredDirectory(Path.GetDirectoryName(path)!, Path.GetFileName(path)).Build().Types;
         var uses = types.Where(t => FolderOf(name, t) is not null)
-            .SelectMany(t => t.Dependencies.Where(d => d.Target is not GenericParameter), (t, d) => (From: FolderOf(name, t)!, To: FolderOf(name, d.Target), Text: $"{t.Name} uses {d.Target.Name}"))
+            .SelectMany(t => t.Dependencies.Where(d => d.Target is not GenericParameter),
+                (t, d) => (From: FolderOf(name, t)!, To: FolderOf(name, d.Target), Text: $"{t.Name} uses {d.Target.Name}"))
             .Where(u => u.To is not null && u.To != u.From)
             .DistinctBy(u => (u.From, u.To)).ToList();
         // What nothing uses, and what uses nothing, is in no circle; what is left when these are gone is.

@@ -7,7 +7,9 @@ namespace Ebpf.Cni.Architecture.Tests;
 /// <param name="ignored">Of the .dockerignore: what is not sent to the builder.</param>
 internal sealed partial class ImageRecipe(string text, string ignored)
 {
-    private readonly List<string> _instructions = [.. Comment().Replace(text, "").Replace("\\\n", " ", StringComparison.Ordinal).Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0)];
+    private readonly List<string> _instructions =
+        [.. Comment().Replace(text, "").Replace("\\\n", " ", StringComparison.Ordinal).Split('\n').Select(l => l.Trim())
+        .Where(l => l.Length > 0)];
 
     /// <summary>What is wrong, a sentence each.</summary>
     /// <param name="root">The checkout.</param>

@@ -20,11 +20,13 @@ public sealed class ImageRecipeTests
     [InlineData("COPY --from=rootfs", "COPY --from=later", "COPY --from=later: there is no such stage")]
     [InlineData("RUN scripts/image-rootfs.sh", "RUN scripts/rootfs.sh", "scripts/rootfs.sh is run and does not exist")]
     [InlineData("RUN scripts/image-rootfs.sh", "RUN scripts/kernel-check.c", "scripts/kernel-check.c is run and is not executable")]
-    [InlineData("RUN scripts/image-rootfs.sh", "RUN scripts/leftovers.sh", "scripts/leftovers.sh is run for the image and by no target of make")]
+    [InlineData("RUN scripts/image-rootfs.sh", "RUN scripts/leftovers.sh",
+        "scripts/leftovers.sh is run for the image and by no target of make")]
     public void What_is_wrong_is_found(string right, string wrong, string problem)
     {
         Assert.Contains(right, Dockerfile, StringComparison.Ordinal);
-        Assert.StartsWith(problem, Assert.Single(Problems(Dockerfile.Replace(right, wrong, StringComparison.Ordinal))), StringComparison.Ordinal);
+        Assert.StartsWith(problem, Assert.Single(Problems(Dockerfile.Replace(right, wrong, StringComparison.Ordinal))),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -35,7 +37,8 @@ public sealed class ImageRecipeTests
         Assert.DoesNotContain("RUN", last, StringComparison.Ordinal);
         Assert.Contains("COPY --from=rootfs /src/build/image/rootfs/ /\n", last, StringComparison.Ordinal);
         Assert.Contains("ENTRYPOINT [\"/opt/ebpf-cni/ebpf-cni-agent\"]", last, StringComparison.Ordinal);
-        Assert.All(["title", "description", "licenses", "source", "version", "revision"], l => Assert.Contains($"org.opencontainers.image.{l}=", last, StringComparison.Ordinal));
+        Assert.All(["title", "description", "licenses", "source", "version", "revision"],
+            l => Assert.Contains($"org.opencontainers.image.{l}=", last, StringComparison.Ordinal));
     }
 
     private static IEnumerable<string> Problems(string dockerfile) =>

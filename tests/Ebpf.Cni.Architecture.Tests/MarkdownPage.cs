@@ -44,10 +44,13 @@ internal sealed partial record MarkdownPage(string Path, string Text)
     /// <summary>Targets of links and images that are no addresses on the web: file, "" for this page, and heading, "" for none.</summary>
     public IEnumerable<(string File, string Anchor)> RelativeLinks => Prose
         .SelectMany(l => LinkPattern().Matches(CodePattern().Replace(l.Line, "")))
-        .Select(m => m.Groups[1].Value).Where(target => !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith("mailto:", StringComparison.Ordinal))
+        .Select(m => m.Groups[1].Value).Where(target =>
+            !target.Contains("://", StringComparison.Ordinal) && !target.StartsWith("mailto:", StringComparison.Ordinal))
         .Select(target => target.Split('#', 2) is [var file, var anchor] ? (file, anchor) : (target, ""));
 
-    /// <summary>Anchors of the headings as GitHub makes them: lower case, punctuation gone, spaces to dashes, a number where it is not the first.</summary>
+    /// <summary>
+    /// Anchors of the headings as GitHub makes them: lower case, punctuation gone, spaces to dashes, a number where it is not the first.
+    /// </summary>
     public IReadOnlySet<string> Anchors
     {
         get

@@ -8,15 +8,19 @@ public sealed partial class NamesInPagesTests
     private static IReadOnlySet<string> Tables => Names(TablePattern(), Source("src/Ebpf.Cni.Abi/MapNames.cs"));
 
     /// <summary>Members of the enum from the first drop on, as metrics and logs spell them.</summary>
-    private static IEnumerable<string> DropReasons => MemberPattern().Matches(ReasonPattern().Match(Source("src/Ebpf.Cni.Abi/EventsAbi.cs")).Value)
-        .Select(m => m.Groups[1].Value).SkipWhile(name => name != "SourceAddress").Select(name => CapitalPattern().Replace(name, "_$1").ToLowerInvariant());
+    private static IEnumerable<string> DropReasons =>
+        MemberPattern().Matches(ReasonPattern().Match(Source("src/Ebpf.Cni.Abi/EventsAbi.cs")).Value)
+        .Select(m => m.Groups[1].Value).SkipWhile(name => name != "SourceAddress")
+            .Select(name => CapitalPattern().Replace(name, "_$1").ToLowerInvariant());
 
     [Fact]
     public void Tables_that_pages_name_exist() => Assert.Empty(
-        MarkdownPage.All.Where(p => p.Path != "CHANGELOG.md").SelectMany(p => Names(TablePattern(), p.Text).Except(Tables).Select(t => $"{p.Path}: {t}")));
+        MarkdownPage.All.Where(p => p.Path != "CHANGELOG.md")
+            .SelectMany(p => Names(TablePattern(), p.Text).Except(Tables).Select(t => $"{p.Path}: {t}")));
 
     [Fact]
-    public void Every_table_is_explained() => Assert.Empty(Tables.Except(Names(TablePattern(), Section("docs/architecture.md", "## Tables"))));
+    public void Every_table_is_explained() =>
+        Assert.Empty(Tables.Except(Names(TablePattern(), Section("docs/architecture.md", "## Tables"))));
 
     [Fact]
     public void Every_drop_reason_is_explained()

@@ -23,7 +23,8 @@ switch (args)
         break;
     case ["rivals", .. var sizes]:
         var compared = new Report();
-        await RivalScenario.RunAsync(compared, sizes.Length == 0 ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
+        await RivalScenario.RunAsync(compared, sizes.Length == 0
+            ? RivalScenario.Sizes : [.. sizes.Select(s => int.Parse(s, CultureInfo.InvariantCulture))]);
         return 0;
     case ["paths", .. var rounds]:
         await PathScenario.RunAsync(new Report(), Given(rounds, PathScenario.Rounds));

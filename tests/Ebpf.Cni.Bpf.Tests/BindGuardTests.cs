@@ -19,7 +19,8 @@ public sealed class BindGuardTests
     private static SocketSandbox Prepared(ConfigFlags flags)
     {
         var sandbox = new SocketSandbox(flags);
-        sandbox.Services.Update(new SvcKey(default, U16Be.FromHost(NodePort), IpProtocol.Tcp, Scope.Bind), new Svc(0, 0, 9, SvcFlags.None, 0));
+        sandbox.Services.Update(new SvcKey(default, U16Be.FromHost(NodePort), IpProtocol.Tcp, Scope.Bind),
+            new Svc(0, 0, 9, SvcFlags.None, 0));
         foreach (var address in new[] { "127.0.0.1", "::1" })
             sandbox.Services.Update(PodPrograms.Key(Address.At(address, NodePort), IpProtocol.Tcp), new Svc(0, 0, 9, SvcFlags.None, 0));
         return sandbox;
@@ -49,7 +50,8 @@ public sealed class BindGuardTests
     }
 
     [Theory]
-    [InlineData("0.0.0.0:30081", ProtocolType.Tcp), InlineData("0.0.0.0:30080", ProtocolType.Udp), InlineData("127.0.0.2:30080", ProtocolType.Tcp)]
+    [InlineData("0.0.0.0:30081", ProtocolType.Tcp), InlineData("0.0.0.0:30080", ProtocolType.Udp),
+        InlineData("127.0.0.2:30080", ProtocolType.Tcp)]
     [InlineData("0.0.0.0:0", ProtocolType.Tcp), InlineData("[::]:0", ProtocolType.Tcp), InlineData("[::]:30081", ProtocolType.Tcp)]
     public void Other_ports_protocols_and_addresses_are_free(string at, ProtocolType protocol)
     {

@@ -9,12 +9,14 @@ public sealed class ChoiceTests
 {
     /// <summary>Less than the machine has been running: there is no earlier time than its start.</summary>
     private const uint AffinitySeconds = 40;
-    private static readonly Backend[] Ten = [.. Enumerable.Range(1, 10).Select(i => new Backend(Addr.Parse($"10.2.0.{i}"), U16Be.FromHost(8080), BackendFlags.None, 7))];
+    private static readonly Backend[] Ten = [.. Enumerable.Range(1, 10)
+        .Select(i => new Backend(Addr.Parse($"10.2.0.{i}"), U16Be.FromHost(8080), BackendFlags.None, 7))];
     private static readonly Svc Plain = new(0, 10, 7, SvcFlags.None, 0), Affine = Plain with { AffinitySec = AffinitySeconds };
     private static readonly Addr Client = Addr.Parse(Address.Client4);
     private static readonly AffinityKey Key = new(Client, 7);
 
-    private static Affinity To(Backend backend, ulong lastUsed) => new() { Addr = backend.Addr, Port = backend.Port, LastUsedNs = lastUsed };
+    private static Affinity To(Backend backend, ulong lastUsed) =>
+        new() { Addr = backend.Addr, Port = backend.Port, LastUsedNs = lastUsed };
 
     // CLOCK_MONOTONIC
     private static ulong Ago(double seconds) => (ulong)(Stopwatch.GetTimestamp() - (long)(seconds * Stopwatch.Frequency));
@@ -96,10 +98,12 @@ public sealed class ChoiceTests
         var chosen = programs.Choose(Affine, Client, 0)!.Value;
         programs.Affinities.Update(Key, To(Ten[(chosen + 1) % 10], Ago(0)));
         var elsewhere = Addr.Parse(Address.Client6);
-        var (otherClient, otherService) = (programs.Choose(Affine, elsewhere, 0), programs.Choose(Affine with { ServiceId = 8 }, Client, 0));
+        var (otherClient, otherService) = (programs.Choose(Affine, elsewhere, 0),
+            programs.Choose(Affine with { ServiceId = 8 }, Client, 0));
         programs.Affinities.Delete(Key);
         Assert.Equal(chosen, programs.Choose(Affine, Client, 0));
-        Assert.Equal((otherClient, otherService), (programs.Choose(Affine, elsewhere, 0), programs.Choose(Affine with { ServiceId = 8 }, Client, 0)));
+        Assert.Equal((otherClient, otherService),
+            (programs.Choose(Affine, elsewhere, 0), programs.Choose(Affine with { ServiceId = 8 }, Client, 0)));
         Assert.Equal(3, programs.Affinities.ReadAll<AffinityKey, Affinity>().Count);
     }
 

@@ -272,7 +272,8 @@ public sealed class ConntrackTests
 
     private static Ct Entry(PodPrograms pod, Packet request)
     {
-        var key = new CtKey(Addr.Parse(request.Src), Addr.Parse(request.Dst), U16Be.FromHost(request.Sport), U16Be.FromHost(request.Dport), request.Protocol);
+        var key = new CtKey(Addr.Parse(request.Src), Addr.Parse(request.Dst), U16Be.FromHost(request.Sport), U16Be.FromHost(request.Dport),
+            request.Protocol);
         Assert.True(pod.Conntrack.TryLookup(key, out Ct entry));
         return entry;
     }

@@ -17,7 +17,8 @@ public sealed class CostTests
         pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Tcp, Address.At(Address.Vip(v6), 80));
         var elsewhere = new Packet { Src = Address.Client(v6), Dst = Address.Remote(v6), Flags = TcpFlags.Data };
         Assert.Equal(PodPrograms.Ok, pod.Send(elsewhere with { Dst = Address.Vip(v6), Flags = TcpFlags.Syn }).ReturnValue);
-        foreach (var (what, packet) in new[] { ("to no service", elsewhere), ("to a service, connection known", elsewhere with { Dst = Address.Vip(v6) }) })
+        foreach (var (what, packet) in new[] { ("to no service", elsewhere),
+            ("to a service, connection known", elsewhere with { Dst = Address.Vip(v6) }) })
         {
             var result = pod.Send(packet.Bytes(), Repeat);
             Assert.Equal(PodPrograms.Ok, result.ReturnValue);

@@ -26,7 +26,8 @@ public sealed class EventTests
         var first = events[0];
         Assert.Equal(
             new Event(
-                first.TimeNs, Addr.Parse(refused.Src), Addr.Parse(refused.Dst), U16Be.FromHost(40000), U16Be.FromHost(80), PodPrograms.ClientIfindex,
+                first.TimeNs, Addr.Parse(refused.Src), Addr.Parse(refused.Dst), U16Be.FromHost(40000), U16Be.FromHost(80),
+                PodPrograms.ClientIfindex,
                 ServiceId: 1, (uint)refused.Bytes().Length, IpProtocol.Udp, Reason.NoBackend, Hook.PodEgress),
             first);
         Assert.Equal(Addr.Parse(Address.Vip(v6)), service.Addr);

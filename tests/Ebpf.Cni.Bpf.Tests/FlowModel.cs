@@ -30,7 +30,8 @@ internal sealed class FlowModel
 
     public IEnumerable<Connection> Answering => _reply.Values;
 
-    public void Set(string frontend, IpProtocol protocol, SvcFlags flags, string[] backends) => _services[(frontend, protocol)] = (flags, backends);
+    public void Set(string frontend, IpProtocol protocol, SvcFlags flags, string[] backends) =>
+        _services[(frontend, protocol)] = (flags, backends);
 
     public void Delete(string frontend, IpProtocol protocol) => _services.Remove((frontend, protocol));
 

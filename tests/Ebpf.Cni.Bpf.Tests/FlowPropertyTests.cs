@@ -11,7 +11,8 @@ public sealed class FlowPropertyTests
 {
     private const int Steps = 20000;
     private static readonly ushort[] ClientPorts = [1000, 1001, 1002, 1003, 1004, 1005];
-    private static readonly TcpFlags[] Flags = [TcpFlags.Syn, TcpFlags.Syn, TcpFlags.Ack, TcpFlags.Data, TcpFlags.Data, TcpFlags.FinAck, TcpFlags.Rst];
+    private static readonly TcpFlags[] Flags =
+        [TcpFlags.Syn, TcpFlags.Syn, TcpFlags.Ack, TcpFlags.Data, TcpFlags.Data, TcpFlags.FinAck, TcpFlags.Rst];
 
     [Fact]
     public void Programs_and_model_agree()
@@ -59,7 +60,8 @@ public sealed class FlowPropertyTests
             return;
         }
         var flags = random.Next(3) == 0 ? SvcFlags.DropEmpty : SvcFlags.None;
-        string[] backends = random.Next(5) == 0 ? [] : [.. Enumerable.Range(0, 9).Where(_ => random.Next(2) == 0).Select(i => Backend(v6, number, i))];
+        string[] backends = random.Next(5) == 0
+            ? [] : [.. Enumerable.Range(0, 9).Where(_ => random.Next(2) == 0).Select(i => Backend(v6, number, i))];
         pod.SetService(PodPrograms.Key(frontend, protocol), flags, backends);
         model.Set(frontend, protocol, flags, backends);
     }
@@ -119,7 +121,8 @@ public sealed class FlowPropertyTests
             return;
         var connection = connections[random.Next(connections.Count)];
         var request = connection.Request;
-        var flags = request.Protocol == IpProtocol.Tcp ? random.Next(4) switch { 0 => TcpFlags.SynAck, 1 => TcpFlags.FinAck, 2 => TcpFlags.Rst, _ => TcpFlags.Data } : 0;
+        var flags = request.Protocol == IpProtocol.Tcp
+            ? random.Next(4) switch { 0 => TcpFlags.SynAck, 1 => TcpFlags.FinAck, 2 => TcpFlags.Rst, _ => TcpFlags.Data } : 0;
         var expected = request.Answer(flags) with { SrcMac = Macs.Gateway, DstMac = Macs.Client };
         if (IPEndPoint.Parse(connection.Backend).Address.ToString() == request.Src)
         {

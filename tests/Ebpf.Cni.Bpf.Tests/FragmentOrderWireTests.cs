@@ -82,7 +82,8 @@ public sealed class FragmentOrderWireTests
         var (own, there) = (Eth(town.Node), Eth(town.Outside));
         using var wire = town.Outside.Run(() => FrameSocket.Open(there.Index));
         InEveryOrder(
-            datagram with { SrcMac = MacAddr.FromBytes(there.Mac), DstMac = MacAddr.FromBytes(own.Mac) }, receiver, frame => wire.Send(frame), town.Programs);
+            datagram with { SrcMac = MacAddr.FromBytes(there.Mac), DstMac = MacAddr.FromBytes(own.Mac) }, receiver,
+            frame => wire.Send(frame), town.Programs);
     }
 
     private static void InEveryOrder(Packet datagram, Socket receiver, Action<byte[]> send, PodPrograms programs)

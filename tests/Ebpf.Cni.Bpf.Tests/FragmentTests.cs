@@ -9,7 +9,8 @@ public sealed class FragmentTests
 {
     private static Packet Datagram(bool v6) => new()
     {
-        Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Udp, Payload = [.. Enumerable.Range(0, 3000).Select(i => (byte)i)],
+        Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Udp,
+            Payload = [.. Enumerable.Range(0, 3000).Select(i => (byte)i)],
     };
 
     private static Packet[] Pieces(Packet datagram) =>
@@ -23,7 +24,8 @@ public sealed class FragmentTests
     public void All_pieces_go_to_the_same_backend_and_back(bool v6)
     {
         using var pod = new PodPrograms().WithPods();
-        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, [.. Enumerable.Range(8000, 30).Select(p => Address.At(Address.Remote(v6), p))]);
+        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp,
+            [.. Enumerable.Range(8000, 30).Select(p => Address.At(Address.Remote(v6), p))]);
         var sent = Pieces(Datagram(v6)).Select(pod.Send).ToList();
         var port = (ushort)(sent[0].Packet[v6 ? 64 : 36] << 8 | sent[0].Packet[v6 ? 65 : 37]);
         var translated = Datagram(v6) with { Dst = Address.Remote(v6), Dport = port };

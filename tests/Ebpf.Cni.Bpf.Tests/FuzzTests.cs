@@ -16,8 +16,10 @@ public sealed class FuzzTests
     private const int Packets = 30_000;
     private const string Node4 = "192.0.2.77", Node6 = "2001:db8::77";
     private static readonly ushort[] Ports = [80, 81, 82, 1000, 1001, 8080, 40000];
-    private static readonly string[] Stations4 = [Address.Client4, Address.Server4, Address.Remote4, Address.Vip4, Node4, Address.Hairpin4, "192.0.2.9", "224.0.0.1", "127.0.0.1"];
-    private static readonly string[] Stations6 = [Address.Client6, Address.Server6, Address.Remote6, Address.Vip6, Node6, Address.Hairpin6, "2001:db8::9", "ff02::1", "::1"];
+    private static readonly string[] Stations4 =
+        [Address.Client4, Address.Server4, Address.Remote4, Address.Vip4, Node4, Address.Hairpin4, "192.0.2.9", "224.0.0.1", "127.0.0.1"];
+    private static readonly string[] Stations6 =
+        [Address.Client6, Address.Server6, Address.Remote6, Address.Vip6, Node6, Address.Hairpin6, "2001:db8::9", "ff02::1", "::1"];
 
     [Theory]
     [InlineData(Hook.PodEgress, ConfigFlags.None), InlineData(Hook.PodIngress, ConfigFlags.None)]
@@ -59,7 +61,8 @@ public sealed class FuzzTests
         foreach (var v6 in new[] { false, true })
             foreach (var protocol in new[] { IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Sctp })
             {
-                string[] backends = [Address.At(Address.Client(v6), 8080), Address.At(Address.Remote(v6), 80), Address.At(Address.Remote(v6), 8080), Address.At(Address.Server(v6), 8080)];
+                string[] backends = [Address.At(Address.Client(v6), 8080), Address.At(Address.Remote(v6), 80),
+                    Address.At(Address.Remote(v6), 8080), Address.At(Address.Server(v6), 8080)];
                 pod.AddService(Address.At(Address.Vip(v6), 80), protocol, backends);
                 pod.AddService(Address.At(v6 ? Node6 : Node4, 80), protocol, backends);
                 pod.AddService(Address.At(Address.Vip(v6), 81), protocol);
@@ -86,7 +89,8 @@ public sealed class FuzzTests
     private static void Run(PodPrograms pod, Hook hook)
     {
         var random = new Random(Seed.Next());
-        var packets = new RandomPackets(random, Stations4, Stations6, Ports, v6 => random.Next(2) == 0 ? Address.Vip(v6) : v6 ? Node6 : Node4);
+        var packets = new RandomPackets(random, Stations4, Stations6, Ports,
+            v6 => random.Next(2) == 0 ? Address.Vip(v6) : v6 ? Node6 : Node4);
         for (var i = 0; i < Packets; i++)
         {
             var v6 = random.Next(2) == 0;
@@ -94,7 +98,8 @@ public sealed class FuzzTests
             if (hook == Hook.PodIngress && random.Next(3) == 0)
                 Learn(packets, packets.Next(v6, client, Macs.Client, Macs.Gateway), pod.Send);
             // test runs happen on the loopback device: what arrives there is sent to its MAC address
-            var (from, to) = hook == Hook.OverlayEgress ? (Macs.TunnelSender, Macs.Tunnel) : (Macs.Client, hook == Hook.UplinkIngress ? default : Macs.Gateway);
+            var (from, to) = hook == Hook.OverlayEgress
+                ? (Macs.TunnelSender, Macs.Tunnel) : (Macs.Client, hook == Hook.UplinkIngress ? default : Macs.Gateway);
             var packet = packets.Next(v6, hook == Hook.PodEgress ? client : null, from, to);
             var bytes = packet.Bytes();
             if (random.Next(3) == 0)
@@ -106,26 +111,30 @@ public sealed class FuzzTests
             }
             catch (Exception e)
             {
-                Assert.Fail($"packet {i}, {packet}: {e.Message}\nbefore\n{SamePacket.Dump(bytes)}after ({result.ReturnValue})\n{SamePacket.Dump(result.Packet)}");
+                Assert.Fail($"packet {i}, {packet}: {e.Message}\nbefore\n{SamePacket.Dump(bytes)}after "
+                    + $"({result.ReturnValue})\n{SamePacket.Dump(result.Packet)}");
             }
             if (hook != Hook.PodIngress && result.ReturnValue != PodPrograms.Shot)
                 Remember(packets, packet, result.Packet);
         }
     }
 
-    private static void Learn(RandomPackets packets, Packet packet, Func<Packet, BpfTestRunResult> send) => Remember(packets, packet, send(packet).Packet);
+    private static void Learn(RandomPackets packets, Packet packet, Func<Packet, BpfTestRunResult> send) =>
+        Remember(packets, packet, send(packet).Packet);
 
     // as it left: what answers and errors will be about
     private static void Remember(RandomPackets packets, Packet packet, byte[] sent)
     {
         var at = packet.IsV6 ? 22 : 26;
         var size = packet.IsV6 ? 16 : 4;
-        if (packet.Protocol is not (IpProtocol.Tcp or IpProtocol.Udp or IpProtocol.Sctp) || packet.Piece is not null || Anatomy.Of(sent) is not { } after || after.Protocol != packet.Protocol || after.Transport + 4 > sent.Length)
+        if (packet.Protocol is not (IpProtocol.Tcp or IpProtocol.Udp or IpProtocol.Sctp) || packet.Piece is not null
+            || Anatomy.Of(sent) is not { } after || after.Protocol != packet.Protocol || after.Transport + 4 > sent.Length)
             return;
         packets.Remember(packet with
         {
             Src = new IPAddress(sent.AsSpan(at, size)).ToString(), Dst = new IPAddress(sent.AsSpan(at + size, size)).ToString(),
-            Sport = (ushort)(sent[after.Transport] << 8 | sent[after.Transport + 1]), Dport = (ushort)(sent[after.Transport + 2] << 8 | sent[after.Transport + 3]),
+            Sport = (ushort)(sent[after.Transport] << 8 | sent[after.Transport + 1]),
+            Dport = (ushort)(sent[after.Transport + 2] << 8 | sent[after.Transport + 3]),
             Extensions = [], Options = [], Padding = 0,
         });
     }
@@ -154,7 +163,8 @@ public sealed class FuzzTests
         {
             // refused: a packet of our own making, about the one that came
             Assert.StartsWith("header 0 transport 0 ", now.Errors(), StringComparison.Ordinal);
-            Assert.True(before.AsSpan(14).StartsWith(after.AsSpan(now.Transport + 8, now.End - now.Transport - 8)), "quotes something else");
+            Assert.True(before.AsSpan(14).StartsWith(after.AsSpan(now.Transport + 8, now.End - now.Transport - 8)),
+                "quotes something else");
             return;
         }
         Assert.Equal(before.Length, after.Length);

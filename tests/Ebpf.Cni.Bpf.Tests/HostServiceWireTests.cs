@@ -29,10 +29,12 @@ public sealed class HostServiceWireTests
     }
 
     [Theory, MemberData(nameof(Kinds))]
-    public void A_cluster_address_is_reached(bool v6, ProtocolType protocol, Backend backend) => Reach(Address.Vip(v6), v6, protocol, backend);
+    public void A_cluster_address_is_reached(bool v6, ProtocolType protocol, Backend backend) =>
+        Reach(Address.Vip(v6), v6, protocol, backend);
 
     [Theory, MemberData(nameof(Kinds))]
-    public void A_node_port_is_reached_by_the_nodes_address(bool v6, ProtocolType protocol, Backend backend) => Reach(Town.NodeAddress(v6), v6, protocol, backend);
+    public void A_node_port_is_reached_by_the_nodes_address(bool v6, ProtocolType protocol, Backend backend) =>
+        Reach(Town.NodeAddress(v6), v6, protocol, backend);
 
     [Theory, MemberData(nameof(Kinds))]
     public void A_node_port_is_reached_by_the_loopback_address(bool v6, ProtocolType protocol, Backend backend) =>

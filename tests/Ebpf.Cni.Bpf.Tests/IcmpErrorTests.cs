@@ -44,7 +44,8 @@ public sealed class IcmpErrorTests
         {
             // a router keeps its address; the backend must not appear
             SamePacket.Equal(kind.About(request, Router(v6), quote), pod.Receive(kind.About(towards, Router(v6), quote)).Packet);
-            SamePacket.Equal(kind.About(request, Address.Vip(v6), quote), pod.Receive(kind.About(towards, Address.Remote(v6), quote)).Packet);
+            SamePacket.Equal(kind.About(request, Address.Vip(v6), quote),
+                pod.Receive(kind.About(towards, Address.Remote(v6), quote)).Packet);
         }
         Assert.Equal($"PodEgress.Service=1 PodIngress.Reply={2 * IcmpKind.All.Count(k => k.V6 == v6)}", pod.Counts());
     }
@@ -59,7 +60,8 @@ public sealed class IcmpErrorTests
         var answer = (request with { Dst = Address.Remote(v6), Dport = 8080 }).Answer(request.Flags);
         foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
         {
-            var sent = kind.About(request.Answer(request.Flags), Address.Client(v6), quote) with { SrcMac = Macs.Client, DstMac = Macs.Gateway };
+            var sent = kind.About(request.Answer(request.Flags), Address.Client(v6), quote) with
+                { SrcMac = Macs.Client, DstMac = Macs.Gateway };
             var expected = kind.About(answer, Address.Client(v6), quote) with { SrcMac = Macs.Client, DstMac = Macs.Gateway };
             var result = pod.Send(sent);
             Assert.Equal(PodPrograms.Ok, result.ReturnValue);
@@ -77,19 +79,22 @@ public sealed class IcmpErrorTests
         pod.Send(request);
         // the pod reached itself: it sees the packet from the address that stands for itself, and answers there
         var received = request with { Src = Address.Hairpin(v6), Dst = Address.Client(v6), Dport = 8080 };
-        var sent = pod.Send(IcmpKind.PortUnreachable(v6).About(received, Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway });
+        var sent = pod.Send(IcmpKind.PortUnreachable(v6)
+            .About(received, Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway });
         SamePacket.Equal(IcmpKind.PortUnreachable(v6).About(request, Address.Vip(v6)) with { Ttl = 63 }, sent.Packet);
         Assert.Equal(PodPrograms.Redirect, sent.ReturnValue);
     }
 
     [Theory]
-    [InlineData(false, IpProtocol.Udp), InlineData(true, IpProtocol.Udp), InlineData(false, IpProtocol.Tcp), InlineData(true, IpProtocol.Tcp)]
+    [InlineData(false, IpProtocol.Udp), InlineData(true, IpProtocol.Udp), InlineData(false, IpProtocol.Tcp),
+        InlineData(true, IpProtocol.Tcp)]
     [InlineData(false, IpProtocol.Icmp), InlineData(true, IpProtocol.IcmpV6)]
     public void A_hidden_source_is_found_again(bool v6, IpProtocol protocol)
     {
         using var pod = new PodPrograms().WithPods();
         var echo = protocol is IpProtocol.Icmp or IpProtocol.IcmpV6;
-        var inside = new Packet { Src = Address.Client(v6), Dst = Outside(v6), Protocol = protocol, Sport = 1000, Dport = 53, IcmpType = v6 ? (byte)128 : (byte)8, IcmpRest = 1000u << 16 | 1 };
+        var inside = new Packet { Src = Address.Client(v6), Dst = Outside(v6), Protocol = protocol, Sport = 1000, Dport = 53,
+            IcmpType = v6 ? (byte)128 : (byte)8, IcmpRest = 1000u << 16 | 1 };
         var outside = inside with { Src = v6 ? "fd00:a::1" : "10.100.0.1", Sport = 40001, IcmpRest = 40001u << 16 | 1 };
         Translate(pod, inside, outside, echo);
         foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
@@ -128,10 +133,12 @@ public sealed class IcmpErrorTests
         for (var ifindex = 0; ifindex < 20; ifindex++)
             pod.SetUplink(ifindex, node, node);
         pod.AddService(Address.At(node, 30080), IpProtocol.Udp, Address.At(Address.Remote(v6), 8080));
-        var request = new Packet { Src = Outside(v6), Dst = node, Protocol = IpProtocol.Udp, Sport = 1000, Dport = 30080, SrcMac = Macs.Gateway, DstMac = default };
+        var request = new Packet { Src = Outside(v6), Dst = node, Protocol = IpProtocol.Udp, Sport = 1000, Dport = 30080,
+            SrcMac = Macs.Gateway, DstMac = default };
         pod.Arrive(request);
         var entry = pod.Conntrack.ReadAll<CtKey, Ct>().Single(e => !e.Value.Flags.HasFlag(CtFlags.Reply)).Value;
-        var towards = request with { Src = entry.Src.ToString(), Dst = entry.Dst.ToString(), Sport = entry.Sport.Host, Dport = entry.Dport.Host };
+        var towards = request with { Src = entry.Src.ToString(), Dst = entry.Dst.ToString(), Sport = entry.Sport.Host,
+            Dport = entry.Dport.Host };
         Assert.Equal((Address.Remote(v6), 8080), (towards.Dst, towards.Dport));
         foreach (var kind in IcmpKind.All.Where(k => k.V6 == v6))
             foreach (var (from, seen) in new[] { (Router(v6), Router(v6)), (Address.Remote(v6), node) })
@@ -155,13 +162,16 @@ public sealed class IcmpErrorTests
             var request = Request(v6, IpProtocol.Udp) with
             {
                 Options = [.. Enumerable.Repeat((byte)1, v6 ? 0 : 4 * count)],
-                Extensions = [.. Enumerable.Range(0, v6 ? count : 0).Select(i => new Extension(i % 2 == 0 ? (byte)60 : (byte)51, new byte[i % 2 == 0 ? 14 : 10]))],
+                Extensions = [.. Enumerable.Range(0, v6 ? count : 0)
+                    .Select(i => new Extension(i % 2 == 0 ? (byte)60 : (byte)51, new byte[i % 2 == 0 ? 14 : 10]))],
             };
             var towards = request with { Dst = Address.Remote(v6), Dport = 8080 };
             SamePacket.Equal(towards, pod.Send(request).Packet);
-            var surrounded = IcmpKind.PortUnreachable(v6).About(towards, Router(v6)) with { Options = request.Options, Extensions = request.Extensions };
+            var surrounded = IcmpKind.PortUnreachable(v6)
+                .About(towards, Router(v6)) with { Options = request.Options, Extensions = request.Extensions };
             // so many headers are nobody's: what is quoted behind more than four is left alone
-            var expected = v6 && count > 4 ? surrounded : IcmpKind.PortUnreachable(v6).About(request, Router(v6)) with { Options = request.Options, Extensions = request.Extensions };
+            var expected = v6 && count > 4 ? surrounded : IcmpKind.PortUnreachable(v6)
+                .About(request, Router(v6)) with { Options = request.Options, Extensions = request.Extensions };
             SamePacket.Equal(expected, pod.Receive(surrounded).Packet);
         }
     }
@@ -170,7 +180,8 @@ public sealed class IcmpErrorTests
     public void A_request_whose_hops_end_is_answered_and_an_error_is_not(bool v6)
     {
         using var pod = new PodPrograms().WithPods();
-        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Server(v6), 8080), Address.At(Address.Server(v6), 8081));
+        pod.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Udp, Address.At(Address.Server(v6), 8080),
+            Address.At(Address.Server(v6), 8081));
         var request = Request(v6, IpProtocol.Udp);
         var answer = pod.Send(request with { Ttl = 1 });
         Assert.Equal(PodPrograms.Redirect, answer.ReturnValue);
@@ -179,7 +190,8 @@ public sealed class IcmpErrorTests
         SamePacket.Equal(about with { Id = 0, Payload = quoted }, answer.Packet);
         Assert.Equal(1UL, pod.Count(Reason.HopLimit));
 
-        var refusal = IcmpKind.PortUnreachable(v6).About(request.Answer(0), Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway, Ttl = 1 };
+        var refusal = IcmpKind.PortUnreachable(v6)
+            .About(request.Answer(0), Address.Client(v6)) with { SrcMac = Macs.Client, DstMac = Macs.Gateway, Ttl = 1 };
         Assert.Equal(PodPrograms.Shot, pod.Send(refusal).ReturnValue);
         Assert.Equal(2UL, pod.Count(Reason.HopLimit));
         Assert.Equal(PodPrograms.Redirect, pod.Send(refusal with { Ttl = 64 }).ReturnValue);
@@ -277,6 +289,7 @@ public sealed class IcmpErrorTests
             entry with { Src = Addr.Parse(outside.Src), Dst = Addr.Parse(outside.Dst), Sport = Port(outside.Sport), Dport = Port(back) });
         pod.Conntrack.Update(
             new CtKey(Addr.Parse(outside.Dst), Addr.Parse(outside.Src), Port(back), Port(outside.Sport), inside.Protocol),
-            entry with { Flags = CtFlags.Masquerade | CtFlags.Reply, Src = Addr.Parse(inside.Dst), Dst = Addr.Parse(inside.Src), Sport = Port(to), Dport = Port(inside.Sport) });
+            entry with { Flags = CtFlags.Masquerade | CtFlags.Reply, Src = Addr.Parse(inside.Dst), Dst = Addr.Parse(inside.Src),
+                Sport = Port(to), Dport = Port(inside.Sport) });
     }
 }

@@ -62,11 +62,13 @@ public sealed class LinkLocalTests
         using var real = Town.Socket(town.Outside, Metadata, ProtocolType.Udp, Asked);
         Tool.Run(
             town.Node, "nft",
-            $"add table ip shut; add chain ip shut f {{ type filter hook forward priority 0; }}; add rule ip shut f ip daddr {Metadata} counter drop");
+            $"add table ip shut; add chain ip shut f {{ type filter hook forward priority 0; }}; add rule ip shut f ip daddr {Metadata} "
+                + $"counter drop");
         using var client = Town.Caller(town.Client, v6: false, ProtocolType.Udp);
         client.SendTo("who?"u8, IPEndPoint.Parse($"{Metadata}:{Asked}"));
         Assert.True(
-            SpinWait.SpinUntil(() => Shut().Contains("packets 1 ", StringComparison.Ordinal), TimeSpan.FromSeconds(5)), town.Programs.Counts());
+            SpinWait.SpinUntil(() => Shut().Contains("packets 1 ", StringComparison.Ordinal), TimeSpan.FromSeconds(5)),
+            town.Programs.Counts());
         Assert.False(real.Poll(0, SelectMode.SelectRead), "it was asked all the same");
 
         string Shut() => Tool.Run(town.Node, "nft", "list", "table", "ip", "shut");

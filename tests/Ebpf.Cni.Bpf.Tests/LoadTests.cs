@@ -20,7 +20,8 @@ public sealed class LoadTests
     public static TheoryData<string, ConfigFlags> Everything()
     {
         var data = new TheoryData<string, ConfigFlags>();
-        foreach (var name in Directory.GetFiles(Path.Combine(Repository.Root, "bpf"), "*.bpf.c").Select(f => Path.GetFileName(f).Split('.')[0]))
+        foreach (var name in Directory.GetFiles(Path.Combine(Repository.Root, "bpf"), "*.bpf.c")
+            .Select(f => Path.GetFileName(f).Split('.')[0]))
             foreach (var flags in Configurations())
                 data.Add(name, flags);
         return data;

@@ -60,7 +60,8 @@ public sealed class LookupCountTests : IDisposable
         var right = PacketCases.PodToPod(_node, v6: false);
         Count(objects, right);
         var forged = right with { Packet = right.Packet with { Src = Address.Remote4 } };
-        Assert.Contains("verdict", Assert.Throws<InvalidOperationException>(() => Count(objects, forged)).Message, StringComparison.Ordinal);
+        Assert.Contains("verdict", Assert.Throws<InvalidOperationException>(() => Count(objects, forged)).Message,
+            StringComparison.Ordinal);
         foreach (var other in new[] { right with { Port = 1 }, right with { Source = Address.Vip4 }, right with { Frame = Macs.Client } })
             Assert.Throws<InvalidOperationException>(() => Count(objects, other));
     }

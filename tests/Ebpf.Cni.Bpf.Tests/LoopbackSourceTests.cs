@@ -6,9 +6,9 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A node's client that asks a NodePort or hostPort of 127.0.0.1, and that no socket hook has translated: what it is bound to makes no difference. Bound to
-/// the node's own address it is the request of curl --interface ADDRESS, which conformance tests of hostPorts make. Beside socket hooks it is one that is bound to
-/// 127.0.0.1 with a port, or that no hook sees.
+/// A node's client that asks a NodePort or hostPort of 127.0.0.1, and that no socket hook has translated: what it is bound to makes no
+/// difference. Bound to the node's own address it is the request of curl --interface ADDRESS, which conformance tests of hostPorts make.
+/// Beside socket hooks it is one that is bound to 127.0.0.1 with a port, or that no hook sees.
 /// </summary>
 public sealed class LoopbackSourceTests
 {

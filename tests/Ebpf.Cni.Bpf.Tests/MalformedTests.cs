@@ -8,7 +8,8 @@ namespace Ebpf.Cni.Bpf.Tests;
 /// <summary>What a hostile pod may send.</summary>
 public sealed class MalformedTests
 {
-    [Theory, InlineData(false, IpProtocol.Tcp), InlineData(true, IpProtocol.Tcp), InlineData(false, IpProtocol.Udp), InlineData(true, IpProtocol.Udp)]
+    [Theory, InlineData(false, IpProtocol.Tcp), InlineData(true, IpProtocol.Tcp), InlineData(false, IpProtocol.Udp),
+        InlineData(true, IpProtocol.Udp)]
     public void Every_truncation_is_dropped_and_counted(bool v6, IpProtocol protocol)
     {
         using var pod = new PodPrograms().WithPods();
@@ -36,7 +37,8 @@ public sealed class MalformedTests
     }
 
     [Theory]
-    [InlineData(false, IpProtocol.Tcp, 20), InlineData(true, IpProtocol.Tcp, 20), InlineData(false, IpProtocol.Udp, 8), InlineData(true, IpProtocol.Udp, 8)]
+    [InlineData(false, IpProtocol.Tcp, 20), InlineData(true, IpProtocol.Tcp, 20), InlineData(false, IpProtocol.Udp, 8),
+        InlineData(true, IpProtocol.Udp, 8)]
     [InlineData(false, IpProtocol.Sctp, 13), InlineData(true, IpProtocol.Sctp, 13)]
     public void Padding_is_no_transport_header(bool v6, IpProtocol protocol, int header)
     {
@@ -79,7 +81,8 @@ public sealed class MalformedTests
             var v6 = random.Next(2) == 0;
             var bytes = new Packet
             {
-                Src = Address.Client(v6), Dst = random.Next(2) == 0 ? Address.Vip(v6) : Address.Server(v6), Protocol = random.Next(2) == 0 ? IpProtocol.Tcp : IpProtocol.Udp,
+                Src = Address.Client(v6), Dst = random.Next(2) == 0 ? Address.Vip(v6) : Address.Server(v6),
+                    Protocol = random.Next(2) == 0 ? IpProtocol.Tcp : IpProtocol.Udp,
                 Extensions = v6 && random.Next(3) == 0 ? [new Extension(0, new byte[6])] : [],
                 Payload = new byte[32],
             }.Bytes();
@@ -90,7 +93,8 @@ public sealed class MalformedTests
             var result = pod.Send(bytes);
             Assert.Contains(result.ReturnValue, new[] { PodPrograms.Ok, PodPrograms.Shot, PodPrograms.Redirect });
             var forged = !bytes.AsSpan(6, 6).SequenceEqual(Macs.Client.ToBytes());
-            Assert.False(forged && result.ReturnValue != PodPrograms.Shot && bytes[12] == 8 && bytes[13] == 0, "a forged MAC address passed");
+            Assert.False(forged && result.ReturnValue != PodPrograms.Shot && bytes[12] == 8 && bytes[13] == 0,
+                "a forged MAC address passed");
         }
         var counted = Enum.GetValues<Reason>().Aggregate(0UL, (sum, reason) => sum + pod.Count(reason));
         Assert.Equal((ulong)Rounds, counted);

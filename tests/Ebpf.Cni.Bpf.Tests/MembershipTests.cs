@@ -35,7 +35,8 @@ public sealed class MembershipTests
                 var at = segment.FindIndex(b => b.Addr == asked.Addr && b.Port == asked.Port);
                 var expected = at >= from && at < from + count ? (uint?)at : null;
                 // a right hint, one nearby, and garbage
-                var hint = (i % 3) switch { 0 => (uint)Math.Max(at, 0), 1 => (uint)(at + random.Next(-2, 3)), _ => (uint)random.NextInt64(1L << 32) };
+                var hint = (i % 3) switch { 0 => (uint)Math.Max(at, 0), 1 => (uint)(at + random.Next(-2, 3)),
+                    _ => (uint)random.NextInt64(1L << 32) };
                 Assert.True(
                     expected == programs.Serves(svc, from, count, asked.Addr, asked.Port, hint),
                     $"seed {seed}, {asked} in [{from}, {from}+{count}) of {size}, hint {hint}: expected {expected}");
@@ -89,7 +90,8 @@ public sealed class MembershipTests
     {
         Span<byte> bytes = stackalloc byte[16];
         BinaryPrimitives.WriteInt64BigEndian(bytes, random.Next(3) == 0 ? random.NextInt64() * 2 : 0);
-        BinaryPrimitives.WriteInt64BigEndian(bytes[8..], random.Next(2) == 0 ? 0xffff0a000000 + random.Next(1 << 24) : random.Next(64) * 0x0400000004000000);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[8..],
+            random.Next(2) == 0 ? 0xffff0a000000 + random.Next(1 << 24) : random.Next(64) * 0x0400000004000000);
         return new Backend(Addr.FromBytes(bytes), U16Be.FromHost((ushort)(random.Next(4) * 0x5555 + random.Next(3))), BackendFlags.None, 1);
     }
 }

@@ -34,7 +34,9 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
         {
             Requires.Root();
             _object = BpfObject.Open(Repository.BpfObject("uplink"));
-            _object.SetReadOnlyGlobal(MapNames.Config, new Config(ConfigFlags.None, 32768, 65535, 0, new CtTimeouts(60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74), 0, 0, 0, 0, default));
+            _object.SetReadOnlyGlobal(MapNames.Config,
+                new Config(ConfigFlags.None, 32768, 65535, 0, new CtTimeouts(60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74), 0,
+                0, 0, 0, default));
             _object.SetMaxEntries(MapNames.ConntrackTcp, 16384);
             _object.SetMaxEntries(MapNames.ConntrackAny, 16384);
             _object.Load();
@@ -72,7 +74,8 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
     {
         var (client, vip, backend) = (V4(1, (i % 200) + 1), V4(96, 1), V4(2, (i % 5) + 1));
         var port = U16Be.FromHost((ushort)(1000 + i));
-        return (new CtKey(client, vip, port, U16Be.FromHost(80), IpProtocol.Tcp), new CtKey(backend, client, U16Be.FromHost(8080), port, IpProtocol.Tcp));
+        return (new CtKey(client, vip, port, U16Be.FromHost(80), IpProtocol.Tcp),
+            new CtKey(backend, client, U16Be.FromHost(8080), port, IpProtocol.Tcp));
     }
 
     /// <summary>The value under the key that makes of its packets the mirror image of the twin's.</summary>
@@ -156,7 +159,8 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
                 Fill(model, random, i);
             foreach (var (key, value) in model)
                 _conntrack.Update(key, value);
-            var chosen = Enumerable.Range(0, Batch).Select(_ => random.Next(10) == 0 ? Keys(1000 + random.Next(50)).Forward : model.Keys.ElementAt(random.Next(model.Count))).ToArray();
+            var chosen = Enumerable.Range(0, Batch).Select(_ =>
+                random.Next(10) == 0 ? Keys(1000 + random.Next(50)).Forward : model.Keys.ElementAt(random.Next(model.Count))).ToArray();
             var expected = chosen.Count(key => ReapModel(model, key));
             Assert.Equal((uint)expected, Reap(chosen));
             Assert.Equal(
@@ -176,7 +180,8 @@ public sealed class ReapTests : IClassFixture<ReapTests.Loaded>
         if (random.Next(8) > 0)
             model[forward] = Value(reply, state, 5, Seen(random), flags, (ulong)random.Next(100));
         if (random.Next(8) > 0)
-            model[reply] = Value(forward, random.Next(4) == 0 ? (CtState)random.Next(14) : state, random.Next(5) == 0 ? 6u : 5u, Seen(random), flags | CtFlags.Reply, (ulong)random.Next(100));
+            model[reply] = Value(forward, random.Next(4) == 0 ? (CtState)random.Next(14) : state, random.Next(5) == 0 ? 6u : 5u,
+                Seen(random), flags | CtFlags.Reply, (ulong)random.Next(100));
     }
 
     private static bool IsDead(Ct entry) => Now - entry.LastSeenNs > 80 * Second;

@@ -60,7 +60,8 @@ public sealed class RejectTests
     {
         using var pod = new PodPrograms().WithPods();
         pod.AddService(Address.At(Address.Vip4, 80), IpProtocol.Tcp);
-        Assert.Equal(PodPrograms.Shot, pod.Send(new Packet { Src = Address.Client4, Dst = Address.Vip4, Flags = TcpFlags.Rst }).ReturnValue);
+        Assert.Equal(PodPrograms.Shot,
+            pod.Send(new Packet { Src = Address.Client4, Dst = Address.Vip4, Flags = TcpFlags.Rst }).ReturnValue);
         Assert.Equal("PodEgress.NoConnection=1", pod.Counts());
     }
 

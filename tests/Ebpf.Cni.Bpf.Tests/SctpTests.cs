@@ -8,7 +8,8 @@ namespace Ebpf.Cni.Bpf.Tests;
 /// <summary>SCTP through services: a checksum over the whole packet, corrected from its ends.</summary>
 public sealed class SctpTests
 {
-    private static Packet Request(bool v6) => new() { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Sctp, Sport = 4711, Dport = 80 };
+    private static Packet Request(bool v6) =>
+        new() { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Sctp, Sport = 4711, Dport = 80 };
 
     [Fact]
     public void The_reference_is_the_checksum_of_the_standard() => Assert.Equal(0xe3069283, Crc32C.Of("123456789"u8));
@@ -28,7 +29,8 @@ public sealed class SctpTests
             var request = Request(v6) with
             {
                 Sport = (ushort)(1000 + i), Payload = payload, Padding = random.Next(3) == 0 ? random.Next(20) : 0,
-                Extensions = v6 && random.Next(3) == 0 ? [new Extension(60, new byte[6])] : [], Options = v6 || random.Next(3) > 0 ? [] : [1, 1, 1, 1],
+                Extensions = v6 && random.Next(3) == 0 ? [new Extension(60, new byte[6])] : [],
+                Options = v6 || random.Next(3) > 0 ? [] : [1, 1, 1, 1],
             };
             var towards = request with { Dst = Address.Remote(v6), Dport = port };
             SamePacket.Equal(towards, pod.Send(request).Packet);

@@ -58,10 +58,12 @@ public sealed class ServiceTests
         // the server's turn to send: test runs always come from interface 1
         pod.AddPod(Address.Server(v6), PodPrograms.ClientIfindex, Macs.Server, Macs.ServerGateway);
         pod.AddPod(Address.Client(v6), PodPrograms.ServerIfindex, Macs.Client, Macs.Gateway);
-        var answer = request.Answer(TcpFlags.SynAck) with { Src = Address.Server(v6), Sport = 8080, SrcMac = Macs.Server, DstMac = Macs.ServerGateway };
+        var answer = request.Answer(TcpFlags.SynAck) with
+            { Src = Address.Server(v6), Sport = 8080, SrcMac = Macs.Server, DstMac = Macs.ServerGateway };
         var sent = pod.Send(answer);
         Assert.Equal(PodPrograms.Redirect, sent.ReturnValue);
-        SamePacket.Equal(answer with { Src = Address.Vip(v6), Sport = 80, Ttl = 63, SrcMac = Macs.Gateway, DstMac = Macs.Client }, sent.Packet);
+        SamePacket.Equal(answer with { Src = Address.Vip(v6), Sport = 80, Ttl = 63, SrcMac = Macs.Gateway, DstMac = Macs.Client },
+            sent.Packet);
     }
 
     [Theory, MemberData(nameof(Kinds))]
@@ -83,7 +85,8 @@ public sealed class ServiceTests
         var back = pod.Send(answer);
         Assert.Equal(PodPrograms.Redirect, back.ReturnValue);
         SamePacket.Equal(
-            answer with { Src = Address.Vip(v6), Sport = 80, Dst = Address.Client(v6), Ttl = 63, SrcMac = Macs.Gateway, DstMac = Macs.Client },
+            answer with { Src = Address.Vip(v6), Sport = 80, Dst = Address.Client(v6), Ttl = 63, SrcMac = Macs.Gateway,
+                DstMac = Macs.Client },
             back.Packet);
     }
 
@@ -98,7 +101,8 @@ public sealed class ServiceTests
             elsewhere, elsewhere with { Flags = TcpFlags.Data }, elsewhere with { Protocol = IpProtocol.Udp },
             elsewhere with { Dst = Address.Vip(v6), Dport = 81 },
             elsewhere with { Dst = Address.Vip(v6), Protocol = IpProtocol.Udp },
-            elsewhere with { Dst = Address.Vip(v6), Protocol = v6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp, IcmpType = v6 ? (byte)128 : (byte)8 },
+            elsewhere with { Dst = Address.Vip(v6), Protocol = v6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp,
+                IcmpType = v6 ? (byte)128 : (byte)8 },
         ];
         foreach (var packet in others)
         {

@@ -7,8 +7,9 @@ using Ebpf.Cni.Bpf.Tests.Fixtures;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// Datagrams that a socket hook has left to tc, because the socket talks to their backend already: the direct flow, which tc has no entry of, keeps the socket's port,
-/// and the translated one gets another. No hook is on here; the direct flow is what a hook would have made of the first frontend.
+/// Datagrams that a socket hook has left to tc, because the socket talks to their backend already: the direct flow, which tc has no entry
+/// of, keeps the socket's port, and the translated one gets another. No hook is on here; the direct flow is what a hook would have made of
+/// the first frontend.
 /// </summary>
 public sealed class SharedPortTests
 {
@@ -37,7 +38,8 @@ public sealed class SharedPortTests
             town.TranslateTheNodesOwn();
         using var server = town.Server.Run(() => Bound(Direct(v6)));
         town.Programs.AddService(Service(v6).ToString(), IpProtocol.Udp, Direct(v6).ToString());
-        using var client = (node ? town.Node : town.Client).Run(() => Bound(new IPEndPoint(IPAddress.Parse(node ? Town.NodeAddress(v6) : Address.Client(v6)), 40000)));
+        using var client = (node ? town.Node : town.Client)
+            .Run(() => Bound(new IPEndPoint(IPAddress.Parse(node ? Town.NodeAddress(v6) : Address.Client(v6)), 40000)));
         client.SendTo("direct"u8, Direct(v6));
         var direct = Heard(server);
         client.SendTo("service"u8, Service(v6));

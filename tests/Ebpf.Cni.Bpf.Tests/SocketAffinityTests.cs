@@ -99,7 +99,8 @@ public sealed class SocketAffinityTests
     }
 
     [Theory]
-    [InlineData(AddressFamily.InterNetwork, Vip4, Address.Client4, Address.Remote4), InlineData(AddressFamily.InterNetworkV6, Vip6, Address.Client6, Address.Remote6)]
+    [InlineData(AddressFamily.InterNetwork, Vip4, Address.Client4, Address.Remote4),
+        InlineData(AddressFamily.InterNetworkV6, Vip6, Address.Client6, Address.Remote6)]
     public void The_client_is_the_pod_or_the_node_or_its_namespace(AddressFamily family, string service, string pod, string node)
     {
         using var sandbox = new SocketSandbox();

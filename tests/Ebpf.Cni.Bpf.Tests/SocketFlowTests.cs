@@ -5,7 +5,10 @@ using static Ebpf.Cni.Bpf.Tests.Fixtures.SocketWays;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>A datagram socket keeps its backend while that serves: of its first frontend, which is kept with the socket, and of others, which are in the tables.</summary>
+/// <summary>
+/// A datagram socket keeps its backend while that serves: of its first frontend, which is kept with the socket, and of others, which are in
+/// the tables.
+/// </summary>
 [Collection("sockets")]
 public sealed class SocketFlowTests
 {
@@ -51,9 +54,11 @@ public sealed class SocketFlowTests
 
         public Socket[] Servers { get; }
 
-        public void Use(IEnumerable<Socket> chosen, IEnumerable<Socket> tail) => _sandbox.SetService(_service, IpProtocol.Udp, Plain, At(chosen), At(tail));
+        public void Use(IEnumerable<Socket> chosen, IEnumerable<Socket> tail) =>
+            _sandbox.SetService(_service, IpProtocol.Udp, Plain, At(chosen), At(tail));
 
-        public void UseWith(SvcFlags flags, IEnumerable<Socket> tail) => _sandbox.SetService(_service, IpProtocol.Udp, Plain with { Flags = flags }, [], At(tail));
+        public void UseWith(SvcFlags flags, IEnumerable<Socket> tail) =>
+            _sandbox.SetService(_service, IpProtocol.Udp, Plain with { Flags = flags }, [], At(tail));
 
         /// <summary>Whom each client meets.</summary>
         public int[] Meet() => [.. _clients.Select(c => Exchange(c, Asked(_family, _service), Servers))];
@@ -62,7 +67,8 @@ public sealed class SocketFlowTests
 
         /// <summary>As if that had happened so much earlier.</summary>
         public void Age(ulong seconds) => Change(
-            flow => flow with { LastUsedNs = flow.LastUsedNs - (seconds * Second) }, flow => flow with { LastUsedNs = flow.LastUsedNs - (seconds * Second) });
+            flow => flow with { LastUsedNs = flow.LastUsedNs - (seconds * Second) },
+            flow => flow with { LastUsedNs = flow.LastUsedNs - (seconds * Second) });
 
         /// <summary>Writes the service's flows anew, where they are.</summary>
         public void Change(Func<Sk, Sk> kept, Func<SockFlow, SockFlow> inTable)

@@ -7,8 +7,8 @@ using static Ebpf.Cni.Bpf.Tests.Fixtures.SocketWays;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// Socket hooks where tc translates all else: theirs is what the node asks a loopback address from an address that is none, since kubelet's firewall
-/// drops that before tc sees it.
+/// Socket hooks where tc translates all else: theirs is what the node asks a loopback address from an address that is none, since kubelet's
+/// firewall drops that before tc sees it.
 /// </summary>
 [Collection("sockets")]
 public sealed class SocketLoopbackOnlyTests
@@ -48,7 +48,8 @@ public sealed class SocketLoopbackOnlyTests
     [Theory, MemberData(nameof(Ways))]
     public void All_else_is_left_to_tc(AddressFamily family, string source, string service) => OnNode(sandbox =>
     {
-        var loopback = family == AddressFamily.InterNetworkV6 ? source.StartsWith("::ffff:", StringComparison.Ordinal) ? "::ffff:127.0.0.1" : "::1" : "127.0.0.1";
+        var loopback = family == AddressFamily.InterNetworkV6 ? source.StartsWith("::ffff:", StringComparison.Ordinal)
+            ? "::ffff:127.0.0.1" : "::1" : "127.0.0.1";
         var own = IPEndPoint.Parse(service).AddressFamily == AddressFamily.InterNetwork ? Node4 + ":30080" : $"[{Node6}]:30080";
         foreach (var (bound, asked) in new[] { (null, service), (loopback, service), (source, own) })
         {

@@ -37,7 +37,8 @@ public sealed class SocketReachTests
         });
         Assert.Equal((1UL, 1UL), (sandbox.Count(Reason.Port), sandbox.Count(Reason.Service)));
         Assert.Equal(1, ring.Poll(TimeSpan.Zero));
-        Assert.All(events, e => Assert.Equal((Reason.Port, Hook.Socket, Addr.From(IPEndPoint.Parse(service).Address)), (e.Reason, e.Hook, e.Dst)));
+        Assert.All(events, e =>
+            Assert.Equal((Reason.Port, Hook.Socket, Addr.From(IPEndPoint.Parse(service).Address)), (e.Reason, e.Hook, e.Dst)));
     }
 
     [Fact]
@@ -82,7 +83,8 @@ public sealed class SocketReachTests
         using var sandbox = new SocketSandbox(flags);
         void Serve(bool translated)
         {
-            foreach (var (family, service) in new[] { (AddressFamily.InterNetwork, Vip4), (AddressFamily.InterNetworkV6, Vip6), (AddressFamily.InterNetworkV6, Vip4) })
+            foreach (var (family, service) in new[] { (AddressFamily.InterNetwork, Vip4), (AddressFamily.InterNetworkV6, Vip6),
+                (AddressFamily.InterNetworkV6, Vip4) })
             {
                 using var stream = Servers(service, ProtocolType.Tcp, 1)[0];
                 using var datagrams = Servers(service, ProtocolType.Udp, 1)[0];
@@ -92,7 +94,8 @@ public sealed class SocketReachTests
                 using var client = SocketSandbox.New(family, ProtocolType.Udp);
                 Assert.Equal(
                     (expected, expected, expected),
-                    (Connect(family, ProtocolType.Tcp, service), Connect(family, ProtocolType.Udp, service), Error(() => client.SendTo(new byte[1], Asked(family, service)))));
+                    (Connect(family, ProtocolType.Tcp, service), Connect(family, ProtocolType.Udp, service),
+                        Error(() => client.SendTo(new byte[1], Asked(family, service)))));
                 // not even refused
                 sandbox.Services.Update(AddressOf(service), new Svc(0, 0, 5, SvcFlags.Address, 0));
                 Assert.Equal(

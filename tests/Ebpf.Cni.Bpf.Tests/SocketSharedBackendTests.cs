@@ -6,7 +6,10 @@ using static Ebpf.Cni.Bpf.Tests.Fixtures.SocketWays;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>One datagram socket, two addresses with the same backend: its answers cannot be told apart at the socket, so there the backend has one address only.</summary>
+/// <summary>
+/// One datagram socket, two addresses with the same backend: its answers cannot be told apart at the socket, so there the backend has one
+/// address only.
+/// </summary>
 [Collection("sockets")]
 public sealed class SocketSharedBackendTests
 {
@@ -29,7 +32,8 @@ public sealed class SocketSharedBackendTests
                 using var client = SocketSandbox.New(family, ProtocolType.Udp);
                 if (i % 2 == 0)
                     client.Connect(Asked(family, service)); // and is asked by its address later
-                var first = i % 2 == 0 ? ExchangeConnected(client, Asked(family, service), servers) : Exchange(client, Asked(family, service), servers);
+                var first = i % 2 == 0 ? ExchangeConnected(client, Asked(family, service), servers) : Exchange(
+                    client, Asked(family, service), servers);
                 client.SendTo("2"u8, Asked(family, Other(service)));
                 Assert.Equal(1, servers[1 - first].Receive(new byte[8]));
                 Assert.Equal(first, Exchange(client, Asked(family, service), servers));
@@ -149,7 +153,8 @@ public sealed class SocketSharedBackendTests
             sandbox.SetService("127.0.0.1:30080", IpProtocol.Udp, First, At(servers), []);
             sandbox.SetService("127.0.0.1:30081", IpProtocol.Udp, Second, At(servers), []);
             sandbox.SetService(Vip4, IpProtocol.Udp, Second with { ServiceId = 3 }, At(servers), []);
-            sandbox.Ipcache.Update(new IpcacheKey(128, Addr.From(IPEndPoint.Parse(Vip4).Address)), new Ipcache { Flags = IpcacheFlags.Node | IpcacheFlags.Local });
+            sandbox.Ipcache.Update(new IpcacheKey(128, Addr.From(IPEndPoint.Parse(Vip4).Address)),
+                new Ipcache { Flags = IpcacheFlags.Node | IpcacheFlags.Local });
             using var client = SocketSandbox.New(AddressFamily.InterNetwork, ProtocolType.Udp);
             foreach (var front in new[] { "127.0.0.1:30080", "127.0.0.1:30081", Vip4 })
             {

@@ -21,7 +21,8 @@ public sealed class SocketSourceTests
     };
 
     [Theory, MemberData(nameof(Ways))]
-    public void One_that_has_no_port_yet_is_moved_to_the_nodes_address(AddressFamily family, string source, string service, string node) => OnNode(sandbox =>
+    public void One_that_has_no_port_yet_is_moved_to_the_nodes_address(AddressFamily family, string source, string service, string node) =>
+        OnNode(sandbox =>
     {
         foreach (var protocol in new[] { ProtocolType.Tcp, ProtocolType.Udp })
         {
@@ -36,7 +37,8 @@ public sealed class SocketSourceTests
     });
 
     [Theory, MemberData(nameof(Ways))]
-    public void One_that_has_a_port_keeps_its_loopback_destination(AddressFamily family, string source, string service, string node) => OnNode(sandbox =>
+    public void One_that_has_a_port_keeps_its_loopback_destination(AddressFamily family, string source, string service, string node) =>
+        OnNode(sandbox =>
     {
         using var stream = Server(node, ProtocolType.Tcp);
         using var datagrams = Server(node, ProtocolType.Udp);
@@ -47,7 +49,8 @@ public sealed class SocketSourceTests
         own.Bind(IPEndPoint.Parse(service));
 
         using var tcp = Bound(family, ProtocolType.Tcp, source, withPort: true);
-        Assert.Equal(SocketError.ConnectionRefused, Error(() => tcp.Connect(Asked(family, service)))); // by the loopback itself: nobody listens
+        // By the loopback itself: nobody listens
+        Assert.Equal(SocketError.ConnectionRefused, Error(() => tcp.Connect(Asked(family, service))));
         using var connected = Bound(family, ProtocolType.Udp, source, withPort: true);
         connected.Connect(Asked(family, service));
         connected.Send("connected"u8);
@@ -59,13 +62,16 @@ public sealed class SocketSourceTests
     });
 
     [Theory, MemberData(nameof(Ways))]
-    public void Others_and_backends_on_the_loopback_are_translated(AddressFamily family, string source, string service, string node) => OnNode(sandbox =>
+    public void Others_and_backends_on_the_loopback_are_translated(AddressFamily family, string source, string service, string node) =>
+        OnNode(sandbox =>
     {
-        foreach (var (bound, backend) in new[] { (node, node), (source.Replace("::ffff:", "", StringComparison.Ordinal), source.Replace("::ffff:", "", StringComparison.Ordinal)) })
+        foreach (var (bound, backend) in new[] { (node, node),
+            (source.Replace("::ffff:", "", StringComparison.Ordinal), source.Replace("::ffff:", "", StringComparison.Ordinal)) })
         {
             var servers = new[] { Server(backend, ProtocolType.Udp) };
             sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None, At(servers));
-            using var client = Bound(family, ProtocolType.Udp, family == AddressFamily.InterNetworkV6 && !bound.Contains(':', StringComparison.Ordinal) ? "::ffff:" + bound : bound, withPort: true);
+            using var client = Bound(family, ProtocolType.Udp, family == AddressFamily.InterNetworkV6
+                && !bound.Contains(':', StringComparison.Ordinal) ? "::ffff:" + bound : bound, withPort: true);
             Exchange(client, Asked(family, service), servers);
             servers[0].Dispose();
         }

@@ -101,7 +101,8 @@ public sealed class SocketStatTests
     // the last packets of a connection are exchanged after its sockets are closed
     private static Stat Await(SocketSandbox sandbox, Socket server, ulong more)
     {
-        Assert.True(SpinWait.SpinUntil(() => Only(sandbox, server).BytesTo > more, TimeSpan.FromSeconds(10)), "nothing was counted at the end");
+        Assert.True(SpinWait.SpinUntil(() => Only(sandbox, server).BytesTo > more, TimeSpan.FromSeconds(10)),
+            "nothing was counted at the end");
         return Only(sandbox, server);
     }
 }

@@ -28,7 +28,8 @@ public sealed class SocketStorageTests
             connected.Connect(Asked(family, service));
             using var several = SocketSandbox.New(family, ProtocolType.Udp);
             sandbox.SetService(Front(service, 1), IpProtocol.Udp, new Svc(0, 0, 2, SvcFlags.None, 0), At(servers), []);
-            var met = new[] { service, Front(service, 1) }.Select(front => (front, Exchange(several, Asked(family, front), servers))).ToList();
+            var met = new[] { service, Front(service, 1) }.Select(front => (front, Exchange(several, Asked(family, front), servers)))
+                .ToList();
             for (var i = 0; i < 3000; i++)
             {
                 using var close = SocketSandbox.New(family, ProtocolType.Udp);
@@ -60,7 +61,8 @@ public sealed class SocketStorageTests
             const int Fronts = 9; // one with the socket, eight in the tables
             var servers = Servers(service, ProtocolType.Udp, Fronts + 1);
             for (var i = 0; i <= Fronts; i++)
-                sandbox.SetService(Front(service, i), IpProtocol.Udp, new Svc(0, 0, (uint)i + 1, SvcFlags.None, 0), At(servers[i..(i + 1)]), []);
+                sandbox.SetService(Front(service, i), IpProtocol.Udp, new Svc(0, 0, (uint)i + 1, SvcFlags.None, 0), At(servers[i..(i + 1)]),
+                    []);
             using var living = SocketSandbox.New(family, ProtocolType.Udp);
             void Ask(Socket client, int fronts)
             {
@@ -99,7 +101,8 @@ public sealed class SocketStorageTests
             {
                 client.Connect(Asked(family, service));
                 var asked = sandbox.AskedBy(client)!.Value;
-                Assert.Equal((Addr.From(IPEndPoint.Parse(service).Address), Addr.From(backend.Address), 1u), (asked.Front, asked.Backend, asked.ServiceId));
+                Assert.Equal((Addr.From(IPEndPoint.Parse(service).Address), Addr.From(backend.Address), 1u),
+                    (asked.Front, asked.Backend, asked.ServiceId));
                 Assert.Equal((0, 0), Tables(sandbox));
             }
             // fails, and then goes straight to the same backend

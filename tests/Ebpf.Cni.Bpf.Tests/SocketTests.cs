@@ -36,7 +36,8 @@ public sealed class SocketTests
         using var sandbox = new SocketSandbox();
         sandbox.Run(() =>
         {
-            var servers = Enumerable.Range(0, 4).Select(_ => SocketSandbox.Server(IPEndPoint.Parse(service).AddressFamily, ProtocolType.Udp)).ToArray();
+            var servers = Enumerable.Range(0, 4).Select(
+                _ => SocketSandbox.Server(IPEndPoint.Parse(service).AddressFamily, ProtocolType.Udp)).ToArray();
             sandbox.SetService(service, IpProtocol.Udp, SvcFlags.None, [.. servers.Select(s => (IPEndPoint)s.LocalEndPoint!)]);
             var met = new HashSet<int>();
             for (var i = 0; i < 24; i++)
@@ -107,7 +108,8 @@ public sealed class SocketTests
                 using var client = SocketSandbox.New(family, ProtocolType.Udp);
                 Assert.Equal(
                     (expected, expected, expected),
-                    (Connect(family, ProtocolType.Tcp, service), Connect(family, ProtocolType.Udp, service), Error(() => client.SendTo(new byte[1], Asked(family, service)))));
+                    (Connect(family, ProtocolType.Tcp, service), Connect(family, ProtocolType.Udp, service),
+                        Error(() => client.SendTo(new byte[1], Asked(family, service)))));
             }
             Serve(SvcFlags.NodeServer, SocketError.NetworkUnreachable);
             Assert.Equal((0UL, 3UL), (sandbox.Count(Reason.Service), sandbox.Count(Reason.Forwarded)));
@@ -126,7 +128,8 @@ public sealed class SocketTests
             sandbox.SetService(Vip4, IpProtocol.Tcp, SvcFlags.None);
             using var client = SocketSandbox.New(AddressFamily.InterNetwork, ProtocolType.Tcp);
             // EPERM, which .NET calls access denied
-            Assert.Equal(SocketError.AccessDenied, Assert.Throws<SocketException>(() => client.Connect(Asked(AddressFamily.InterNetwork, Vip4))).SocketErrorCode);
+            Assert.Equal(SocketError.AccessDenied,
+                Assert.Throws<SocketException>(() => client.Connect(Asked(AddressFamily.InterNetwork, Vip4))).SocketErrorCode);
         });
     }
 

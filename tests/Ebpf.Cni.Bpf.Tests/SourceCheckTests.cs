@@ -69,7 +69,8 @@ public sealed class SourceCheckTests
     [InlineData("fe80::1", "fe80::ecc:1", 128, 64)]
     [InlineData("fe80::1", Address.Server6, 135, 255)]
     [InlineData("::", Address.Server6, 128, 64)]
-    public void Neighbours_are_permanent_so_nothing_from_a_link_local_source_is_needed(string source, string destination, byte type, byte hops)
+    public void Neighbours_are_permanent_so_nothing_from_a_link_local_source_is_needed(
+        string source, string destination, byte type, byte hops)
     {
         using var pod = new PodPrograms().WithPods();
         var packet = new Packet

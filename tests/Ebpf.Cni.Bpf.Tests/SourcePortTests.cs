@@ -6,7 +6,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>Answers are told apart by their port: whatever shares a backend, no two living connections share what the backend answers to.</summary>
+/// <summary>
+/// Answers are told apart by their port: whatever shares a backend, no two living connections share what the backend answers to.
+/// </summary>
 public sealed class SourcePortTests
 {
     private const ushort First = 50000, Last = 50063;
@@ -14,7 +16,8 @@ public sealed class SourcePortTests
     private const int Clients = 8, Frontends = 3, Connections = 40;
     private static readonly Config Narrow = new Config(ConfigFlags.TcServices) with { SnatPortMin = First, SnatPortMax = Last };
 
-    [Theory, InlineData(false, IpProtocol.Tcp), InlineData(false, IpProtocol.Udp), InlineData(true, IpProtocol.Tcp), InlineData(true, IpProtocol.Udp)]
+    [Theory, InlineData(false, IpProtocol.Tcp), InlineData(false, IpProtocol.Udp), InlineData(true, IpProtocol.Tcp),
+        InlineData(true, IpProtocol.Udp)]
     public void No_two_connections_share_their_answers_and_each_answer_finds_its_client(bool v6, IpProtocol protocol)
     {
         using var node = Serving(v6, protocol);
@@ -28,12 +31,14 @@ public sealed class SourcePortTests
                 continue;
             var request = new Packet
             {
-                Src = Client(v6, flow.Item1), Dst = Frontend(v6, flow.Item2), Sport = (ushort)flow.Item3, Protocol = protocol, DstMac = default,
+                Src = Client(v6, flow.Item1), Dst = Frontend(v6, flow.Item2), Sport = (ushort)flow.Item3, Protocol = protocol,
+                    DstMac = default,
             };
             var sent = node.Arrive(request);
             Assert.Equal(PodPrograms.Ok, sent.ReturnValue);
             var port = BinaryPrimitives.ReadUInt16BigEndian(sent.Packet.AsSpan(v6 ? 54 : 34));
-            SamePacket.Equal(request with { Src = Town.NodeAddress(v6), Dst = Address.Remote(v6), Dport = 8080, Sport = port }, sent.Packet);
+            SamePacket.Equal(request with { Src = Town.NodeAddress(v6), Dst = Address.Remote(v6), Dport = 8080, Sport = port },
+                sent.Packet);
             Assert.True(port == request.Sport || port is >= First and <= Last, $"port {port}");
             Assert.True(made.TryAdd((port, Town.NodeAddress(v6)), request), $"port {port} answers to two connections");
             // a repeated packet goes the same way
@@ -45,10 +50,12 @@ public sealed class SourcePortTests
         {
             var answer = new Packet
             {
-                Src = Address.Remote(v6), Dst = source, Sport = 8080, Dport = port, Protocol = protocol, Flags = TcpFlags.SynAck, DstMac = default,
+                Src = Address.Remote(v6), Dst = source, Sport = 8080, Dport = port, Protocol = protocol, Flags = TcpFlags.SynAck,
+                    DstMac = default,
             };
             SamePacket.Equal(
-                answer with { Src = request.Dst, Dst = request.Src, Sport = request.Dport, Dport = request.Sport }, node.Arrive(answer).Packet);
+                answer with { Src = request.Dst, Dst = request.Src, Sport = request.Dport, Dport = request.Sport },
+                node.Arrive(answer).Packet);
         }
         Assert.Equal(2 * made.Count, node.Conntrack.ReadAll<CtKey, Ct>().Count);
     }
@@ -64,7 +71,8 @@ public sealed class SourcePortTests
         {
             for (var i = 0; i < rounds; i++)
             {
-                var request = new Packet { Src = $"198.51.100.{1 + n}", Dst = Frontend(false, 0), Sport = (ushort)(1000 + i), DstMac = default };
+                var request = new Packet { Src = $"198.51.100.{1 + n}", Dst = Frontend(false, 0), Sport = (ushort)(1000 + i),
+                    DstMac = default };
                 // together to some ten nanoseconds: a barrier that sleeps would not do
                 Interlocked.Increment(ref arrived);
                 while (Volatile.Read(ref arrived) < 2 * (i + 1))
@@ -88,7 +96,8 @@ public sealed class SourcePortTests
     public void Where_no_port_is_left_the_connection_is_dropped_and_one_that_ended_makes_way()
     {
         using var node = Serving(v6: false, IpProtocol.Tcp);
-        var requests = Enumerable.Range(0, 300).Select(i => new Packet { Src = $"198.51.{i / 200}.{1 + i % 200}", Dst = Frontend(false, 0), Sport = 1000, DstMac = default }).ToList();
+        var requests = Enumerable.Range(0, 300).Select(
+            i => new Packet { Src = $"198.51.{i / 200}.{1 + i % 200}", Dst = Frontend(false, 0), Sport = 1000, DstMac = default }).ToList();
         var results = requests.Select(r => node.Arrive(r).ReturnValue).ToList();
         Assert.Equal(PodPrograms.Shot, results[^1]);
         var passed = results.Count(r => r == PodPrograms.Ok);
@@ -135,7 +144,8 @@ public sealed class SourcePortTests
             new Packet
             {
                 SrcMac = default, DstMac = request.SrcMac, Src = request.Dst, Dst = request.Src, Id = 0, Ttl = 64,
-                Protocol = v6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp, IcmpType = v6 ? (byte)1 : (byte)3, IcmpCode = v6 ? (byte)4 : (byte)3, Payload = quoted,
+                Protocol = v6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp, IcmpType = v6 ? (byte)1 : (byte)3, IcmpCode = v6 ? (byte)4 : (byte)3,
+                Payload = quoted,
             },
             refused.Packet);
     }
@@ -149,7 +159,8 @@ public sealed class SourcePortTests
         node.AddAddressMarker(Address.Vip4);
         var later = new Packet
         {
-            Src = Client(false, 0), Dst = Town.Node4, Protocol = IpProtocol.Udp, Payload = new byte[4500], Piece = new Piece(1400, 1400, true, 7), DstMac = default,
+            Src = Client(false, 0), Dst = Town.Node4, Protocol = IpProtocol.Udp, Payload = new byte[4500],
+                Piece = new Piece(1400, 1400, true, 7), DstMac = default,
         };
         Assert.Equal(PodPrograms.Shot, node.Arrive(later).ReturnValue);
         Assert.Equal(PodPrograms.Shot, node.Arrive(later with { Dst = Address.Vip4 }).ReturnValue);

@@ -4,8 +4,8 @@ using Ebpf.Cni.Bpf.Tests.Packets;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// nf_conntrack's table of TCP states (nf_conntrack_proto_tcp.c), as it is written there: a row for each kind of packet, a column for each state from
-/// SYN_SENT to CLOSE. Where the kernel's says "invalid" or "ignore" the state stays (-).
+/// nf_conntrack's table of TCP states (nf_conntrack_proto_tcp.c), as it is written there: a row for each kind of packet, a column for each
+/// state from SYN_SENT to CLOSE. Where the kernel's says "invalid" or "ignore" the state stays (-).
 /// </summary>
 internal static class TcpModel
 {

@@ -47,9 +47,12 @@ public sealed class TunnelLimitTests
         Assert.DoesNotContain("Rewrite", town.One.Programs.Counts(), StringComparison.Ordinal);
     }
 
-    /// <summary>Pods' packets that may be cut (IPv4 only), to a pod as they are and to a service; and from outside to a node port.</summary>
+    /// <summary>
+    /// Pods' packets that may be cut (IPv4 only), to a pod as they are and to a service; and from outside to a node port.
+    /// </summary>
     [Theory]
-    [InlineData(false, "plain"), InlineData(false, "service"), InlineData(false, "outside"), InlineData(true, "plain"), InlineData(true, "service"), InlineData(true, "outside")]
+    [InlineData(false, "plain"), InlineData(false, "service"), InlineData(false, "outside"), InlineData(true, "plain"),
+        InlineData(true, "service"), InlineData(true, "outside")]
     public void A_datagram_that_may_be_cut_and_is_too_big_is_answered_and_the_next_one_arrives(bool underlay, string way)
     {
         using var town = new TunnelTown(underlay, Usual, podMtu: 1500);
@@ -66,7 +69,8 @@ public sealed class TunnelLimitTests
         var datagram = new byte[1472]; // with its headers what a link of 1500 takes
         var heard = new byte[2000];
         client.Send(datagram);
-        Assert.True(SpinWait.SpinUntil(() => PathMtu(client, v6: false) == town.Mtu, TimeSpan.FromSeconds(10)), $"{PathMtu(client, v6: false)}; {town.One.Programs.Counts()}");
+        Assert.True(SpinWait.SpinUntil(() => PathMtu(client, v6: false) == town.Mtu, TimeSpan.FromSeconds(10)),
+            $"{PathMtu(client, v6: false)}; {town.One.Programs.Counts()}");
         client.Send(datagram); // in two pieces
         Assert.Equal(datagram.Length, server.Receive(heard));
         Assert.Equal(1UL, town.One.Programs.Count(Reason.TooBig, way == "outside" ? Hook.UplinkIngress : Hook.PodEgress));
@@ -107,7 +111,8 @@ public sealed class TunnelLimitTests
         {
             var packet = new Packet
             {
-                Src = source, Dst = Address.Remote(v6), Protocol = IpProtocol.Udp, Sport = 1234, Dport = 5353, Payload = System.Text.Encoding.ASCII.GetBytes(source),
+                Src = source, Dst = Address.Remote(v6), Protocol = IpProtocol.Udp, Sport = 1234, Dport = 5353,
+                    Payload = System.Text.Encoding.ASCII.GetBytes(source),
                 SrcMac = Macs.TunnelSender, DstMac = Macs.Tunnel,
             };
             var dropped = drop is { } before ? other.Programs.Count(before, Hook.OverlayIngress) : 0;
@@ -121,7 +126,8 @@ public sealed class TunnelLimitTests
                 continue;
             }
             var heard = new byte[100];
-            Assert.Equal(source, System.Text.Encoding.ASCII.GetString(heard, 0, server.Receive(heard))); // and nothing that was dropped came before it
+            // And nothing that was dropped came before it
+            Assert.Equal(source, System.Text.Encoding.ASCII.GetString(heard, 0, server.Receive(heard)));
         }
     }
 
@@ -150,7 +156,8 @@ public sealed class TunnelLimitTests
 
     private static string Hop(NetworkNamespace who, string whom, int ttl) => who.Run(() =>
     {
-        using var ping = Process.Start(new ProcessStartInfo("ping", ["-n", "-c", "1", "-W", "5", "-t", $"{ttl}", whom]) { RedirectStandardOutput = true })!;
+        using var ping = Process.Start(new ProcessStartInfo("ping", ["-n", "-c", "1", "-W", "5", "-t", $"{ttl}", whom])
+            { RedirectStandardOutput = true })!;
         var said = ping.StandardOutput.ReadToEnd();
         ping.WaitForExit();
         return said;

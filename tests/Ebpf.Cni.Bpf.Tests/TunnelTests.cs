@@ -75,7 +75,8 @@ public sealed class TunnelTests
         var sent = node.Arrive(packet);
         Assert.Equal(PodPrograms.Redirect, sent.ReturnValue);
         SamePacket.Equal(
-            packet with { Src = Node(v6), Dst = Address.Remote(v6), Dport = 8080, Ttl = 63, SrcMac = Macs.TunnelSender, DstMac = Macs.Tunnel }, sent.Packet);
+            packet with { Src = Node(v6), Dst = Address.Remote(v6), Dport = 8080, Ttl = 63, SrcMac = Macs.TunnelSender,
+                DstMac = Macs.Tunnel }, sent.Packet);
         // nodes talk to each other plainly: this machine's routes decide
         node.AddService(Address.At(Node(v6), 30081), IpProtocol.Tcp, Address.At(Peer(v6), 8080));
         node.SetOverlay(int.MaxValue, 100);

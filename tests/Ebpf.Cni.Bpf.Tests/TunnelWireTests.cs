@@ -6,7 +6,9 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Bpf.Tests;
 
-/// <summary>Who reaches whom through a tunnel, and as whom: real kernels, real VXLAN devices, and a router between the nodes that knows no pod.</summary>
+/// <summary>
+/// Who reaches whom through a tunnel, and as whom: real kernels, real VXLAN devices, and a router between the nodes that knows no pod.
+/// </summary>
 public sealed class TunnelWireTests
 {
     private const int Bulk = 8 * 1024 * 1024, Some = 256 * 1024, Port = 30080;
@@ -92,7 +94,8 @@ public sealed class TunnelWireTests
         using var server = Town.Socket(town.Other.Namespace, town.Other.At(v6), protocol);
         using var client = Town.Caller(town.One.Pod, v6, protocol);
         var to = IPEndPoint.Parse(Address.At(town.Other.At(v6), Port));
-        town.Other.Programs.SetService(PodPrograms.Key(to.ToString(), Abi(protocol)), SvcFlags.None, BackendFlags.Local, server.LocalEndPoint!.ToString()!);
+        town.Other.Programs.SetService(PodPrograms.Key(to.ToString(), Abi(protocol)), SvcFlags.None, BackendFlags.Local,
+            server.LocalEndPoint!.ToString()!);
         Assert.Equal(Address.Client(v6), TunnelTown.Converse(client, server, to, protocol, Some).ToString());
         Assert.True(town.Other.Programs.Count(Reason.Reply, Hook.OverlayEgress) > 0, town.Other.Programs.Counts());
     }
@@ -110,7 +113,8 @@ public sealed class TunnelWireTests
         // the answers have the service's address again, which no route leads to by way of the tunnel
         using var town = new TunnelTown(underlay, Usual, strict: underlay);
         town.One.TranslateItsOwn();
-        Assert.Equal(town.One.At(v6), Serve(town, town.One.Namespace, Address.Vip(v6), town.Other.Pod, Address.Remote(v6), protocol, protocol == ProtocolType.Tcp ? Bulk : 1200));
+        Assert.Equal(town.One.At(v6), Serve(town, town.One.Namespace, Address.Vip(v6), town.Other.Pod, Address.Remote(v6), protocol,
+            protocol == ProtocolType.Tcp ? Bulk : 1200));
         Assert.True(town.One.Programs.Count(Reason.Service, Hook.HostEgress) > 0, town.One.Programs.Counts());
     }
 
@@ -119,12 +123,14 @@ public sealed class TunnelWireTests
     {
         using var town = new TunnelTown(underlay, Usual);
         town.One.Programs.AddService(Address.At(Address.Vip(v6), 53), IpProtocol.Udp, Address.At(Address.Remote(v6), 5353));
-        foreach (var to in new[] { Address.At(Address.Vip(v6), 53), Address.At(Address.Remote(v6), 5353), Address.At(town.Other.At(v6), 5353) })
+        foreach (var to in new[] { Address.At(Address.Vip(v6), 53), Address.At(Address.Remote(v6), 5353),
+            Address.At(town.Other.At(v6), 5353) })
         {
             using var client = Town.Caller(town.One.Pod, v6, ProtocolType.Udp);
             client.Connect(IPEndPoint.Parse(to));
             client.Send("anybody?"u8);
-            Assert.Equal(SocketError.ConnectionRefused, Assert.Throws<SocketException>(() => client.Receive(new byte[100])).SocketErrorCode);
+            Assert.Equal(SocketError.ConnectionRefused,
+                Assert.Throws<SocketException>(() => client.Receive(new byte[100])).SocketErrorCode);
         }
     }
 
@@ -138,7 +144,8 @@ public sealed class TunnelWireTests
     }
 
     /// <summary>A service of the first node with one backend.</summary>
-    private static string Serve(TunnelTown town, NetworkNamespace from, string frontend, NetworkNamespace where, string address, ProtocolType protocol, int bulk)
+    private static string Serve(TunnelTown town, NetworkNamespace from, string frontend, NetworkNamespace where, string address,
+        ProtocolType protocol, int bulk)
     {
         using var server = Town.Socket(where, address, protocol);
         using var client = Town.Caller(from, address.Contains(':', StringComparison.Ordinal), protocol);
@@ -148,7 +155,8 @@ public sealed class TunnelWireTests
     }
 
     private static void NothingLost(TunnelTown.Node node) => Assert.False(
-        Enum.GetValues<Hook>().Any(hook => Enum.GetValues<Reason>().Any(reason => reason >= Metric.FirstDrop && !IsSmallTalk(reason, hook) && node.Programs.Count(reason, hook) > 0)),
+        Enum.GetValues<Hook>().Any(hook => Enum.GetValues<Reason>()
+            .Any(reason => reason >= Metric.FirstDrop && !IsSmallTalk(reason, hook) && node.Programs.Count(reason, hook) > 0)),
         node.Programs.Counts());
 
     // a kernel greets routers and joins groups on every link that comes up

@@ -57,7 +57,8 @@ public sealed class UplinkWireTests
         {
             using var client = Town.Caller(town.Outside, v6, ProtocolType.Tcp);
             client.Blocking = false;
-            Assert.Equal(SocketError.WouldBlock, Assert.Throws<SocketException>(() => client.Connect(IPEndPoint.Parse(Address.At(Town.NodeAddress(v6), NodePort)))).SocketErrorCode);
+            Assert.Equal(SocketError.WouldBlock, Assert.Throws<SocketException>(
+                () => client.Connect(IPEndPoint.Parse(Address.At(Town.NodeAddress(v6), NodePort)))).SocketErrorCode);
         }
     }
 
@@ -65,7 +66,8 @@ public sealed class UplinkWireTests
     public void A_balancers_address_is_served_and_a_service_that_keeps_the_source_shows_it(bool v6, ProtocolType protocol)
     {
         using var town = new Town(ConfigFlags.None);
-        var seen = Converse(town, town.Outside, Town.BalancerAddress(v6), town.Server, Address.Server(v6), protocol, SvcFlags.KeepSource, Scope.External);
+        var seen = Converse(town, town.Outside, Town.BalancerAddress(v6), town.Server, Address.Server(v6), protocol, SvcFlags.KeepSource,
+            Scope.External);
         Assert.Equal(IPAddress.Parse(Town.OutsideAddress(v6)), seen);
     }
 
@@ -74,14 +76,16 @@ public sealed class UplinkWireTests
     {
         using var town = new Town(ConfigFlags.KeepSource);
         Assert.Equal(
-            IPAddress.Parse(Town.OutsideAddress(v6)), Converse(town, town.Outside, Town.NodeAddress(v6), town.Server, Address.Server(v6), protocol));
+            IPAddress.Parse(Town.OutsideAddress(v6)),
+            Converse(town, town.Outside, Town.NodeAddress(v6), town.Server, Address.Server(v6), protocol));
     }
 
     [Theory, MemberData(nameof(Kinds))]
     public void A_backend_that_is_the_node_itself_answers_through_its_uplink(bool v6, ProtocolType protocol)
     {
         using var town = new Town(ConfigFlags.None);
-        var seen = Converse(town, town.Outside, Town.BalancerAddress(v6), town.Node, Town.NodeAddress(v6), protocol, backend: BackendFlags.Local);
+        var seen = Converse(town, town.Outside, Town.BalancerAddress(v6), town.Node, Town.NodeAddress(v6), protocol,
+            backend: BackendFlags.Local);
         Assert.Equal(IPAddress.Parse(Town.OutsideAddress(v6)), seen);
         Assert.True(town.Programs.Count(Reason.Reply, Hook.HostEgress) > 0, town.Programs.Counts());
     }
@@ -112,7 +116,8 @@ public sealed class UplinkWireTests
     public void A_pod_reaches_pods_elsewhere_past_the_chain_that_drops(bool v6, ProtocolType protocol)
     {
         using var town = new Town(ConfigFlags.Masquerade);
-        Assert.Equal(IPAddress.Parse(Address.Client(v6)), Converse(town, town.Client, Address.Vip(v6), town.Peer, Address.Remote(v6), protocol));
+        Assert.Equal(IPAddress.Parse(Address.Client(v6)),
+            Converse(town, town.Client, Address.Vip(v6), town.Peer, Address.Remote(v6), protocol));
         // directly, too
         using var server = Town.Socket(town.Peer, Address.Remote(v6), protocol);
         using var client = Town.Caller(town.Client, v6, protocol);
@@ -124,7 +129,8 @@ public sealed class UplinkWireTests
     {
         using var town = new Town(ConfigFlags.Masquerade);
         Assert.Equal(
-            IPAddress.Parse(Town.NodeAddress(v6)), Converse(town, town.Client, Address.Vip(v6), town.Outside, Town.OutsideAddress(v6), protocol));
+            IPAddress.Parse(Town.NodeAddress(v6)),
+            Converse(town, town.Client, Address.Vip(v6), town.Outside, Town.OutsideAddress(v6), protocol));
     }
 
     [Theory, MemberData(nameof(Kinds))]
@@ -253,7 +259,8 @@ public sealed class UplinkWireTests
 
     private static bool Ping(NetworkNamespace who, string whom) => who.Run(() =>
     {
-        using var ping = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("ping", ["-c", "1", "-W", "1", "-s", "3000", whom])
+        using var ping = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("ping", ["-c", "1", "-W", "1", "-s", "3000", whom])
         {
             RedirectStandardOutput = true,
         })!;

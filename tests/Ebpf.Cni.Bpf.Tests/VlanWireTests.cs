@@ -10,8 +10,9 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// An uplink with VLAN devices above it sees their frames too, with the tag beside the frame. They are the VLAN devices', which may be uplinks themselves: one
-/// translation, not two. The kernel these run on need not have VLAN devices: a program that runs first puts the tag where they put it.
+/// An uplink with VLAN devices above it sees their frames too, with the tag beside the frame. They are the VLAN devices', which may be
+/// uplinks themselves: one translation, not two. The kernel these run on need not have VLAN devices: a program that runs first puts the tag
+/// where they put it.
 /// </summary>
 public sealed class VlanWireTests
 {
@@ -27,10 +28,12 @@ public sealed class VlanWireTests
         using var node = RouteNetlink.Open(town.Node);
         var eth = outside.FindLink("eth0")!;
         town.Programs.SetService(
-            PodPrograms.Key(Address.At(Town.NodeAddress(v6), 30080), IpProtocol.Udp), SvcFlags.None, BackendFlags.Local, Address.At(Address.Server(v6), 80));
+            PodPrograms.Key(Address.At(Town.NodeAddress(v6), 30080), IpProtocol.Udp), SvcFlags.None, BackendFlags.Local,
+            Address.At(Address.Server(v6), 80));
         var frame = new Packet
         {
-            SrcMac = MacAddr.FromBytes(eth.Mac), DstMac = MacAddr.FromBytes(node.FindLink("eth0")!.Mac), Src = Town.OutsideAddress(v6), Dst = Town.NodeAddress(v6),
+            SrcMac = MacAddr.FromBytes(eth.Mac), DstMac = MacAddr.FromBytes(node.FindLink("eth0")!.Mac), Src = Town.OutsideAddress(v6),
+                Dst = Town.NodeAddress(v6),
             Protocol = IpProtocol.Udp, Dport = 30080,
         }.Bytes();
         using var sender = town.Outside.Run(() => FrameSocket.Open(eth.Index));
@@ -40,7 +43,8 @@ public sealed class VlanWireTests
         Assert.Equal(0UL, town.Programs.Count(Reason.Service, Hook.UplinkIngress));
         sender.Send(frame);
         Hear(seen, frame);
-        Assert.True(SpinWait.SpinUntil(() => town.Programs.Count(Reason.Service, Hook.UplinkIngress) == 1, TimeSpan.FromSeconds(10)), town.Programs.Counts());
+        Assert.True(SpinWait.SpinUntil(() => town.Programs.Count(Reason.Service, Hook.UplinkIngress) == 1, TimeSpan.FromSeconds(10)),
+            town.Programs.Counts());
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -59,9 +63,11 @@ public sealed class VlanWireTests
         });
         using var tag = town.Node.Run(() => Tag(lower)); // runs first
         var links = town.Node.Run(() => town.Programs.AttachUplink(lower));
-        using var sender = town.Node.Run(() => new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        using var sender = town.Node.Run(
+            () => new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
         var peer = IPEndPoint.Parse(Address.At(v6 ? "fd00:60::2" : "192.168.60.2", 9));
-        town.Programs.SetService(PodPrograms.Key(peer.ToString(), IpProtocol.Udp), SvcFlags.None, BackendFlags.Local, Address.At(Address.Server(v6), 80));
+        town.Programs.SetService(PodPrograms.Key(peer.ToString(), IpProtocol.Udp), SvcFlags.None, BackendFlags.Local,
+            Address.At(Address.Server(v6), 80));
         sender.SendTo("tagged"u8, peer);
         Assert.Equal(0UL, town.Programs.Count(Reason.Service, Hook.HostEgress));
         // The control: without the tag it is a packet like any other.
@@ -75,7 +81,8 @@ public sealed class VlanWireTests
     {
         using var program = BpfProgram.Load("tag", BpfProgramType.TrafficClassifier,
         [
-            BpfInstruction.Move(2, TagBigEndian), BpfInstruction.Move(3, 10), BpfInstruction.Call(PushTag), BpfInstruction.Move(0, Next), BpfInstruction.Exit,
+            BpfInstruction.Move(2, TagBigEndian), BpfInstruction.Move(3, 10), BpfInstruction.Call(PushTag), BpfInstruction.Move(0, Next),
+                BpfInstruction.Exit,
         ]);
         return BpfLink.AttachTcx(program, ifindex, TcDirection.Egress);
     }

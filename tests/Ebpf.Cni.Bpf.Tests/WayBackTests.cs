@@ -8,8 +8,8 @@ using Ebpf.Cni.Kernel.Namespaces;
 namespace Ebpf.Cni.Bpf.Tests;
 
 /// <summary>
-/// A node that is asked for a service of the Cluster policy hands on to a pod elsewhere without hiding who asks, and the pod's node answers by the way on which
-/// it was asked. Real packets: somebody outside, the node that is asked ("front"), the pod's node, all on one network.
+/// A node that is asked for a service of the Cluster policy hands on to a pod elsewhere without hiding who asks, and the pod's node answers
+/// by the way on which it was asked. Real packets: somebody outside, the node that is asked ("front"), the pod's node, all on one network.
 /// </summary>
 public sealed class WayBackTests
 {

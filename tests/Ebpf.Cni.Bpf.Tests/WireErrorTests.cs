@@ -60,12 +60,15 @@ public sealed class WireErrorTests
         wires.SetMtu(65535);
         wires.Programs.AddService(Address.At(Address.Vip(v6), 80), IpProtocol.Sctp, Address.At(Address.Server(v6), 8080));
         // no kernel needs to know SCTP: one side writes whole IP packets, the other reads whole frames
-        using var client = wires.Client.Run(() => new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Raw));
-        using var server = wires.Server.Run(() => new Socket(AddressFamily.Packet, SocketType.Raw, (ProtocolType)EveryProtocol) { ReceiveTimeout = 20_000 });
+        using var client = wires.Client.Run(() =>
+            new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, SocketType.Raw, ProtocolType.Raw));
+        using var server = wires.Server.Run(() =>
+            new Socket(AddressFamily.Packet, SocketType.Raw, (ProtocolType)EveryProtocol) { ReceiveTimeout = 20_000 });
         var buffer = new byte[65536];
         foreach (var length in new[] { 2047, 4095, 4096, 9001, 20000, 32768, 49000, 65400 })
         {
-            var request = new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Sctp, Payload = new byte[length] };
+            var request = new Packet { Src = Address.Client(v6), Dst = Address.Vip(v6), Protocol = IpProtocol.Sctp,
+                Payload = new byte[length] };
             Random.Shared.NextBytes(request.Payload);
             client.SendTo(request.Bytes()[14..], new IPEndPoint(IPAddress.Parse(request.Dst), 0));
             var expected = (request with { Dst = Address.Server(v6), Dport = 8080, Ttl = 63 }).Bytes();

@@ -48,7 +48,8 @@ public sealed class WireTests
     {
         using var wires = new Wires(Flags(peer));
         using var server = wires.Server.Run(() => Bound(Address.Server(v6), ProtocolType.Udp));
-        wires.Programs.AddService(Address.At(Address.Vip(v6), 53), IpProtocol.Udp, Address.At(Address.Server(v6), ((IPEndPoint)server.LocalEndPoint!).Port));
+        wires.Programs.AddService(Address.At(Address.Vip(v6), 53), IpProtocol.Udp,
+            Address.At(Address.Server(v6), ((IPEndPoint)server.LocalEndPoint!).Port));
         using var client = wires.Client.Run(() => Bound(Address.Client(v6), ProtocolType.Udp));
         client.Connect(IPEndPoint.Parse(Address.At(Address.Vip(v6), 53)));
         foreach (var size in new[] { 1, 1000, 9001, 60000 })

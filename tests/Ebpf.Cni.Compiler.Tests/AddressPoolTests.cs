@@ -48,7 +48,8 @@ public sealed class AddressPoolTests
         var address = pool.Allocate(Start).Address;
         Assert.True(pool.Release(address, Start));
         Assert.False(pool.Release(address, Start));
-        Assert.Equal(new Allocation(AllocationStatus.Exhausted, default, Start + Rest), pool.Allocate(Start + Rest - TimeSpan.FromTicks(1)));
+        Assert.Equal(new Allocation(AllocationStatus.Exhausted, default, Start + Rest),
+            pool.Allocate(Start + Rest - TimeSpan.FromTicks(1)));
         Assert.Equal(ReserveStatus.Resting, pool.Reserve(address, Start));
         Assert.Equal(address, pool.Allocate(Start + Rest).Address);
     }
@@ -133,7 +134,9 @@ public sealed class AddressPoolTests
         Assert.Equal((1, 0), pool.Count(Start + Rest));
     }
 
-    /// <summary>Not measured by a clock: as many steps as there are pods would take for ever if each looked at the range, or at all that rest.</summary>
+    /// <summary>
+    /// Not measured by a clock: as many steps as there are pods would take for ever if each looked at the range, or at all that rest.
+    /// </summary>
     [Theory]
     [InlineData("fd00::/8")]
     [InlineData("10.0.0.0/8")]

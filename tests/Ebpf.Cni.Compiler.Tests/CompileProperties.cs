@@ -39,7 +39,8 @@ public sealed class CompileProperties
             {
                 Name = nothing, Uid = null!, AddressType = null!, Ports = default, Endpoints = default,
             }),
-            Nodes = ClusterSnapshot.Empty.Nodes.Add("", new NodeSnapshot { Name = null!, Uid = null!, PodCidrs = [null!], InternalIPs = [null!] }),
+            Nodes = ClusterSnapshot.Empty.Nodes.Add(
+                "", new NodeSnapshot { Name = null!, Uid = null!, PodCidrs = [null!], InternalIPs = [null!] }),
         };
         var state = ClusterCompiler.Compile(cluster, Node, IdTable.Empty);
         StateRules.Check(state);
@@ -98,7 +99,8 @@ public sealed class CompileProperties
             cluster.Grow(60);
             var node = RandomCluster.NodeOf(random, "node-0");
             var a = ClusterCompiler.Compile(cluster.Cluster, node, IdTable.Empty);
-            var b = ClusterCompiler.Compile(Shuffled(cluster.Cluster, random), node with { HostPorts = Shuffled(node.HostPorts, random) }, IdTable.Empty);
+            var b = ClusterCompiler.Compile(Shuffled(cluster.Cluster, random), node with { HostPorts = Shuffled(node.HostPorts, random) },
+                IdTable.Empty);
             Assert.Equal(a.Frontends, b.Frontends);
             Assert.Equal(a.Segments, b.Segments);
             Assert.Equal(a.SourceRanges, b.SourceRanges);
@@ -133,7 +135,8 @@ public sealed class CompileProperties
         {
             Services = ClusterSnapshot.Empty.Services.Add(name, new ServiceSnapshot
             {
-                Name = name, ClusterIPs = ["10.96.0.1"], Ports = [new ServicePortSnapshot("hostPort 0.0.0.0:8080", "TCP", 80), new ServicePortSnapshot("", "TCP", 81)],
+                Name = name, ClusterIPs = ["10.96.0.1"],
+                    Ports = [new ServicePortSnapshot("hostPort 0.0.0.0:8080", "TCP", 80), new ServicePortSnapshot("", "TCP", 81)],
             }),
         };
         var node = Node with { HostPorts = [new HostPort("default/pod", null, 8080, IpProtocol.Tcp, Addr.Parse("10.244.0.5"), 80)] };
@@ -141,7 +144,8 @@ public sealed class CompileProperties
         StateRules.Check(state);
         Assert.Equal("PortNameReserved", Assert.Single(state.Issues).Reason);
         Assert.Equal(
-            ["10.96.0.1:0/0/Internal", "10.96.0.1:81/Tcp/Internal", "127.0.0.1:8080/Tcp/Internal"], state.Frontends.Select(f => f.Key.ToString()));
+            ["10.96.0.1:0/0/Internal", "10.96.0.1:81/Tcp/Internal", "127.0.0.1:8080/Tcp/Internal"],
+            state.Frontends.Select(f => f.Key.ToString()));
     }
 
     [Fact]
@@ -181,11 +185,13 @@ public sealed class CompileProperties
             var mixed = new ClusterSnapshot
             {
                 Services = good.Services.AddRange(bad.Cluster.Services.Select(s => KeyValuePair.Create(Later(s.Key), s.Value))),
-                EndpointSlices = good.EndpointSlices.AddRange(bad.Cluster.EndpointSlices.Select(s => KeyValuePair.Create(Later(s.Key), s.Value))),
+                EndpointSlices = good.EndpointSlices.AddRange(
+                    bad.Cluster.EndpointSlices.Select(s => KeyValuePair.Create(Later(s.Key), s.Value))),
                 Nodes = bad.Cluster.Nodes,
             };
             var after = ClusterCompiler.Compile(mixed, Node, before.Ids);
-            Assert.Equal(before.Frontends, after.Frontends.Where(f => !f.Owner.Service.Namespace.StartsWith("zz", StringComparison.Ordinal)));
+            Assert.Equal(before.Frontends,
+                after.Frontends.Where(f => !f.Owner.Service.Namespace.StartsWith("zz", StringComparison.Ordinal)));
             Assert.Equal(before.Segments, after.Segments.Where(s => !s.Owner.Service.Namespace.StartsWith("zz", StringComparison.Ordinal)));
         }
     }

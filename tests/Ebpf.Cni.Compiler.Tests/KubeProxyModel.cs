@@ -8,7 +8,10 @@ using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Compiler.Tests;
 
-/// <summary>What becomes of a new connection: refused, dropped, or one of these backends; and which others a datagram may go on to. Text, so that answers compare and print.</summary>
+/// <summary>
+/// What becomes of a new connection: refused, dropped, or one of these backends; and which others a datagram may go on to. Text, so that
+/// answers compare and print.
+/// </summary>
 internal sealed record Answer(string Verdict, string Backends = "", string Tail = "", bool KeepsSource = false, uint AffinitySec = 0)
 {
     public static readonly Answer NotServed = new("not served");
@@ -16,11 +19,12 @@ internal sealed record Answer(string Verdict, string Backends = "", string Tail 
 }
 
 /// <summary>Where a question goes to, and of which service port kube-proxy has the rules there.</summary>
-internal sealed record Target(IPAddress Address, int Port, string Protocol, string Kind, ServiceSnapshot Service, ServicePortSnapshot ServicePort);
+internal sealed record Target(IPAddress Address, int Port, string Protocol, string Kind, ServiceSnapshot Service,
+    ServicePortSnapshot ServicePort);
 
 /// <summary>
-/// kube-proxy as its documentation tells it, written down a second time in the plainest way: from objects, for one question, nothing kept. Only for objects that
-/// are well formed. Its rules are those of pkg/proxy/topology.go and of the chains in pkg/proxy/nftables/proxier.go.
+/// kube-proxy as its documentation tells it, written down a second time in the plainest way: from objects, for one question, nothing kept.
+/// Only for objects that are well formed. Its rules are those of pkg/proxy/topology.go and of the chains in pkg/proxy/nftables/proxier.go.
 /// </summary>
 internal sealed class KubeProxyModel(ClusterSnapshot cluster, NodeContext node)
 {
@@ -38,8 +42,10 @@ internal sealed class KubeProxyModel(ClusterSnapshot cluster, NodeContext node)
                 var v4 = IsIPv4(clusterIP);
                 if (!(v4 ? node.IPv4 : node.IPv6))
                     continue;
-                var balancers = service.Type != "LoadBalancer" ? [] : service.LoadBalancerIPs.Select(IPAddress.Parse).Where(a => IsIPv4(a) == v4).Distinct().ToList();
-                var externals = !node.ExternalIPs ? [] : service.ExternalIPs.Select(IPAddress.Parse).Where(a => IsIPv4(a) == v4).Distinct().ToList();
+                var balancers = service.Type != "LoadBalancer"
+                    ? [] : service.LoadBalancerIPs.Select(IPAddress.Parse).Where(a => IsIPv4(a) == v4).Distinct().ToList();
+                var externals = !node.ExternalIPs ? [] : service.ExternalIPs.Select(IPAddress.Parse).Where(a => IsIPv4(a) == v4).Distinct()
+                    .ToList();
                 foreach (var port in service.Ports.DistinctBy(p => (p.Name, p.Protocol)))
                 {
                     yield return new Target(clusterIP, port.Port, port.Protocol, "cluster", service, port);
@@ -89,7 +95,8 @@ internal sealed class KubeProxyModel(ClusterSnapshot cluster, NodeContext node)
         return new Answer("served", Names(chosen), others, external && service.ExternalLocal && outside, (uint)service.AffinitySeconds);
     }
 
-    private static string Names(List<Endpoint> endpoints) => string.Join(", ", endpoints.Select(c => c.ToString()).Order(StringComparer.Ordinal));
+    private static string Names(List<Endpoint> endpoints) =>
+        string.Join(", ", endpoints.Select(c => c.ToString()).Order(StringComparer.Ordinal));
 
     private List<Endpoint> Near(List<Endpoint> ready)
     {
@@ -105,7 +112,8 @@ internal sealed class KubeProxyModel(ClusterSnapshot cluster, NodeContext node)
         var ranges = service.LoadBalancerSourceRanges.Select(r => Masked(r)).Where(r => IsIPv4(r.BaseAddress) == IsIPv4(balancer)).ToList();
         if (ranges.Count == 0 || ranges.Exists(r => r.Contains(client)))
             return true;
-        var own = cluster.Nodes.GetValueOrDefault(node.NodeName)?.InternalIPs.Select(IPAddress.Parse).FirstOrDefault(a => IsIPv4(a) == IsIPv4(balancer));
+        var own = cluster.Nodes.GetValueOrDefault(node.NodeName)?.InternalIPs.Select(IPAddress.Parse)
+            .FirstOrDefault(a => IsIPv4(a) == IsIPv4(balancer));
         var balancers = service.LoadBalancerIPs.Select(IPAddress.Parse);
         return own is not null && ranges.Exists(r => r.Contains(own)) && balancers.Contains(client);
     }
@@ -119,13 +127,16 @@ internal sealed class KubeProxyModel(ClusterSnapshot cluster, NodeContext node)
         return new IPNetwork(new IPAddress(bytes), length);
     }
 
-    /// <summary>Each address and port once. The same endpoint in two slices (see the compiler's EndpointChoice): whatever either says is true.</summary>
+    /// <summary>
+    /// Each address and port once. The same endpoint in two slices (see the compiler's EndpointChoice): whatever either says is true.
+    /// </summary>
     private List<Endpoint> Endpoints(Target target)
     {
         var merged = new Dictionary<string, Endpoint>();
         foreach (var (name, slice) in cluster.EndpointSlices)
         {
-            if (name.Namespace != target.Service.Name.Namespace || slice.ServiceName != target.Service.Name.Name || slice.ProxyName is not null || slice.HeadlessLabel)
+            if (name.Namespace != target.Service.Name.Namespace || slice.ServiceName != target.Service.Name.Name
+                || slice.ProxyName is not null || slice.HeadlessLabel)
                 continue;
             if (slice.AddressType != (IsIPv4(target.Address) ? "IPv4" : "IPv6"))
                 continue;
@@ -133,17 +144,20 @@ internal sealed class KubeProxyModel(ClusterSnapshot cluster, NodeContext node)
                 foreach (var e in slice.Endpoints)
                 {
                     var one = new Endpoint(
-                        $"{IPAddress.Parse(e.Addresses[0])}:{port.Port}", e.NodeName == node.NodeName, e.Ready, e.Serving, e.Serving && e.Terminating, [.. e.HintNodes], [.. e.HintZones]);
+                        $"{IPAddress.Parse(e.Addresses[0])}:{port.Port}", e.NodeName == node.NodeName, e.Ready, e.Serving,
+                        e.Serving && e.Terminating, [.. e.HintNodes], [.. e.HintZones]);
                     merged[one.Name] = merged.TryGetValue(one.Name, out var other) ? one.Or(other) : one;
                 }
         }
         return [.. merged.Values];
     }
 
-    private sealed record Endpoint(string Name, bool Local, bool Ready, bool Serving, bool ServingTerminating, string[] Nodes, string[] Zones)
+    private sealed record Endpoint(string Name, bool Local, bool Ready, bool Serving, bool ServingTerminating, string[] Nodes,
+        string[] Zones)
     {
         public Endpoint Or(Endpoint b) => new(
-            Name, Local || b.Local, Ready || b.Ready, Serving || b.Serving, ServingTerminating || b.ServingTerminating, [.. Nodes, .. b.Nodes], [.. Zones, .. b.Zones]);
+            Name, Local || b.Local, Ready || b.Ready, Serving || b.Serving, ServingTerminating || b.ServingTerminating,
+            [.. Nodes, .. b.Nodes], [.. Zones, .. b.Zones]);
 
         public override string ToString() => Local ? Name + " local" : Name;
     }
@@ -163,7 +177,8 @@ internal sealed class DatapathModel(DesiredState state)
             return Answer.NotServed;
         var proto = protocol switch { "TCP" => IpProtocol.Tcp, "UDP" => IpProtocol.Udp, _ => IpProtocol.Sctp };
         var key = new SvcKey(Addr.From(address), U16Be.FromHost((ushort)port), proto, Scope.External);
-        if (!(outside && _frontends.TryGetValue(key, out var frontend)) && !_frontends.TryGetValue(key with { Scope = Scope.Internal }, out frontend))
+        if (!(outside && _frontends.TryGetValue(key, out var frontend))
+            && !_frontends.TryGetValue(key with { Scope = Scope.Internal }, out frontend))
             return Answer.NotServed;
         if (frontend.Flags.HasFlag(SvcFlags.SourceRanges) && !Allowed(frontend.Segment.ServiceId, Addr.From(client)))
             return Answer.Filtered;

@@ -43,7 +43,8 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
         var state = DesiredState.Empty;
         var fresh = Measure(1, () => state = compiler.Compile(cluster, node, IdTable.Empty));
         var slices = Enumerable.Range(0, 20).Select(i => Synthetic.Slice(7, 1000) with { Name = new ObjectName("ns-7", $"many-{i}") })
-            .Select((s, i) => s with { Endpoints = [.. s.Endpoints.Select((e, n) => e with { Addresses = [$"10.{200 + i}.{n / 250}.{n % 250}"] })] });
+            .Select((s, i) => s with
+                { Endpoints = [.. s.Endpoints.Select((e, n) => e with { Addresses = [$"10.{200 + i}.{n / 250}.{n % 250}"] })] });
         var many = cluster with { EndpointSlices = cluster.EndpointSlices.SetItems(slices.Select(s => KeyValuePair.Create(s.Name, s))) };
         var large = Measure(1, () => state = compiler.Compile(many, node, state.Ids));
         output.WriteLine($"fresh: {fresh}; one service of 20,004 endpoints: {large}");
@@ -62,6 +63,7 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
             used += (Environment.CpuUsage.TotalTime - cpu).TotalMilliseconds;
         }
         samples.Sort();
-        return $"median {samples[samples.Count / 2]:0.0} ms, p90 {samples[samples.Count * 9 / 10]:0.0} ms, max {samples[^1]:0.0} ms, of the processors {used / times:0.0} ms each";
+        return $"median {samples[samples.Count / 2]:0.0} ms, p90 {samples[samples.Count * 9 / 10]:0.0} ms, max {samples[^1]:0.0} ms, of "
+            + $"the processors {used / times:0.0} ms each";
     }
 }

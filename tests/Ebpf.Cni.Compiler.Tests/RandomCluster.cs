@@ -6,14 +6,16 @@ using Ebpf.Cni.Compiler.Model;
 namespace Ebpf.Cni.Compiler.Tests;
 
 /// <summary>
-/// A cluster that changes at random, from pools so small that names, addresses and ports meet often. <paramref name="garbage"/> is the share of
-/// fields that hold nonsense, nulls and missing arrays included.
+/// A cluster that changes at random, from pools so small that names, addresses and ports meet often. <paramref name="garbage"/> is the
+/// share of fields that hold nonsense, nulls and missing arrays included.
 /// </summary>
 internal sealed class RandomCluster(Random random, double garbage = 0)
 {
     private static readonly string?[] Nonsense =
-        [null, "", " ", "None", "none", "\0", "🦜", "a/b:c", "-1", "10.0.0.256", "1.2.3", "::ffff:1.2.3.4", "127.0.0.1", "fe80::1%eth0", "0x7f.1", "[::1]",
-         "::", "::1", "255.255.255.255", "10.0.0.0/8", "0.0.0.0/0", "::/0", "10.244.0.0/-1", "10.244.0.0/999", "/", "1.2.3.4/", new string('9', 5000)];
+        [null, "", " ", "None", "none", "\0", "🦜", "a/b:c", "-1", "10.0.0.256", "1.2.3", "::ffff:1.2.3.4", "127.0.0.1", "fe80::1%eth0",
+            "0x7f.1", "[::1]",
+         "::", "::1", "255.255.255.255", "10.0.0.0/8", "0.0.0.0/0", "::/0", "10.244.0.0/-1", "10.244.0.0/999", "/", "1.2.3.4/",
+         new string('9', 5000)];
 
     public ClusterSnapshot Cluster { get; private set; } = ClusterSnapshot.Empty;
 
@@ -42,7 +44,8 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
                 break;
             case 2:
                 var node = $"node-{random.Next(6)}";
-                Cluster = Cluster with { Nodes = random.Next(3) == 0 ? Cluster.Nodes.Remove(node) : Cluster.Nodes.SetItem(node, Node(node)) };
+                Cluster = Cluster with { Nodes = random.Next(3) == 0
+                    ? Cluster.Nodes.Remove(node) : Cluster.Nodes.SetItem(node, Node(node)) };
                 break;
             case 3 or 4:
                 var service = Service(Name("service", 12));
@@ -59,9 +62,11 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
     public static NodeContext NodeOf(Random random, string name) => new(name, random.Next(8) != 0, random.Next(8) != 0)
     {
         NodePortAddresses = [.. new[] { "192.168.0.1", "203.0.113.1", "fd00::1" }.Take(random.Next(4)).Select(Addr.Parse)],
-        NodeAddresses = [.. new[] { "192.168.0.1", "203.0.113.1", "fd00::1", "10.96.0.3", "fd00:96::3" }.Take(random.Next(6)).Select(Addr.Parse).Order()],
+        NodeAddresses = [.. new[] { "192.168.0.1", "203.0.113.1", "fd00::1", "10.96.0.3", "fd00:96::3" }.Take(random.Next(6))
+            .Select(Addr.Parse).Order()],
         NodeServers = [.. Enumerable.Range(0, random.Next(3)).Select(_ => new NodeServer(
-            Addr.Parse(random.Next(2) == 0 ? "10.96.0.3" : "fd00:96::3"), (ushort)(random.Next(2) == 0 ? 53 : 80), random.Next(2) == 0 ? IpProtocol.Udp : IpProtocol.Tcp)).Distinct().Order()],
+            Addr.Parse(random.Next(2) == 0 ? "10.96.0.3" : "fd00:96::3"), (ushort)(random.Next(2) == 0 ? 53 : 80),
+            random.Next(2) == 0 ? IpProtocol.Udp : IpProtocol.Tcp)).Distinct().Order()],
         LocalhostNodePorts = random.Next(3) != 0,
         ExternalIPs = random.Next(5) != 0,
         MasqueradeExempt = [.. new[] { "10.0.0.0/8", "::/0", "0.0.0.0/0" }.Take(random.Next(4)).Select(e => IPNetwork.Parse(e))],
@@ -74,7 +79,8 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
         Mode = (RoutingMode)random.Next(3),
         Underlay = (TunnelUnderlay)random.Next(3),
         TunnelPort = (ushort)(random.Next(2) == 0 ? 0 : 8080),
-        OnLink = [.. new[] { "192.168.0.0/30", "192.168.0.0/24", "fd00::/126", "fd00::/64" }.Where(_ => random.Next(3) == 0).Select(e => IPNetwork.Parse(e))],
+        OnLink = [.. new[] { "192.168.0.0/30", "192.168.0.0/24", "fd00::/126", "fd00::/64" }.Where(_ => random.Next(3) == 0)
+            .Select(e => IPNetwork.Parse(e))],
         InternalIPs = [.. new[] { "fd00::1", "192.168.0.1" }.Where(_ => random.Next(3) == 0).Select(Addr.Parse)],
     };
 
@@ -101,10 +107,13 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
             Type = Text(type),
             ClusterIPs = Array(1, 2, i => Text(i == 0 ? $"10.96.0.{random.Next(1, 15)}" : $"fd00:96::{random.Next(1, 15):x}")),
             Ports = Array(1, 3, i => new ServicePortSnapshot(
-                Text($"port-{i}"), Text(random.Next(3) == 0 ? "UDP" : "TCP"), Port(80 + random.Next(3)), Port(random.Next(3) == 0 ? 0 : 30000 + random.Next(30)))),
+                Text($"port-{i}"), Text(random.Next(3) == 0 ? "UDP" : "TCP"), Port(80 + random.Next(3)),
+                Port(random.Next(3) == 0 ? 0 : 30000 + random.Next(30)))),
             ExternalIPs = Array(0, 2, _ => Text(random.Next(3) == 0 ? $"2001:db8::{random.Next(2, 9)}" : $"203.0.113.{random.Next(1, 9)}")),
-            LoadBalancerIPs = Array(0, 2, _ => Text(random.Next(3) == 0 ? $"2001:db8::{random.Next(2, 9)}" : $"203.0.113.{random.Next(5, 16)}")),
-            LoadBalancerSourceRanges = Array(0, 2, _ => Text(random.Next(3) == 0 ? $"2001:db8::/{random.Next(129)}" : $"192.168.0.0/{random.Next(33)}")),
+            LoadBalancerIPs = Array(
+                0, 2, _ => Text(random.Next(3) == 0 ? $"2001:db8::{random.Next(2, 9)}" : $"203.0.113.{random.Next(5, 16)}")),
+            LoadBalancerSourceRanges = Array(0, 2, _ =>
+                Text(random.Next(3) == 0 ? $"2001:db8::/{random.Next(129)}" : $"192.168.0.0/{random.Next(33)}")),
             InternalLocal = random.Next(3) == 0,
             ExternalLocal = random.Next(3) == 0,
             HealthCheckNodePort = Port(random.Next(2) == 0 ? 0 : 32000 + random.Next(4)),
@@ -128,7 +137,8 @@ internal sealed class RandomCluster(Random random, double garbage = 0)
             AddressType = Text(ipv4 ? "IPv4" : "IPv6"),
             ProxyName = random.Next(20) == 0 ? "other" : null,
             HeadlessLabel = random.Next(20) == 0,
-            Ports = Array(1, 3, i => new EndpointPortSnapshot(Text($"port-{i}"), Text(random.Next(3) == 0 ? "UDP" : "TCP"), Port(8080 + random.Next(2)))),
+            Ports = Array(1, 3, i =>
+                new EndpointPortSnapshot(Text($"port-{i}"), Text(random.Next(3) == 0 ? "UDP" : "TCP"), Port(8080 + random.Next(2)))),
             Endpoints = Array(0, 5, _ => Endpoint(ipv4, hints)),
         };
     }

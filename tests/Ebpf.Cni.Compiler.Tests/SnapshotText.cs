@@ -129,7 +129,8 @@ internal static class SnapshotText
         Uid = "uid-" + line.Name,
         Type = line.Value("type") ?? "ClusterIP",
         ClusterIPs = [.. line.List("clusterIPs")],
-        Ports = [.. line.List("ports").Select(p => p.Split('@')).Select(p => (Port: ReadPort(p[0]), NodePort: p.Length > 1 ? Number(p[1]) : 0))
+        Ports = [.. line.List("ports").Select(p => p.Split('@'))
+            .Select(p => (Port: ReadPort(p[0]), NodePort: p.Length > 1 ? Number(p[1]) : 0))
             .Select(p => new ServicePortSnapshot(p.Port.Name, p.Port.Protocol, p.Port.Port ?? 0, p.NodePort))],
         ExternalIPs = [.. line.List("externalIPs")],
         LoadBalancerIPs = [.. line.List("balancers")],
@@ -205,7 +206,8 @@ internal static class SnapshotText
         public string Name => _words.Length > 1 ? _words[1] : "";
         public string Third => _words.Length > 2 ? _words[2] : "";
         public bool Has(string flag) => _words.Contains(flag);
-        public string? Value(string key) => _words.FirstOrDefault(w => w.StartsWith(key + "=", StringComparison.Ordinal))?[(key.Length + 1)..];
+        public string? Value(string key) =>
+            _words.FirstOrDefault(w => w.StartsWith(key + "=", StringComparison.Ordinal))?[(key.Length + 1)..];
         public string[] List(string key) => Value(key)?.Split(',') ?? [];
     }
 }

@@ -40,7 +40,8 @@ internal static class StateRules
         }
         foreach (var frontend in state.Frontends)
             CheckFrontend(frontend, segments[frontend.Segment], state);
-        Assert.Equal(state.SourceRanges.Distinct().OrderBy(r => r.ServiceId).ThenBy(r => r.Addr).ThenBy(r => r.PrefixLength), state.SourceRanges);
+        Assert.Equal(state.SourceRanges.Distinct().OrderBy(r => r.ServiceId).ThenBy(r => r.Addr).ThenBy(r => r.PrefixLength),
+            state.SourceRanges);
         Assert.All(state.SourceRanges, r => AssertPrefix(r.Addr, r.PrefixLength));
         Assert.Equal(state.Prefixes.OrderBy(p => p.Addr).ThenBy(p => p.PrefixLength), state.Prefixes);
         Assert.Equal(state.Prefixes.Length, state.Prefixes.DistinctBy(p => (p.Addr, p.PrefixLength)).Count());
@@ -62,7 +63,8 @@ internal static class StateRules
             Assert.Equal(0u, frontend.AffinitySec);
             if (flags == SvcFlags.NodeServer)
             {
-                Assert.True(key.Scope == Scope.Internal && key.Port != default && state.Frontends.Any(f => f.Key.Addr == key.Addr && f.Flags == SvcFlags.Address), $"{frontend}");
+                Assert.True(key.Scope == Scope.Internal && key.Port != default
+                    && state.Frontends.Any(f => f.Key.Addr == key.Addr && f.Flags == SvcFlags.Address), $"{frontend}");
                 return;
             }
             Assert.Equal(key.Scope == Scope.Bind ? (SvcFlags.None, default(Addr)) : (SvcFlags.Address, key.Addr), (flags, key.Addr));
@@ -72,7 +74,8 @@ internal static class StateRules
         Assert.NotEqual(Scope.Bind, key.Scope);
         Assert.True(flags.HasFlag(SvcFlags.KeepSource) == (key.Scope == Scope.External), $"{frontend}");
         Assert.True(!flags.HasFlag(SvcFlags.DropEmpty) || segment.Backends.IsEmpty, $"{frontend}");
-        Assert.True(!flags.HasFlag(SvcFlags.SourceRanges) || state.SourceRanges.Any(r => r.ServiceId == frontend.Segment.ServiceId), $"{frontend}");
+        Assert.True(!flags.HasFlag(SvcFlags.SourceRanges) || state.SourceRanges.Any(r => r.ServiceId == frontend.Segment.ServiceId),
+            $"{frontend}");
         Assert.Equal(segment.Key.Variant is SegmentVariant.ClusterIPv4 or SegmentVariant.LocalIPv4, key.Addr.IsIPv4);
         if (key.Addr == Addr.Parse("127.0.0.1"))
             Assert.Equal(Scope.Internal, key.Scope);

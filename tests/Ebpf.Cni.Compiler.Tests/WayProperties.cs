@@ -50,7 +50,8 @@ public sealed class WayProperties
             foreach (var i in Enumerable.Range(1, 4))
                 cluster = cluster with { Nodes = cluster.Nodes.Add($"node-{i}", Node(random, networks, i)) };
             var (mode, underlay) = ((RoutingMode)random.Next(3), (TunnelUnderlay)random.Next(3));
-            var states = cluster.Nodes.Keys.ToDictionary(n => n, n => ClusterCompiler.Compile(cluster, Of(cluster, n, networks, mode, underlay), IdTable.Empty));
+            var states = cluster.Nodes.Keys.ToDictionary(
+                n => n, n => ClusterCompiler.Compile(cluster, Of(cluster, n, networks, mode, underlay), IdTable.Empty));
             foreach (var (a, at) in states)
                 foreach (var (b, bt) in states.Where(s => s.Key != a))
                     foreach (var ipv4 in new[] { true, false })
@@ -74,11 +75,13 @@ public sealed class WayProperties
     private static NodeSnapshot Node(Random random, string[] networks, int i)
     {
         var place = random.Next(2);
-        string[] addresses = [networks[place].Replace("0/24", $"{i}", StringComparison.Ordinal), networks[place + 2].Replace("/64", $"{i}", StringComparison.Ordinal)];
+        string[] addresses = [networks[place].Replace("0/24", $"{i}", StringComparison.Ordinal),
+            networks[place + 2].Replace("/64", $"{i}", StringComparison.Ordinal)];
         random.Shuffle(addresses);
         return new NodeSnapshot
         {
-            Name = $"node-{i}", PodCidrs = [$"10.244.{i}.0/24", $"fd00:244:{i}::/64"], InternalIPs = [.. addresses.Take(random.Next(4) == 0 ? 1 : 2)],
+            Name = $"node-{i}", PodCidrs = [$"10.244.{i}.0/24", $"fd00:244:{i}::/64"],
+                InternalIPs = [.. addresses.Take(random.Next(4) == 0 ? 1 : 2)],
         };
     }
 

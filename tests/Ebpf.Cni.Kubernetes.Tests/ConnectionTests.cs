@@ -65,7 +65,8 @@ public sealed class ConnectionTests : IDisposable
         Assert.Equal("CN=system:node:a", subject);
 
         using var otherCa = Certificates.Ca("other");
-        using var wrong = KubernetesConnection.FromKubeconfig(Kubeconfig(address, $"certificate-authority-data: {Base64(otherCa.ExportCertificatePem())}", null));
+        using var wrong = KubernetesConnection.FromKubeconfig(
+            Kubeconfig(address, $"certificate-authority-data: {Base64(otherCa.ExportCertificatePem())}", null));
         await Assert.ThrowsAsync<HttpRequestException>(() => wrong.Http.GetStringAsync("api/v1/nodes"));
         using var skip = KubernetesConnection.FromKubeconfig(Kubeconfig(address, "insecure-skip-tls-verify: true", null));
         await skip.Http.GetStringAsync("api/v1/nodes?limit=1");

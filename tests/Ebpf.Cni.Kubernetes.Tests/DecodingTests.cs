@@ -29,7 +29,8 @@ public class DecodingTests
         Assert.Equal([new ServicePortSnapshot("http", "TCP", 80)], value.Ports);
         Assert.Equal(["203.0.113.80"], value.ExternalIPs);
         Assert.Equal(["198.51.100.1", "198.51.100.3"], value.LoadBalancerIPs); // what is Proxy or unknown is not ours
-        Assert.Equal(["192.0.2.0/24", " 2001:db8::/32 "], value.LoadBalancerSourceRanges); // the field, not the annotation; blanks are the compiler's to judge
+        // The field, not the annotation; blanks are the compiler's to judge
+        Assert.Equal(["192.0.2.0/24", " 2001:db8::/32 "], value.LoadBalancerSourceRanges);
         Assert.Equal((true, true, 32100, 60), (value.InternalLocal, value.ExternalLocal, value.HealthCheckNodePort, value.AffinitySeconds));
         Assert.Null(value.UnknownPolicy);
     }
@@ -136,7 +137,8 @@ public class DecodingTests
         Assert.Equal(["node-a"], value.Endpoints[0].HintNodes);
         Assert.Equal(["z1", "z2"], value.Endpoints[0].HintZones);
         Assert.Empty(value.Endpoints[1].HintZones);
-        Assert.Equal(new DateTimeOffset(2026, 3, 4, 10, 11, 12, TimeSpan.Zero).AddTicks(1234568), value.LastChangeTriggerTime!.Value, TimeSpan.FromMicroseconds(1));
+        Assert.Equal(new DateTimeOffset(2026, 3, 4, 10, 11, 12, TimeSpan.Zero).AddTicks(1234568), value.LastChangeTriggerTime!.Value,
+            TimeSpan.FromMicroseconds(1));
         Assert.Equal((null, false), (value.ProxyName, value.HeadlessLabel));
         Assert.Equal("IPv4", value.AddressType);
     }

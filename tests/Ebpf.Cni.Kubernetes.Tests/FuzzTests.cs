@@ -82,5 +82,6 @@ public class FuzzTests
         return bytes;
     }
 
-    private static readonly string[] Interesting = ["\\ud800", "null", "{", "}", "[", "]", "\"", "1e999", ",", "99999999999999999999", "\u0000", "\\u0000", "[[[[[[[["];
+    private static readonly string[] Interesting =
+        ["\\ud800", "null", "{", "}", "[", "]", "\"", "1e999", ",", "99999999999999999999", "\u0000", "\\u0000", "[[[[[[[["];
 }

@@ -37,7 +37,8 @@ public sealed class IssueEventsTests : IAsyncLifetime
     [Fact]
     public async Task An_issue_becomes_one_event_on_its_object()
     {
-        var issue = new CompileIssue("EndpointSlice", new ObjectName("shop", "cart-1"), "77aa", "BadAddress", "address 'x' is no IPv4 address");
+        var issue = new CompileIssue("EndpointSlice", new ObjectName("shop", "cart-1"), "77aa", "BadAddress",
+            "address 'x' is no IPv4 address");
         _events.Report([issue, issue]);
         _events.Report([issue]);
         await Eventually.True(() => _events.Posted == 1, "the event");

@@ -100,7 +100,8 @@ public class ListTests
     [Fact]
     public async Task Tokens_that_always_expire_end_in_a_list_without_pages()
     {
-        await using var w = await Watched.StartAsync(r => r is { Path: Objects.Services, Continue: not null } ? new Fault.Refuse(410) : null, Ten);
+        await using var w = await Watched.StartAsync(
+            r => r is { Path: Objects.Services, Continue: not null } ? new Fault.Refuse(410) : null, Ten);
         await w.Converged();
         Assert.Contains(w.Api.Requests, r => r is { Path: Objects.Services, Watch: false, Limit: null });
     }
@@ -110,7 +111,8 @@ public class ListTests
     {
         var refused = 0;
         await using var w = await Watched.StartAsync(
-            r => r is { Path: Objects.Services, Continue: not null } && Interlocked.Increment(ref refused) <= 3 ? new Fault.Refuse(500) : null, Ten);
+            r => r is { Path: Objects.Services, Continue: not null } && Interlocked.Increment(ref refused) <= 3
+            ? new Fault.Refuse(500) : null, Ten);
         await w.Converged();
         Assert.Single(w.Api.Requests, r => r is { Path: Objects.Services, Watch: false, Continue: null });
     }

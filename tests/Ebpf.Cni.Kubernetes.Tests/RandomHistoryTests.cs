@@ -4,7 +4,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Kubernetes.Tests;
 
-/// <summary>Whatever happens on the API and however it misbehaves, the store ends equal, and nothing is ever seen to vanish that did not.</summary>
+/// <summary>
+/// Whatever happens on the API and however it misbehaves, the store ends equal, and nothing is ever seen to vanish that did not.
+/// </summary>
 public class RandomHistoryTests
 {
     [Theory]
@@ -88,7 +90,8 @@ public class RandomHistoryTests
         8 => new Fault.StallAfter(random.Next(3)),
         9 => new Fault.BreakAfter(random.Next(3)),
         10 => new Fault.ErrorAfter(random.Next(3), new[] { 400, 410, 500, 0 }[random.Next(4)], "x"),
-        11 => new Fault.GarbageAfter(random.Next(3), new[] { "x", "{\"type\":\"ADDED\",\"object\":[]}", "{\"type\":\"DELETED\",\"object\":{}}" }[random.Next(3)]),
+        11 => new Fault.GarbageAfter(random.Next(3),
+            new[] { "x", "{\"type\":\"ADDED\",\"object\":[]}", "{\"type\":\"DELETED\",\"object\":{}}" }[random.Next(3)]),
         12 => new Fault.Twice(),
         _ => new Fault.Replay(),
     };

@@ -9,8 +9,8 @@ using Ebpf.Cni.Kubernetes.Store;
 namespace Ebpf.Cni.Kubernetes.Tests;
 
 /// <summary>
-/// Equal content is the same and every difference is one, in each property that there is: a new one that nobody thought of here fails the first
-/// test if it is an array (compared by reference), and cannot be overlooked by the second.
+/// Equal content is the same and every difference is one, in each property that there is: a new one that nobody thought of here fails the
+/// first test if it is an array (compared by reference), and cannot be overlooked by the second.
 /// </summary>
 public class SnapshotContentTests
 {
@@ -55,7 +55,8 @@ public class SnapshotContentTests
 
     private static void AssertFull<T>(T item)
     {
-        foreach (var property in typeof(T).GetProperties().Where(p => p.PropertyType.Name.StartsWith("ImmutableArray", StringComparison.Ordinal)))
+        foreach (var property in typeof(T).GetProperties()
+            .Where(p => p.PropertyType.Name.StartsWith("ImmutableArray", StringComparison.Ordinal)))
             Assert.True(((System.Collections.ICollection)property.GetValue(item)!).Count > 0, property.Name);
     }
 

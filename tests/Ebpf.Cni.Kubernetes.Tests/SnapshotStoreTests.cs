@@ -174,13 +174,15 @@ public class SnapshotStoreTests
     private static Decoded<ServiceSnapshot> Service(string name, string version, int port = 80)
     {
         var key = new ObjectName("n", name);
-        return new(key, "u", version, new ServiceSnapshot { Name = key, Ports = [new ServicePortSnapshot("p", "TCP", port)], ClusterIPs = ["10.0.0.1"] }, null);
+        return new(key, "u", version, new ServiceSnapshot
+            { Name = key, Ports = [new ServicePortSnapshot("p", "TCP", port)], ClusterIPs = ["10.0.0.1"] }, null);
     }
 
     private static Decoded<EndpointSliceSnapshot> Slice(string name, string version, string address = "10.0.0.1")
     {
         var key = new ObjectName("n", name);
         return new(
-            key, "u", version, new EndpointSliceSnapshot { Name = key, ServiceName = name, Endpoints = [new([address], true, true, false, "node")] }, null);
+            key, "u", version, new EndpointSliceSnapshot
+                { Name = key, ServiceName = name, Endpoints = [new([address], true, true, false, "node")] }, null);
     }
 }

@@ -52,7 +52,8 @@ public class WatchTests
     [Fact]
     public async Task A_watch_that_ends_resumes_from_its_last_version_without_a_list()
     {
-        await using var w = await Watched.StartAsync(r => r.Watch && r.Path == Objects.Services && r.Number < 6 ? new Fault.EndAfter(1) : null);
+        await using var w = await Watched.StartAsync(
+            r => r.Watch && r.Path == Objects.Services && r.Number < 6 ? new Fault.EndAfter(1) : null);
         await w.Synced();
         for (var i = 0; i < 8; i++)
             w.Api.Cluster.Put(Objects.Services, $"s{i}", Objects.Service($"s{i}"));
@@ -76,7 +77,8 @@ public class WatchTests
     [Fact]
     public async Task A_refused_watch_version_lists_again_and_sees_what_vanished()
     {
-        await using var w = await Watched.StartAsync(r => r.Watch && r.Path == Objects.Services && r.Number == 2 ? new Fault.Hang() : null, options: Watched.Quick with
+        await using var w = await Watched.StartAsync(
+            r => r.Watch && r.Path == Objects.Services && r.Number == 2 ? new Fault.Hang() : null, options: Watched.Quick with
         {
             ResponseSilence = TimeSpan.FromMilliseconds(300),
         });
@@ -152,7 +154,8 @@ public class WatchTests
     [Fact]
     public async Task An_event_from_the_past_is_not_applied_and_leads_to_a_list()
     {
-        await using var w = await Watched.StartAsync(r => r.Watch && r is { Path: Objects.Services, Number: 2 } ? new Fault.Replay() : null);
+        await using var w = await Watched.StartAsync(
+            r => r.Watch && r is { Path: Objects.Services, Number: 2 } ? new Fault.Replay() : null);
         await w.Synced();
         w.Api.Cluster.Put(Objects.Services, "gone", Objects.Service("gone"));
         w.Api.Cluster.Delete(Objects.Services, "gone"); // followed by the ADDED from before
@@ -165,7 +168,8 @@ public class WatchTests
     [Fact]
     public async Task Bookmarks_advance_the_version_so_that_a_compaction_costs_no_list()
     {
-        await using var w = await Watched.StartAsync(r => r is { Watch: true, Path: Objects.Services, Number: 2 } ? new Fault.EndAfter(1) : null);
+        await using var w = await Watched.StartAsync(
+            r => r is { Watch: true, Path: Objects.Services, Number: 2 } ? new Fault.EndAfter(1) : null);
         await w.Synced();
         await Eventually.True(() => w.Api.OpenWatches == 3, "all watches");
         for (var i = 0; i < 5; i++)

@@ -38,7 +38,8 @@ public class BadInputTests
     public void All_bad_variables_are_named_at_once()
     {
         var outcome = PluginProcess.Run(new() { ["CNI_COMMAND"] = "ADD" }, "{}");
-        Assert.All(["CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS"], name => Assert.Contains(name, outcome.Message, StringComparison.Ordinal));
+        Assert.All(["CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS"],
+            name => Assert.Contains(name, outcome.Message, StringComparison.Ordinal));
     }
 
     [Fact]

@@ -14,10 +14,12 @@ public sealed class FuzzTests(ITestOutputHelper log)
     private static readonly string[] Commands = ["ADD", "DEL", "CHECK", "STATUS", "GC", "VERSION", "", "add", "ADD\0"];
 
     private static readonly string[] Texts =
-        ["", "c1", "../../etc", "/", "a/b", ".", "..", "eth0", "/run/netns/x", "é", "\ud800", "\0", "a\nb", new string('x', 300), new string('/', 5000), "K8S_POD_NAME=a;b", ";=;", "%s%n"];
+        ["", "c1", "../../etc", "/", "a/b", ".", "..", "eth0", "/run/netns/x", "é", "\ud800", "\0", "a\nb", new string('x', 300),
+            new string('/', 5000), "K8S_POD_NAME=a;b", ";=;", "%s%n"];
 
     private static readonly string[] Values =
-        ["null", "true", "7", "-1", "1e999", "\"\"", "\"1.1.0\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "{}", "[[]]", "{\"a\":{}}", "\"/x\"", "\"x\"", "99999999999999999999"];
+        ["null", "true", "7", "-1", "1e999", "\"\"", "\"1.1.0\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "{}", "[[]]", "{\"a\":{}}", "\"/x\"",
+            "\"x\"", "99999999999999999999"];
 
     private readonly HashSet<int> _codes = [];
 
@@ -31,7 +33,8 @@ public sealed class FuzzTests(ITestOutputHelper log)
             Check(Environment(random), Configuration(random, directory.Socket), directory);
         log.WriteLine($"{inputs} inputs; exit codes and error codes seen: {string.Join(", ", _codes.Order())}");
         // The detector's own control: every way out was taken.
-        foreach (var code in new[] { -1, CniErrorCode.IncompatibleVersion, CniErrorCode.InvalidEnvironment, CniErrorCode.DecodingFailure, CniErrorCode.InvalidNetworkConfig, CniErrorCode.TryAgainLater, CniErrorCode.PluginNotAvailable })
+        foreach (var code in new[] { -1, CniErrorCode.IncompatibleVersion, CniErrorCode.InvalidEnvironment, CniErrorCode.DecodingFailure,
+            CniErrorCode.InvalidNetworkConfig, CniErrorCode.TryAgainLater, CniErrorCode.PluginNotAvailable })
             Assert.Contains(code, _codes);
     }
 
@@ -45,7 +48,8 @@ public sealed class FuzzTests(ITestOutputHelper log)
         var (results, errors) = (0, 0);
         for (var i = 0; i < inputs; i++)
         {
-            var bytes = random.Next(20) == 0 ? Encoding.UTF8.GetBytes(Structure(random, 0)) : Damage(random, random.Next(2) == 0 ? good : error);
+            var bytes = random.Next(20) == 0 ? Encoding.UTF8.GetBytes(Structure(random, 0)) : Damage(
+                random, random.Next(2) == 0 ? good : error);
             try
             {
                 JsonDocument.Parse(AgentAnswer.Result(bytes)).Dispose();
@@ -108,16 +112,20 @@ public sealed class FuzzTests(ITestOutputHelper log)
             : $"\"{CniVersion.Supported[random.Next(CniVersion.Supported.Count)]}\"";
         var name = random.Next(8) == 0 ? Values[random.Next(Values.Length)] : "\"k8s\"";
         var agent = random.Next(8) == 0 ? Values[random.Next(Values.Length)] : JsonSerializer.Serialize(socket);
-        var text = $"{{\"cniVersion\":{version},\"name\":{name},\"type\":\"ebpf-cni\",\"agentSocket\":{agent},\"prevResult\":{Structure(random, 0)},\"runtimeConfig\":{Structure(random, 0)}}}";
+        var text = $"{{\"cniVersion\":{version},\"name\":{name},\"type\":\"ebpf-cni\",\"agentSocket\":{agent},"
+            + $"\"prevResult\":{Structure(random, 0)},\"runtimeConfig\":{Structure(random, 0)}}}";
         var bytes = Encoding.UTF8.GetBytes(text);
         return random.Next(3) == 0 ? Damage(random, bytes) : bytes;
     }
+
+    private static string Field(Random random, int number, int depth) =>
+        string.Create(CultureInfo.InvariantCulture, $"\"k{number}\":{Structure(random, depth)}");
 
     private static string Structure(Random random, int depth) => random.Next(depth > 4 ? 1 : 3) switch
     {
         0 => Values[random.Next(Values.Length)],
         1 => $"[{string.Join(',', Enumerable.Range(0, random.Next(4)).Select(_ => Structure(random, depth + 1)))}]",
-        _ => $"{{{string.Join(',', Enumerable.Range(0, random.Next(4)).Select(i => string.Create(CultureInfo.InvariantCulture, $"\"k{i}\":{Structure(random, depth + 1)}")))}}}",
+        _ => $"{{{string.Join(',', Enumerable.Range(0, random.Next(4)).Select(i => Field(random, i, depth + 1)))}}}",
     };
 
     private static byte[] Damage(Random random, byte[] good)

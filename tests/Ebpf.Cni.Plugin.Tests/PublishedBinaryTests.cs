@@ -70,7 +70,8 @@ public class PublishedBinaryTests(ITestOutputHelper log)
         plugin.Sort();
         nothing.Sort();
         log.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"ADD through ebpf-cni, an agent that answers at once: median {plugin[15]:0.0} ms; /bin/true started the same way: {nothing[15]:0.0} ms"));
+            $"ADD through ebpf-cni, an agent that answers at once: median {plugin[15]:0.0} ms; /bin/true started the same way: "
+                + $"{nothing[15]:0.0} ms"));
     }
 
     private static double Time(Action action)

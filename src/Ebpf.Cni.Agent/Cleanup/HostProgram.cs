@@ -36,7 +36,8 @@ internal static class HostProgram
             process.WaitForExit();
             return process.ExitCode == 0
                 ? output.GetAwaiter().GetResult()
-                : throw new IOException($"{path} {string.Join(' ', arguments)} failed with {process.ExitCode}: {errors.GetAwaiter().GetResult().Trim()}");
+                : throw new IOException(
+                    $"{path} {string.Join(' ', arguments)} failed with {process.ExitCode}: {errors.GetAwaiter().GetResult().Trim()}");
         }
         catch (System.ComponentModel.Win32Exception e)
         {

@@ -11,13 +11,15 @@ namespace Ebpf.Cni.Agent.Cleanup;
 internal sealed record IptablesLeftovers(string Restore, IReadOnlyList<string> Removed)
 {
     /// <summary>
-    /// pkg/proxy/iptables/proxier.go and pkg/proxy/ipvs/proxier.go, older versions' too. Others have chains called KUBE-... as well: the kubelet's guard the
-    /// node's loopback, a policy controller's (KUBE-NWPLCY-, KUBE-POD-FW-, KUBE-ROUTER-) hold its policies.
+    /// pkg/proxy/iptables/proxier.go and pkg/proxy/ipvs/proxier.go, older versions' too. Others have chains called KUBE-... as well: the
+    /// kubelet's guard the node's loopback, a policy controller's (KUBE-NWPLCY-, KUBE-POD-FW-, KUBE-ROUTER-) hold its policies.
     /// </summary>
     private static readonly string[] Names =
     [
-        "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-FORWARD", "KUBE-PROXY-FIREWALL", "KUBE-PROXY-CANARY",
-        "KUBE-MARK-MASQ", "KUBE-MARK-DROP", "KUBE-LOAD-BALANCER", "KUBE-NODE-PORT", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER",
+        "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-FORWARD", "KUBE-PROXY-FIREWALL",
+            "KUBE-PROXY-CANARY",
+        "KUBE-MARK-MASQ", "KUBE-MARK-DROP", "KUBE-LOAD-BALANCER", "KUBE-NODE-PORT", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER",
+        "KUBE-IPVS-OUT-FILTER",
     ];
 
     private static readonly string[] Prefixes = ["KUBE-SVC-", "KUBE-SVL-", "KUBE-SEP-", "KUBE-EXT-", "KUBE-FW-", "KUBE-XLB-"];
@@ -31,7 +33,8 @@ internal sealed record IptablesLeftovers(string Restore, IReadOnlyList<string> R
         foreach (var (table, lines) in Split(saved))
         {
             var chains = lines.Where(l => l.StartsWith(':')).Select(l => l[1..].Split(' ')[0]).Where(IsProxys).ToList();
-            var rules = lines.Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && !IsProxys(ChainOf(l)) && LeadsToProxys(l)).ToList();
+            var rules = lines.Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && !IsProxys(ChainOf(l)) && LeadsToProxys(l))
+                .ToList();
             if (chains.Count + rules.Count == 0 || !Tables.Contains(table))
                 continue;
             restore.Append('*').Append(table).Append('\n');

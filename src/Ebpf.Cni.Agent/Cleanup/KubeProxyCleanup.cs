@@ -8,8 +8,8 @@ namespace Ebpf.Cni.Agent.Cleanup;
 public sealed record CleanupReport(IReadOnlyList<string> Removed, IReadOnlyList<string> MissingPrograms, IReadOnlyList<string> Failures);
 
 /// <summary>
-/// Removes what kube-proxy has left behind: its nftables tables, its chains in iptables, of either kind and family, and the interface of its IPVS mode. Touches nothing else, and is the
-/// only thing in the agent that writes to netfilter, on request.
+/// Removes what kube-proxy has left behind: its nftables tables, its chains in iptables, of either kind and family, and the interface of
+/// its IPVS mode. Touches nothing else, and is the only thing in the agent that writes to netfilter, on request.
 /// </summary>
 public static class KubeProxyCleanup
 {
@@ -63,7 +63,9 @@ public static class KubeProxyCleanup
         removed.AddRange(leftovers.Removed.Select(r => $"{kind} {r}"));
     }
 
-    /// <summary>Of the IPVS mode: the cluster IPs are addresses of this device, and with them the node itself would answer for services.</summary>
+    /// <summary>
+    /// Of the IPVS mode: the cluster IPs are addresses of this device, and with them the node itself would answer for services.
+    /// </summary>
     private static void RemoveDevice(List<string> removed)
     {
         try

@@ -26,6 +26,7 @@ internal static class HealthCheckAnswer
             """;
         var status = localEndpoints > 0 && proxyHealthy ? "200 OK" : "503 Service Unavailable";
         return Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
-            $"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nX-Load-Balancing-Endpoint-Weight: {localEndpoints}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{(headOnly ? "" : body)}"));
+            $"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nX-Load-Balancing-Endpoint-Weight: "
+                + $"{localEndpoints}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{(headOnly ? "" : body)}"));
     }
 }

@@ -104,7 +104,8 @@ internal sealed partial class HealthCheckServer : IDisposable
             entry = _peers.Enter((peer.RemoteEndPoint as IPEndPoint)?.Address, limit.Cancel);
             if (await ReadRequestAsync(peer, limit.Token) is { } headOnly)
             {
-                for (ReadOnlyMemory<byte> left = HealthCheckAnswer.Write(_service, LocalEndpoints, _status.Healthy, headOnly); left.Length > 0;)
+                for (ReadOnlyMemory<byte> left = HealthCheckAnswer.Write(
+                    _service, LocalEndpoints, _status.Healthy, headOnly); left.Length > 0;)
                     left = left[await peer.SendAsync(left, limit.Token)..];
                 peer.Shutdown(SocketShutdown.Send);
             }

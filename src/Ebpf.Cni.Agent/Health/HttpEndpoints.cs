@@ -7,8 +7,8 @@ using Prometheus;
 namespace Ebpf.Cni.Agent.Health;
 
 /// <summary>
-/// What the agent answers over HTTP: /metrics, /conntrack and /proxyMode at one address; /healthz, /livez (kube-proxy's rule) and /readyz at the other. Each path
-/// answers only at its own.
+/// What the agent answers over HTTP: /metrics, /conntrack and /proxyMode at one address; /healthz, /livez (kube-proxy's rule) and /readyz
+/// at the other. Each path answers only at its own.
 /// </summary>
 public sealed class HttpEndpoints
 {
@@ -19,7 +19,8 @@ public sealed class HttpEndpoints
     private readonly ConntrackEndpoint _conntrack;
     private readonly Counter _healthz, _livez;
 
-    public HttpEndpoints(CollectorRegistry registry, SyncStatus status, ConntrackEndpoint conntrack, AgentOptions options, TimeProvider time)
+    public HttpEndpoints(CollectorRegistry registry, SyncStatus status, ConntrackEndpoint conntrack, AgentOptions options,
+        TimeProvider time)
     {
         (_registry, _status, _conntrack, _options, _time) = (registry, status, conntrack, options, time);
         var factory = Prometheus.Metrics.WithCustomRegistry(registry);
@@ -46,8 +47,9 @@ public sealed class HttpEndpoints
     }
 
     /// <summary>
-    /// kube-proxy's answers (pkg/proxy/healthcheck/proxy_health.go). Load balancers of Cluster policy Services ask /healthz: it fails while the node is
-    /// being deleted (KEP-3836), so that they send it nothing new. That is no reason to restart the agent: /livez does not know of it.
+    /// kube-proxy's answers (pkg/proxy/healthcheck/proxy_health.go). Load balancers of Cluster policy Services ask /healthz: it fails while
+    /// the node is being deleted (KEP-3836), so that they send it nothing new. That is no reason to restart the agent: /livez does not know
+    /// of it.
     /// </summary>
     private async Task ProxyHealthAsync(HttpContext context, Counter counter, bool? eligibility)
     {

@@ -6,8 +6,8 @@ namespace Ebpf.Cni.Agent.Metrics;
 internal readonly record struct SeriesChange<TKey>(TKey Key, bool IsOther, Stat Delta);
 
 /// <summary>
-/// Counters for the most used of many keys. Who has a series keeps it while it exists, and gives it up only to one that is used twice as much: series
-/// that come and go with every reading would be worth nothing. The rest is one series. All of them only grow.
+/// Counters for the most used of many keys. Who has a series keeps it while it exists, and gives it up only to one that is used twice as
+/// much: series that come and go with every reading would be worth nothing. The rest is one series. All of them only grow.
 /// </summary>
 internal sealed class BoundedSeries<TKey>(int most) where TKey : struct
 {
@@ -64,15 +64,16 @@ internal sealed class BoundedSeries<TKey>(int most) where TKey : struct
     private static double Use(Stat s) => s.Connections + (double)s.PacketsTo + s.PacketsFrom;
 
     public static Stat Sum(Stat a, Stat b) => new(
-        a.Connections + b.Connections, a.PacketsTo + b.PacketsTo, a.BytesTo + b.BytesTo, a.PacketsFrom + b.PacketsFrom, a.BytesFrom + b.BytesFrom);
+        a.Connections + b.Connections, a.PacketsTo + b.PacketsTo, a.BytesTo + b.BytesTo, a.PacketsFrom + b.PacketsFrom,
+        a.BytesFrom + b.BytesFrom);
 
     private static Stat Grown(Stat before, Stat now) => new(
         Grown(before.Connections, now.Connections), Grown(before.PacketsTo, now.PacketsTo), Grown(before.BytesTo, now.BytesTo),
         Grown(before.PacketsFrom, now.PacketsFrom), Grown(before.BytesFrom, now.BytesFrom));
 
     /// <summary>
-    /// A little less than before is a connection whose entry had to make room before it was counted as ended; much less is a counter that was forgotten and began
-    /// again.
+    /// A little less than before is a connection whose entry had to make room before it was counted as ended; much less is a counter that
+    /// was forgotten and began again.
     /// </summary>
     private static ulong Grown(ulong before, ulong now) => now >= before ? now - before : now < before / 2 ? now : 0;
 }

@@ -5,8 +5,8 @@ using Prometheus;
 namespace Ebpf.Cni.Agent.Metrics;
 
 /// <summary>
-/// The network programming SLI, as kube-proxy defines it (sig-scalability: network_programming_latency): from the change of a pod or Service that made the
-/// endpoint controller write a slice until the slice is in the kernel.
+/// The network programming SLI, as kube-proxy defines it (sig-scalability: network_programming_latency): from the change of a pod or
+/// Service that made the endpoint controller write a slice until the slice is in the kernel.
 /// </summary>
 public sealed class ProgrammingLatency
 {
@@ -26,7 +26,9 @@ public sealed class ProgrammingLatency
             new HistogramConfiguration { Buckets = Buckets() });
     }
 
-    /// <summary>This cluster is in the kernel now. Removed slices carry no time; what happened before this process does not count.</summary>
+    /// <summary>
+    /// This cluster is in the kernel now. Removed slices carry no time; what happened before this process does not count.
+    /// </summary>
     public void Applied(ClusterSnapshot cluster)
     {
         ArgumentNullException.ThrowIfNull(cluster);

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Agent.Metrics;
 public sealed class RouteMetrics(CollectorRegistry registry)
 {
     private readonly Gauge _peers = Prometheus.Metrics.WithCustomRegistry(registry).CreateGauge(
-        "ebpf_cni_peer_routes", "Routes to other nodes' pods, by address family and path (direct or tunnel).", ["family", "way"]);
+        "ebpf_cni_peer_routes", "Routes to other nodes' pods, by address family and path (direct or tunnel).", ["family", "path"]);
 
     private ImmutableArray<DesiredRoute> _held;
 

@@ -4,7 +4,10 @@ using Prometheus;
 
 namespace Ebpf.Cni.Agent.Metrics;
 
-/// <summary>What services and their backends were used, for so many of them as the operator wants; the rest has the service "other" without a namespace.</summary>
+/// <summary>
+/// What services and their backends were used, for so many of them as the operator wants; the rest has the service "other" without a
+/// namespace.
+/// </summary>
 public sealed class ServiceMetrics
 {
     private readonly BoundedSeries<ServiceLabels> _serviceSeries;
@@ -21,13 +24,15 @@ public sealed class ServiceMetrics
         _serviceSeries = new BoundedSeries<ServiceLabels>(most);
         _backendSeries = new BoundedSeries<BackendLabels>(most);
         _services = new Counters(factory, "ebpf_cni_service", "a service port", ["namespace", "service", "port"]);
-        _backends = new Counters(factory, "ebpf_cni_service_backend", "a backend of a service port", ["namespace", "service", "port", "backend"]);
+        _backends = new Counters(factory, "ebpf_cni_service_backend", "a backend of a service port",
+            ["namespace", "service", "port", "backend"]);
     }
 
     /// <param name="ended">What connections had when they ended, and how many began.</param>
     /// <param name="live">What living ones have had until now.</param>
     /// <param name="names">What the ids stand for; an id without a name is of a service that is gone.</param>
-    public void Update(IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<StatKey, Stat> live, IReadOnlyDictionary<uint, ServicePortName> names)
+    public void Update(IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<StatKey, Stat> live,
+        IReadOnlyDictionary<uint, ServicePortName> names)
     {
         ArgumentNullException.ThrowIfNull(ended);
         ArgumentNullException.ThrowIfNull(live);

@@ -14,8 +14,10 @@ public sealed class StateMetrics
     private readonly DataplaneHolder _dataplane;
     private readonly IssueEvents _issueEvents;
     private readonly PendingChanges _pending;
-    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _resting, _capacity, _endpoints, _servicesPending, _endpointsPending;
-    private readonly Counter _packets, _bytes, _suppressed, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted, _unposted;
+    private readonly Gauge _entries, _sizes, _connected, _objects, _inUse, _resting, _capacity, _endpoints, _servicesPending,
+        _endpointsPending;
+    private readonly Counter _packets, _bytes, _suppressed, _watchEvents, _watchErrors, _lists, _endpointChanges, _serviceChanges, _posted,
+        _unposted;
 
     public StateMetrics(
         CollectorRegistry registry, ClusterWatcher watcher, EndpointStore addresses, DataplaneHolder dataplane, IssueEvents issueEvents,
@@ -89,7 +91,8 @@ public sealed class StateMetrics
         if (_dataplane.Opened.IsCompletedSuccessfully)
             Collect(_dataplane.Opened.Result);
 
-        static string Name(System.Net.Sockets.AddressFamily family) => family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6";
+        static string Name(System.Net.Sockets.AddressFamily family) =>
+            family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6";
     }
 
     private void Collect(NodeDataplane dataplane)

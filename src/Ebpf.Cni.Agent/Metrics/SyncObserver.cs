@@ -7,7 +7,8 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Agent.Metrics;
 
 /// <summary>The sync loop's metrics.</summary>
-public sealed class SyncObserver(SyncMetrics metrics, RouteMetrics routes, PendingChanges pending, ProgrammingLatency latency) : ISyncObserver
+public sealed class SyncObserver(SyncMetrics metrics, RouteMetrics routes, PendingChanges pending, ProgrammingLatency latency)
+    : ISyncObserver
 {
     public void Compiling() => pending.Compiling();
 

@@ -11,7 +11,8 @@ internal sealed class BackendCounts
 {
     private readonly IReadOnlyDictionary<StatKey, Stat> _ended, _live;
 
-    private BackendCounts(IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<StatKey, Stat> live) => (_ended, _live) = (ended, live);
+    private BackendCounts(IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<StatKey, Stat> live) =>
+        (_ended, _live) = (ended, live);
 
     public static BackendCounts Of(IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<StatKey, Stat>? live) =>
         new(ended, live ?? new Dictionary<StatKey, Stat>());
@@ -24,7 +25,8 @@ internal sealed class BackendCounts
             var key = new StatKey(backend.Addr, backend.ServiceId, backend.Port);
             var (e, l) = (_ended.GetValueOrDefault(key), _live.GetValueOrDefault(key));
             return new Stat(
-                Math.Max(e.Connections, l.Connections), e.PacketsTo + l.PacketsTo, e.BytesTo + l.BytesTo, e.PacketsFrom + l.PacketsFrom, e.BytesFrom + l.BytesFrom);
+                Math.Max(e.Connections, l.Connections), e.PacketsTo + l.PacketsTo, e.BytesTo + l.BytesTo, e.PacketsFrom + l.PacketsFrom,
+                e.BytesFrom + l.BytesFrom);
         }
     }
 }

@@ -17,9 +17,11 @@ internal sealed class ConnectionFilter
     private ConnectionFilter(HashSet<Addr>? clients, HashSet<uint>? services) => (_clients, _services) = (clients, services);
 
     /// <exception cref="QueryException">There is no such client or service.</exception>
-    public static ConnectionFilter Of(ObserveQuery query, IReadOnlyCollection<EndpointRecord> pods, IReadOnlyDictionary<uint, ServicePortName> names)
+    public static ConnectionFilter Of(ObserveQuery query,
+        IReadOnlyCollection<EndpointRecord> pods, IReadOnlyDictionary<uint, ServicePortName> names)
     {
-        var services = query.Service is not { } service ? null : names.Where(n => n.Value.Service == service).Select(n => n.Key).ToHashSet();
+        var services = query.Service is not { } service
+            ? null : names.Where(n => n.Value.Service == service).Select(n => n.Key).ToHashSet();
         if (services is { Count: 0 })
             throw new QueryException($"service: no service {query.Service} has an id in the kernel's tables");
         return new ConnectionFilter(query.Client is { } client ? Clients(client, pods) : null, services);
@@ -32,7 +34,8 @@ internal sealed class ConnectionFilter
         if (IPAddress.TryParse(text, out var address))
             return [Addr.From(address)];
         var found = pods.Where(p => p.Pod == text).SelectMany(p => p.Addresses).Select(a => Addr.From(IPAddress.Parse(a))).ToHashSet();
-        return found.Count > 0 ? found : throw new QueryException($"client: '{text}' is neither an address nor NAMESPACE/NAME of a pod on this node");
+        return found.Count > 0 ? found : throw new QueryException(
+            $"client: '{text}' is neither an address nor NAMESPACE/NAME of a pod on this node");
     }
 }
 

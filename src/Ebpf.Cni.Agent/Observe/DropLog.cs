@@ -39,7 +39,8 @@ public sealed partial class DropLog(DataplaneHolder holder, TimeProvider time, I
 
     private static partial class Log
     {
-        [LoggerMessage(3401, LogLevel.Information, "dropped {Source} → {Destination} {Protocol}: {Reason} ({Hook}, interface {Ifindex}, {Length} bytes)")]
+        [LoggerMessage(3401, LogLevel.Information,
+            "dropped {Source} → {Destination} {Protocol}: {Reason} ({Hook}, interface {Ifindex}, {Length} bytes)")]
         public static partial void Dropped(
             ILogger log, string source, string destination, string protocol, Reason reason, Hook hook, int ifindex, uint length);
 

@@ -11,7 +11,8 @@ namespace Ebpf.Cni.Agent.Observe;
 internal static class EndpointListing
 {
     public static EndpointsAnswer Of(
-        ImmutableArray<PodEndpoint> kernel, IReadOnlyCollection<EndpointRecord> records, IReadOnlyDictionary<int, string> devices, ObserveQuery query)
+        ImmutableArray<PodEndpoint> kernel, IReadOnlyCollection<EndpointRecord> records, IReadOnlyDictionary<int, string> devices,
+        ObserveQuery query)
     {
         // Half-made ones are not expected in the kernel.
         var recorded = records.Where(r => r.Ready).ToDictionary(r => r.Number);

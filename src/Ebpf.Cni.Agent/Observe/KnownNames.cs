@@ -7,7 +7,10 @@ using Ebpf.Cni.Pods.Endpoints;
 
 namespace Ebpf.Cni.Agent.Observe;
 
-/// <summary>What numbers and addresses in the kernel's tables stand for, as far as the agent knows: pods of this node, nodes of the cluster, service ports. Pure.</summary>
+/// <summary>
+/// What numbers and addresses in the kernel's tables stand for, as far as the agent knows: pods of this node, nodes of the cluster, service
+/// ports. Pure.
+/// </summary>
 public sealed class KnownNames
 {
     private readonly IReadOnlyDictionary<uint, ServicePortName> _services;

@@ -25,7 +25,8 @@ public sealed class NetworkStatusReader(AgentOptions options, NodeState node, Po
             PodAddresses =
             [
                 .. addresses.Usage.Select(u => new AddressUse(
-                    u.Family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6", u.InUse, resting.GetValueOrDefault(u.Family), u.Capacity)),
+                    u.Family == System.Net.Sockets.AddressFamily.InterNetwork ? "ipv4" : "ipv6", u.InUse,
+                    resting.GetValueOrDefault(u.Family), u.Capacity)),
             ],
             Uplinks =
             [

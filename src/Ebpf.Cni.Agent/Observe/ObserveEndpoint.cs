@@ -74,7 +74,8 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
         if (!IsKnown(path))
             return () => FailAsync(context, StatusCodes.Status404NotFound, $"no resource at {path}");
         if (!dataplane.Opened.IsCompletedSuccessfully)
-            return () => FailAsync(context, StatusCodes.Status503ServiceUnavailable, "the agent has not opened the kernel's tables yet (ecni status says more)");
+            return () => FailAsync(context, StatusCodes.Status503ServiceUnavailable,
+                "the agent has not opened the kernel's tables yet (ecni status says more)");
         var (kernel, query) = (dataplane.Opened.Result, ObserveQuery.Of(context.Request.Query));
         return path switch
         {
@@ -95,7 +96,8 @@ public sealed class ObserveEndpoint(DataplaneHolder dataplane, StatusReader stat
     }
 
     private static bool IsKnown(string path) =>
-        path is ObservePaths.Services or ObservePaths.Endpoints or ObservePaths.Conntrack or ObservePaths.Ipcache || NameIn(path) is not null;
+        path is ObservePaths.Services or ObservePaths.Endpoints or ObservePaths.Conntrack or ObservePaths.Ipcache
+            || NameIn(path) is not null;
 
     private static ObjectName? NameIn(string path) =>
         path.StartsWith(ObservePaths.Services + "/", StringComparison.Ordinal)

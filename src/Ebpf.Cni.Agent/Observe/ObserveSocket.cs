@@ -5,7 +5,9 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Ebpf.Cni.Agent.Observe;
 
-/// <summary>Where Kestrel listens for <see cref="ObserveEndpoint"/>: a unix socket that only root may use, from its first moment on.</summary>
+/// <summary>
+/// Where Kestrel listens for <see cref="ObserveEndpoint"/>: a unix socket that only root may use, from its first moment on.
+/// </summary>
 internal static class ObserveSocket
 {
     /// <summary>

@@ -19,7 +19,8 @@ public sealed class RecentErrors(int most = RecentErrors.Most) : ILogEventSink
     private const int LongestMessage = 1000;
 
     private readonly Lock _lock = new();
-    private readonly MessageTemplateTextFormatter _text = new($"{{Message:lj}}{{{OptionHintEnricher.Property}}}", CultureInfo.InvariantCulture);
+    private readonly MessageTemplateTextFormatter _text =
+        new($"{{Message:lj}}{{{OptionHintEnricher.Property}}}", CultureInfo.InvariantCulture);
     private readonly LinkedList<LoggedError> _lines = [];
 
     /// <summary>Newest first.</summary>

@@ -28,7 +28,8 @@ internal sealed class ServiceListing
     public ServicesAnswer All(ImmutableArray<ServiceView> views, int limit) => new()
     {
         Total = views.Length,
-        Frontends = [.. views.Select(v => Line(v, new FrontendLine())).OrderBy(f => f.Service, StringComparer.Ordinal).ThenBy(f => f.PortName, StringComparer.Ordinal).Take(limit)],
+        Frontends = [.. views.Select(v => Line(v, new FrontendLine())).OrderBy(f => f.Service, StringComparer.Ordinal)
+            .ThenBy(f => f.PortName, StringComparer.Ordinal).Take(limit)],
     };
 
     public ServiceAnswer One(
@@ -42,8 +43,10 @@ internal sealed class ServiceListing
             Frontends = [.. views.Select(v => Detail(v, ranges, counts, endpoints)).OrderBy(f => f.PortName, StringComparer.Ordinal)],
             Missing =
             [
-                .. _desired.Frontends.Where(f => f.Owner.Service == name && f.Key.Scope != Scope.Bind && !f.Flags.HasFlag(SvcFlags.Address) && !held.Contains(f.Key))
-                    .Select(f => $"{AddressText.EndOf(f.Key.Addr, f.Key.Port)}/{AddressText.Protocol(f.Key.Proto)} {ScopeText(f.Key.Scope)}"),
+                .. _desired.Frontends.Where(f => f.Owner.Service == name && f.Key.Scope != Scope.Bind && !f.Flags.HasFlag(SvcFlags.Address)
+                    && !held.Contains(f.Key))
+                    .Select(f => $"{AddressText.EndOf(f.Key.Addr, f.Key.Port)}/{AddressText.Protocol(f.Key.Proto)} "
+                        + $"{ScopeText(f.Key.Scope)}"),
             ],
         };
     }
@@ -54,7 +57,8 @@ internal sealed class ServiceListing
         {
             AffinitySeconds = view.Value.AffinitySec,
             SourceRanges = view.Value.Flags.HasFlag(SvcFlags.SourceRanges)
-                ? [.. ranges.Where(r => r.ServiceId.Host == view.Value.ServiceId).Select(r => AddressText.Prefix(r.Addr, r.Prefixlen - 32)).Order(StringComparer.Ordinal)]
+                ? [.. ranges.Where(r => r.ServiceId.Host == view.Value.ServiceId).Select(r => AddressText.Prefix(r.Addr, r.Prefixlen - 32))
+                    .Order(StringComparer.Ordinal)]
                 : [],
             Served =
             [
@@ -109,8 +113,10 @@ internal sealed class ServiceListing
             return "broken";
         if (!_frontends.TryGetValue(view.Key, out var wanted))
             return "unexpected";
-        return wanted.Segment.ServiceId == view.Value.ServiceId && wanted.Flags == view.Value.Flags && wanted.AffinitySec == view.Value.AffinitySec
-            && _segments.TryGetValue(wanted.Segment, out var segment) && Same(segment.Backends, view.Backends) && Same(segment.Tail, view.Tail)
+        return wanted.Segment.ServiceId == view.Value.ServiceId && wanted.Flags == view.Value.Flags
+            && wanted.AffinitySec == view.Value.AffinitySec
+            && _segments.TryGetValue(wanted.Segment, out var segment) && Same(segment.Backends, view.Backends)
+            && Same(segment.Tail, view.Tail)
             ? "ok"
             : "different";
     }

@@ -14,7 +14,8 @@ namespace Ebpf.Cni.Agent.Observe;
 
 /// <summary>Aggregates component status. Answers also while nothing is ready.</summary>
 public sealed class StatusReader(
-    AgentOptions options, DataplaneHolder holder, SyncStatusReader sync, NetworkStatusReader network, AppliedState applied, IssueReport issues,
+    AgentOptions options, DataplaneHolder holder, SyncStatusReader sync, NetworkStatusReader network, AppliedState applied,
+    IssueReport issues,
     RecentErrors errors, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();

@@ -20,7 +20,8 @@ public sealed class TableReader(
         ArgumentNullException.ThrowIfNull(query);
         var names = Names();
         var views = kernel.Services.ReadServices((key, value) =>
-            !ServiceListing.IsRejectEntry(key, value) && (query.Namespace is null || names.Service(value.ServiceId)?.Service.Namespace == query.Namespace));
+            !ServiceListing.IsRejectEntry(key, value)
+                && (query.Namespace is null || names.Service(value.ServiceId)?.Service.Namespace == query.Namespace));
         return new ServiceListing(names, applied.Current).All(views, query.Limit ?? ObservePaths.LimitDefault);
     }
 
@@ -30,14 +31,16 @@ public sealed class TableReader(
         ArgumentNullException.ThrowIfNull(kernel);
         var (names, desired, cluster) = (Names(), applied.Current, store.Current);
         var wanted = applied.Names.Where(n => n.Value.Service == name).Select(n => n.Key).ToHashSet();
-        var views = kernel.Services.ReadServices((key, value) => wanted.Contains(value.ServiceId) && !ServiceListing.IsRejectEntry(key, value));
+        var views = kernel.Services.ReadServices(
+            (key, value) => wanted.Contains(value.ServiceId) && !ServiceListing.IsRejectEntry(key, value));
         var known = cluster.Services.GetValueOrDefault(name);
         if (known is null && views.IsEmpty)
             return null;
         var ranges = views.Any(v => v.Value.Flags.HasFlag(SvcFlags.SourceRanges)) ? kernel.Services.ReadSourceRanges(wanted) : [];
         var answer = new ServiceListing(names, desired).One(
             name, views, ranges, BackendCounts.Of(kernel.Stats.Read(), collector.Last?.Live), EndpointFact.Of(cluster, name));
-        return answer with { Type = known?.Type, Issues = [.. issues.Current.Where(i => i.Kind == "Service" && i.Name == name).Select(StatusReader.Issue)] };
+        return answer with { Type = known?.Type,
+            Issues = [.. issues.Current.Where(i => i.Kind == "Service" && i.Name == name).Select(StatusReader.Issue)] };
     }
 
     public EndpointsAnswer Endpoints(NodeDataplane kernel, ObserveQuery query)

@@ -41,7 +41,7 @@ public enum CniMode
     Chained,
 }
 
-/// <summary>What the agent was told, once; <see cref="OptionTable"/> says where each value comes from and what it means.</summary>
+/// <summary>The agent's options, read once; <see cref="OptionTable"/> says where each value comes from and what it means.</summary>
 public sealed record AgentOptions
 {
     /// <summary>Where an option has this value, the agent finds out.</summary>

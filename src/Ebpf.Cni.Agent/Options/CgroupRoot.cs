@@ -3,8 +3,8 @@ using Ebpf.Cni.Kernel.Host;
 namespace Ebpf.Cni.Agent.Options;
 
 /// <summary>
-/// Where --cgroup-root auto leads to. A machine may have several mounts of cgroup v2: its own at /sys/fs/cgroup, or below it where v1 is in use
-/// too; parts of it, bound into containers. Sockets of all pods are below the whole only.
+/// Where --cgroup-root auto leads to. A machine may have several mounts of cgroup v2: its own at /sys/fs/cgroup, or below it where v1 is in
+/// use too; parts of it, bound into containers. Sockets of all pods are below the whole only.
 /// </summary>
 public static class CgroupRoot
 {
@@ -17,7 +17,8 @@ public static class CgroupRoot
     public static AgentOptions Resolve(AgentOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return options.CgroupRoot == AgentOptions.Auto && Find(MountTable.Read(), IsRoot) is { } found ? options with { CgroupRoot = found } : options;
+        return options.CgroupRoot == AgentOptions.Auto && Find(MountTable.Read(), IsRoot) is { } found
+            ? options with { CgroupRoot = found } : options;
     }
 
     /// <param name="mounts">In the order of mounting: a later one hides an earlier one at the same place.</param>

@@ -6,7 +6,9 @@ using static Ebpf.Cni.Agent.Options.OptionValues;
 
 namespace Ebpf.Cni.Agent.Options;
 
-/// <summary>Every option of the agent: the one list behind the command line, the environment, the file, the help and the defaults.</summary>
+/// <summary>
+/// Every option of the agent: the one list behind the command line, the environment, the file, the help and the defaults.
+/// </summary>
 public static class OptionTable
 {
     public static IReadOnlyList<OptionDefinition> All { get; } =
@@ -34,8 +36,10 @@ public static class OptionTable
         new("cni-conf-dir", "DIR", "/etc/cni/net.d",
             "The container runtime's directory of network configurations.",
             (o, v) => o with { CniConfDir = v }) { ChartValue = "hostPaths.cniConf" },
-        new("cni-bin-dir", "DIR", "/opt/cni/bin", "The container runtime's directory of plugins.", (o, v) => o with { CniBinDir = v }) { ChartValue = "hostPaths.cniBin" },
-        new("cni-plugin", "FILE", Beside("ebpf-cni"), "The plugin to install there.", (o, v) => o with { CniPlugin = v }) { ChartValue = "" },
+        new("cni-bin-dir", "DIR", "/opt/cni/bin", "The container runtime's directory of plugins.", (o, v) => o with { CniBinDir = v })
+            { ChartValue = "hostPaths.cniBin" },
+        new("cni-plugin", "FILE", Beside("ebpf-cni"), "The plugin to install there.", (o, v) => o with { CniPlugin = v })
+            { ChartValue = "" },
         new("metrics-address", "ADDRESS:PORT", "127.0.0.1:10249", "Address and port of /metrics.",
             (o, v) => o with { MetricsAddress = EndPoint(v) }),
         new("healthz-address", "ADDRESS:PORT", "0.0.0.0:10256", "Address and port of /healthz, /livez and /readyz.",

@@ -54,7 +54,8 @@ internal static class OptionValues
     public static T OneOf<T>(string text) where T : struct, Enum =>
         Enum.GetNames<T>().FirstOrDefault(n => n.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
             ? Enum.Parse<T>(name)
-            : throw new FormatException("one of " + string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant())) + " is expected");
+            : throw new FormatException("one of " + string.Join(", ", Enum.GetNames<T>().Select(n => n.ToLowerInvariant()))
+                + " is expected");
 
     public static IPEndPoint EndPoint(string text) =>
         IPEndPoint.TryParse(text, out var end) && end.Port > 0 && text.EndsWith(":" + end.Port, StringComparison.Ordinal)

@@ -44,7 +44,8 @@ public static class OptionsCheck
     private static IEnumerable<string> Paths(AgentOptions o)
     {
         foreach (var error in Absolute(
-            ("--bpffs-root", o.BpffsRoot), ("--sysctl-root", o.SysctlRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir), ("--run-dir", o.RunDir),
+            ("--bpffs-root", o.BpffsRoot), ("--sysctl-root", o.SysctlRoot), ("--bpf-objects", o.BpfObjects), ("--state-dir", o.StateDir),
+            ("--run-dir", o.RunDir),
             ("--cni-conf-dir", o.CniConfDir), ("--cni-bin-dir", o.CniBinDir), ("--cni-plugin", o.CniPlugin)))
             yield return error;
 

@@ -12,8 +12,8 @@ public static class OptionsHelp
             var text = new StringBuilder("""
                 ebpf-cni-agent: pod networking and services in eBPF, one agent a node.
 
-                ebpf-cni-agent prepare --host-proc DIR [options]: what has to be done on a node before an agent can run there in a container. DIR is where the
-                node's /proc is mounted. Mounts a bpffs and cgroup v2 on the node where they are missing, and installs the plugin.
+                ebpf-cni-agent prepare --host-proc DIR [options]: prepares a node for an agent in a container. DIR is where the node's
+                /proc is mounted. Mounts a bpffs and cgroup v2 on the node where they are missing, and installs the plugin.
 
                 ebpf-cni-agent cleanup [--force] [--stay] [--host-proc DIR] [options]: takes everything that agents made off
                 this node, and prints what was removed, restored and left. Refused while an agent runs, and while pods use the

@@ -67,9 +67,11 @@ public static class OptionsReader
         }
     }
 
-    private static IEnumerable<string> Named(OptionDefinition option) => option.FormerName.Length > 0 ? [option.Name, option.FormerName] : [option.Name];
+    private static IEnumerable<string> Named(OptionDefinition option) =>
+        option.FormerName.Length > 0 ? [option.Name, option.FormerName] : [option.Name];
 
-    private static bool Exists(Func<string, string> spelling, string name) => OptionTable.All.Any(o => Named(o).Any(n => spelling(n) == name));
+    private static bool Exists(Func<string, string> spelling, string name) =>
+        OptionTable.All.Any(o => Named(o).Any(n => spelling(n) == name));
 
     private static Dictionary<string, string> CommandLine(IReadOnlyList<string> args, List<string> errors)
     {
@@ -112,8 +114,10 @@ public static class OptionsReader
             {
                 if (!Exists(OptionDefinition.JsonNameOf, member.Name))
                     errors.Add($"\"{member.Name}\" in {file}: no such option");
-                else if (member.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False)
-                    values[member.Name] = member.Value.ValueKind is JsonValueKind.String ? member.Value.GetString()! : member.Value.GetRawText();
+                else if (member.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number or JsonValueKind.True
+                    or JsonValueKind.False)
+                    values[member.Name] = member.Value.ValueKind is JsonValueKind.String
+                        ? member.Value.GetString()! : member.Value.GetRawText();
                 else
                     errors.Add($"\"{member.Name}\" in {file}: a string, a number, true or false is expected");
             }

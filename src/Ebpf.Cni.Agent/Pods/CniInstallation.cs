@@ -6,7 +6,9 @@ using Ebpf.Cni.Sync.State;
 
 namespace Ebpf.Cni.Agent.Pods;
 
-/// <summary>Tells the container runtime of us, once a pod could be started: it takes the node for ready then.</summary>
+/// <summary>
+/// Installs the CNI configuration and plugin once pods can be started: the container runtime then reports the network as ready.
+/// </summary>
 public sealed partial class CniInstallation(
     CniInstaller installer, SyncStatus status, EndpointStore store, AgentOptions options, TimeProvider time, ILogger<CniInstallation> log)
     : BackgroundService, IEndsByItself

@@ -4,7 +4,9 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Agent.Pods;
 
-/// <summary>Makes what the CNI plugin and the container runtime meet: the socket, and the file that answers STATUS without an agent.</summary>
+/// <summary>
+/// Makes what the CNI plugin and the container runtime meet: the socket, and the file that answers STATUS without an agent.
+/// </summary>
 public sealed class CniServing(
     AgentOptions options, ICniObserver observer, CniRefusals refusals, TimeProvider time, ILoggerFactory logs)
 {

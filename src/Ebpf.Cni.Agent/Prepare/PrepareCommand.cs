@@ -7,8 +7,8 @@ using Ebpf.Cni.Pods.Installation;
 namespace Ebpf.Cni.Agent.Prepare;
 
 /// <summary>
-/// "ebpf-cni-agent prepare": what an init container does on the node before the agent's container is made, with rights that the agent then does not need. Exit codes
-/// are the agent's.
+/// "ebpf-cni-agent prepare": what an init container does on the node before the agent's container is made, with rights that the agent then
+/// does not need. Exit codes are the agent's.
 /// </summary>
 internal static class PrepareCommand
 {

@@ -50,7 +50,7 @@ internal static class CleanupCommand
         {
             var removal = new NodeRemoval(options, switches.Force);
             var result = switches.HostProc.Length == 0 ? removal.Run() : OnNode(HostProc.FirstProcess(switches.HostProc), removal.Run);
-            return Tell(result);
+            return Report(result);
         }
         catch (Exception e) when (e is KernelException or IOException or UnauthorizedAccessException)
         {
@@ -65,7 +65,7 @@ internal static class CleanupCommand
         return network.Run(() => MountNamespace.Run(process, work));
     }
 
-    private static int Tell(RemovalResult result)
+    private static int Report(RemovalResult result)
     {
         if (result.Refusal.Count > 0)
         {
@@ -97,18 +97,18 @@ internal static class CleanupCommand
             to.WriteLine(start + line);
     }
 
-    /// <summary>A DaemonSet starts again what ends: its container stays until it is told to end.</summary>
+    /// <summary>A DaemonSet starts again what ends: its container stays until a signal ends it.</summary>
     private static void Stay()
     {
-        using var told = new ManualResetEventSlim();
+        using var signalled = new ManualResetEventSlim();
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-        told.Wait();
+        signalled.Wait();
 
         void End(PosixSignalContext context)
         {
             context.Cancel = true;
-            told.Set();
+            signalled.Set();
         }
     }
 }

@@ -67,7 +67,8 @@ internal sealed class NodeRemoval(AgentOptions options, bool force)
         {
             // A DEL without an agent needs the plugin, which queues it in the run directory; the records say when the last pod is gone.
             _report.Leave(
-                $"{PluginFile.Target(options.PluginPaths)}, {options.StateDir} and {options.RunDir}: the container runtime needs them to remove "
+                $"{PluginFile.Target(options.PluginPaths)}, {options.StateDir} and {options.RunDir}: the container runtime needs them to "
+                    + $"remove "
                 + $"the {pods} pods that used the network; repeat the command when they are gone");
             return;
         }

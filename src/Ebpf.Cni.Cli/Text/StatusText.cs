@@ -12,7 +12,7 @@ internal static class StatusText
     private const string Indent = "           ";
 
     /// <param name="s">The agent's answer.</param>
-    /// <param name="cliVersion">Told where it is not the agent's.</param>
+    /// <param name="cliVersion">Printed where it is not the agent's.</param>
     /// <param name="width">Of the screen.</param>
     public static string Of(StatusAnswer s, string cliVersion, int width)
     {

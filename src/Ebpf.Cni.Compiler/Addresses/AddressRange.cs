@@ -11,8 +11,8 @@ internal readonly record struct AddressRange(Addr Addr, int Length) : IComparabl
     public static AddressRange Host(Addr address) => new(address, address.IsIPv4 ? 32 : 128);
 
     /// <summary>
-    /// The range, in pieces if it is one of IPv6 that would hold all of IPv4 in the tables, where IPv4 addresses are mapped (::ffff:0:0/96): who lets
-    /// in ::/0 has said nothing about IPv4.
+    /// The range, in pieces if it is one of IPv6 that would hold all of IPv4 in the tables, where IPv4 addresses are mapped
+    /// (::ffff:0:0/96): who lets in ::/0 has said nothing about IPv4.
     /// </summary>
     public static void Add(PodCidr range, ICollection<AddressRange> to)
     {

@@ -56,7 +56,8 @@ public readonly record struct PodCidr : IComparable<PodCidr>
         var ipv4 = address.IsIPv4;
         if (ipv4 && text.AsSpan(0, slash).Contains(':'))
             return false;
-        if (!byte.TryParse(text.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var length) || length > (ipv4 ? 32 : 128))
+        if (!byte.TryParse(text.AsSpan(slash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var length)
+            || length > (ipv4 ? 32 : 128))
             return false;
         cidr = new PodCidr(AddrNumber.Of(address), ipv4 ? MappedBits + length : length);
         return true;

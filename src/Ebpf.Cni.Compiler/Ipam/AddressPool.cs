@@ -8,8 +8,8 @@ namespace Ebpf.Cni.Compiler.Ipam;
 /// The pod addresses of one node and one family: pure arithmetic, no clock, no file. One holder, not thread-safe.
 /// <para>Round robin: the next address is the first free one after the last given out, so an address stays unused as long as possible.
 /// A released address also rests: peers may still hold connections and caches for it.</para>
-/// <para>The cost of an address does not depend on the size of the ranges, only on how many in use follow each other there. Times are the wall clock's, since rests
-/// outlive a restart: a clock that is set back makes no rest longer than it was meant.</para>
+/// <para>The cost of an address does not depend on the size of the ranges, only on how many in use follow each other there. Times are the
+/// wall clock's, since rests outlive a restart: a clock that is set back makes no rest longer than it was meant.</para>
 /// <para>Never given out: a range's first address (IPv4 network, IPv6 subnet-router anycast, RFC 4291 2.6.1), the second (the node's own in
 /// the pod network, where other plugins put their gateway) and, for IPv4, the last (broadcast). Ranges of one or two addresses are used
 /// whole (RFC 3021, RFC 6164).</para>
@@ -78,7 +78,9 @@ public sealed class AddressPool(AddressFamily family, TimeSpan rest)
     public IEnumerable<RestingAddress> Resting(DateTimeOffset now) =>
         _resting.Where(r => r.Value > now).OrderBy(r => r.Key).Select(r => new RestingAddress(r.Key, r.Value));
 
-    /// <summary>How the addresses that the ranges can give are spread: in use, at rest, and the rest of <see cref="Capacity"/> is free.</summary>
+    /// <summary>
+    /// How the addresses that the ranges can give are spread: in use, at rest, and the rest of <see cref="Capacity"/> is free.
+    /// </summary>
     public (int InUse, int Resting) Count(DateTimeOffset now)
     {
         EndRests(now);

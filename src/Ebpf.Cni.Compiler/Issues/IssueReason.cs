@@ -33,7 +33,9 @@ public static class IssueReason
     /// <summary>An external IP is loopback, link-local, multicast or unspecified; it is left out.</summary>
     public const string ExternalIPNotAllowed = nameof(ExternalIPNotAllowed);
 
-    /// <summary>The service has no cluster IP of an external IP's family; it is left out (kube-proxy serves a service in its own families only).</summary>
+    /// <summary>
+    /// The service has no cluster IP of an external IP's family; it is left out (kube-proxy serves a service in its own families only).
+    /// </summary>
     public const string ExternalIPWrongFamily = nameof(ExternalIPWrongFamily);
 
     /// <summary>An external IP is there twice, or is the service's cluster IP too; it is served once.</summary>

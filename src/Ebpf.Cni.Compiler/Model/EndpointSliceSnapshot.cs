@@ -23,7 +23,9 @@ public sealed record EndpointSliceSnapshot
     public ImmutableArray<EndpointPortSnapshot> Ports { get; init; } = [];
     public ImmutableArray<EndpointSnapshot> Endpoints { get; init; } = [];
 
-    /// <summary>The annotation endpoints.kubernetes.io/last-change-trigger-time, for the network programming SLI; null when absent or unreadable.</summary>
+    /// <summary>
+    /// The annotation endpoints.kubernetes.io/last-change-trigger-time, for the network programming SLI; null when absent or unreadable.
+    /// </summary>
     public DateTimeOffset? LastChangeTriggerTime { get; init; }
 }
 

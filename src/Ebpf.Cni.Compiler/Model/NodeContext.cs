@@ -14,14 +14,14 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
     public ImmutableArray<Addr> NodePortAddresses { get; init; } = [];
 
     /// <summary>
-    /// All the node's own addresses that others may know, sorted: where a hostPort without hostIP is served. One that is a cluster IP as well
-    /// (NodeLocal DNSCache) is the service's here.
+    /// All the node's own addresses that others may know, sorted: where a hostPort without hostIP is served. One that is a cluster IP as
+    /// well (NodeLocal DNSCache) is the service's here.
     /// </summary>
     public ImmutableArray<Addr> NodeAddresses { get; init; } = [];
 
     /// <summary>
-    /// Cluster IPs and ports at which the node itself has a server, sorted: it has the address, and a socket is bound to exactly this address and port. They are
-    /// left to that server.
+    /// Cluster IPs and ports at which the node itself has a server, sorted: it has the address, and a socket is bound to exactly this
+    /// address and port. They are left to that server.
     /// </summary>
     public ImmutableArray<NodeServer> NodeServers { get; init; } = [];
 
@@ -55,7 +55,8 @@ public sealed record NodeContext(string NodeName, bool IPv4 = true, bool IPv6 = 
             && NodeServers.AsSpan().SequenceEqual(other.NodeServers.AsSpan())
             && HostPorts.AsSpan().SequenceEqual(other.HostPorts.AsSpan()));
 
-    public override int GetHashCode() => HashCode.Combine(NodeName, IPv4, IPv6, NodePortAddresses.AsSpan().Length, HostPorts.AsSpan().Length);
+    public override int GetHashCode() =>
+        HashCode.Combine(NodeName, IPv4, IPv6, NodePortAddresses.AsSpan().Length, HostPorts.AsSpan().Length);
 }
 
 /// <summary>A socket of the node that is bound to exactly this address and port.</summary>

@@ -20,6 +20,8 @@ public sealed record NodeSnapshot
     /// <summary>The label topology.kubernetes.io/zone; "" without.</summary>
     public string Zone { get; init; } = "";
 
-    /// <summary>The node is going away: metadata.deletionTimestamp is set, or it has the taint ToBeDeletedByClusterAutoscaler (KEP-3836).</summary>
+    /// <summary>
+    /// The node is going away: metadata.deletionTimestamp is set, or it has the taint ToBeDeletedByClusterAutoscaler (KEP-3836).
+    /// </summary>
     public bool BeingDeleted { get; init; }
 }

@@ -14,7 +14,9 @@ public enum RoutingMode
     /// <summary>Every peer through the tunnel.</summary>
     Tunnel = 1,
 
-    /// <summary>By routes through the peers themselves, which must be on a layer-2 network shared with this node. Who is not is an issue.</summary>
+    /// <summary>
+    /// By routes through the peers themselves, which must be on a layer-2 network shared with this node. Who is not is an issue.
+    /// </summary>
     Direct = 2,
 
     /// <summary>Another component routes: no routes, and no issues about peers.</summary>
@@ -41,8 +43,8 @@ public sealed record RoutingContext
     public ushort TunnelPort { get; init; }
 
     /// <summary>
-    /// Networks whose addresses this node reaches without a router, sorted: those of its addresses on uplinks that have a layer 2. An address
-    /// with a full prefix (clouds do that) has no such network.
+    /// Networks whose addresses this node reaches without a router, sorted: those of its addresses on uplinks that have a layer 2. An
+    /// address with a full prefix (clouds do that) has no such network.
     /// </summary>
     public ImmutableArray<IPNetwork> OnLink { get; init; } = [];
 
@@ -51,7 +53,8 @@ public sealed record RoutingContext
 
     public bool Equals(RoutingContext? other) =>
         ReferenceEquals(this, other)
-        || (other is not null && Mode == other.Mode && Underlay == other.Underlay && TunnelPort == other.TunnelPort && OnLink.AsSpan().SequenceEqual(other.OnLink.AsSpan())
+        || (other is not null && Mode == other.Mode && Underlay == other.Underlay && TunnelPort == other.TunnelPort
+            && OnLink.AsSpan().SequenceEqual(other.OnLink.AsSpan())
             && InternalIPs.AsSpan().SequenceEqual(other.InternalIPs.AsSpan()));
 
     public override int GetHashCode() => HashCode.Combine(Mode, Underlay, OnLink.AsSpan().Length, InternalIPs.AsSpan().Length);

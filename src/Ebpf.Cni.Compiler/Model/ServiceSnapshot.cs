@@ -21,10 +21,16 @@ public sealed record ServiceSnapshot
 
     public ImmutableArray<string> ExternalIPs { get; init; } = [];
 
-    /// <summary>status.loadBalancer.ingress with an ip and an ipMode other than Proxy (Proxy: the balancer delivers to node ports, the address is not ours).</summary>
+    /// <summary>
+    /// status.loadBalancer.ingress with an ip and an ipMode other than Proxy (Proxy: the balancer delivers to node ports, the address is
+    /// not ours).
+    /// </summary>
     public ImmutableArray<string> LoadBalancerIPs { get; init; } = [];
 
-    /// <summary>spec.loadBalancerSourceRanges, else the elements of the annotation that it replaced, service.beta.kubernetes.io/load-balancer-source-ranges.</summary>
+    /// <summary>
+    /// spec.loadBalancerSourceRanges, else the elements of the annotation that it replaced,
+    /// service.beta.kubernetes.io/load-balancer-source-ranges.
+    /// </summary>
     public ImmutableArray<string> LoadBalancerSourceRanges { get; init; } = [];
 
     /// <summary>spec.internalTrafficPolicy is Local.</summary>
@@ -36,10 +42,15 @@ public sealed record ServiceSnapshot
     /// <summary>spec.healthCheckNodePort; 0 without.</summary>
     public int HealthCheckNodePort { get; init; }
 
-    /// <summary>Seconds of spec.sessionAffinityConfig.clientIP when spec.sessionAffinity is ClientIP (a written 0, which the API refuses, is -1); 0: no affinity.</summary>
+    /// <summary>
+    /// Seconds of spec.sessionAffinityConfig.clientIP when spec.sessionAffinity is ClientIP (a written 0, which the API refuses, is -1); 0:
+    /// no affinity.
+    /// </summary>
     public int AffinitySeconds { get; init; }
 
-    /// <summary>A traffic policy or session affinity that the API does not know, as "field value"; it has the default's meaning. Null without.</summary>
+    /// <summary>
+    /// A traffic policy or session affinity that the API does not know, as "field value"; it has the default's meaning. Null without.
+    /// </summary>
     public string? UnknownPolicy { get; init; }
 
     /// <summary>The label service.kubernetes.io/service-proxy-name: another proxy's Service.</summary>

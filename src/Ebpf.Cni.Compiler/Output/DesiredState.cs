@@ -191,7 +191,10 @@ public sealed record DesiredSegment(SegmentKey Key, ServicePortName Owner, Immut
 /// <summary>A frontend and the segment that serves it.</summary>
 public sealed record DesiredFrontend(SvcKey Key, SegmentKey Segment, ServicePortName Owner, SvcFlags Flags, uint AffinitySec);
 
-/// <summary>Clients in the prefix may use the service port. The address's bits beyond the prefix are 0; the length is of the address's own family (0 to 32, 0 to 128).</summary>
+/// <summary>
+/// Clients in the prefix may use the service port. The address's bits beyond the prefix are 0; the length is of the address's own family (0
+/// to 32, 0 to 128).
+/// </summary>
 public readonly record struct DesiredSourceRange(uint ServiceId, Addr Addr, int PrefixLength);
 
 /// <summary>What the destinations of a prefix are (lengths as in <see cref="DesiredSourceRange"/>).</summary>
@@ -209,7 +212,9 @@ public sealed record DesiredHealthCheck(ObjectName Service, ushort Port, int Loc
 
 /// <summary>A route to another node's pods.</summary>
 /// <param name="Destination">Their prefix.</param>
-/// <param name="Gateway">That node's address on a shared layer 2, which may be of IPv6 for a destination of IPv4; null: they are reached through the tunnel.</param>
+/// <param name="Gateway">
+/// That node's address on a shared layer 2, which may be of IPv6 for a destination of IPv4; null: they are reached through the tunnel.
+/// </param>
 /// <param name="Node">That node.</param>
 public sealed record DesiredRoute(IPNetwork Destination, IPAddress? Gateway, string Node);
 

@@ -28,13 +28,15 @@ public static class DesiredStateText
             to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {range.ServiceId} {range.Addr}/{range.PrefixLength}"));
         to.WriteLine("prefixes");
         foreach (var prefix in state.Prefixes)
-            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {prefix.Addr}/{prefix.PrefixLength} {prefix.Flags}{(prefix.Tunnel is { } peer ? $" tunnel={peer}" : "")}"));
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"  {prefix.Addr}/{prefix.PrefixLength} {prefix.Flags}{(prefix.Tunnel is { } peer ? $" tunnel={peer}" : "")}"));
         to.WriteLine("healthChecks");
         foreach (var check in state.HealthChecks)
             to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {check.Port} {check.Service} local={check.LocalEndpoints}"));
         to.WriteLine("routes");
         foreach (var route in state.Routes)
-            to.WriteLine($"  {route.Destination} {(route.Gateway is { } gateway ? $"via {gateway}" : "through the tunnel")} ({route.Node})");
+            to.WriteLine($"  {route.Destination} {(route.Gateway is { } gateway ? $"via {gateway}" : "through the tunnel")} "
+                + $"({route.Node})");
         to.WriteLine("issues");
         foreach (var issue in state.Issues)
             to.WriteLine($"  {issue.Kind} {issue.Name} {issue.Reason}: {issue.Message}");

@@ -5,7 +5,8 @@ namespace Ebpf.Cni.Compiler.Output;
 
 /// <summary>
 /// Service ids in use. After a start, the names of services are not known yet but the frontends in the kernel are: a service port
-/// that compiles to a frontend found in <see cref="Restored"/> takes over its id. An id that a compile frees is not given out by that compile.
+/// that compiles to a frontend found in <see cref="Restored"/> takes over its id. An id that a compile frees is not given out by that
+/// compile.
 /// </summary>
 public sealed record IdTable
 {

@@ -13,11 +13,11 @@ internal sealed record CompiledPrefixes(
     ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<Addr> ClusterIPs, ImmutableArray<DesiredPrefix> Prefixes);
 
 /// <summary>
-/// What destinations are: the cluster's pods and nodes, and what the configuration exempts from masquerading. Malformed ranges and addresses are
-/// the routes' issues (<see cref="RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
+/// What destinations are: the cluster's pods and nodes, and what the configuration exempts from masquerading. Malformed ranges and
+/// addresses are the routes' issues (<see cref="RouteCompiler"/>). A podCIDR without a route is a range of pods all the same.
 /// What is reached through a tunnel says so: pods' ranges, and the addresses of nodes whose pods are, since a pod's packet to a node
-/// and the answer must not meet a network that knows no pods. What is this node's own, its pods' ranges and its addresses, is marked; no tunnel leads to it,
-/// whatever else claims it.
+/// and the answer must not meet a network that knows no pods. What is this node's own, its pods' ranges and its addresses, is marked; no
+/// tunnel leads to it, whatever else claims it.
 /// </summary>
 internal static class PrefixCompiler
 {
@@ -56,7 +56,8 @@ internal static class PrefixCompiler
         {
             foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
                 if (PodCidr.TryParse(text, out var cidr) && AddrClass.Special(cidr.Network) is null && context.Serves(cidr.IsIPv4))
-                    found.Add(cidr, node.Name == context.NodeName ? IpcacheFlags.Pod | IpcacheFlags.Local : IpcacheFlags.Pod, Tunnel(cidr, routes.Ranges));
+                    found.Add(cidr, node.Name == context.NodeName ? IpcacheFlags.Pod | IpcacheFlags.Local : IpcacheFlags.Pod,
+                        Tunnel(cidr, routes.Ranges));
             // Not the ExternalIPs: behind a cloud's gateway a pod's address is no valid source.
             foreach (var text in node.InternalIPs.IsDefault ? [] : node.InternalIPs)
                 if (AddrText.TryParse(text, out var address) && AddrClass.Special(address) is null && context.Serves(address.IsIPv4))
@@ -68,11 +69,13 @@ internal static class PrefixCompiler
         foreach (var own in context.NodeAddresses.IsDefault ? [] : context.NodeAddresses)
             if (AddrClass.Special(own) is null && context.Serves(own.IsIPv4) && !clusterIPs.Contains(own))
                 found.AddOwn(own);
-        return new CompiledPrefixes(routes.Nodes, clusterIPs, [.. found.Select(f => new DesiredPrefix(f.Key.Addr, f.Key.Length, f.Value.Flags, f.Value.Tunnel))]);
+        return new CompiledPrefixes(routes.Nodes, clusterIPs,
+            [.. found.Select(f => new DesiredPrefix(f.Key.Addr, f.Key.Length, f.Value.Flags, f.Value.Tunnel))]);
     }
 
     /// <summary>
-    /// Of the range that counts and holds this one: itself, unless another node's precedes it. A narrower entry without the tunnel would be found first and hide it.
+    /// Of the range that counts and holds this one: itself, unless another node's precedes it. A narrower entry without the tunnel would be
+    /// found first and hide it.
     /// </summary>
     private static Addr? Tunnel(PodCidr range, ImmutableArray<(PodCidr Range, Addr? Tunnel)> ranges)
     {
@@ -86,7 +89,8 @@ internal static class PrefixCompiler
             else
                 high = middle;
         }
-        return low > 0 && ranges[low - 1].Range.Overlaps(range) && ranges[low - 1].Range.PrefixLength <= range.PrefixLength ? ranges[low - 1].Tunnel : null;
+        return low > 0 && ranges[low - 1].Range.Overlaps(range) && ranges[low - 1].Range.PrefixLength <= range.PrefixLength
+            ? ranges[low - 1].Tunnel : null;
     }
 
     /// <summary>Null for the mapped form of IPv4, which is never intended.</summary>

@@ -52,7 +52,9 @@ internal readonly record struct PeerRoute(Addr? Gateway, Addr? Tunnel, string? R
         return null;
     }
 
-    /// <summary>In a network in which the peer finds this node, too: an InternalIP of ours is in it. Else one would tunnel and the other not.</summary>
+    /// <summary>
+    /// In a network in which the peer finds this node, too: an InternalIP of ours is in it. Else one would tunnel and the other not.
+    /// </summary>
     private static bool IsOnLink(RoutingContext routing, List<Addr> own, Addr address)
     {
         IPAddress? asked = null;
@@ -63,8 +65,8 @@ internal readonly record struct PeerRoute(Addr? Gateway, Addr? Tunnel, string? R
     }
 
     /// <summary>
-    /// Both ends must choose the same family, since each takes tunnelled packets only from the address to which it would send: so it is the first in the
-    /// list of the node that is first by name, of those that the other has, too.
+    /// Both ends must choose the same family, since each takes tunnelled packets only from the address to which it would send: so it is the
+    /// first in the list of the node that is first by name, of those that the other has, too.
     /// </summary>
     private static Addr? Underlay(NodeContext context, List<Addr> own, string peer, List<Addr> addresses)
     {

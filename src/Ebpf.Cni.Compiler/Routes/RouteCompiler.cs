@@ -14,7 +14,8 @@ namespace Ebpf.Cni.Compiler.Routes;
 /// <param name="Addresses">Nodes' InternalIPs, likewise.</param>
 /// <param name="Issues">Of the nodes.</param>
 internal sealed record CompiledRoutes(
-    ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredRoute> Routes, ImmutableArray<(PodCidr Range, Addr? Tunnel)> Ranges,
+    ImmutableSortedDictionary<string, NodeSnapshot> Nodes, ImmutableArray<DesiredRoute> Routes,
+    ImmutableArray<(PodCidr Range, Addr? Tunnel)> Ranges,
     IReadOnlyDictionary<Addr, Addr?> Addresses, ImmutableArray<CompileIssue> Issues);
 
 /// <summary>Nodes → routes: each podCIDR of each other node, by its <see cref="PeerRoute"/>.</summary>
@@ -53,7 +54,8 @@ internal static class RouteCompiler
     }
 
     private static void ReadNode(
-        string name, NodeSnapshot node, NodeContext context, List<Addr> own, List<Claim> claims, Dictionary<Addr, Addr?> known, IssueCollector issues)
+        string name, NodeSnapshot node, NodeContext context, List<Addr> own, List<Claim> claims, Dictionary<Addr, Addr?> known,
+        IssueCollector issues)
     {
         var addresses = ReadAddresses(node, issues);
         if (name == context.NodeName)
@@ -82,7 +84,8 @@ internal static class RouteCompiler
     {
         foreach (var text in node.PodCidrs.IsDefault ? [] : node.PodCidrs)
             if (!PodCidr.TryParse(text, out var range) || AddrClass.Special(range.Network) is not null)
-                issues.Add(IssueReason.PodCidrInvalid, $"podCIDR {IssueCollector.Quote(text)} is not a range of unicast addresses; it is ignored");
+                issues.Add(IssueReason.PodCidrInvalid,
+                    $"podCIDR {IssueCollector.Quote(text)} is not a range of unicast addresses; it is ignored");
             else if (context.Serves(range.IsIPv4))
                 yield return range;
     }
@@ -114,7 +117,8 @@ internal static class RouteCompiler
             if (AddrText.TryParse(text, out var address) && AddrClass.Special(address) is null)
                 addresses.Add(address);
             else
-                issues?.Add(IssueReason.NodeAddressInvalid, $"InternalIP {IssueCollector.Quote(text)} is not a unicast address; it is ignored");
+                issues?.Add(IssueReason.NodeAddressInvalid,
+                    $"InternalIP {IssueCollector.Quote(text)} is not a unicast address; it is ignored");
         return addresses;
     }
 
@@ -147,7 +151,8 @@ internal static class RouteCompiler
             if (winner is null)
                 winners.Add(claim);
             else
-                claim.Issues.Add(IssueReason.PodCidrOverlap, $"podCIDR {claim.Cidr} overlaps {winner.Cidr} of node {winner.Node}; it is ignored");
+                claim.Issues.Add(IssueReason.PodCidrOverlap,
+                    $"podCIDR {claim.Cidr} overlaps {winner.Cidr} of node {winner.Node}; it is ignored");
         }
         kept.AddRange(winners.OrderBy(w => w.Cidr));
     }

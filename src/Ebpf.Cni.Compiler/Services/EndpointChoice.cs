@@ -5,8 +5,8 @@ using Ebpf.Cni.Compiler.Output;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// Which endpoints of a service port serve it, of one family: kube-proxy's CategorizeEndpoints (pkg/proxy/topology.go). The lists of the Cluster and of
-/// the Local policy fall back to endpoints that terminate but still serve independently of each other (KEP-1669).
+/// Which endpoints of a service port serve it, of one family: kube-proxy's CategorizeEndpoints (pkg/proxy/topology.go). The lists of the
+/// Cluster and of the Local policy fall back to endpoints that terminate but still serve independently of each other (KEP-1669).
 /// </summary>
 internal readonly struct EndpointChoice
 {
@@ -46,9 +46,9 @@ internal readonly struct EndpointChoice
     public CompiledSegment Local(SegmentVariant variant) => Choose(variant, _local);
 
     /// <summary>
-    /// The trait that topology asks of every chosen endpoint (topologyModeFromHints; KEP-3015, KEP-4444, KEP-2433): a hint for this node if every ready
-    /// endpoint has node hints and one names this node; else the same with its zone; else nothing. All or nothing: an endpoint without a hint may be the
-    /// only one with room.
+    /// The trait that topology asks of every chosen endpoint (topologyModeFromHints; KEP-3015, KEP-4444, KEP-2433): a hint for this node if
+    /// every ready endpoint has node hints and one names this node; else the same with its zone; else nothing. All or nothing: an endpoint
+    /// without a hint may be the only one with room.
     /// </summary>
     private static EndpointTraits Topology(List<Candidate> candidates)
     {

@@ -22,8 +22,9 @@ internal static class HealthCheck
     }
 
     /// <summary>
-    /// Addresses, not ports, that are local and ready; what only terminates does not count (LocalReadyEndpoints, pkg/proxy/endpointslicecache.go). kube-proxy
-    /// counts and answers for each family by itself; here one port answers for both, and a pod with two addresses must not count twice.
+    /// Addresses, not ports, that are local and ready; what only terminates does not count (LocalReadyEndpoints,
+    /// pkg/proxy/endpointslicecache.go). kube-proxy counts and answers for each family by itself; here one port answers for both, and a pod
+    /// with two addresses must not count twice.
     /// </summary>
     private static int LocalEndpoints(List<SliceEndpoints> slices, ServiceAddresses addresses)
     {

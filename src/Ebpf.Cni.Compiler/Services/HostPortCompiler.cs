@@ -14,8 +14,8 @@ internal sealed record CompiledHostPorts(CompiledPort[] Ports, CompileIssue[] Is
 }
 
 /// <summary>
-/// hostPorts → frontends, one service port each: it is named after the pod, with a port name that no service may have. What comes from outside keeps its
-/// source, as with the portmap plugin; the pod sees who asked.
+/// hostPorts → frontends, one service port each: it is named after the pod, with a port name that no service may have. What comes from
+/// outside keeps its source, as with the portmap plugin; the pod sees who asked.
 /// </summary>
 internal static class HostPortCompiler
 {
@@ -24,7 +24,8 @@ internal static class HostPortCompiler
 
     /// <summary>The pod named this address; a hostPort without hostIP is everywhere.</summary>
     public static bool AskedFor(string portName, Addr address) =>
-        portName.StartsWith($"{ServicePortName.HostPortPrefix}{(address.IsIPv4 ? $"{address}" : $"[{address}]")}:", StringComparison.Ordinal);
+        portName.StartsWith($"{ServicePortName.HostPortPrefix}{(address.IsIPv4 ? $"{address}" : $"[{address}]")}:",
+            StringComparison.Ordinal);
 
     public static CompiledHostPorts Compile(NodeContext node)
     {
@@ -40,7 +41,8 @@ internal static class HostPortCompiler
             if (Trouble(hostPort) is { } trouble)
                 found.Add(IssueReason.HostPortInvalid, $"{Shown(hostPort)} {trouble}; it is not served");
             else if (node.Serves(hostPort.PodAddress.IsIPv4)
-                && new ServicePortName(pod, Shown(hostPort), hostPort.Protocol) is var name && !ports.TryAdd(name, CompilePort(name, hostPort, node)))
+                && new ServicePortName(pod, Shown(hostPort), hostPort.Protocol) is var name
+                && !ports.TryAdd(name, CompilePort(name, hostPort, node)))
                 found.Add(IssueReason.HostPortDuplicate, $"{Shown(hostPort)} is declared twice; it is served once");
         }
         var all = new List<CompileIssue>();
@@ -59,7 +61,8 @@ internal static class HostPortCompiler
             var key = new SvcKey(address, U16Be.FromHost(hostPort.Port), hostPort.Protocol, Scope.Internal);
             frontends.Add(new CompiledFrontend(key, FrontendKind.HostPort, variant, SvcFlags.None, 0));
             if (!IsLoopback(address))
-                frontends.Add(new CompiledFrontend(key with { Scope = Scope.External }, FrontendKind.HostPort, variant, SvcFlags.KeepSource, 0));
+                frontends.Add(new CompiledFrontend(key with { Scope = Scope.External }, FrontendKind.HostPort, variant, SvcFlags.KeepSource,
+                    0));
         }
         var backend = new DesiredBackend(hostPort.PodAddress, U16Be.FromHost(hostPort.PodPort), BackendFlags.Local);
         return new CompiledPort(name, "", [.. frontends], frontends.Count == 0 ? [] : [new CompiledSegment(variant, [backend], [])]);
@@ -83,7 +86,8 @@ internal static class HostPortCompiler
         if (AddrClass.Special(hostPort.PodAddress) is { } special)
             return $"maps to {hostPort.PodAddress}, {special}";
         if (hostPort.HostAddress is not { } host || IsAny(host) || IsLoopback(host))
-            return hostPort.HostAddress is { } given && given.IsIPv4 != hostPort.PodAddress.IsIPv4 && !IsAny(given) ? WrongFamily(given, hostPort) : null;
+            return hostPort.HostAddress is { } given && given.IsIPv4 != hostPort.PodAddress.IsIPv4 && !IsAny(given)
+                ? WrongFamily(given, hostPort) : null;
         if (AddrClass.Special(host) is { } unusable)
             return $"is on {host}, {unusable}";
         return host.IsIPv4 != hostPort.PodAddress.IsIPv4 ? WrongFamily(host, hostPort) : null;
@@ -101,7 +105,8 @@ internal static class HostPortCompiler
     {
         var ipv4 = hostPort.PodAddress.IsIPv4;
         return hostPort.HostAddress is { } only && !IsAny(only)
-            ? string.Create(CultureInfo.InvariantCulture, $"{ServicePortName.HostPortPrefix}{(only.IsIPv4 ? $"{only}" : $"[{only}]")}:{hostPort.Port}")
+            ? string.Create(CultureInfo.InvariantCulture,
+                $"{ServicePortName.HostPortPrefix}{(only.IsIPv4 ? $"{only}" : $"[{only}]")}:{hostPort.Port}")
             : string.Create(CultureInfo.InvariantCulture, $"{ServicePortName.HostPortPrefix}{(ipv4 ? "0.0.0.0" : "[::]")}:{hostPort.Port}");
     }
 

@@ -10,10 +10,10 @@ internal sealed record ServiceTraits(
     string Uid, ServiceAddresses Addresses, SourceRanges SourceRanges, bool InternalLocal, bool ExternalLocal, uint AffinitySec);
 
 /// <summary>
-/// One service port → its frontends and the lists behind them. Cluster IPs have internalTrafficPolicy's list. Addresses for the world outside (node
-/// ports, balancers, external IPs) have the Cluster policy's list for clients in the cluster, whatever externalTrafficPolicy says: kube-proxy treats such
-/// traffic as if it had left and come back (the short cut in nftables/proxier.go). What comes from outside meets the same entry; only
-/// externalTrafficPolicy Local gives it one of its own.
+/// One service port → its frontends and the lists behind them. Cluster IPs have internalTrafficPolicy's list. Addresses for the world
+/// outside (node ports, balancers, external IPs) have the Cluster policy's list for clients in the cluster, whatever externalTrafficPolicy
+/// says: kube-proxy treats such traffic as if it had left and come back (the short cut in nftables/proxier.go). What comes from outside
+/// meets the same entry; only externalTrafficPolicy Local gives it one of its own.
 /// </summary>
 /// <param name="port">The service port.</param>
 /// <param name="service">What it shares with the others.</param>
@@ -36,7 +36,8 @@ internal sealed class PortCompiler(
             AddFamily(clusterIP, new EndpointChoice(Candidates(clusterIP.IsIPv4, slices)));
         AddRejectEntries(first);
         _segments.Sort(static (a, b) => a.Variant.CompareTo(b.Variant));
-        AddressRange[] ranges = service.SourceRanges == SourceRanges.None ? [] : [.. service.SourceRanges.IPv4, .. service.SourceRanges.IPv6];
+        AddressRange[] ranges = service.SourceRanges == SourceRanges.None
+            ? [] : [.. service.SourceRanges.IPv4, .. service.SourceRanges.IPv6];
         return new CompiledPort(port.Name, service.Uid, [.. _frontends], [.. _segments], ranges);
     }
 
@@ -64,7 +65,8 @@ internal sealed class PortCompiler(
         if (node.HasServer(new SvcKey(clusterIP, port.Port, port.Name.Protocol, Scope.Internal)))
         {
             _frontends.Add(new CompiledFrontend(
-                new SvcKey(clusterIP, port.Port, port.Name.Protocol, Scope.Internal), FrontendKind.ClusterIP, SegmentVariant.None, SvcFlags.NodeServer, 0));
+                new SvcKey(clusterIP, port.Port, port.Name.Protocol, Scope.Internal), FrontendKind.ClusterIP, SegmentVariant.None,
+                SvcFlags.NodeServer, 0));
             return;
         }
         var internally = service.InternalLocal ? AddLocal(clusterIP.IsIPv4, endpoints) : AddCluster(clusterIP.IsIPv4, endpoints);
@@ -85,8 +87,8 @@ internal sealed class PortCompiler(
     }
 
     /// <summary>
-    /// Frontends in form only. {cluster IP, 0, 0} refuses the ports that a cluster IP does not have; external addresses have none, they may be a host's
-    /// own. {::, node port} keeps processes of the node from a port whose traffic they would not get.
+    /// Frontends in form only. {cluster IP, 0, 0} refuses the ports that a cluster IP does not have; external addresses have none, they may
+    /// be a host's own. {::, node port} keeps processes of the node from a port whose traffic they would not get.
     /// </summary>
     private void AddRejectEntries(bool first)
     {
@@ -98,7 +100,8 @@ internal sealed class PortCompiler(
                     new SvcKey(clusterIP, default, 0, Scope.Internal), FrontendKind.ClusterIP, SegmentVariant.None, SvcFlags.Address, 0));
         if (port.NodePort != default)
             _frontends.Add(new CompiledFrontend(
-                new SvcKey(default, port.NodePort, port.Name.Protocol, Scope.Bind), FrontendKind.NodePort, SegmentVariant.None, SvcFlags.None, 0));
+                new SvcKey(default, port.NodePort, port.Name.Protocol, Scope.Bind), FrontendKind.NodePort, SegmentVariant.None,
+                SvcFlags.None, 0));
         if (_frontends.Exists(f => f.Variant == SegmentVariant.None))
             _segments.Add(new CompiledSegment(SegmentVariant.None, [], []));
     }
@@ -136,7 +139,10 @@ internal sealed class PortCompiler(
         return segment;
     }
 
-    /// <summary>A slice's port belongs to the service port of its name and protocol; its number is the target, which pods may each have their own of.</summary>
+    /// <summary>
+    /// A slice's port belongs to the service port of its name and protocol; its number is the target, which pods may each have their own
+    /// of.
+    /// </summary>
     private List<EndpointChoice.Candidate> Candidates(bool ipv4, List<SliceEndpoints> slices)
     {
         var candidates = scratch;

@@ -7,8 +7,9 @@ using Ebpf.Cni.Compiler.Model;
 namespace Ebpf.Cni.Compiler.Services;
 
 /// <summary>
-/// The addresses of a service, read and checked. Each family that the service has a cluster IP of is served, and no other: external addresses of the
-/// other family are not served (kube-proxy makes service ports for the families of cluster IPs only, servicechangetracker.go).
+/// The addresses of a service, read and checked. Each family that the service has a cluster IP of is served, and no other: external
+/// addresses of the other family are not served (kube-proxy makes service ports for the families of cluster IPs only,
+/// servicechangetracker.go).
 /// </summary>
 /// <param name="ClusterIPs">At most one of a family.</param>
 /// <param name="LoadBalancers">None of them a cluster IP.</param>
@@ -39,10 +40,12 @@ internal sealed record ServiceAddresses(List<Addr> ClusterIPs, List<Addr> LoadBa
     private sealed record Reasons(string Invalid, string NotAllowed, string WrongFamily, string Duplicate);
 
     private static readonly Reasons LoadBalancerReasons = new(
-        IssueReason.LoadBalancerIPInvalid, IssueReason.LoadBalancerIPNotAllowed, IssueReason.LoadBalancerIPWrongFamily, IssueReason.LoadBalancerIPDuplicate);
+        IssueReason.LoadBalancerIPInvalid, IssueReason.LoadBalancerIPNotAllowed, IssueReason.LoadBalancerIPWrongFamily,
+        IssueReason.LoadBalancerIPDuplicate);
 
     private static readonly Reasons ExternalReasons = new(
-        IssueReason.ExternalIPInvalid, IssueReason.ExternalIPNotAllowed, IssueReason.ExternalIPWrongFamily, IssueReason.ExternalIPDuplicate);
+        IssueReason.ExternalIPInvalid, IssueReason.ExternalIPNotAllowed, IssueReason.ExternalIPWrongFamily,
+        IssueReason.ExternalIPDuplicate);
 
     private static List<Addr> ReadClusterIPs(ServiceSnapshot service, IssueCollector issues)
     {

@@ -58,8 +58,8 @@ internal sealed class ServiceContext
         && Context.NodeServers.BinarySearch(new NodeServer(key.Addr, key.Port.Host, key.Proto)) >= 0;
 
     /// <summary>
-    /// What is sent there could be taken for a tunnel's by a node: its port is the tunnel's, and it is no pod's. Services are not compiled again for each node that comes,
-    /// unless one has such an endpoint.
+    /// What is sent there could be taken for a tunnel's by a node: its port is the tunnel's, and it is no pod's. Services are not compiled
+    /// again for each node that comes, unless one has such an endpoint.
     /// </summary>
     public bool MayBeTunnel(Addr address, U16Be port, IpProtocol protocol)
     {
@@ -74,12 +74,14 @@ internal sealed class ServiceContext
 
     public bool IsSame(ServiceContext? other) =>
         other is not null && Context == other.Context && Zone == other.Zone && _ownIPv4 == other._ownIPv4 && _ownIPv6 == other._ownIPv6
-        && _tunnelPort == other._tunnelPort && (other._podRanges is null || ReferenceEquals(_nodes, other._nodes) || other._podRanges.AsSpan().SequenceEqual(_podRanges ??= ReadPodRanges()));
+        && _tunnelPort == other._tunnelPort && (other._podRanges is null || ReferenceEquals(_nodes, other._nodes)
+            || other._podRanges.AsSpan().SequenceEqual(_podRanges ??= ReadPodRanges()));
 
     private PodCidr[] ReadPodRanges() =>
     [
         .. _nodes.Values.SelectMany(n => n.PodCidrs.IsDefault ? [] : n.PodCidrs)
-            .Select(t => PodCidr.TryParse(t, out var range) && AddrClass.Special(range.Network) is null ? range : (PodCidr?)null).OfType<PodCidr>().Distinct().Order(),
+            .Select(t => PodCidr.TryParse(t, out var range) && AddrClass.Special(range.Network) is null ? range : (PodCidr?)null)
+                .OfType<PodCidr>().Distinct().Order(),
     ];
 
     private static Addr[] Usable(NodeContext context, bool ipv4) => context.NodePortAddresses.IsDefault

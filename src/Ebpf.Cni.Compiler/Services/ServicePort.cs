@@ -23,7 +23,8 @@ internal readonly record struct ServicePort(ServicePortName Name, U16Be Port, U1
         {
             if (!ProtocolText.TryParse(port.Protocol, out var protocol))
             {
-                issues.Add(IssueReason.ProtocolUnknown, $"{Shown(port)} has the protocol {IssueCollector.Quote(port.Protocol)}; it is not served");
+                issues.Add(IssueReason.ProtocolUnknown,
+                    $"{Shown(port)} has the protocol {IssueCollector.Quote(port.Protocol)}; it is not served");
                 continue;
             }
             if (port.Port is <= 0 or > ushort.MaxValue)

@@ -45,7 +45,9 @@ internal readonly record struct SlicePort(string Name, IpProtocol Protocol, U16B
 /// <summary>One slice, read and checked once for all ports of its service.</summary>
 internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpoint[] Endpoints)
 {
-    /// <summary>Null for a slice of a family that this node does not serve, of names (FQDN, which kube-proxy ignores too) or of an unknown type.</summary>
+    /// <summary>
+    /// Null for a slice of a family that this node does not serve, of names (FQDN, which kube-proxy ignores too) or of an unknown type.
+    /// </summary>
     public static SliceEndpoints? Read(ObjectName name, EndpointSliceSnapshot slice, ServiceContext node, List<CompileIssue> issues)
     {
         var found = new IssueCollector("EndpointSlice", name, slice.Uid);
@@ -80,7 +82,8 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
             else if (port.Port is not { } number)
                 issues.Add(IssueReason.EndpointPortMissing, $"port {IssueCollector.Quote(port.Name)} has no number; it is ignored");
             else if (number is <= 0 or > ushort.MaxValue)
-                issues.Add(IssueReason.EndpointPortOutOfRange, $"port {IssueCollector.Quote(port.Name)} is {number}, not 1 to 65535; it is ignored");
+                issues.Add(IssueReason.EndpointPortOutOfRange,
+                    $"port {IssueCollector.Quote(port.Name)} is {number}, not 1 to 65535; it is ignored");
             else
                 ports.Add(new SlicePort(port.Name ?? "", protocol, U16Be.FromHost((ushort)number)));
         }
@@ -137,7 +140,8 @@ internal sealed record SliceEndpoints(bool IsIPv4, SlicePort[] Ports, SliceEndpo
         }
         var text = endpoint.Addresses[0];
         if (!AddrText.TryParse(text, out address))
-            issues.Add(IssueReason.EndpointAddressInvalid, $"endpoint address {IssueCollector.Quote(text)} is not an address; it is ignored");
+            issues.Add(IssueReason.EndpointAddressInvalid,
+                $"endpoint address {IssueCollector.Quote(text)} is not an address; it is ignored");
         else if (address.IsIPv4 != ipv4)
             issues.Add(IssueReason.EndpointAddressWrongFamily,
                 $"endpoint address {address} does not match the slice's addressType {(ipv4 ? "IPv4" : "IPv6")}; it is ignored");

@@ -17,7 +17,8 @@ internal static class SourceRangeReader
             if (PodCidr.TryParse(text?.Trim(), out var range)) // the API's validation lets blanks pass (serviceport.go)
                 ranges.Add(range);
             else
-                issues.Add(IssueReason.SourceRangeInvalid, $"source range {IssueCollector.Quote(text)} is not a range of addresses; it is ignored");
+                issues.Add(IssueReason.SourceRangeInvalid,
+                    $"source range {IssueCollector.Quote(text)} is not a range of addresses; it is ignored");
         return new SourceRanges(Of(true, ranges, addresses, node), Of(false, ranges, addresses, node));
     }
 
@@ -30,8 +31,8 @@ internal static class SourceRangeReader
         foreach (var range in ranges)
             if (range.IsIPv4 == ipv4)
                 AddressRange.Add(range, allowed);
-        // A balancer's address is often an address of the node as well, and what the node sends to it then has it as source too: whoever lets the node
-        // in must let that in (allowFromNode in kube-proxy's proxiers).
+        // A balancer's address is often an address of the node as well, and what the node sends to it then has it as source too: whoever
+        // lets the node in must let that in (allowFromNode in kube-proxy's proxiers).
         if (node.Own(ipv4) is { } own && ranges.Exists(r => r.IsIPv4 == ipv4 && r.Contains(own)))
             allowed.UnionWith(balancers.ConvertAll(AddressRange.Host));
         return [.. allowed];

@@ -36,13 +36,16 @@ public sealed class IpcacheTable
 
     /// <summary>Makes the table hold exactly these.</summary>
     /// <param name="desired">Each prefix once.</param>
-    /// <param name="tunnelIfindex">The device of the tunnel (<see cref="Overlay.NodeOverlay"/>); 0 without one: then nothing is sent through a tunnel.</param>
+    /// <param name="tunnelIfindex">
+    /// The device of the tunnel (<see cref="Overlay.NodeOverlay"/>); 0 without one: then nothing is sent through a tunnel.
+    /// </param>
     /// <exception cref="Kernel.KernelException">The table cannot be read.</exception>
     public IpcacheResult Apply(ImmutableArray<DesiredPrefix> desired, int tunnelIfindex = 0)
     {
         lock (_lock)
         {
-            if (!_settled.IsDefault && _tunnel == tunnelIfindex && (_settled == desired || _settled.AsSpan().SequenceEqual(desired.AsSpan())))
+            if (!_settled.IsDefault && _tunnel == tunnelIfindex
+                && (_settled == desired || _settled.AsSpan().SequenceEqual(desired.AsSpan())))
                 return new IpcacheResult(0, 0, []);
             (_settled, _tunnel) = (default, tunnelIfindex);
             var held = _held ?? Read();
@@ -105,7 +108,8 @@ public sealed class IpcacheTable
     {
         var keys = Array.ConvertAll(entries, e => e.Key);
         var values = Array.ConvertAll(entries, e => e.Value);
-        return Batches.Run(keys.Length, next => _table.Update(keys.AsSpan(next), values.AsSpan(next)), failed: (i, outcome) => errors.Add(new ApplyError(
+        return Batches.Run(keys.Length, next => _table.Update(keys.AsSpan(next), values.AsSpan(next)),
+            failed: (i, outcome) => errors.Add(new ApplyError(
             outcome.Full
                 ? $"prefix {Text(keys[i])}: table {MapNames.Ipcache} is full at {_table.Capacity} prefixes; "
                     + $"pods' traffic to it is masqueraded. Raise the {TableLimits.IpcacheOption} option"
@@ -114,7 +118,9 @@ public sealed class IpcacheTable
     }
 
     private int Delete(IpcacheKey[] keys, ImmutableArray<ApplyError>.Builder errors) => Batches.Run(
-        keys.Length, next => _table.Delete(keys.AsSpan(next)), failed: (i, outcome) => errors.Add(new ApplyError($"delete the prefix {Text(keys[i])}", outcome.Error!)));
+        keys.Length, next => _table.Delete(keys.AsSpan(next)),
+        failed: (i, outcome) => errors.Add(new ApplyError($"delete the prefix {Text(keys[i])}", outcome.Error!)));
 
-    private static string Text(in IpcacheKey key) => key.Addr.IsIPv4 && key.Prefixlen >= 96 ? $"{key.Addr}/{key.Prefixlen - 96}" : $"{key.Addr}/{key.Prefixlen}";
+    private static string Text(in IpcacheKey key) =>
+        key.Addr.IsIPv4 && key.Prefixlen >= 96 ? $"{key.Addr}/{key.Prefixlen - 96}" : $"{key.Addr}/{key.Prefixlen}";
 }

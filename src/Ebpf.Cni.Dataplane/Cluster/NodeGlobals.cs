@@ -5,8 +5,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Cluster;
 
 /// <summary>
-/// <c>ebc_node_v1</c>, the global that all programs read without a lookup: written through memory, in words of 8 bytes, each at once. Addresses are not switched as a whole:
-/// a packet in the instant in which the node's address changes may see half of either, and would not have been answered with the former one.
+/// <c>ebc_node_v1</c>, the global that all programs read without a lookup: written through memory, in words of 8 bytes, each at once.
+/// Addresses are not switched as a whole: a packet in the instant in which the node's address changes may see half of either, and would not
+/// have been answered with the former one.
 /// </summary>
 public sealed class NodeGlobals : IDisposable
 {
@@ -52,7 +53,8 @@ public sealed class NodeGlobals : IDisposable
     }
 
     /// <summary>
-    /// Frontends change until the result is disposed: meanwhile flows that may move ask them with every packet, and once afterwards. An agent that dies in between leaves it so.
+    /// Frontends change until the result is disposed: meanwhile flows that may move ask them with every packet, and once afterwards. An
+    /// agent that dies in between leaves it so.
     /// </summary>
     public IDisposable Changing()
     {

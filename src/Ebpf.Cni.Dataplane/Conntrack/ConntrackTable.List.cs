@@ -58,9 +58,11 @@ public sealed partial class ConntrackTable
     private Connection Join(in CtKey key, in Ct forward, ulong now)
     {
         // The twin is the mirror of what the entry makes.
-        var reply = Of(key).TryLookup(new CtKey(forward.Dst, forward.Src, forward.Dport, forward.Sport, key.Proto), out var twin) && IsReply(twin) ? twin : (Ct?)null;
+        var reply = Of(key).TryLookup(new CtKey(forward.Dst, forward.Src, forward.Dport, forward.Sport, key.Proto), out var twin)
+            && IsReply(twin) ? twin : (Ct?)null;
         var seen = Math.Max(forward.LastSeenNs, reply?.LastSeenNs ?? 0);
-        return new Connection(key, forward, reply, Since(forward.CreatedNs, now), Since(seen, now), IsDead(forward, now) && (reply is not { } r || IsDead(r, now)));
+        return new Connection(key, forward, reply, Since(forward.CreatedNs, now), Since(seen, now),
+            IsDead(forward, now) && (reply is not { } r || IsDead(r, now)));
     }
 
     private static TimeSpan Since(ulong then, ulong now) => now > then ? TimeSpan.FromTicks((long)((now - then) / 100)) : TimeSpan.Zero;

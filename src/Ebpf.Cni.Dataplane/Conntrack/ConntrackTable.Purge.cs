@@ -6,8 +6,8 @@ namespace Ebpf.Cni.Dataplane.Conntrack;
 public sealed partial class ConntrackTable
 {
     /// <summary>
-    /// Removes every entry that names one of these addresses, as a packet has it or as it becomes: both directions of all connections of pods that are gone, of any protocol.
-    /// What they carried since their last report is not added to the statistics.
+    /// Removes every entry that names one of these addresses, as a packet has it or as it becomes: both directions of all connections of
+    /// pods that are gone, of any protocol. What they carried since their last report is not added to the statistics.
     /// </summary>
     /// <returns>How many entries were removed.</returns>
     /// <exception cref="Kernel.KernelException">The table cannot be read.</exception>
@@ -23,7 +23,8 @@ public sealed partial class ConntrackTable
             Scan((found, values) =>
             {
                 for (var i = 0; i < found.Length; i++)
-                    if (addresses.Contains(found[i].Src) || addresses.Contains(found[i].Dst) || addresses.Contains(values[i].Src) || addresses.Contains(values[i].Dst))
+                    if (addresses.Contains(found[i].Src) || addresses.Contains(found[i].Dst) || addresses.Contains(values[i].Src)
+                        || addresses.Contains(values[i].Dst))
                         keys.Add(found[i]);
             });
             return Delete(keys);

@@ -6,8 +6,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Conntrack;
 
 /// <summary>
-/// <c>ebc_ct_tcp_v3</c> and <c>ebc_ct_any_v3</c> from outside: what is dead goes, what lives is counted. Each pass reads both tables in pieces, in memory that is kept for the next one. Reading
-/// does not make an entry look used: the LRU still gives up the ones that packets have not met for longest. Thread-safe; one pass at a time.
+/// <c>ebc_ct_tcp_v3</c> and <c>ebc_ct_any_v3</c> from outside: what is dead goes, what lives is counted. Each pass reads both tables in
+/// pieces, in memory that is kept for the next one. Reading does not make an entry look used: the LRU still gives up the ones that packets
+/// have not met for longest. Thread-safe; one pass at a time.
 /// </summary>
 public sealed partial class ConntrackTable : IDisposable
 {
@@ -69,8 +70,8 @@ public sealed partial class ConntrackTable : IDisposable
     }
 
     /// <summary>
-    /// Removes the entries of flows to backends that are gone, both directions: the next datagram chooses anew. Connections (TCP) are left to end. What the flows carried
-    /// since their last report is not added to the statistics.
+    /// Removes the entries of flows to backends that are gone, both directions: the next datagram chooses anew. Connections (TCP) are left
+    /// to end. What the flows carried since their last report is not added to the statistics.
     /// </summary>
     /// <returns>How many entries were removed.</returns>
     public int Purge(IReadOnlyCollection<RemovedBackend> gone)
@@ -86,14 +87,18 @@ public sealed partial class ConntrackTable : IDisposable
             {
                 for (var i = 0; i < found.Length; i++)
                     if (found[i].Proto is IpProtocol.Udp or IpProtocol.Sctp && values[i].ServiceId != 0
-                        && backends.Contains(new RemovedBackend(values[i].ServiceId, Backend(found[i], values[i]), BackendPort(found[i], values[i]), found[i].Proto)))
+                        && backends.Contains(new RemovedBackend(
+                            values[i].ServiceId, Backend(found[i], values[i]), BackendPort(found[i], values[i]), found[i].Proto)))
                         keys.Add(found[i]);
             });
             return Delete(keys);
         }
     }
 
-    /// <summary>Who fills the table: the <paramref name="n"/> clients and service ports with most connections, dead ones that still take room included.</summary>
+    /// <summary>
+    /// Who fills the table: the <paramref name="n"/> clients and service ports with most connections, dead ones that still take room
+    /// included.
+    /// </summary>
     public ConntrackTop Top(int n)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(n);
@@ -119,8 +124,9 @@ public sealed partial class ConntrackTable : IDisposable
     }
 
     /// <summary>
-    /// Whether a connection to a service lives that was made without socket hooks, and whose packets pass lo between the node's own addresses: the requests, since the frontend is at one,
-    /// or the answers, since client and backend are. (With hooks, none is made: what asks a loopback address is another matter.)
+    /// Whether a connection to a service lives that was made without socket hooks, and whose packets pass lo between the node's own
+    /// addresses: the requests, since the frontend is at one, or the answers, since client and backend are. (With hooks, none is made: what
+    /// asks a loopback address is another matter.)
     /// </summary>
     internal bool HasServiceOnLoopback(IReadOnlySet<Addr> own)
     {

@@ -26,7 +26,8 @@ internal sealed class LiveCount
             _live, new StatKey(ConntrackTable.Backend(key, value), value.ServiceId, ConntrackTable.BackendPort(key, value)), out _);
         stat = reply
             ? stat with { PacketsFrom = stat.PacketsFrom + value.Packets, BytesFrom = stat.BytesFrom + value.Bytes }
-            : stat with { Connections = stat.Connections + 1, PacketsTo = stat.PacketsTo + value.Packets, BytesTo = stat.BytesTo + value.Bytes };
+            : stat with { Connections = stat.Connections + 1, PacketsTo = stat.PacketsTo + value.Packets,
+                BytesTo = stat.BytesTo + value.Bytes };
     }
 
     public ImmutableSortedDictionary<CtState, int> ByState() =>

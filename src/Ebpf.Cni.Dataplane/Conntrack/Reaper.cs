@@ -5,8 +5,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Conntrack;
 
 /// <summary>
-/// Removes dead entries through the program <c>ebc_ct_reap</c>, which looks at each once more in the instant in which it deletes it: what a packet has refreshed
-/// since it was read lives on. It takes the other entry of the connection along and adds what both carried to the statistics.
+/// Removes dead entries through the program <c>ebc_ct_reap</c>, which looks at each once more in the instant in which it deletes it: what a
+/// packet has refreshed since it was read lives on. It takes the other entry of the connection along and adds what both carried to the
+/// statistics.
 /// </summary>
 internal interface IReaper
 {

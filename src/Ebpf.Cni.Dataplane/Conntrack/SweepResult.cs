@@ -8,12 +8,13 @@ namespace Ebpf.Cni.Dataplane.Conntrack;
 /// <param name="Reaped">Connections that were dead and are removed.</param>
 /// <param name="ByState">Live connections (entries of what clients send) in each state; states without any are absent.</param>
 /// <param name="Live">
-/// Live connections to services by service port and backend, and what they have carried so far. What they carried is in <see cref="Observe.ServiceStats"/> only when they
-/// have ended.
+/// Live connections to services by service port and backend, and what they have carried so far. What they carried is in
+/// <see cref="Observe.ServiceStats"/> only when they have ended.
 /// </param>
 /// <param name="Usage">The tables'.</param>
 public sealed record SweepResult(
-    int Entries, int Reaped, ImmutableSortedDictionary<CtState, int> ByState, IReadOnlyDictionary<StatKey, Stat> Live, ConntrackUsage Usage);
+    int Entries, int Reaped, ImmutableSortedDictionary<CtState, int> ByState, IReadOnlyDictionary<StatKey, Stat> Live,
+    ConntrackUsage Usage);
 
 /// <summary>How many connections a client has.</summary>
 public readonly record struct ClientHolding(Addr Client, int Connections);

@@ -4,8 +4,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// <c>ebc_stat_v1</c>: programs of both kinds add to counts while it is replaced. What the former programs have added since the copy is added to the new
-/// table at the end. A count that a program adds in the same microsecond may be lost; the agent reports none before.
+/// <c>ebc_stat_v1</c>: programs of both kinds add to counts while it is replaced. What the former programs have added since the copy is
+/// added to the new table at the end. A count that a program adds in the same microsecond may be lost; the agent reports none before.
 /// </summary>
 internal sealed class CountedTable(BpfMap old, BpfMap young) : TableGrowth(old, young)
 {
@@ -43,5 +43,6 @@ internal sealed class CountedTable(BpfMap old, BpfMap young) : TableGrowth(old, 
                 now.PacketsFrom - copied.PacketsFrom, now.BytesFrom - copied.BytesFrom);
 
     private static Stat Plus(in Stat a, in Stat b) => new(
-        a.Connections + b.Connections, a.PacketsTo + b.PacketsTo, a.BytesTo + b.BytesTo, a.PacketsFrom + b.PacketsFrom, a.BytesFrom + b.BytesFrom);
+        a.Connections + b.Connections, a.PacketsTo + b.PacketsTo, a.BytesTo + b.BytesTo, a.PacketsFrom + b.PacketsFrom,
+        a.BytesFrom + b.BytesFrom);
 }

@@ -20,7 +20,8 @@ internal sealed record GrowthKind(Func<BpfMap, BpfMap, TableGrowth> Begin, Func<
         [MapNames.ConntrackAny] = Live<CtKey, Ct>(c => c.LastSeenNs, LaterConnection),
         [MapNames.SockRev] = Live<SockRevKey, SockRev>(null, null),
         [MapNames.SockFlow] = Live<SockRevKey, SockFlow>(f => f.LastUsedNs, (old, young) => old.LastUsedNs > young.LastUsedNs ? old : null),
-        [MapNames.Affinity] = Live<AffinityKey, Affinity>(a => a.LastUsedNs, (old, young) => old.LastUsedNs > young.LastUsedNs ? old : null),
+        [MapNames.Affinity] = Live<AffinityKey, Affinity>(
+            a => a.LastUsedNs, (old, young) => old.LastUsedNs > young.LastUsedNs ? old : null),
         [MapNames.Return] = Live<CtKey, WayBack>(null, null),
         [MapNames.Stat] = new((old, young) => new CountedTable(old, young), Entries<StatKey, Stat>),
     };
@@ -29,12 +30,14 @@ internal sealed record GrowthKind(Func<BpfMap, BpfMap, TableGrowth> Begin, Func<
     public static GrowthKind? Of(string map) => Kinds.GetValueOrDefault(map);
 
     /// <summary>
-    /// Of one connection, the entry that a packet has met last. Of two, the later one: it began where the former was over, or no longer led anywhere.
+    /// Of one connection, the entry that a packet has met last. Of two, the later one: it began where the former was over, or no longer led
+    /// anywhere.
     /// </summary>
     internal static Ct? LaterConnection(Ct old, Ct young)
     {
         if (old.CreatedNs == young.CreatedNs)
-            return old.LastSeenNs > young.LastSeenNs ? old with { Packets = Math.Max(old.Packets, young.Packets), Bytes = Math.Max(old.Bytes, young.Bytes) } : null;
+            return old.LastSeenNs > young.LastSeenNs
+                ? old with { Packets = Math.Max(old.Packets, young.Packets), Bytes = Math.Max(old.Bytes, young.Bytes) } : null;
         return old.CreatedNs > young.CreatedNs ? old : null;
     }
 

@@ -5,12 +5,14 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// A table that programs write while it is replaced. The new one gets everything before a program uses it, and then, pass by pass, what the former programs
-/// have added or changed. A pass writes only what is younger than the pass before it, so it costs one read of the table.
+/// A table that programs write while it is replaced. The new one gets everything before a program uses it, and then, pass by pass, what the
+/// former programs have added or changed. A pass writes only what is younger than the pass before it, so it costs one read of the table.
 /// </summary>
 /// <param name="old">Of the former programs.</param>
 /// <param name="young">Of the new programs.</param>
-/// <param name="lastUsed">An entry's time stamp, CLOCK_MONOTONIC in nanoseconds, exact to a second; null where entries have none and do not change.</param>
+/// <param name="lastUsed">
+/// An entry's time stamp, CLOCK_MONOTONIC in nanoseconds, exact to a second; null where entries have none and do not change.
+/// </param>
 /// <param name="merge">Of the former entry and the new one under the same key: what is to be written; null: the new one stays.</param>
 internal sealed class LiveTable<TKey, TValue>(BpfMap old, BpfMap young, Func<TValue, ulong>? lastUsed, Func<TValue, TValue, TValue?>? merge)
     : TableGrowth(old, young) where TKey : unmanaged where TValue : unmanaged

@@ -3,14 +3,15 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Tables of another size for a changed option, without a moment of missing services: the new map gets the old one's content, then the links get programs that
-/// use the new one, then it takes over the pin. While links are replaced, one after the other, packets meet programs of both kinds: what the former ones write
-/// is carried over all the time (<see cref="LiveTable{TKey,TValue}"/>). A connection cannot wait for that: programs that use both conntrack tables come in
-/// between (bpf/lib/conntrack_table.h).
+/// Tables of another size for a changed option, without a moment of missing services: the new map gets the old one's content, then the
+/// links get programs that use the new one, then it takes over the pin. While links are replaced, one after the other, packets meet
+/// programs of both kinds: what the former ones write is carried over all the time (<see cref="LiveTable{TKey,TValue}"/>). A connection
+/// cannot wait for that: programs that use both conntrack tables come in between (bpf/lib/conntrack_table.h).
 /// </summary>
 /// <remarks>
-/// A start that dies before the first link is replaced is simply repeated. One that dies later leaves programs of both kinds, so the new map of a table that packets
-/// write has a pin of its own by then: the next start goes on with it, and changes its size again if the option has changed meanwhile.
+/// A start that dies before the first link is replaced is simply repeated. One that dies later leaves programs of both kinds, so the new
+/// map of a table that packets write has a pin of its own by then: the next start goes on with it, and changes its size again if the option
+/// has changed meanwhile.
 /// </remarks>
 internal sealed class MapGrowth(PinLayout pins) : IDisposable
 {
@@ -19,7 +20,10 @@ internal sealed class MapGrowth(PinLayout pins) : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task? _follower;
 
-    /// <summary>A larger table always; a smaller one where packets write, and only if it would be half empty: an LRU table forgets entries before it is full.</summary>
+    /// <summary>
+    /// A larger table always; a smaller one where packets write, and only if it would be half empty: an LRU table forgets entries before it
+    /// is full.
+    /// </summary>
     public static bool CanReplace(string map, BpfMap pinned, uint entries) =>
         GrowthKind.Of(map) is { } kind && (entries > pinned.Info.MaxEntries
             || (entries < pinned.Info.MaxEntries && kind.Count is { } count && count(pinned) * 2 <= entries));

@@ -7,9 +7,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A pinned table whose option asks for more
-/// is replaced by a larger one in place (<see cref="MapGrowth"/>), and an LRU table by a smaller one where that loses nothing. One whose layout is not the
-/// object's is refused, never reinterpreted.
+/// Makes the objects use the maps that are pinned, and pins those that are not. All objects share maps by name. A pinned table whose option
+/// asks for more is replaced by a larger one in place (<see cref="MapGrowth"/>), and an LRU table by a smaller one where that loses
+/// nothing. One whose layout is not the object's is refused, never reinterpreted.
 /// </summary>
 internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, ICollection<string> notices) : IDisposable
 {
@@ -20,8 +20,8 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
     private readonly MapGrowth _growth = new(pins);
 
     /// <summary>
-    /// Removes what an earlier start left halfway, and frontends without their backends, which are useless: as backends are pinned first, only
-    /// an outside hand can have caused that.
+    /// Removes what an earlier start left halfway, and frontends without their backends, which are useless: as backends are pinned first,
+    /// only an outside hand can have caused that.
     /// </summary>
     public void Tidy()
     {
@@ -33,7 +33,10 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
             $"{pins.Map(MapNames.Service)} was pinned without {MapNames.Backend}: both tables start empty; the first sync fills them");
     }
 
-    /// <summary>Programs of one generation may not use a former table beside those of the next one that use the new table: another one in between uses both.</summary>
+    /// <summary>
+    /// Programs of one generation may not use a former table beside those of the next one that use the new table: another one in between
+    /// uses both.
+    /// </summary>
     public ConfigFlags Resizing =>
         (IsReplaced(MapNames.ConntrackTcp) ? ConfigFlags.ResizeTcp : 0) | (IsReplaced(MapNames.ConntrackAny) ? ConfigFlags.ResizeAny : 0);
 
@@ -107,13 +110,15 @@ internal sealed class MapLoader(PinLayout pins, DataplaneOptions options, IColle
 
     /// <summary>
     /// To be called when every link runs the programs that were loaded: from now on the pins name their maps. Tables of another version's
-    /// layout have lost their last reader: left behind they would hold their memory, and a later return to that version would serve what was true long ago.
+    /// layout have lost their last reader: left behind they would hold their memory, and a later return to that version would serve what
+    /// was true long ago.
     /// </summary>
     public void Commit()
     {
         NeededBoth = Resizing != ConfigFlags.None;
         _growth.Commit();
-        foreach (var path in Directory.GetFiles(pins.Maps, Prefix + "*").Where(p => !_used.Contains(Path.GetFileName(p))).Order(StringComparer.Ordinal))
+        foreach (var path in Directory.GetFiles(pins.Maps, Prefix + "*").Where(p => !_used.Contains(Path.GetFileName(p)))
+            .Order(StringComparer.Ordinal))
         {
             File.Delete(path);
             if (!TableLimits.IsIdle(options, Path.GetFileName(path)))

@@ -4,9 +4,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Loading;
 
 /// <summary>
-/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction), links/uplink/(interface index)_(direction),
-/// links/overlay/(direction), and qdiscs/(interface index), a directory for each clsact qdisc that an agent made.
-/// A bpffs refuses names with dots.
+/// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction),
+/// links/uplink/(interface index)_(direction), links/overlay/(direction), and qdiscs/(interface index), a directory for each clsact qdisc
+/// that an agent made. A bpffs refuses names with dots.
 /// </summary>
 public sealed class PinLayout(string root)
 {
@@ -52,7 +52,8 @@ public sealed class PinLayout(string root)
     {
         var found = new List<(string, int, TcDirection)>();
         foreach (var path in Directory.GetFiles(UplinkLinks).Order(StringComparer.Ordinal))
-            if (ParsePodLink(path) is var (name, direction) && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var ifindex))
+            if (ParsePodLink(path) is var (name, direction)
+                && int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var ifindex))
                 found.Add((path, ifindex, direction));
         return found;
     }

@@ -35,7 +35,10 @@ internal static class PinnedLink
         return LinkOutcome.Attached;
     }
 
-    /// <summary>Puts the program under the link that is pinned there. Null when there is none, or none of that target: then nothing is pinned any more.</summary>
+    /// <summary>
+    /// Puts the program under the link that is pinned there. Null when there is none, or none of that target: then nothing is pinned any
+    /// more.
+    /// </summary>
     public static LinkOutcome? Refresh(string path, BpfProgram program, Predicate<BpfLinkInfo> isTarget)
     {
         if (!BpfLink.TryOpenPinned(path, out var existing))

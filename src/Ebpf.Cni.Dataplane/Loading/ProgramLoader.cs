@@ -25,7 +25,9 @@ internal sealed class ProgramLoader(DataplaneOptions options, MapLoader maps, Co
         try
         {
             maps.Prepare(bpf);
-            bpf.SetReadOnlyGlobal(MapNames.Config, config with { Flags = config.Flags | maps.Resizing, CtTcpSize = Size(bpf, MapNames.ConntrackTcp), CtAnySize = Size(bpf, MapNames.ConntrackAny) });
+            bpf.SetReadOnlyGlobal(MapNames.Config, config with
+                { Flags = config.Flags | maps.Resizing, CtTcpSize = Size(bpf, MapNames.ConntrackTcp),
+                CtAnySize = Size(bpf, MapNames.ConntrackAny) });
             bpf.Load();
             maps.PinNew(bpf);
             return bpf;

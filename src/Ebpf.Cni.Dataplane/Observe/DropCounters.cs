@@ -42,7 +42,8 @@ public sealed class DropCounters : IDisposable
         lock (_lock)
         {
             _map.LookupPerCpu(0u, _cpus.AsSpan());
-            return [.. Enum.GetValues<Ration>().Select(ration => new SuppressedReading(ration, _cpus.Aggregate(0UL, (sum, cpu) => sum + cpu.Of(ration).Suppressed)))];
+            return [.. Enum.GetValues<Ration>().Select(
+                ration => new SuppressedReading(ration, _cpus.Aggregate(0UL, (sum, cpu) => sum + cpu.Of(ration).Suppressed)))];
         }
     }
 

@@ -2,8 +2,11 @@ using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Dataplane.Observe;
 
-/// <summary>How full a table is that only programs write: found by walking it, and not again before a while has passed. Thread-safe.</summary>
-internal sealed class EntryCounter<TKey, TValue>(string name, BpfMap map, TimeProvider time) : IDisposable where TKey : unmanaged where TValue : unmanaged
+/// <summary>
+/// How full a table is that only programs write: found by walking it, and not again before a while has passed. Thread-safe.
+/// </summary>
+internal sealed class EntryCounter<TKey, TValue>(string name, BpfMap map, TimeProvider time) : IDisposable where TKey
+    : unmanaged where TValue : unmanaged
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(30);
     private readonly Lock _lock = new();

@@ -6,8 +6,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Observe;
 
 /// <summary>
-/// Why a packet or a socket call was not let through. The time is monotonic, since boot; addresses and ports are the packet's as it arrived; a
-/// service id of 0 means no service. A socket call has no source and no interface (0).
+/// Why a packet or a socket call was not let through. The time is monotonic, since boot; addresses and ports are the packet's as it
+/// arrived; a service id of 0 means no service. A socket call has no source and no interface (0).
 /// </summary>
 public sealed record DropEvent(
     TimeSpan Time, Addr Source, ushort SourcePort, Addr Destination, ushort DestinationPort, IpProtocol Protocol,

@@ -4,8 +4,9 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Observe;
 
 /// <summary>
-/// <c>ebc_stat_v1</c>: what each backend of each service port got. Never reset while the agent is gone; a backend that got nothing for long may be forgotten and start again at 0.
-/// Connections are counted when they begin, packets and bytes when they end; what has not ended is in <see cref="Conntrack.SweepResult.Live"/>.
+/// <c>ebc_stat_v1</c>: what each backend of each service port got. Never reset while the agent is gone; a backend that got nothing for long
+/// may be forgotten and start again at 0. Connections are counted when they begin, packets and bytes when they end; what has not ended is
+/// in <see cref="Conntrack.SweepResult.Live"/>.
 /// </summary>
 public sealed class ServiceStats : IDisposable
 {

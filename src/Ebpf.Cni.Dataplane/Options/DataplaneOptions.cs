@@ -12,8 +12,8 @@ public enum SocketLbMode
     HostOnly,
 
     /// <summary>
-    /// Only tc translates, per packet, for pods and the node itself. But for the node's sockets that are bound to an address of the node and ask a loopback
-    /// address: kubelet's firewall drops their packets before they get to tc.
+    /// Only tc translates, per packet, for pods and the node itself. But for the node's sockets that are bound to an address of the node
+    /// and ask a loopback address: kubelet's firewall drops their packets before they get to tc.
     /// </summary>
     Off,
 }

@@ -1,14 +1,15 @@
 namespace Ebpf.Cni.Dataplane.Options;
 
 /// <summary>
-/// Sizes of the kernel's tables for a node's memory. Tables of connections, flows and clients grow with the square root of the memory: they double from 4 to
-/// 16 GiB, and again to 64 and to 256. The share that they take falls from 1.5 % of 4 GiB to 0.2 % of 256. Below 1 and above 256 GiB sizes stay the same.
+/// Sizes of the kernel's tables for a node's memory. Tables of connections, flows and clients grow with the square root of the memory: they
+/// double from 4 to 16 GiB, and again to 64 and to 256. The share that they take falls from 1.5 % of 4 GiB to 0.2 % of 256. Below 1 and
+/// above 256 GiB sizes stay the same.
 /// </summary>
 /// <remarks>
-/// On 4 GiB all tables together may take 64 MiB. kube-proxy's minimum for nf_conntrack, 131,072 connections, would take 48 MiB for TCP alone: an LRU table
-/// is allocated whole, nf_conntrack is not. So such a node tracks 65,536, Linux's own limit up to 4 GiB; 131,072 begin at 16 GiB. Connections that a socket
-/// hook translates have no entries. Tables of the cluster's Services have a floor: 30,000 Services of four endpoints in both families, with an entry for each
-/// cluster IP itself.
+/// On 4 GiB all tables together may take 64 MiB. kube-proxy's minimum for nf_conntrack, 131,072 connections, would take 48 MiB for TCP
+/// alone: an LRU table is allocated whole, nf_conntrack is not. So such a node tracks 65,536, Linux's own limit up to 4 GiB; 131,072 begin
+/// at 16 GiB. Connections that a socket hook translates have no entries. Tables of the cluster's Services have a floor: 30,000 Services of
+/// four endpoints in both families, with an entry for each cluster IP itself.
 /// </remarks>
 public sealed record TableSizes
 {

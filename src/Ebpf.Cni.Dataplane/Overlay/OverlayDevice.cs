@@ -7,9 +7,9 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Dataplane.Overlay;
 
 /// <summary>
-/// The VXLAN device of a node, in the network namespace of the calling thread. One serves all peers and both families, inside and outside: its programs say
-/// whereto each packet goes. Its MAC address is the same on every node, so that no neighbour resolution is needed and every node accepts
-/// every frame.
+/// The VXLAN device of a node, in the network namespace of the calling thread. One serves all peers and both families, inside and outside:
+/// its programs say whereto each packet goes. Its MAC address is the same on every node, so that no neighbour resolution is needed and
+/// every node accepts every frame.
 /// </summary>
 public static class OverlayDevice
 {
@@ -19,7 +19,10 @@ public static class OverlayDevice
     /// <summary>bpf/lib/encap.h writes it into every frame.</summary>
     private static readonly byte[] Mac = [0x02, 0xec, 0xc0, 0x00, 0x00, 0x01];
 
-    /// <summary>Makes the device what the options say. One that cannot be changed so is made anew, and is down then; one that is all right is not touched.</summary>
+    /// <summary>
+    /// Makes the device what the options say. One that cannot be changed so is made anew, and is down then; one that is all right is not
+    /// touched.
+    /// </summary>
     /// <returns>Its interface index.</returns>
     /// <exception cref="DataplaneException">Something else has the name.</exception>
     /// <exception cref="KernelException">EEXIST if another device has the port; EOPNOTSUPP without the kernel's VXLAN.</exception>
@@ -69,7 +72,8 @@ public static class OverlayDevice
     }
 
     private static bool Serves(LinkInfo link, OverlayOptions options) =>
-        link is { NoArp: true, Vxlan: { External: true, Learning: false } vxlan } && vxlan.Port == options.Port && link.Mac.AsSpan().SequenceEqual(Mac);
+        link is { NoArp: true, Vxlan: { External: true, Learning: false } vxlan } && vxlan.Port == options.Port
+            && link.Mac.AsSpan().SequenceEqual(Mac);
 
     /// <summary>
     /// Packets of other nodes themselves, and replies with a Service's address as their source, arrive by the tunnel although the route to

@@ -6,8 +6,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Overlay;
 
 /// <summary>
-/// The tc programs of the tunnels' device, in the network namespace of the calling thread. Links are tcx and pinned; where the kernel has no tcx, clsact filters,
-/// which go with the device. Everything is idempotent. Not thread-safe.
+/// The tc programs of the tunnels' device, in the network namespace of the calling thread. Links are tcx and pinned; where the kernel has
+/// no tcx, clsact filters, which go with the device. Everything is idempotent. Not thread-safe.
 /// </summary>
 public sealed class OverlayPrograms : IDisposable
 {
@@ -24,7 +24,8 @@ public sealed class OverlayPrograms : IDisposable
     {
         _pins = pins;
         _tcx = tcx;
-        _programs = [(TcDirection.Ingress, loaded.GetProgram("ebc_overlay_ingress")), (TcDirection.Egress, loaded.GetProgram("ebc_overlay_egress"))];
+        _programs = [(TcDirection.Ingress, loaded.GetProgram("ebc_overlay_ingress")),
+            (TcDirection.Egress, loaded.GetProgram("ebc_overlay_egress"))];
     }
 
     /// <summary>Attaches both programs, or replaces them in place; also to a device that was made anew.</summary>
@@ -37,7 +38,8 @@ public sealed class OverlayPrograms : IDisposable
             if (ifindex is not { } device)
                 PinnedLink.Remove(_pins.OverlayLink(direction));
             else if (_tcx)
-                PinnedLink.Ensure(_pins.OverlayLink(direction), program, info => info.Ifindex == device, () => BpfLink.AttachTcx(program, device, direction));
+                PinnedLink.Ensure(_pins.OverlayLink(direction), program, info => info.Ifindex == device,
+                    () => BpfLink.AttachTcx(program, device, direction));
             else
                 ClsactFilter.Attach(program, device, direction, PodPrograms.FilterPriority, FilterHandle);
         }

@@ -9,8 +9,8 @@ using Ebpf.Cni.Kernel.Bpf;
 namespace Ebpf.Cni.Dataplane.Pods;
 
 /// <summary>
-/// <c>ebc_ep_v1</c>: who may send from which address, and how to deliver to it; and <c>ebc_netns_v1</c>: whose a socket is that has no address yet.
-/// The caller owns the addresses: the last put of one wins. Thread-safe.
+/// <c>ebc_ep_v1</c>: who may send from which address, and how to deliver to it; and <c>ebc_netns_v1</c>: whose a socket is that has no
+/// address yet. The caller owns the addresses: the last put of one wins. Thread-safe.
 /// </summary>
 public sealed class EndpointTable : IDisposable
 {

@@ -9,8 +9,12 @@ namespace Ebpf.Cni.Dataplane.Pods;
 /// <param name="PodMac">The pod's side.</param>
 /// <param name="HostMac">The host's side: the pod's gateway.</param>
 /// <param name="Addresses">What it may send from: one, or one of each family.</param>
-/// <param name="NetnsCookie">Of its network namespace (<see cref="Kernel.Namespaces.NetworkNamespace.Cookie"/>); 0: unknown, and then session affinity does not recognize the pod at its sockets.</param>
-public sealed record PodEndpoint(uint Id, int Ifindex, MacAddr PodMac, MacAddr HostMac, ImmutableArray<Addr> Addresses, ulong NetnsCookie = 0)
+/// <param name="NetnsCookie">
+/// Of its network namespace (<see cref="Kernel.Namespaces.NetworkNamespace.Cookie"/>); 0: unknown, and then session affinity does not
+/// recognize the pod at its sockets.
+/// </param>
+public sealed record PodEndpoint(uint Id, int Ifindex, MacAddr PodMac, MacAddr HostMac, ImmutableArray<Addr> Addresses,
+    ulong NetnsCookie = 0)
 {
     /// <summary>What goes to the pod is limited in rate: it is delivered through the queue of the veth's host side, not past it.</summary>
     public bool Queued { get; init; }

@@ -13,8 +13,8 @@ public sealed record AdoptionReport(ImmutableArray<string> Adopted, ImmutableArr
 
 /// <summary>
 /// The tc programs on the host's side of the pods' veths, in the network namespace of the calling thread: what the pod sends arrives
-/// there (ingress), what goes to it leaves there (egress). Clsact filters with a fixed priority and handle, which the kernel keeps without pins; or tcx links, pinned by
-/// the pod's name, which leave the interface's qdiscs to others. Everything is idempotent.
+/// there (ingress), what goes to it leaves there (egress). Clsact filters with a fixed priority and handle, which the kernel keeps without
+/// pins; or tcx links, pinned by the pod's name, which leave the interface's qdiscs to others. Everything is idempotent.
 /// </summary>
 public sealed class PodPrograms : IDisposable
 {
@@ -33,7 +33,8 @@ public sealed class PodPrograms : IDisposable
         _pins = pins;
         _tcx = tcx;
         // The program towards the pod first: it reverses the translation of the other.
-        _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_pod_ingress")), (TcDirection.Ingress, loaded.GetProgram("ebc_pod_egress"))];
+        _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_pod_ingress")),
+            (TcDirection.Ingress, loaded.GetProgram("ebc_pod_egress"))];
     }
 
     /// <summary>
@@ -75,7 +76,8 @@ public sealed class PodPrograms : IDisposable
     }
 
     /// <summary>
-    /// Puts this agent's programs under every pinned link and in the place of every filter, and removes pins of interfaces that are gone: from then on nothing runs that reads the former tables.
+    /// Puts this agent's programs under every pinned link and in the place of every filter, and removes pins of interfaces that are gone:
+    /// from then on nothing runs that reads the former tables.
     /// </summary>
     /// <exception cref="KernelException">A filter cannot be replaced although its interface is there.</exception>
     public AdoptionReport Adopt()
@@ -104,7 +106,8 @@ public sealed class PodPrograms : IDisposable
 
     /// <summary>Pods that have pins.</summary>
     public ImmutableArray<string> List() =>
-        [.. Directory.GetFiles(_pins.PodLinks).Select(PinLayout.ParsePodLink).OfType<(string Pod, TcDirection)>().Select(l => l.Pod).Distinct().Order(StringComparer.Ordinal)];
+        [.. Directory.GetFiles(_pins.PodLinks).Select(PinLayout.ParsePodLink).OfType<(string Pod, TcDirection)>().Select(l => l.Pod)
+            .Distinct().Order(StringComparer.Ordinal)];
 
     private void AdoptFilters(SortedSet<string> adopted)
     {

@@ -7,13 +7,16 @@ using Ebpf.Cni.Kernel;
 
 namespace Ebpf.Cni.Dataplane.Routes;
 
-/// <summary>The device of the tunnel, and what the node's own packets into it have as their source. The kernel must have the addresses.</summary>
+/// <summary>
+/// The device of the tunnel, and what the node's own packets into it have as their source. The kernel must have the addresses.
+/// </summary>
 /// <param name="Ifindex">In the network namespace of the routes.</param>
 /// <param name="SourceV4">The node's address; null: none of this family, and the kernel chooses.</param>
 /// <param name="SourceV6">The same for IPv6.</param>
 public sealed record TunnelRoute(int Ifindex, IPAddress? SourceV4, IPAddress? SourceV6)
 {
-    internal IPAddress? Source(IPNetwork destination) => destination.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? SourceV4 : SourceV6;
+    internal IPAddress? Source(IPNetwork destination) =>
+        destination.BaseAddress.AddressFamily == AddressFamily.InterNetwork ? SourceV4 : SourceV6;
 }
 
 /// <summary>What an apply of routes did; failures are tried again by the next one.</summary>

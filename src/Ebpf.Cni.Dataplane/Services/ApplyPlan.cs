@@ -21,8 +21,8 @@ public sealed record SourceRangeAdd(SrangeKey Key, ObjectName Owner);
 /// <summary>
 /// The transition from the kernel's state to the desired one, as data. The phases are executed in this order, and stopping anywhere leaves
 /// every frontend with its complete old backends or its complete new ones:
-/// add source ranges → write new segments (into free space) → add and switch frontends → delete frontends → delete source ranges that no frontend needs any
-/// more → release unreferenced segments.
+/// add source ranges → write new segments (into free space) → add and switch frontends → delete frontends → delete source ranges that no
+/// frontend needs any more → release unreferenced segments.
 /// </summary>
 public sealed record ApplyPlan
 {

@@ -22,8 +22,9 @@ public sealed record ApplyResult
     public int SourceRangesDeleted { get; init; }
 
     /// <summary>
-    /// Backends of UDP and SCTP service ports that this apply has taken out of service; each once. Flows that still go there, and sockets that are connected to them,
-    /// have no backend: see <see cref="Conntrack.ConntrackTable.Purge"/> and <see cref="Sockets.StaleSockets.Destroy"/>.
+    /// Backends of UDP and SCTP service ports that this apply has taken out of service; each once. Flows that still go there, and sockets
+    /// that are connected to them, have no backend: see <see cref="Conntrack.ConntrackTable.Purge"/> and
+    /// <see cref="Sockets.StaleSockets.Destroy"/>.
     /// </summary>
     public ImmutableArray<RemovedBackend> RemovedBackends { get; init; } = [];
 
@@ -39,7 +40,8 @@ public sealed record ApplyResult
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>Writes to kernel memory: a segment through the mapping, or one entry of another table.</summary>
-    public int KernelWrites => SegmentsWritten + FrontendsAdded + FrontendsSwitched + FrontendsDeleted + SourceRangesAdded + SourceRangesDeleted;
+    public int KernelWrites => SegmentsWritten + FrontendsAdded + FrontendsSwitched + FrontendsDeleted + SourceRangesAdded
+        + SourceRangesDeleted;
 
     /// <summary>The kernel holds exactly what was desired.</summary>
     public bool Complete => Refusals.IsEmpty && Waiting.IsEmpty && Errors.IsEmpty;

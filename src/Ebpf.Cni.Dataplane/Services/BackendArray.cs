@@ -3,7 +3,10 @@ using Ebpf.Cni.Kernel.Bpf;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
-/// <summary>The backends (<c>ebc_backend_v1</c>): one array of segments in memory shared with the kernel. It is memory: writes do not fail, and are not atomic.</summary>
+/// <summary>
+/// The backends (<c>ebc_backend_v1</c>): one array of segments in memory shared with the kernel. It is memory: writes do not fail, and are
+/// not atomic.
+/// </summary>
 public interface IBackendArray
 {
     /// <summary>Elements.</summary>

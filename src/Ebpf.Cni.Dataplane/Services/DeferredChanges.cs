@@ -11,7 +11,8 @@ namespace Ebpf.Cni.Dataplane.Services;
 /// <param name="Ports">Service ports that do not have what they should.</param>
 /// <param name="Frontends">Frontends that are in the kernel and not desired.</param>
 /// <param name="Ranges">Source ranges that are in the kernel and not desired.</param>
-internal sealed record DeferredChanges(IReadOnlyList<ServicePortName> Ports, IReadOnlyList<SvcKey> Frontends, IReadOnlyList<SrangeKey> Ranges)
+internal sealed record DeferredChanges(
+    IReadOnlyList<ServicePortName> Ports, IReadOnlyList<SvcKey> Frontends, IReadOnlyList<SrangeKey> Ranges)
 {
     public static readonly DeferredChanges Nothing = new([], [], []);
 

@@ -4,10 +4,13 @@ using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Dataplane.Services;
 
-/// <summary>A segment of the backend table that frontends point to, or are about to: the backends to choose from, and behind them the tail.</summary>
+/// <summary>
+/// A segment of the backend table that frontends point to, or are about to: the backends to choose from, and behind them the tail.
+/// </summary>
 public sealed class LiveSegment
 {
-    public LiveSegment(Extent extent, uint serviceId, IpProtocol protocol, ImmutableArray<DesiredBackend> backends, ImmutableArray<DesiredBackend> tail)
+    public LiveSegment(Extent extent, uint serviceId, IpProtocol protocol,
+        ImmutableArray<DesiredBackend> backends, ImmutableArray<DesiredBackend> tail)
     {
         Extent = extent;
         ServiceId = serviceId;
@@ -58,5 +61,6 @@ public sealed class LiveSegment
         }
     }
 
-    private static bool Same(ImmutableArray<DesiredBackend> a, ImmutableArray<DesiredBackend> b) => a == b || a.AsSpan().SequenceEqual(b.AsSpan());
+    private static bool Same(ImmutableArray<DesiredBackend> a, ImmutableArray<DesiredBackend> b) =>
+        a == b || a.AsSpan().SequenceEqual(b.AsSpan());
 }

@@ -45,7 +45,10 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges
             _updates.Add(new FrontendUpdate(frontend.Key, target.ValueFor(frontend), target.Live, change.Service, isNew));
     }
 
-    /// <summary>Deletes those <paramref name="candidates"/> in the kernel that are not desired, except what belongs to a service that keeps its old state.</summary>
+    /// <summary>
+    /// Deletes those <paramref name="candidates"/> in the kernel that are not desired, except what belongs to a service that keeps its old
+    /// state.
+    /// </summary>
     public void DeleteUndesired(IEnumerable<DesiredPort> desired, IEnumerable<SvcKey> candidates)
     {
         var wanted = desired.SelectMany(p => p.Frontends).Select(f => f.Key).ToHashSet();
@@ -62,8 +65,8 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges
     }
 
     /// <summary>
-    /// Deletes those <paramref name="candidates"/> that are not desired, except those of a service port to which a frontend keeps pointing that should not: its service,
-    /// or the one that takes it over, was refused. To be called last.
+    /// Deletes those <paramref name="candidates"/> that are not desired, except those of a service port to which a frontend keeps pointing
+    /// that should not: its service, or the one that takes it over, was refused. To be called last.
     /// </summary>
     public void DeleteUndesiredRanges(IEnumerable<DesiredPort> desired, IEnumerable<SrangeKey> candidates)
     {
@@ -79,7 +82,8 @@ internal sealed class PlanBuilder(ServiceMirror mirror, SourceRangeMirror ranges
         var moving = _updates.Select(u => u.Key).Concat(_deletes).ToHashSet();
         var settled = desired.Where(p => !_untouched.Contains(p.Name.Service)).SelectMany(p => p.Frontends)
             .ToDictionary(f => f.Key, f => f.Segment.ServiceId);
-        var staying = mirror.Frontends.Where(f => !moving.Contains(f.Key) && settled.GetValueOrDefault(f.Key) != f.Value.Value.ServiceId).ToList();
+        var staying = mirror.Frontends.Where(f => !moving.Contains(f.Key) && settled.GetValueOrDefault(f.Key) != f.Value.Value.ServiceId)
+            .ToList();
         var kept = staying.Select(f => f.Value.Value.ServiceId).ToHashSet();
         obsolete.RemoveAll(r => kept.Contains(r.ServiceId.Host));
         return staying.Exists(f => !f.Value.Certain);

@@ -6,9 +6,10 @@ using Ebpf.Cni.Dataplane.Tables;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>The tables of services in the kernel.</summary>
-internal sealed record ServiceTables(IKeyedTable<SvcKey, Svc> Frontends, IBackendArray Backends, IKeyedTable<SrangeKey, Srange> SourceRanges)
+internal sealed record ServiceTables(
+    IKeyedTable<SvcKey, Svc> Frontends, IBackendArray Backends, IKeyedTable<SrangeKey, Srange> SourceRanges)
 {
-    /// <summary>Tells the programs that frontends are about to change; disposed when they have.</summary>
+    /// <summary>Announces to the programs that frontends are about to change; disposed when they have.</summary>
     public Func<IDisposable>? Changing { get; init; }
 
     /// <summary>
@@ -78,7 +79,8 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
         var keys = adds.Select(a => a.Key).ToArray();
         var values = new Srange[keys.Length];
         Array.Fill(values, Allowed);
-        return Batches.Run(keys.Length, next => tables.SourceRanges.Update(keys.AsSpan(next), values.AsSpan(next)), i => ranges.Set(keys[i]), (i, outcome) =>
+        return Batches.Run(keys.Length, next => tables.SourceRanges.Update(keys.AsSpan(next), values.AsSpan(next)),
+            i => ranges.Set(keys[i]), (i, outcome) =>
         {
             ranges.Doubt(keys[i]);
             _incomplete.Add(keys[i].ServiceId.Host);
@@ -150,7 +152,8 @@ internal sealed class PlanExecutor(ServiceTables tables, ServiceMirror mirror, S
             return 0;
         // A frontend that may still ask for them keeps them; the next plan finds them again, since an error makes it look at everything.
         var keys = planned.RemoveAll(k => _lost || _incomplete.Contains(k.ServiceId.Host) || _doubtful.Contains(k.ServiceId.Host));
-        return Batches.Run(keys.Length, next => tables.SourceRanges.Delete(keys.AsSpan()[next..]), i => ranges.Remove(keys[i]), (i, outcome) =>
+        return Batches.Run(keys.Length, next => tables.SourceRanges.Delete(keys.AsSpan()[next..]), i => ranges.Remove(keys[i]),
+            (i, outcome) =>
         {
             ranges.Doubt(keys[i]);
             _errors.Add(new ApplyError($"delete a source range of service {keys[i].ServiceId.Host}", outcome.Error!));

@@ -6,9 +6,9 @@ using Ebpf.Cni.Dataplane.Observe;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
-/// The service tables: restored from what the kernel holds, brought to a desired state by plans. Until the first <see cref="Apply"/>, which the
-/// caller makes with complete lists only, nothing is changed. What rested when a former agent ended counts as free: starting takes longer than any
-/// program runs. Thread-safe.
+/// The service tables: restored from what the kernel holds, brought to a desired state by plans. Until the first <see cref="Apply"/>, which
+/// the caller makes with complete lists only, nothing is changed. What rested when a former agent ended counts as free: starting takes
+/// longer than any program runs. Thread-safe.
 /// </summary>
 public sealed class ServiceDataplane
 {
@@ -111,7 +111,8 @@ public sealed class ServiceDataplane
         lock (_lock)
         {
             _known = null;
-            var drift = ServiceVerifier.Verify(_tables.Frontends, _tables.Backends, _mirror) with { SourceRanges = _ranges.Verify(_tables.SourceRanges) };
+            var drift = ServiceVerifier.Verify(_tables.Frontends, _tables.Backends, _mirror) with
+                { SourceRanges = _ranges.Verify(_tables.SourceRanges) };
             foreach (var segment in _mirror.CollectUnreferenced())
                 _allocator.Release(segment.Extent);
             return drift;

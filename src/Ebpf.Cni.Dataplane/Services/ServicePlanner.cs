@@ -133,7 +133,8 @@ internal static class ServicePlanner
         }
 
         public Svc ValueFor(DesiredFrontend frontend) => new(
-            Live?.Extent.Offset ?? 0, (uint)Desired.Backends.Length, Desired.Key.ServiceId, frontend.Flags, frontend.AffinitySec, (uint)Desired.Tail.Length);
+            Live?.Extent.Offset ?? 0, (uint)Desired.Backends.Length, Desired.Key.ServiceId, frontend.Flags, frontend.AffinitySec,
+            (uint)Desired.Tail.Length);
     }
 
     internal sealed record ServiceChange(ObjectName Service)

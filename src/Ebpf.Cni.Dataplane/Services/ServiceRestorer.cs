@@ -8,15 +8,17 @@ namespace Ebpf.Cni.Dataplane.Services;
 /// <summary>What was found in the tables at start.</summary>
 /// <param name="Frontends">All entries.</param>
 /// <param name="Segments">Segments that they share.</param>
-/// <param name="Broken">Entries that point outside the table or at another service's backends; the first apply rewrites or deletes them.</param>
+/// <param name="Broken">
+/// Entries that point outside the table or at another service's backends; the first apply rewrites or deletes them.
+/// </param>
 public readonly record struct RestoreReport(int Frontends, int Segments, int Broken);
 
 /// <summary>
-/// Builds the mirror and the allocator from what the kernel holds. An entry is sound when its extent lies inside the table and every element names the
-/// entry's own service id. As an element names one service, sound segments of two services cannot overlap; those of one service that overlap
-/// without being equal (no plan writes that) are kept reserved as one region of unknown content until the first apply has moved their frontends away.
-/// What a broken entry points to is not reserved: its readers see another Service's backends already, and reserving garbage could block the
-/// repair.
+/// Builds the mirror and the allocator from what the kernel holds. An entry is sound when its extent lies inside the table and every
+/// element names the entry's own service id. As an element names one service, sound segments of two services cannot overlap; those of one
+/// service that overlap without being equal (no plan writes that) are kept reserved as one region of unknown content until the first apply
+/// has moved their frontends away. What a broken entry points to is not reserved: its readers see another Service's backends already, and
+/// reserving garbage could block the repair.
 /// </summary>
 internal sealed class ServiceRestorer(IKeyedTable<SvcKey, Svc> frontends, IBackendArray backends)
 {
@@ -78,7 +80,8 @@ internal sealed class ServiceRestorer(IKeyedTable<SvcKey, Svc> frontends, IBacke
             allocator.Reserve(region);
             var (place, serviceId, protocol) = places[first];
             var segment = next == first + 1
-                ? new LiveSegment(region, serviceId, protocol, ReadDesired(region with { Count = place.Count }), ReadDesired(new Extent(region.Offset + place.Count, region.Count - place.Count)))
+                ? new LiveSegment(region, serviceId, protocol, ReadDesired(region with { Count = place.Count }),
+                    ReadDesired(new Extent(region.Offset + place.Count, region.Count - place.Count)))
                 : new LiveSegment(region, serviceId, protocol, default, default);
             for (; first < next; first++)
                 segments.Add(places[first].Place, segment);

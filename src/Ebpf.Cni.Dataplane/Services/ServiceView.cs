@@ -12,7 +12,8 @@ namespace Ebpf.Cni.Dataplane.Services;
 /// <param name="Sound">Every backend belongs to the frontend's service.</param>
 public sealed record ServiceView(SvcKey Key, Svc Value, ImmutableArray<Backend> Backends, ImmutableArray<Backend> Tail, bool Sound)
 {
-    internal static ImmutableArray<ServiceView> Read(IKeyedTable<SvcKey, Svc> frontends, IBackendArray backends, Func<SvcKey, Svc, bool>? only = null)
+    internal static ImmutableArray<ServiceView> Read(
+        IKeyedTable<SvcKey, Svc> frontends, IBackendArray backends, Func<SvcKey, Svc, bool>? only = null)
     {
         var views = ImmutableArray.CreateBuilder<ServiceView>();
         foreach (var (key, value) in frontends.ReadAll().Where(e => only is null || only(e.Key, e.Value)).OrderBy(e => e.Key))

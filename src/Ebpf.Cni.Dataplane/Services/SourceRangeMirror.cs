@@ -5,8 +5,8 @@ using Ebpf.Cni.Dataplane.Tables;
 namespace Ebpf.Cni.Dataplane.Services;
 
 /// <summary>
-/// What the table of source ranges holds as far as we know; it changes only after the write that it records. Keys are without bits behind their prefix:
-/// the trie does not look at them, so that two keys that differ there are one entry.
+/// What the table of source ranges holds as far as we know; it changes only after the write that it records. Keys are without bits behind
+/// their prefix: the trie does not look at them, so that two keys that differ there are one entry.
 /// </summary>
 internal sealed class SourceRangeMirror(uint capacity)
 {
@@ -59,5 +59,6 @@ internal sealed class SourceRangeMirror(uint capacity)
     }
 
     private static IEnumerable<SrangeKey> Read(IKeyedTable<SrangeKey, Srange> table) => table.ReadAll()
-        .Select(e => e.Key.Prefixlen >= ServiceIdBits ? e.Key with { Addr = AddrPrefix.Mask(e.Key.Addr, e.Key.Prefixlen - ServiceIdBits) } : e.Key);
+        .Select(e => e.Key.Prefixlen >= ServiceIdBits
+            ? e.Key with { Addr = AddrPrefix.Mask(e.Key.Addr, e.Key.Prefixlen - ServiceIdBits) } : e.Key);
 }

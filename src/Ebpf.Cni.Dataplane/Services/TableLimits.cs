@@ -40,8 +40,8 @@ internal static class TableLimits
     };
 
     /// <summary>
-    /// Without socket hooks for all, a socket's own storage is enough for the little that they do; a second frontend of an unconnected socket is not remembered.
-    /// (The storages are no tables: they have no size, and stay pinned.)
+    /// Without socket hooks for all, a socket's own storage is enough for the little that they do; a second frontend of an unconnected
+    /// socket is not remembered. (The storages are no tables: they have no size, and stay pinned.)
     /// </summary>
     private static bool HasSocketTables(DataplaneOptions options) => options.SocketLb != SocketLbMode.Off;
 
@@ -60,5 +60,6 @@ internal static class TableLimits
 
     public static TableFull Backend(uint size, uint needed, ObjectName who) => new(MapNames.Backend, BackendOption, size, needed, who);
 
-    public static TableFull SourceRange(uint size, uint needed, ObjectName who) => new(MapNames.SourceRange, SourceRangeOption, size, needed, who);
+    public static TableFull SourceRange(uint size, uint needed, ObjectName who) =>
+        new(MapNames.SourceRange, SourceRangeOption, size, needed, who);
 }

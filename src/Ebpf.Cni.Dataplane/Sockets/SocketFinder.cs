@@ -7,8 +7,9 @@ using Ebpf.Cni.Kernel.Sockets;
 namespace Ebpf.Cni.Dataplane.Sockets;
 
 /// <summary>
-/// By which service port a connected UDP socket was led to where it is connected. The socket's storage says so, and only a program can read that without a descriptor
-/// of the socket: it is run in the socket's network namespace, looks the socket up by its two ends, and compares the cookie.
+/// By which service port a connected UDP socket was led to where it is connected. The socket's storage says so, and only a program can read
+/// that without a descriptor of the socket: it is run in the socket's network namespace, looks the socket up by its two ends, and compares
+/// the cookie.
 /// </summary>
 internal sealed class SocketFinder(BpfProgram program) : IDisposable
 {
@@ -23,10 +24,12 @@ internal sealed class SocketFinder(BpfProgram program) : IDisposable
         MemoryMarshal.Write(input[HeaderSize..], End(socket.Cookie, socket.Remote));
         MemoryMarshal.Write(input[(HeaderSize + Unsafe.SizeOf<SockRevKey>())..], End(0, socket.Local));
         // a socket that is bound to a device is found from there only
-        return socket.Interface == 0 ? program.Run(input) : program.TestRun(input, new SkBuffContext { Ifindex = (int)socket.Interface }).ReturnValue;
+        return socket.Interface == 0 ? program.Run(input) : program.TestRun(
+            input, new SkBuffContext { Ifindex = (int)socket.Interface }).ReturnValue;
     }
 
     public void Dispose() => program.Dispose();
 
-    private static SockRevKey End(ulong cookie, System.Net.IPEndPoint end) => new(cookie, Addr.From(end.Address), U16Be.FromHost((ushort)end.Port));
+    private static SockRevKey End(ulong cookie, System.Net.IPEndPoint end) =>
+        new(cookie, Addr.From(end.Address), U16Be.FromHost((ushort)end.Port));
 }

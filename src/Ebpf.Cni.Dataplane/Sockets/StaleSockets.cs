@@ -21,9 +21,9 @@ public sealed record StaleSocketReport(int Destroyed, ImmutableArray<ApplyError>
 /// Sockets that no hook translated are left alone, whatever they are connected to: the proof is the socket's own storage.
 /// </summary>
 /// <remarks>
-/// The kernel's list of connected sockets leads to the storage, not a table beside it. A table has a size: as an LRU, short sockets push out what long ones need; as a hash it is full one day,
-/// and keeps entries whose end it did not see (sockets of the kernel, of a time without hooks). The list costs a look into every namespace,
-/// for backends that sockets were connected to or not.
+/// The kernel's list of connected sockets leads to the storage, not a table beside it. A table has a size: as an LRU, short sockets push
+/// out what long ones need; as a hash it is full one day, and keeps entries whose end it did not see (sockets of the kernel, of a time
+/// without hooks). The list costs a look into every namespace, for backends that sockets were connected to or not.
 /// </remarks>
 public sealed class StaleSockets : IDisposable
 {
@@ -77,7 +77,9 @@ public sealed class StaleSockets : IDisposable
         _own.Dispose();
     }
 
-    /// <summary>Of sockets with the same two ends (SO_REUSEPORT) one hides the others until it is gone: hence again, as long as some go.</summary>
+    /// <summary>
+    /// Of sockets with the same two ends (SO_REUSEPORT) one hides the others until it is gone: hence again, as long as some go.
+    /// </summary>
     private int DestroyIn(SocketDiagnostics sockets, ILookup<(Addr, U16Be), uint> gone)
     {
         var destroyed = 0;
@@ -87,7 +89,8 @@ public sealed class StaleSockets : IDisposable
             foreach (var socket in sockets.List(SocketProtocol.Udp, SocketState.Established))
             {
                 var services = gone[Peer(socket.Remote)];
-                if (!services.Any() || _finder!.ServiceOf(socket) is not (> 0 and var service) || !services.Contains(service) || !sockets.Destroy(socket))
+                if (!services.Any() || _finder!.ServiceOf(socket) is not (> 0 and var service) || !services.Contains(service)
+                    || !sockets.Destroy(socket))
                     continue;
                 destroyed++;
                 more = true;

@@ -10,7 +10,10 @@ internal static class AddrPrefix
     /// <summary>Bits of the 16 bytes that a prefix of <paramref name="length"/> bits of the address's own family has.</summary>
     public static uint Length(in Addr address, int length) => (uint)(address.IsIPv4 ? MappedBits + length : length);
 
-    /// <summary>The address with all bits behind the first <paramref name="bits"/> of its 16 bytes 0: a trie looks at no others, so that two keys which differ there are one entry.</summary>
+    /// <summary>
+    /// The address with all bits behind the first <paramref name="bits"/> of its 16 bytes 0: a trie looks at no others, so that two keys
+    /// which differ there are one entry.
+    /// </summary>
     public static Addr Mask(in Addr address, uint bits)
     {
         Span<byte> bytes = stackalloc byte[Bits / 8];

@@ -6,7 +6,7 @@ internal static class Batches
     /// <param name="length">Entries.</param>
     /// <param name="write">Writes them from this index on.</param>
     /// <param name="done">Called for each element that was done; may be null.</param>
-    /// <param name="failed">Told of each that was not, or not certainly.</param>
+    /// <param name="failed">Called for each element that was not processed, or may not have been.</param>
     /// <returns>How many were done.</returns>
     public static int Run(int length, Func<int, BatchOutcome> write, Action<int>? done = null, Action<int, BatchOutcome>? failed = null)
     {

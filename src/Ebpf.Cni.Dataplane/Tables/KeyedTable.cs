@@ -5,7 +5,9 @@ namespace Ebpf.Cni.Dataplane.Tables;
 
 /// <summary>How far a batch came.</summary>
 /// <param name="Completed">Entries before this index are done.</param>
-/// <param name="Error">Why it stopped there; null when all are done. Entries from <paramref name="Completed"/> on may or may not be done.</param>
+/// <param name="Error">
+/// Why it stopped there; null when all are done. Entries from <paramref name="Completed"/> on may or may not be done.
+/// </param>
 /// <param name="Full">It stopped because the table has no room.</param>
 public readonly record struct BatchOutcome(int Completed, Exception? Error = null, bool Full = false);
 

@@ -11,13 +11,17 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Dataplane.Uplinks;
 
 /// <summary>
-/// The tc programs of the uplinks and <c>ebc_uplink_v1</c>, in the network namespace of the calling thread. Links are tcx and pinned by interface index; where the kernel has no tcx,
-/// clsact filters with a handle of their own. A device's addresses are in the table before its programs run, and leave after them. The loopback device has the
-/// egress program too: for what the node asks its loopback addresses, and where tc translates all of the node's own packets (<see cref="SocketLbMode.Off"/>) for these. Not thread-safe.
+/// The tc programs of the uplinks and <c>ebc_uplink_v1</c>, in the network namespace of the calling thread. Links are tcx and pinned by
+/// interface index; where the kernel has no tcx, clsact filters with a handle of their own. A device's addresses are in the table before
+/// its programs run, and leave after them. The loopback device has the egress program too: for what the node asks its loopback addresses,
+/// and where tc translates all of the node's own packets (<see cref="SocketLbMode.Off"/>) for these. Not thread-safe.
 /// </summary>
 public sealed class UplinkPrograms : IDisposable
 {
-    /// <summary>Of clsact filters; <see cref="Pods.PodPrograms.FilterPriority"/> with another handle, so that cleaning up one kind never touches the other.</summary>
+    /// <summary>
+    /// Of clsact filters; <see cref="Pods.PodPrograms.FilterPriority"/> with another handle, so that cleaning up one kind never touches the
+    /// other.
+    /// </summary>
     public const uint FilterHandle = 2;
 
     private const int Loopback = 1;
@@ -29,7 +33,9 @@ public sealed class UplinkPrograms : IDisposable
     /// <summary>What leaves first: the answers to what comes in are translated back there.</summary>
     private readonly ImmutableArray<(TcDirection Direction, BpfProgram Program)> _programs;
 
-    /// <summary>Filters cannot be found by pins: those of an earlier agent on devices that are no uplinks any more are looked for once.</summary>
+    /// <summary>
+    /// Filters cannot be found by pins: those of an earlier agent on devices that are no uplinks any more are looked for once.
+    /// </summary>
     private bool _cleaned;
 
     /// <param name="pins">Where links are pinned.</param>
@@ -43,7 +49,8 @@ public sealed class UplinkPrograms : IDisposable
         _addresses = addresses;
         _globals = globals;
         _tcx = tcx;
-        _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_host_egress")), (TcDirection.Ingress, loaded.GetProgram("ebc_uplink_ingress"))];
+        _programs = [(TcDirection.Egress, loaded.GetProgram("ebc_host_egress")),
+            (TcDirection.Ingress, loaded.GetProgram("ebc_uplink_ingress"))];
     }
 
     /// <summary>Makes exactly these devices uplinks; idempotent.</summary>
@@ -71,8 +78,8 @@ public sealed class UplinkPrograms : IDisposable
     }
 
     /// <summary>
-    /// Puts this agent's programs under every pinned link, and removes pins of interfaces that are gone. To be called before anything that relied on the former programs
-    /// is taken away.
+    /// Puts this agent's programs under every pinned link, and removes pins of interfaces that are gone. To be called before anything that
+    /// relied on the former programs is taken away.
     /// </summary>
     internal void Adopt()
     {
@@ -110,7 +117,8 @@ public sealed class UplinkPrograms : IDisposable
         {
             if (_tcx)
                 changed |= PinnedLink.Ensure(
-                    _pins.UplinkLink(ifindex, direction), program, info => info.Ifindex == ifindex, () => BpfLink.AttachTcx(program, ifindex, direction)) != LinkOutcome.Unchanged;
+                    _pins.UplinkLink(ifindex, direction), program, info => info.Ifindex == ifindex,
+                    () => BpfLink.AttachTcx(program, ifindex, direction)) != LinkOutcome.Unchanged;
             else if (ClsactFilter.Attach(program, ifindex, direction, Pods.PodPrograms.FilterPriority, FilterHandle))
                 _pins.RecordQdisc(ifindex);
         }

@@ -27,7 +27,9 @@ public sealed class BpfLink : IDisposable
     }
 
     /// <summary>Appends to the interface's tcx programs; the next one runs if this returns TCX_NEXT (-1).</summary>
-    /// <exception cref="KernelException">EINVAL before Linux 6.6: use <see cref="ClsactFilter"/>; ENODEV without that interface.</exception>
+    /// <exception cref="KernelException">
+    /// EINVAL before Linux 6.6: use <see cref="ClsactFilter"/>; ENODEV without that interface.
+    /// </exception>
     public static BpfLink AttachTcx(BpfProgram program, int ifindex, TcDirection direction)
     {
         var type = direction == TcDirection.Ingress ? BpfAttachType.TcxIngress : BpfAttachType.TcxEgress;
@@ -102,7 +104,8 @@ public sealed record BpfLinkInfo(uint Id, BpfLinkType Type, uint ProgramId, int 
 {
     internal static BpfLinkInfo From(in Native native) => (BpfLinkType)native.Type switch
     {
-        BpfLinkType.Cgroup => new(native.Id, BpfLinkType.Cgroup, native.ProgramId, 0, native.CgroupId, (BpfAttachType)native.CgroupAttachType),
+        BpfLinkType.Cgroup =>
+            new(native.Id, BpfLinkType.Cgroup, native.ProgramId, 0, native.CgroupId, (BpfAttachType)native.CgroupAttachType),
         BpfLinkType.Tcx => new(native.Id, BpfLinkType.Tcx, native.ProgramId, (int)native.Ifindex, 0, (BpfAttachType)native.TcxAttachType),
         BpfLinkType.Xdp => new(native.Id, BpfLinkType.Xdp, native.ProgramId, (int)native.Ifindex, 0, BpfAttachType.Xdp),
         var other => new(native.Id, other, native.ProgramId, 0, 0, null),

@@ -1,8 +1,8 @@
 namespace Ebpf.Cni.Kernel.Bpf;
 
 /// <summary>
-/// Walks large maps piece by piece, in memory that it keeps for the next walk: the cost of a walk is system calls and copies, not garbage. Elements may be deleted
-/// while it walks. One walk at a time. Where the kernel has no batches it walks key by key.
+/// Walks large maps piece by piece, in memory that it keeps for the next walk: the cost of a walk is system calls and copies, not garbage.
+/// Elements may be deleted while it walks. One walk at a time. Where the kernel has no batches it walks key by key.
 /// </summary>
 /// <param name="map">Any map with batch operations and one value an element.</param>
 /// <param name="chunk">Elements at a time; a crowded bucket doubles it.</param>
@@ -13,7 +13,10 @@ public sealed class BpfMapScan<TKey, TValue>(BpfMap map, int chunk = 4096) where
 
     public delegate void Visitor(ReadOnlySpan<TKey> keys, ReadOnlySpan<TValue> values);
 
-    /// <summary>Shows all elements to <paramref name="visit"/>; the spans are valid during the call. Not a snapshot, as <see cref="BpfMap.ReadAll"/>.</summary>
+    /// <summary>
+    /// Shows all elements to <paramref name="visit"/>; the spans are valid during the call. Not a snapshot, as
+    /// <see cref="BpfMap.ReadAll"/>.
+    /// </summary>
     public void Run(Visitor visit)
     {
         ArgumentNullException.ThrowIfNull(visit);

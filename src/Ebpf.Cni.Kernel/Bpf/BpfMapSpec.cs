@@ -12,7 +12,9 @@ public sealed record BpfMapSpec(
     /// <summary>The key's type in the object's <see cref="Btf"/>; 0 if it was declared by size only.</summary>
     public uint KeyTypeId { get; init; }
 
-    /// <summary>The value's type in the object's <see cref="Btf"/>; 0 if it was declared by size only; a data section's for globals.</summary>
+    /// <summary>
+    /// The value's type in the object's <see cref="Btf"/>; 0 if it was declared by size only; a data section's for globals.
+    /// </summary>
     public uint ValueTypeId { get; init; }
 }
 

@@ -27,7 +27,10 @@ public sealed partial class BpfObject : IDisposable
     /// <summary>Functions with a section of their own, in file order.</summary>
     public IReadOnlyList<string> ProgramNames => [.. _programs.Keys];
 
-    /// <summary>As declared, with <see cref="SetMaxEntries"/> applied; globals appear as maps named after their section (".rodata"; of ".data.ebc_NAME" only the name).</summary>
+    /// <summary>
+    /// As declared, with <see cref="SetMaxEntries"/> applied; globals appear as maps named after their section (".rodata"; of
+    /// ".data.ebc_NAME" only the name).
+    /// </summary>
     public IReadOnlyList<BpfMapSpec> Maps => [.. _maps.Select(map => Describe(map.Key, map.Value))];
 
     /// <summary>The types of the object; map key and value ids refer to it.</summary>
@@ -171,8 +174,8 @@ public sealed partial class BpfObject : IDisposable
         return data is not null ? Btf.Parse(new ReadOnlySpan<byte>(data, (int)size)) : throw LibC.LastError($"read the types of {_path}");
     }
 
-    // libbpf names the maps of globals "<object>.rodata"; which object is known already. Those of a section ".data.ebc_NAME" are maps that objects share
-    // by that name.
+    // libbpf names the maps of globals "<object>.rodata"; which object is known already. Those of a section ".data.ebc_NAME" are maps that
+    // objects share by that name.
     private static string SectionName(string map)
     {
         const string section = ".data.", shared = "ebc_";

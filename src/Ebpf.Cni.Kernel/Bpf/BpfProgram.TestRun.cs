@@ -10,7 +10,9 @@ public sealed partial class BpfProgram
     /// Runs a traffic-control or XDP program on a packet, without a device (BPF_PROG_TEST_RUN).
     /// </summary>
     /// <param name="packet">From the Ethernet header on; at least 14 bytes.</param>
-    /// <param name="context">What the program finds beside the packet; an ifindex is looked up in the calling thread's network namespace.</param>
+    /// <param name="context">
+    /// What the program finds beside the packet; an ifindex is looked up in the calling thread's network namespace.
+    /// </param>
     /// <param name="repeat">How often; the packet returned is the last one's, the duration the mean.</param>
     /// <exception cref="KernelException">EINVAL for a packet too short or a read-only context field.</exception>
     public BpfTestRunResult TestRun(ReadOnlySpan<byte> packet, SkBuffContext? context = null, int repeat = 1)
@@ -62,9 +64,11 @@ public sealed partial class BpfProgram
         fixed (byte* pointer = input)
         {
             using var lease = _fd.Lease();
-            var attributes = new TestRunAttributes { ProgramFd = (uint)lease.Fd, DataIn = pointer, DataInSize = (uint)input.Length, Repeat = 1 };
+            var attributes = new TestRunAttributes { ProgramFd = (uint)lease.Fd, DataIn = pointer, DataInSize = (uint)input.Length,
+                Repeat = 1 };
             var result = BpfSyscall.Invoke(BpfCommand.ProgramTestRun, ref attributes);
-            return result >= 0 ? attributes.ReturnValue : throw new KernelException($"run the program {Name} on {input.Length} bytes", -result);
+            return result >= 0 ? attributes.ReturnValue : throw new KernelException(
+                $"run the program {Name} on {input.Length} bytes", -result);
         }
     }
 }

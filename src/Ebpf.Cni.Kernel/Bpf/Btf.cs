@@ -55,11 +55,14 @@ public sealed class Btf
     /// <summary>Bytes of a value of this type.</summary>
     public int SizeOf(uint id) => SizeOf(id, 0);
 
-    /// <summary>The members of a struct or union with their places, types and sizes. Bit-fields have the size of what they are declared as.</summary>
+    /// <summary>
+    /// The members of a struct or union with their places, types and sizes. Bit-fields have the size of what they are declared as.
+    /// </summary>
     public IReadOnlyList<BtfField> Fields(BtfComposite type)
     {
         ArgumentNullException.ThrowIfNull(type);
-        return [.. type.Members.Select(m => new BtfField(m.Name, m.BitOffset / 8, SizeOf(m.TypeId), TypeName(m.TypeId), Resolve(m.TypeId)))];
+        return [.. type.Members.Select(
+            m => new BtfField(m.Name, m.BitOffset / 8, SizeOf(m.TypeId), TypeName(m.TypeId), Resolve(m.TypeId)))];
     }
 
     /// <summary>A type as one would write it in C, without qualifiers.</summary>

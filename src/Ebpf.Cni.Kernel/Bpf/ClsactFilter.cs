@@ -18,7 +18,9 @@ public static class ClsactFilter
     /// <param name="priority">1 to 65535; lower runs first.</param>
     /// <param name="handle">Not 0.</param>
     /// <returns>The clsact qdisc was made for it.</returns>
-    /// <exception cref="KernelException">ENODEV without that interface; EEXIST where another qdisc (ingress) has clsact's place.</exception>
+    /// <exception cref="KernelException">
+    /// ENODEV without that interface; EEXIST where another qdisc (ingress) has clsact's place.
+    /// </exception>
     public static bool Attach(BpfProgram program, int ifindex, TcDirection direction, uint priority, uint handle)
     {
         ArgumentNullException.ThrowIfNull(program);
@@ -59,7 +61,8 @@ public static class ClsactFilter
     }
 
     /// <summary>There is such a filter. Without the interface, or its qdisc, there is none.</summary>
-    public static bool Exists(int ifindex, TcDirection direction, uint priority, uint handle) => FindProgram(ifindex, direction, priority, handle) is not null;
+    public static bool Exists(int ifindex, TcDirection direction, uint priority, uint handle) =>
+        FindProgram(ifindex, direction, priority, handle) is not null;
 
     /// <summary>The id of the program that the filter runs; null where there is no such filter.</summary>
     public static uint? FindProgram(int ifindex, TcDirection direction, uint priority, uint handle)
@@ -144,10 +147,12 @@ public static class ClsactFilter
         }
         catch (KernelException e) when (e.Errno == Errno.EEXIST)
         {
-            // A clsact, ours or another's, is the same. An ingress qdisc has one block for both directions: the second filter would take the first one's place.
+            // A clsact, ours or another's, is the same. An ingress qdisc has one block for both directions: the second filter would take
+            // the first one's place.
             using var netlink = RouteNetlink.Open();
             if (netlink.Queues(ifindex).FirstOrDefault(q => q.Handle == ClsactHandle) is { } there && there.Kind != QueueKind)
-                throw new KernelException($"make the clsact qdisc of interface {ifindex}", Errno.EEXIST, $"an {there.Kind} qdisc has its place");
+                throw new KernelException($"make the clsact qdisc of interface {ifindex}", Errno.EEXIST,
+                    $"an {there.Kind} qdisc has its place");
             return false;
         }
     }

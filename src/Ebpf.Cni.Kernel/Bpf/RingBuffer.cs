@@ -48,7 +48,9 @@ public sealed unsafe class RingBuffer : IDisposable
         }
     }
 
-    /// <summary>Waits for records and hands over all there are. What the handler throws comes through; its record counts as consumed.</summary>
+    /// <summary>
+    /// Waits for records and hands over all there are. What the handler throws comes through; its record counts as consumed.
+    /// </summary>
     /// <param name="timeout">Zero does not wait; <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
     /// <returns>How many records were handed over.</returns>
     public int Poll(TimeSpan timeout)

@@ -95,7 +95,8 @@ public sealed class WindowedArray<T> : IDisposable where T : unmanaged
         var (index, start) = Math.DivRem(offset, WindowLength);
         var first = index * WindowLength;
         var length = Math.Min(WindowLength, Length - first);
-        _windows[index] ??= MappedMemory.Map(_fd, Bytes(length), writable: true, (nint)Bytes(first), $"elements from {first} of the map {_info.Name}");
+        _windows[index] ??= MappedMemory.Map(_fd, Bytes(length), writable: true, (nint)Bytes(first),
+            $"elements from {first} of the map {_info.Name}");
         return new Span<T>(_windows[index]!.Pointer, length).Slice(start, Math.Min(wanted, length - start));
     }
 
@@ -108,6 +109,7 @@ public sealed class WindowedArray<T> : IDisposable where T : unmanaged
     private void RequireInside(int offset, int count)
     {
         if (offset < 0 || count > Length - offset)
-            throw new ArgumentOutOfRangeException(nameof(offset), $"[{offset}, {(long)offset + count}) is not inside {Length} elements of the map {_info.Name}");
+            throw new ArgumentOutOfRangeException(nameof(offset),
+                $"[{offset}, {(long)offset + count}) is not inside {Length} elements of the map {_info.Name}");
     }
 }

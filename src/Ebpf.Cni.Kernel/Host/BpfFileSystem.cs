@@ -45,7 +45,9 @@ public static class BpfFileSystem
         return nearest.Type == FileSystemType;
     }
 
-    /// <summary>Mounts a new bpffs at an existing directory, as systemd does: root's alone. Who opens a pin may change what it stands for.</summary>
+    /// <summary>
+    /// Mounts a new bpffs at an existing directory, as systemd does: root's alone. Who opens a pin may change what it stands for.
+    /// </summary>
     public static void Mount(string path)
     {
         if (LibC.Mount(FileSystemType, path, FileSystemType, LibC.MS_NOSUID | LibC.MS_NODEV | LibC.MS_NOEXEC, "mode=700") != 0)

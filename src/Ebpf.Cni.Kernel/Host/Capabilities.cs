@@ -39,6 +39,7 @@ public readonly record struct Capabilities(ulong Bits)
     {
         var line = status.FirstOrDefault(l => l.StartsWith(EffectiveLine, StringComparison.Ordinal))
             ?? throw new InvalidDataException("/proc/self/status has no line CapEff");
-        return new Capabilities(ulong.Parse(line.AsSpan(EffectiveLine.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+        return new Capabilities(
+            ulong.Parse(line.AsSpan(EffectiveLine.Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
     }
 }

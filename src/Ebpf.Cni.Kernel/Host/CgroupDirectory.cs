@@ -15,7 +15,9 @@ public sealed class CgroupDirectory
 
     public string DirectoryPath { get; }
 
-    /// <summary>The kernel's id of it, as in <c>bpf_get_current_cgroup_id</c> and <see cref="Bpf.BpfLinkInfo.CgroupId"/>: its inode number.</summary>
+    /// <summary>
+    /// The kernel's id of it, as in <c>bpf_get_current_cgroup_id</c> and <see cref="Bpf.BpfLinkInfo.CgroupId"/>: its inode number.
+    /// </summary>
     public ulong Id => LibC.Inode(DirectoryPath);
 
     /// <summary>The processes directly in it.</summary>
@@ -52,7 +54,9 @@ public sealed class CgroupDirectory
     /// <summary>Moves a process, with all its threads, here.</summary>
     public void Add(int processId) => File.WriteAllText(ProcessFile, processId.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>Removes it with the cgroups below; all must be without processes, or their last threads about to end. One that is gone is no error.</summary>
+    /// <summary>
+    /// Removes it with the cgroups below; all must be without processes, or their last threads about to end. One that is gone is no error.
+    /// </summary>
     /// <exception cref="IOException">It is in use.</exception>
     public void Remove()
     {

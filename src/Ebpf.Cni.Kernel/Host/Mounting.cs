@@ -15,7 +15,9 @@ public enum MountPropagation
     Shared = 0x100000,
 }
 
-/// <summary>Mounts in the calling thread's mount namespace. Every failure is a <see cref="KernelException"/> that names what was to be mounted.</summary>
+/// <summary>
+/// Mounts in the calling thread's mount namespace. Every failure is a <see cref="KernelException"/> that names what was to be mounted.
+/// </summary>
 public static class Mounting
 {
     private const int ReadOnlyFlag = 1, Remount = 0x20, BindFlag = 0x1000, Recursive = 0x4000;
@@ -39,15 +41,16 @@ public static class Mounting
     /// <summary>What is in use goes when it no longer is. Where nothing is mounted, nothing happens.</summary>
     public static void Detach(string target)
     {
-        if (LibC.Unmount(target, LibC.MNT_DETACH) != 0 && System.Runtime.InteropServices.Marshal.GetLastPInvokeError() is not (Errno.EINVAL or Errno.ENOENT))
+        if (LibC.Unmount(target, LibC.MNT_DETACH) != 0
+            && System.Runtime.InteropServices.Marshal.GetLastPInvokeError() is not (Errno.EINVAL or Errno.ENOENT))
             throw LibC.LastError($"unmount {target}");
     }
 
     /// <summary>
-    /// Covers a directory by an empty one in memory, in which what was there is seen again, as far as <paramref name="keep"/> wants it: then it can be
-    /// added to without a trace. What is made in the original later is not seen.
+    /// Covers a directory by an empty one in memory, in which what was there is seen again, as far as <paramref name="keep"/> wants it:
+    /// then it can be added to without a trace. What is made in the original later is not seen.
     /// </summary>
-    /// <param name="keep">Told names.</param>
+    /// <param name="keep">Whether an entry of this name stays visible.</param>
     public static void Cover(string directory, Func<string, bool> keep)
     {
         ArgumentNullException.ThrowIfNull(keep);

@@ -16,7 +16,8 @@ public static class NodeMemory
     public static long ParseTotal(IEnumerable<string> lines)
     {
         ArgumentNullException.ThrowIfNull(lines);
-        var line = lines.FirstOrDefault(l => l.StartsWith(Field, StringComparison.Ordinal)) ?? throw new FormatException($"/proc/meminfo has no {Field}");
+        var line = lines.FirstOrDefault(l => l.StartsWith(Field, StringComparison.Ordinal))
+            ?? throw new FormatException($"/proc/meminfo has no {Field}");
         var kibibytes = line.AsSpan(Field.Length).Trim();
         if (kibibytes.EndsWith("kB", StringComparison.Ordinal))
             kibibytes = kibibytes[..^2].TrimEnd();

@@ -43,7 +43,7 @@ public sealed unsafe class PseudoTerminal : IDisposable
         }
     }
 
-    /// <summary>Sets the size in characters; the process is told by SIGWINCH.</summary>
+    /// <summary>Sets the size in characters; the process receives SIGWINCH.</summary>
     /// <exception cref="KernelException">The terminal is closed.</exception>
     public void Resize(ushort columns, ushort rows)
     {

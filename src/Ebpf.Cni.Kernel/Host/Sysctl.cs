@@ -9,7 +9,9 @@ public static class Sysctl
     private const string Root = "/proc/sys/";
     private const string NetworkRoot = Root + "net";
 
-    /// <param name="name">"net.ipv4.ip_forward"; with slashes where an interface's name has dots: "net/ipv4/conf/eth0.5/forwarding".</param>
+    /// <param name="name">
+    /// "net.ipv4.ip_forward"; with slashes where an interface's name has dots: "net/ipv4/conf/eth0.5/forwarding".
+    /// </param>
     /// <param name="networkRoot">Where /proc/sys/net is mounted: it is the calling thread's namespace's there too.</param>
     /// <exception cref="KernelException">ENOENT without such a setting.</exception>
     public static string Read(string name, string networkRoot = NetworkRoot) =>
@@ -22,7 +24,9 @@ public static class Sysctl
         return value;
     });
 
-    /// <summary>Writes only what differs: some settings act when written, and /proc/sys may be read-only where all is well already.</summary>
+    /// <summary>
+    /// Writes only what differs: some settings act when written, and /proc/sys may be read-only where all is well already.
+    /// </summary>
     /// <returns>Whether it was written.</returns>
     public static bool Ensure(string name, string value, string networkRoot = NetworkRoot)
     {

@@ -3,7 +3,9 @@ using Ebpf.Cni.Kernel.Interop;
 
 namespace Ebpf.Cni.Kernel.Host;
 
-/// <summary>Whether a place can be written to, found without writing: as the kernel would judge (access(2)), mounts that are read-only included.</summary>
+/// <summary>
+/// Whether a place can be written to, found without writing: as the kernel would judge (access(2)), mounts that are read-only included.
+/// </summary>
 public static class WriteAccess
 {
     /// <summary>Why nothing can be written there, in words; null if it can. For what does not exist, what is above it counts.</summary>

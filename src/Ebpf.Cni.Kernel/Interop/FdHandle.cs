@@ -3,7 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ebpf.Cni.Kernel.Interop;
 
-/// <summary>A file descriptor that is closed exactly once. The kernel hands BPF, netlink and namespace descriptors out with CLOEXEC.</summary>
+/// <summary>
+/// A file descriptor that is closed exactly once. The kernel hands BPF, netlink and namespace descriptors out with CLOEXEC.
+/// </summary>
 internal sealed class FdHandle : SafeHandleMinusOneIsInvalid
 {
     public FdHandle() : base(ownsHandle: true)

@@ -3,12 +3,16 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Namespaces;
 
 /// <summary>
-/// Work in another mount namespace: there every path means what it means there. Threads of a process share their root and working directory, and
-/// the kernel lets none of them into another mount namespace as long as they do; so the work gets a thread with its own, which ends with it.
+/// Work in another mount namespace: there every path means what it means there. Threads of a process share their root and working
+/// directory, and the kernel lets none of them into another mount namespace as long as they do; so the work gets a thread with its own,
+/// which ends with it.
 /// </summary>
 public static class MountNamespace
 {
-    /// <param name="process">A directory of procfs: /host/proc/1. Its mount namespace is entered, and its cgroup namespace: what is mounted of cgroups would be a part of them else.</param>
+    /// <param name="process">
+    /// A directory of procfs: /host/proc/1. Its mount namespace is entered, and its cgroup namespace: what is mounted of cgroups would be a
+    /// part of them else.
+    /// </param>
     /// <exception cref="KernelException">EACCES or EPERM without CAP_SYS_PTRACE, CAP_SYS_ADMIN and CAP_SYS_CHROOT.</exception>
     public static T Run<T>(string process, Func<T> work)
     {

@@ -4,8 +4,8 @@ using Ebpf.Cni.Kernel.Interop;
 namespace Ebpf.Cni.Kernel.Namespaces;
 
 /// <summary>
-/// A mount namespace, held open by a descriptor: a tree of mounts of its own, which goes with the last descriptor and process. It is entered by
-/// threads that share their root with no other, so each work gets a new one.
+/// A mount namespace, held open by a descriptor: a tree of mounts of its own, which goes with the last descriptor and process. It is
+/// entered by threads that share their root with no other, so each work gets a new one.
 /// </summary>
 public sealed class MountTree : IDisposable
 {
@@ -29,8 +29,8 @@ public sealed class MountTree : IDisposable
     public string Identity => new FileInfo(Path).LinkTarget ?? "";
 
     /// <summary>
-    /// A copy of a tree, changed by <paramref name="arrange"/> before anyone sees it. Nothing that happens in it is seen in the original; what is
-    /// mounted later in the original appears in it where the original lets it.
+    /// A copy of a tree, changed by <paramref name="arrange"/> before anyone sees it. Nothing that happens in it is seen in the original;
+    /// what is mounted later in the original appears in it where the original lets it.
     /// </summary>
     /// <param name="of">The original; null: the caller's.</param>
     /// <param name="network">The network namespace that <paramref name="arrange"/> works in.</param>

@@ -29,7 +29,8 @@ public sealed class NetworkNamespace : IDisposable
     }
 
     /// <summary>
-    /// The kernel's number of it, as bpf_get_netns_cookie has it: never used twice, unlike <see cref="Inode"/>. 0 where the kernel cannot tell (SO_NETNS_COOKIE, Linux 5.14).
+    /// The kernel's number of it, as bpf_get_netns_cookie has it: never used twice, unlike <see cref="Inode"/>. 0 where the kernel cannot
+    /// tell (SO_NETNS_COOKIE, Linux 5.14).
     /// </summary>
     /// <exception cref="KernelException">It cannot be entered.</exception>
     public ulong Cookie() => Run<ulong>(CurrentCookie);

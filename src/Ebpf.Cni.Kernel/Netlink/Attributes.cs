@@ -9,7 +9,8 @@ internal static class AckAttribute
 
 internal static class LinkAttribute
 {
-    public const ushort Mac = 1, Name = 3, Mtu = 4, Peer = 5, Master = 10, Info = 18, Alias = 20, FamilySettings = 26, NamespaceFd = 28, PeerNamespaceId = 37;
+    public const ushort Mac = 1, Name = 3, Mtu = 4, Peer = 5, Master = 10, Info = 18, Alias = 20, FamilySettings = 26, NamespaceFd = 28,
+        PeerNamespaceId = 37;
     public const ushort InfoKind = 1, InfoData = 2;
     public const ushort VethPeer = 1;
     public const ushort VxlanLearning = 7, VxlanPort = 15, VxlanCollectMetadata = 25;
@@ -22,13 +23,15 @@ internal static class LinkAttribute
 internal static class AddressAttribute
 {
     public const ushort Address = 1, Local = 2, Flags = 8;
-    public const uint FlagSecondary = 0x01, FlagNoDad = 0x02, FlagDadFailed = 0x08, FlagDeprecated = 0x20, FlagTentative = 0x40, FlagPermanent = 0x80,
+    public const uint FlagSecondary = 0x01, FlagNoDad = 0x02, FlagDadFailed = 0x08, FlagDeprecated = 0x20, FlagTentative = 0x40,
+        FlagPermanent = 0x80,
         FlagNoPrefixRoute = 0x200;
 }
 
 internal static class RouteAttribute
 {
-    public const ushort Destination = 1, Interface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, MultiPath = 9, Table = 15, Via = 18, NextHopId = 30;
+    public const ushort Destination = 1, Interface = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, MultiPath = 9,
+        Table = 15, Via = 18, NextHopId = 30;
     public const ushort MetricMtu = 2;
 }
 

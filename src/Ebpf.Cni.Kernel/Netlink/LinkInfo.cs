@@ -14,7 +14,9 @@ public sealed record LinkInfo(int Index, string Name)
     /// <summary>Can carry traffic (IFF_RUNNING): on, and for a veth the peer too.</summary>
     public bool Running { get; init; }
 
-    /// <summary>Frames on it have an Ethernet header (ARPHRD_ETHER); what carries bare IP packets (tun, WireGuard, PPP) and InfiniBand do not.</summary>
+    /// <summary>
+    /// Frames on it have an Ethernet header (ARPHRD_ETHER); what carries bare IP packets (tun, WireGuard, PPP) and InfiniBand do not.
+    /// </summary>
     public bool Ethernet { get; init; }
 
     /// <summary>"veth", "bridge", "vxlan"; empty for hardware and loopback.</summary>
@@ -23,7 +25,9 @@ public sealed record LinkInfo(int Index, string Name)
     /// <summary>The bridge or bond it belongs to; 0 for none.</summary>
     public int Master { get; init; }
 
-    /// <summary>A veth's other end, or the device below; 0 for none. If <see cref="PeerNamespaceId"/> is set it counts in that namespace.</summary>
+    /// <summary>
+    /// A veth's other end, or the device below; 0 for none. If <see cref="PeerNamespaceId"/> is set it counts in that namespace.
+    /// </summary>
     public int PeerIndex { get; init; }
 
     /// <summary>This namespace's number for the one the peer is in; null if it is this one.</summary>

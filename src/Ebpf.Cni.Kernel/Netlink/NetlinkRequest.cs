@@ -45,7 +45,8 @@ internal sealed class NetlinkRequest
     public void Put(ushort type, ulong value) => Put(type, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in value)));
 
     /// <summary>A structure as the kernel's headers lay it out.</summary>
-    public void PutStructure<T>(ushort type, in T value) where T : unmanaged => Put(type, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
+    public void PutStructure<T>(ushort type, in T value) where T : unmanaged =>
+        Put(type, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 
     public void Put(ushort type, int value) => Put(type, (uint)value);
 

@@ -24,7 +24,8 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     private readonly Lock _gate = new();
     private readonly FdHandle _fd;
 
-    // the kernel fills no more than 32 KiB at once (netlink_recvmsg), and gives a socket that is opened for one question no large object to collect
+    // the kernel fills no more than 32 KiB at once (netlink_recvmsg), and gives a socket that is opened for one question no large object to
+    // collect
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(32 * 1024);
     private uint _sequence;
 

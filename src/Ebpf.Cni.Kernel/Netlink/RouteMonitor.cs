@@ -15,7 +15,8 @@ public sealed class RouteMonitor : IDisposable
     private readonly FdHandle _stop;
     private readonly Thread _thread;
     private readonly Func<NetworkEvent, bool> _matters;
-    private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _changes =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     private RouteMonitor(NetworkEvents events, FdHandle stop, Func<NetworkEvent, bool> matters)
     {
@@ -51,7 +52,8 @@ public sealed class RouteMonitor : IDisposable
 
     /// <summary>Completes when something has changed since it completed last, or since the monitor was opened.</summary>
     /// <exception cref="ChannelClosedException">The monitor was disposed, or watching failed: then with the cause inside.</exception>
-    public async Task WaitForChangeAsync(CancellationToken cancellation = default) => await _changes.Reader.ReadAsync(cancellation).ConfigureAwait(false);
+    public async Task WaitForChangeAsync(CancellationToken cancellation = default) =>
+        await _changes.Reader.ReadAsync(cancellation).ConfigureAwait(false);
 
     public unsafe void Dispose()
     {

@@ -32,7 +32,8 @@ public sealed partial class RouteNetlink
     /// <exception cref="KernelException">ENOENT or EINVAL if it has none.</exception>
     public void DeleteRootQdisc(int ifindex, uint handle) => Execute(
         NetlinkRequest.Create(
-            MessageType.DeleteQueue, MessageFlags.Acknowledge, new QdiscHeader { Ifindex = ifindex, Handle = handle, Parent = QdiscInfo.Root }),
+            MessageType.DeleteQueue, MessageFlags.Acknowledge,
+            new QdiscHeader { Ifindex = ifindex, Handle = handle, Parent = QdiscInfo.Root }),
         $"delete the root qdisc of interface {ifindex}");
 
     /// <summary>All of an interface.</summary>

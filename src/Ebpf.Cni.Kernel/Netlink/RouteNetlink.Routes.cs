@@ -79,7 +79,9 @@ public sealed partial class RouteNetlink
         return false;
     }
 
-    /// <summary>The interfaces by which a route leaves, each once; those of a next hop object that the kernel did not resolve included.</summary>
+    /// <summary>
+    /// The interfaces by which a route leaves, each once; those of a next hop object that the kernel did not resolve included.
+    /// </summary>
     public IReadOnlyList<int> Interfaces(Route route)
     {
         ArgumentNullException.ThrowIfNull(route);

@@ -6,13 +6,15 @@ namespace Ebpf.Cni.Kernel.Netlink;
 public sealed partial class RouteNetlink
 {
     /// <summary>
-    /// A VXLAN device without a network or peers of its own (external): who hands it a packet says whereto it goes. It is down, asks for no neighbours, joins no groups,
-    /// learns nothing, and has no IPv6 address.
+    /// A VXLAN device without a network or peers of its own (external): who hands it a packet says whereto it goes. It is down, asks for no
+    /// neighbours, joins no groups, learns nothing, and has no IPv6 address.
     /// </summary>
     /// <param name="port">UDP.</param>
     /// <param name="mac">6 bytes.</param>
     /// <param name="mtu">Of inner packets.</param>
-    /// <exception cref="KernelException">EEXIST if the name is taken, or the port by another such device; EOPNOTSUPP without the kernel's VXLAN.</exception>
+    /// <exception cref="KernelException">
+    /// EEXIST if the name is taken, or the port by another such device; EOPNOTSUPP without the kernel's VXLAN.
+    /// </exception>
     public LinkInfo AddVxlan(string name, ushort port, byte[] mac, int mtu)
     {
         const uint flags = LinkHeader.FlagNoArp;

@@ -4,7 +4,8 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Kernel.Sockets;
 
 /// <summary>
-/// The TCP and UDP sockets of one network namespace (NETLINK_SOCK_DIAG): that of the thread that opens it, whichever thread uses it later. Safe for concurrent use.
+/// The TCP and UDP sockets of one network namespace (NETLINK_SOCK_DIAG): that of the thread that opens it, whichever thread uses it later.
+/// Safe for concurrent use.
 /// </summary>
 public sealed class SocketDiagnostics : IDisposable
 {
@@ -52,7 +53,8 @@ public sealed class SocketDiagnostics : IDisposable
     public bool Destroy(SocketInfo socket)
     {
         ArgumentNullException.ThrowIfNull(socket);
-        var request = new SocketRequest { Family = socket.Family, Protocol = (byte)socket.Protocol, States = uint.MaxValue, Id = socket.Id };
+        var request = new SocketRequest { Family = socket.Family, Protocol = (byte)socket.Protocol, States = uint.MaxValue,
+            Id = socket.Id };
         try
         {
             _socket.Execute(
@@ -72,7 +74,8 @@ public sealed class SocketDiagnostics : IDisposable
         try
         {
             List(SocketProtocol.Udp, SocketState.NewSynReceived); // no UDP socket is ever in this state
-            return !Destroy(new SocketInfo(SocketProtocol.Udp, SocketState.Established, new(0, 0), new(0, 0), 0, 0) { Family = AddressFamilies.IPv4 });
+            return !Destroy(new SocketInfo(SocketProtocol.Udp, SocketState.Established, new(0, 0), new(0, 0), 0, 0)
+                { Family = AddressFamilies.IPv4 });
         }
         catch (KernelException e) when (e.Errno is Errno.EOPNOTSUPP or Errno.ENOENT or Errno.EINVAL)
         {

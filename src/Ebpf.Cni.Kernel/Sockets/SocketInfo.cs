@@ -51,7 +51,8 @@ public sealed record SocketInfo(SocketProtocol Protocol, SocketState State, IPEn
         if (!AddressFamilies.IsIp(header.Family))
             return null;
         return new SocketInfo(
-            protocol, (SocketState)header.State, header.Id.Local(header.Family), header.Id.Remote(header.Family), header.Id.Cookie, header.Inode)
+            protocol, (SocketState)header.State, header.Id.Local(header.Family), header.Id.Remote(header.Family), header.Id.Cookie,
+            header.Inode)
         {
             Id = header.Id,
             Family = header.Family,

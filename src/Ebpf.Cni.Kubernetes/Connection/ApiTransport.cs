@@ -4,8 +4,9 @@ using System.Net.Sockets;
 namespace Ebpf.Cni.Kubernetes.Connection;
 
 /// <summary>
-/// The HTTP transport: three watches share one HTTP/2 connection where TLS lets the server choose it. Dead peers (half-open TCP after a node
-/// or load balancer vanished) are found by HTTP/2 pings or TCP keep-alive in well under a minute; the reader's silence limit is the last resort.
+/// The HTTP transport: three watches share one HTTP/2 connection where TLS lets the server choose it. Dead peers (half-open TCP after a
+/// node or load balancer vanished) are found by HTTP/2 pings or TCP keep-alive in well under a minute; the reader's silence limit is the
+/// last resort.
 /// </summary>
 internal static class ApiTransport
 {

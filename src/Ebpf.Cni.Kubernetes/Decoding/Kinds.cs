@@ -5,7 +5,9 @@ using Ebpf.Cni.Kubernetes.Decoding.Wire;
 
 namespace Ebpf.Cni.Kubernetes.Decoding;
 
-/// <summary>The kinds the agent watches, and how each becomes what the compiler reads. Conversions are total: judging values is the compiler's work.</summary>
+/// <summary>
+/// The kinds the agent watches, and how each becomes what the compiler reads. Conversions are total: judging values is the compiler's work.
+/// </summary>
 internal static class Kinds
 {
     /// <summary>
@@ -58,7 +60,8 @@ internal static class Kinds
 
     private static EndpointSnapshot Endpoint(EndpointWire wire)
     {
-        // discovery.k8s.io/v1 EndpointConditions, and kube-proxy (pkg/proxy/endpointslicecache.go): unknown ready and serving are true, unknown terminating is false.
+        // discovery.k8s.io/v1 EndpointConditions, and kube-proxy (pkg/proxy/endpointslicecache.go): unknown ready and serving are true,
+        // unknown terminating is false.
         return new EndpointSnapshot(
             Present(wire.Addresses, static a => a),
             wire.Conditions?.Ready ?? true,
@@ -88,14 +91,15 @@ internal static class Kinds
         Array.FindAll(wire.Status?.Addresses ?? [], a => a?.Type == type && a.Address is not null), static a => a.Address!);
 
     /// <summary>
-    /// KEP-1860: an address is ours to serve unless the balancer says that it delivers by itself; a mode that is not known is not ours, as for
-    /// kube-proxy (IsVIPMode). A hostname is no address.
+    /// KEP-1860: an address is ours to serve unless the balancer says that it delivers by itself; a mode that is not known is not ours, as
+    /// for kube-proxy (IsVIPMode). A hostname is no address.
     /// </summary>
     private static bool IsOurs(IngressWire? ingress) => ingress is { Ip: not (null or ""), IpMode: null or "VIP" };
 
     /// <summary>The field wins over the annotation, as in the API's own reading of both (k8s.io/cloud-provider/service/helpers).</summary>
     private static ImmutableArray<string> SourceRanges(string?[]? field, string? annotation) =>
-        field is { Length: > 0 } || string.IsNullOrWhiteSpace(annotation) ? Present(field, static r => r) : [.. annotation.Split(',', StringSplitOptions.TrimEntries)];
+        field is { Length: > 0 } || string.IsNullOrWhiteSpace(annotation)
+            ? Present(field, static r => r) : [.. annotation.Split(',', StringSplitOptions.TrimEntries)];
 
     /// <summary>The API server fills the default in; 0, which it refuses, must not read as "none".</summary>
     private static int AffinitySeconds(SessionAffinityConfigWire? config) => config?.ClientIP?.TimeoutSeconds switch

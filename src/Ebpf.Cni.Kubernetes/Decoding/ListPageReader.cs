@@ -9,9 +9,9 @@ namespace Ebpf.Cni.Kubernetes.Decoding;
 internal readonly record struct ListPage(string Version, string? Continue);
 
 /// <summary>
-/// Decodes a list page as it arrives, one element at a time: what is held is the element being read, never the page. An element that cannot be
-/// decoded is an element with an error; a page that is not a list of the expected kind is an exception, because an answer that merely lacks
-/// items must never read as "there are none".
+/// Decodes a list page as it arrives, one element at a time: what is held is the element being read, never the page. An element that cannot
+/// be decoded is an element with an error; a page that is not a list of the expected kind is an exception, because an answer that merely
+/// lacks items must never read as "there are none".
 /// </summary>
 /// <param name="kind">The kind of the elements.</param>
 /// <param name="pruner">Drops what <see cref="ResourceKind{T}.Members"/> lacks.</param>

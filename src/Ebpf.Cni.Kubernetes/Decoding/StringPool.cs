@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Ebpf.Cni.Kubernetes.Decoding;
 
 /// <summary>
-/// Shares equal short strings that recur in a cluster's objects: namespaces, nodes, protocols, port and service names. A direct-mapped cache of
-/// fixed size: it never grows and needs no lock, a lost race or a collision costs one more string.
+/// Shares equal short strings that recur in a cluster's objects: namespaces, nodes, protocols, port and service names. A direct-mapped
+/// cache of fixed size: it never grows and needs no lock, a lost race or a collision costs one more string.
 /// </summary>
 internal static class StringPool
 {

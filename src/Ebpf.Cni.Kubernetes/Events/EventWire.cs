@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace Ebpf.Cni.Kubernetes.Events;
 
-/// <summary>A core v1 Event, as far as one is written. eventTime stays unset: with it the API demands the other, newer set of fields.</summary>
+/// <summary>
+/// A core v1 Event, as far as one is written. eventTime stays unset: with it the API demands the other, newer set of fields.
+/// </summary>
 internal sealed record EventWire(
     string ApiVersion,
     string Kind,

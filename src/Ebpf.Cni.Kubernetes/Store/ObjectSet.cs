@@ -8,7 +8,8 @@ namespace Ebpf.Cni.Kubernetes.Store;
 
 /// <summary>
 /// The objects of one kind. Invariants: an object leaves only by its own deletion or by a complete list without it; an object of unchanged
-/// version or content keeps its instance; an object that cannot be decoded keeps its last readable version and is listed in <see cref="Undecodable"/>.
+/// version or content keeps its instance; an object that cannot be decoded keeps its last readable version and is listed in
+/// <see cref="Undecodable"/>.
 /// </summary>
 internal sealed class ObjectSet<TKey, T>(
     string kind, Func<ObjectName, TKey> key, Func<T, T, bool> same, ImmutableSortedDictionary<TKey, T> empty, Action changed, Lock gate)

@@ -1,8 +1,8 @@
 namespace Ebpf.Cni.Kubernetes.Store;
 
 /// <summary>
-/// Order of resource versions. Where both are decimal numbers (every real API server's are, and since Kubernetes 1.35 they are specified to be)
-/// they are compared as such; where not, nothing is known to be older.
+/// Order of resource versions. Where both are decimal numbers (every real API server's are, and since Kubernetes 1.35 they are specified to
+/// be) they are compared as such; where not, nothing is known to be older.
 /// </summary>
 internal static class ResourceVersions
 {

@@ -1,6 +1,8 @@
 namespace Ebpf.Cni.Kubernetes.Watching;
 
-/// <summary>Exponential delays with jitter: each is between half and all of a time that doubles with every failure, up to a limit.</summary>
+/// <summary>
+/// Exponential delays with jitter: each is between half and all of a time that doubles with every failure, up to a limit.
+/// </summary>
 internal sealed class Backoff(TimeSpan first, TimeSpan longest, Random random)
 {
     /// <summary>A server that needs longer says so again; one that is well again is not left alone for minutes.</summary>

@@ -6,7 +6,9 @@ namespace Ebpf.Cni.Kubernetes.Watching;
 
 internal sealed partial class Reflector<T>
 {
-    /// <summary>After so many lists whose continue token expired midway, ask for everything at once: a slow list must end some time.</summary>
+    /// <summary>
+    /// After so many lists whose continue token expired midway, ask for everything at once: a slow list must end some time.
+    /// </summary>
     private const int ExpiredListsBeforeUnpaged = 2;
 
     /// <summary>Characters; a request line has its limits.</summary>
@@ -97,7 +99,9 @@ internal sealed partial class Reflector<T>
         _confirmed = true;
     }
 
-    /// <summary>An object held in this very version gives way to the instance held, so that a relist costs no second cluster in memory.</summary>
+    /// <summary>
+    /// An object held in this very version gives way to the instance held, so that a relist costs no second cluster in memory.
+    /// </summary>
     private Decoded<T> Settle(in Decoded<T> item)
     {
         if (item.Error is not null)
@@ -105,7 +109,9 @@ internal sealed partial class Reflector<T>
         return item.Value is not null && _sink.Find(item.Name, item.Version) is { } held ? item with { Value = held } : item;
     }
 
-    /// <summary>One page; passing trouble is met here, because starting the list over would double the load of a server in trouble.</summary>
+    /// <summary>
+    /// One page; passing trouble is met here, because starting the list over would double the load of a server in trouble.
+    /// </summary>
     private async Task<(ListPage Page, List<Decoded<T>> Items)> PageAsync(string? floor, string? token, CancellationToken ct)
     {
         var path = PagePath(floor, token);

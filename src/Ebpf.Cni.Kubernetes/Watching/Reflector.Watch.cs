@@ -121,7 +121,8 @@ internal sealed partial class Reflector<T>
 
         Believe(item, "changed");
         // Unknown, yet not newer than what was already heard: an event from before its deletion.
-        var replayed = !_sink.Contains(item.Name) && item.Error is null && (item.Version == _version || ResourceVersions.IsOlder(item.Version, _version!));
+        var replayed = !_sink.Contains(item.Name) && item.Error is null
+            && (item.Version == _version || ResourceVersions.IsOlder(item.Version, _version!));
         if (replayed || _sink.Upsert(item) == Freshness.Stale)
             throw Backwards(item.Name.ToString(), item.Version);
         Advance(item.Version);
@@ -174,8 +175,8 @@ internal sealed partial class Reflector<T>
     }
 
     /// <summary>
-    /// A server does not go back in time, unless etcd was restored from a backup: then every later event would seem old, and following the watch
-    /// would be blindness. The event is not applied; a list restores the state.
+    /// A server does not go back in time, unless etcd was restored from a backup: then every later event would seem old, and following the
+    /// watch would be blindness. The event is not applied; a list restores the state.
     /// </summary>
     private ApiFailureException Backwards(string what, string version)
     {

@@ -128,7 +128,7 @@ internal sealed partial class Reflector<T>
         if (failed == Step.Watch && _next is Step.List or Step.ListAnew)
         {
             // The first relist comes at once, or nearly: it is what a 410 asks for. If it bears no event before the next one, slow down.
-            delay = _fruitlessLists++ == 0 && failure.RetryAfter is null ? _options.RelistSpread * _random.NextDouble() : Pause(failure);
+            delay = _fruitlessLists++ == 0 && failure.RetryAfter is null ? _options.RelistJitter * _random.NextDouble() : Pause(failure);
             Log.Relisting(_log, _kind.Kind, failure.Message, delay.TotalSeconds);
             return delay;
         }

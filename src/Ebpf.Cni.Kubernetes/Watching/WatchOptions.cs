@@ -8,7 +8,9 @@ public sealed record WatchOptions
     /// <summary>Objects asked for in one list page.</summary>
     public int PageSize { get; init; } = 500;
 
-    /// <summary>The server is asked to end a watch after a random time between this and twice this, so that watches spread over API servers.</summary>
+    /// <summary>
+    /// The server is asked to end a watch after a random time between this and twice this, so that watches spread over API servers.
+    /// </summary>
     public TimeSpan WatchTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How much later than asked a watch may end before it counts as dead.</summary>
@@ -33,7 +35,7 @@ public sealed record WatchOptions
     /// <summary>
     /// The first list after a watch that cannot go on comes after a random time up to this: all nodes hear of a compaction at once.
     /// </summary>
-    public TimeSpan RelistSpread { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan RelistJitter { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a list must keep on being empty before it is believed, where objects were known.</summary>
     public TimeSpan EmptyListDoubt { get; init; } = TimeSpan.FromSeconds(30);

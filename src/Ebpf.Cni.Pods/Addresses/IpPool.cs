@@ -67,7 +67,9 @@ internal sealed class IpPool(TimeSpan rest, TimeProvider time)
 
     /// <summary>An address of each family that the node has.</summary>
     /// <param name="asked">At most one a family, at rest or not; for other families the next free address.</param>
-    /// <exception cref="CniException">Code 102: no free address. Code 103: one that was asked for cannot be had. None is in use then.</exception>
+    /// <exception cref="CniException">
+    /// Code 102: no free address. Code 103: one that was asked for cannot be had. None is in use then.
+    /// </exception>
     public IReadOnlyList<Addr> Take(IReadOnlyList<Addr> asked)
     {
         var addresses = new List<Addr>();
@@ -76,7 +78,8 @@ internal sealed class IpPool(TimeSpan rest, TimeProvider time)
             foreach (var strange in asked.Where(a => PoolOf(a) is null))
                 throw NotAvailable(strange, "this node has no podCIDR of its family");
             foreach (var pool in _pools)
-                addresses.Add(asked.Any(a => a.Family == pool.Family) ? Take(pool, asked.First(a => a.Family == pool.Family)) : Allocate(pool));
+                addresses.Add(asked.Any(a => a.Family == pool.Family)
+                    ? Take(pool, asked.First(a => a.Family == pool.Family)) : Allocate(pool));
             return addresses;
         }
         catch

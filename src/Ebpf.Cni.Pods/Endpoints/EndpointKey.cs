@@ -36,8 +36,8 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
     }
 
     /// <summary>
-    /// The alias of the host side: what it is, for people, and the whole digest, by which an interface proves to be ours without a record: its
-    /// name follows from it.
+    /// The alias of the host side: what it is, for people, and the whole digest, by which an interface proves to be ours without a record:
+    /// its name follows from it.
     /// </summary>
     /// <param name="pod">namespace/name; may be empty.</param>
     public string Alias(string pod)
@@ -47,7 +47,8 @@ public readonly record struct EndpointKey(string ContainerId, string Ifname)
     }
 
     /// <summary>
-    /// An interface of this name and alias was made by <see cref="IPodNetwork.CreateLink"/>, for whatever key. Its MAC address says nothing: udev may have changed it.
+    /// An interface of this name and alias was made by <see cref="IPodNetwork.CreateLink"/>, for whatever key. Its MAC address says
+    /// nothing: udev may have changed it.
     /// </summary>
     public static bool IsOurs(string name, string alias)
     {

@@ -42,8 +42,8 @@ public sealed record EndpointRecord
     public string Mac { get; init; } = "";
 
     /// <summary>
-    /// MAC address of the node's side of our own interface, as text, where it is not the one that follows from the key any more: udev or another plugin
-    /// has changed it.
+    /// MAC address of the node's side of our own interface, as text, where it is not the one that follows from the key any more: udev or
+    /// another plugin has changed it.
     /// </summary>
     public string NodeMac { get; init; } = "";
 
@@ -65,10 +65,13 @@ public sealed record EndpointRecord
 
     /// <summary>Of the host's side, 6 bytes: the pod's gateway.</summary>
     [JsonIgnore]
-    public byte[] HostMac => MacAddr.TryParse(NodeMac, out var seen) ? seen.ToBytes() : Foreign is { } foreign && MacAddr.TryParse(foreign.HostMac, out var theirs) ? theirs.ToBytes() : Key.Mac(host: true);
+    public byte[] HostMac => MacAddr.TryParse(NodeMac, out var seen) ? seen.ToBytes() : Foreign is { } foreign
+        && MacAddr.TryParse(foreign.HostMac, out var theirs) ? theirs.ToBytes() : Key.Mac(host: true);
 }
 
-/// <summary>An interface that another plugin made (--cni-mode chained), and how its side on the node is known again: by name and number.</summary>
+/// <summary>
+/// An interface that another plugin made (--cni-mode chained), and how its side on the node is known again: by name and number.
+/// </summary>
 /// <param name="HostName">Its name; "" where the pod's interface is no veth, and nothing on the node is the pod's alone.</param>
 /// <param name="HostMac">Its MAC address when it was looked at last, as text; udev may change it at any time.</param>
 public sealed record ChainedInterface(string HostName, string HostMac)

@@ -12,8 +12,8 @@ namespace Ebpf.Cni.Pods.Endpoints;
 /// twice nor loses one.
 /// </summary>
 /// <remarks>
-/// A disk takes its time, and pods that start at once must not wait for each other's files: nothing is written inside of the lock. Changes of one endpoint
-/// follow each other by a lock of their own, which is taken first.
+/// A disk takes its time, and pods that start at once must not wait for each other's files: nothing is written inside of the lock. Changes
+/// of one endpoint follow each other by a lock of their own, which is taken first.
 /// </remarks>
 public sealed partial class EndpointStore : IEndpointStore
 {
@@ -147,7 +147,8 @@ public sealed partial class EndpointStore : IEndpointStore
         catch (TimeoutException e)
         {
             throw new CniException(
-                CniErrorCode.TryAgainLater, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known", e);
+                CniErrorCode.TryAgainLater, "this node has no podCIDR yet", "spec.podCIDRs of the Node object is empty or not yet known",
+                e);
         }
     }
 

@@ -8,8 +8,8 @@ using Ebpf.Cni.Compiler.Services;
 namespace Ebpf.Cni.Pods.Endpoints;
 
 /// <summary>
-/// Which pod has which port of the node. The scheduler keeps two pods that ask for the same one apart; where two are here all the same (one was not
-/// scheduled, or is terminating), the first keeps it until it is gone, and the other is named in an issue.
+/// Which pod has which port of the node. The scheduler keeps two pods that ask for the same one apart; where two are here all the same (one
+/// was not scheduled, or is terminating), the first keeps it until it is gone, and the other is named in an issue.
 /// </summary>
 public static class HostPortTable
 {
@@ -48,7 +48,8 @@ public static class HostPortTable
         foreach (var address in endpoint.Addresses.Select(Addr.Parse))
             if (host is null || host.AddressFamily == address.Family)
                 yield return new HostPort(
-                    NameOf(endpoint), host is null || IsAny(host) ? null : Addr.From(host), mapping.HostPort, mapping.Number!.Value, address, mapping.ContainerPort);
+                    NameOf(endpoint), host is null || IsAny(host) ? null : Addr.From(host), mapping.HostPort, mapping.Number!.Value,
+                    address, mapping.ContainerPort);
     }
 
     private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
@@ -61,7 +62,8 @@ public static class HostPortTable
 
     private static CompileIssue Issue(EndpointRecord endpoint, IEnumerable<string> refused)
     {
-        var name = endpoint.Pod.Split('/', 2) is [var space, var pod] ? new ObjectName(space, pod) : new ObjectName("", endpoint.ContainerId);
+        var name = endpoint.Pod.Split('/', 2) is [var space, var pod]
+            ? new ObjectName(space, pod) : new ObjectName("", endpoint.ContainerId);
         return new CompileIssue("Pod", name, endpoint.PodUid, Conflict, $"hostPorts not served: {string.Join(", ", refused)}.");
     }
 }

@@ -17,8 +17,13 @@ public interface IEndpointStore
     /// <exception cref="CniException">Code 11: they are not known in time.</exception>
     Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel);
 
-    /// <summary>A new record with an address of each family that the node has: one of <paramref name="asked"/>, at rest or not, or the next free one.</summary>
-    /// <exception cref="CniException">Code 102: no free address. Code 103: one that was asked for cannot be had. Code 101: the disk. Nothing is reserved then.</exception>
+    /// <summary>
+    /// A new record with an address of each family that the node has: one of <paramref name="asked"/>, at rest or not, or the next free
+    /// one.
+    /// </summary>
+    /// <exception cref="CniException">
+    /// Code 102: no free address. Code 103: one that was asked for cannot be had. Code 101: the disk. Nothing is reserved then.
+    /// </exception>
     EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked);
 
     /// <summary>A new record for an interface that another plugin made, with the addresses that it gave: none of ours.</summary>

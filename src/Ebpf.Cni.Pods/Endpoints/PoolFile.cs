@@ -3,8 +3,8 @@ using Ebpf.Cni.Pods.Addresses;
 namespace Ebpf.Cni.Pods.Endpoints;
 
 /// <summary>
-/// addresses.json: spares a restarted agent waiting, and addresses their rest. Of many changes at once each waits until it is on the disk, but not for a write of
-/// its own: each write includes the changes of the others.
+/// addresses.json: spares a restarted agent waiting, and addresses their rest. Of many changes at once each waits until it is on the disk,
+/// but not for a write of its own: each write includes the changes of the others.
 /// </summary>
 /// <param name="files">Where it is.</param>
 /// <param name="current">What there is to write; called by one at a time.</param>
@@ -15,7 +15,8 @@ internal sealed partial class PoolFile(EndpointFiles files, Func<PoolRecord> cur
     private long _changes, _written;
 
     /// <summary>
-    /// Returns when the file has what was there when this was called. A full disk must neither stop the agent nor keep pods from being deleted: that is logged.
+    /// Returns when the file has what was there when this was called. A full disk must neither stop the agent nor keep pods from being
+    /// deleted: that is logged.
     /// </summary>
     public void Changed()
     {

@@ -50,7 +50,8 @@ public sealed record PortMapping(ushort HostPort, ushort ContainerPort, string P
             throw new CniException(CniErrorCode.InvalidNetworkConfig, "an element of portMappings is not an object");
         var protocol = Text(item, "protocol");
         var mapping = new PortMapping(
-            Port(item, "hostPort"), Port(item, "containerPort"), protocol.Length == 0 ? "tcp" : protocol.ToLowerInvariant(), Text(item, "hostIP"));
+            Port(item, "hostPort"), Port(item, "containerPort"), protocol.Length == 0 ? "tcp" : protocol.ToLowerInvariant(),
+            Text(item, "hostIP"));
         if (mapping.Number is null)
             throw Wrong(item, $"the protocol '{protocol}' is not TCP, UDP or SCTP");
         return mapping.IsSound ? mapping : throw Wrong(item, $"hostIP '{mapping.HostIP}' is not an address");

@@ -45,7 +45,9 @@ public static class AtomicFile
         return true;
     }
 
-    /// <summary>Removes what interrupted writes left in a directory: of all files, or of one where the directory is shared with others.</summary>
+    /// <summary>
+    /// Removes what interrupted writes left in a directory: of all files, or of one where the directory is shared with others.
+    /// </summary>
     public static void RemoveLeftovers(string directory, string name = "")
     {
         foreach (var file in Directory.EnumerateFiles(directory, $"{TemporaryPrefix}{name}*"))

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Ebpf.Cni.Pods.Installation;
 
 /// <summary>
-/// --pod-attachment, decided for each new pod. Filters are quick and take the place of an interface's ingress qdisc; a plugin behind ours may want it (bandwidth's egress limit), and
-/// one before ours may have filled it. Thread-safe.
+/// --pod-attachment, decided for each new pod. Filters are quick and take the place of an interface's ingress qdisc; a plugin behind ours
+/// may want it (bandwidth's egress limit), and one before ours may have filled it. Thread-safe.
 /// </summary>
 /// <param name="attachment">What the operator chose.</param>
 /// <param name="chained">Another plugin makes the interfaces.</param>
@@ -52,7 +52,8 @@ public sealed class AttachmentChoice(PodAttachment attachment, bool chained, str
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(file));
             var plugins = ChainedConfiguration.Plugins(document.RootElement);
-            return plugins.Length > 0 && Array.FindIndex(plugins, ChainedConfiguration.IsOurs) is >= 0 and var at && at < plugins.Length - 1;
+            return plugins.Length > 0 && Array.FindIndex(plugins, ChainedConfiguration.IsOurs) is >= 0 and var at
+                && at < plugins.Length - 1;
         }
         catch (JsonException)
         {

@@ -5,8 +5,8 @@ using Ebpf.Cni.Protocol.Cni;
 namespace Ebpf.Cni.Pods.Installation;
 
 /// <summary>
-/// The configuration list for --cni-mode chained: the other plugin's, whole and under its own name, with our plugin behind its last. It goes
-/// into a file of our own that sorts first; the other's file is left as it is, so that removing ours is all it takes to be gone.
+/// The configuration list for --cni-mode chained: the other plugin's, whole and under its own name, with our plugin behind its last. It
+/// goes into a file of our own that sorts first; the other's file is left as it is, so that removing ours is all it takes to be gone.
 /// </summary>
 public static class ChainedConfiguration
 {
@@ -14,11 +14,13 @@ public static class ChainedConfiguration
 
     /// <summary>The files that a runtime reads, in its order; none without the directory.</summary>
     public static IReadOnlyList<FileInfo> Files(string directory) => Directory.Exists(directory)
-        ? [.. new DirectoryInfo(directory).EnumerateFiles().Where(f => Extensions.Contains(f.Extension)).OrderBy(f => f.Name, StringComparer.Ordinal)]
+        ? [.. new DirectoryInfo(directory).EnumerateFiles().Where(f => Extensions.Contains(f.Extension))
+            .OrderBy(f => f.Name, StringComparer.Ordinal)]
         : [];
 
     /// <summary>The file that a runtime would take if ours were not there; null without any.</summary>
-    public static string? Base(string directory) => Files(directory).FirstOrDefault(f => f.Name != CniInstaller.ConfigurationName)?.FullName;
+    public static string? Base(string directory) =>
+        Files(directory).FirstOrDefault(f => f.Name != CniInstaller.ConfigurationName)?.FullName;
 
     /// <summary>A list's plugins, or the one that a configuration without a list is; empty where it is none.</summary>
     public static JsonElement[] Plugins(JsonElement root) =>
@@ -27,7 +29,8 @@ public static class ChainedConfiguration
         : list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray()] : [];
 
     public static bool IsOurs(JsonElement plugin) =>
-        plugin.ValueKind == JsonValueKind.Object && plugin.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals(CniInstaller.PluginName);
+        plugin.ValueKind == JsonValueKind.Object && plugin.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String
+            && type.ValueEquals(CniInstaller.PluginName);
 
     /// <returns>Null when our plugin is in it already: an administrator added it.</returns>
     /// <exception cref="JsonException">It is no configuration.</exception>
@@ -76,6 +79,7 @@ public static class ChainedConfiguration
 
     /// <summary>hostPorts are done by one plugin: the other's portmap goes before us.</summary>
     private static bool DoesPorts(JsonElement[] plugins) => plugins.Any(p =>
-        p.ValueKind == JsonValueKind.Object && p.TryGetProperty("capabilities", out var capabilities) && capabilities.ValueKind == JsonValueKind.Object
+        p.ValueKind == JsonValueKind.Object && p.TryGetProperty("capabilities", out var capabilities)
+            && capabilities.ValueKind == JsonValueKind.Object
         && capabilities.TryGetProperty("portMappings", out var ports) && ports.ValueKind == JsonValueKind.True);
 }

@@ -6,7 +6,9 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Pods.Installation;
 
-/// <summary>Puts the plugin and the network configuration where the container runtime looks, each in one step and only where different.</summary>
+/// <summary>
+/// Puts the plugin and the network configuration where the container runtime looks, each in one step and only where different.
+/// </summary>
 public sealed partial class CniInstaller(PluginPaths paths, ILogger<CniInstaller> log)
 {
     public const string PluginName = "ebpf-cni";
@@ -20,7 +22,8 @@ public sealed partial class CniInstaller(PluginPaths paths, ILogger<CniInstaller
     /// </summary>
     public static readonly IReadOnlyList<string> ConfigurationVersions = ["1.0.0", CniVersion.Newest];
 
-    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode ReadableByAll =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
     /// <summary>A runtime that finds the configuration takes the node for ready: call this when it is.</summary>
     /// <exception cref="IOException">A directory cannot be written.</exception>
@@ -31,8 +34,8 @@ public sealed partial class CniInstaller(PluginPaths paths, ILogger<CniInstaller
     }
 
     /// <summary>
-    /// --cni-mode chained: puts our plugin behind those of the configuration that the runtime takes now. Where there is none (any more), ours goes
-    /// too.
+    /// --cni-mode chained: puts our plugin behind those of the configuration that the runtime takes now. Where there is none (any more),
+    /// ours goes too.
     /// </summary>
     /// <returns>Why pods do not go through our plugin, in words; null when they do.</returns>
     /// <exception cref="IOException">A directory cannot be written.</exception>
@@ -67,7 +70,8 @@ public sealed partial class CniInstaller(PluginPaths paths, ILogger<CniInstaller
         }
 
         return string.CompareOrdinal(Path.GetFileName(other), ConfigurationName) < 0
-            ? $"{other} sorts before {Own}, and runtimes take the first: add {{\"type\":\"{PluginName}\",\"agentSocket\":\"{paths.Socket}\"}} to its plugins"
+            ? $"{other} sorts before {Own}, and runtimes take the first: add "
+                + $"{{\"type\":\"{PluginName}\",\"agentSocket\":\"{paths.Socket}\"}} to its plugins"
             : null;
     }
 

@@ -2,7 +2,9 @@ using Ebpf.Cni.Pods.Files;
 
 namespace Ebpf.Cni.Pods.Installation;
 
-/// <summary>The plugin's binary where the container runtime looks for it. A runtime that starts it meanwhile gets the old one or the new one.</summary>
+/// <summary>
+/// The plugin's binary where the container runtime looks for it. A runtime that starts it meanwhile gets the old one or the new one.
+/// </summary>
 public static class PluginFile
 {
     private const UnixFileMode Executable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
@@ -14,7 +16,9 @@ public static class PluginFile
         return Path.Combine(paths.BinDir, CniInstaller.PluginName);
     }
 
-    /// <summary>Writes only what differs: the directory may be read-only to an agent whose plugin was installed before it started.</summary>
+    /// <summary>
+    /// Writes only what differs: the directory may be read-only to an agent whose plugin was installed before it started.
+    /// </summary>
     /// <returns>It was written.</returns>
     /// <exception cref="IOException">The directory cannot be written.</exception>
     public static bool Install(PluginPaths paths)
@@ -33,7 +37,8 @@ public static class PluginFile
         ArgumentNullException.ThrowIfNull(paths);
         try
         {
-            return File.GetUnixFileMode(Target(paths)) == Executable && File.ReadAllBytes(Target(paths)).AsSpan().SequenceEqual(File.ReadAllBytes(paths.Plugin));
+            return File.GetUnixFileMode(Target(paths)) == Executable
+                && File.ReadAllBytes(Target(paths)).AsSpan().SequenceEqual(File.ReadAllBytes(paths.Plugin));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

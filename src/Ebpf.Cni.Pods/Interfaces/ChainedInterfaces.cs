@@ -12,8 +12,8 @@ internal static class ChainedInterfaces
     private const string Veth = "veth";
 
     /// <summary>
-    /// The pod's interface, and the node's side of it where it is a veth whose other end is here. A macvlan, an ipvlan or a moved device has no
-    /// side that is this pod's alone.
+    /// The pod's interface, and the node's side of it where it is a veth whose other end is here. A macvlan, an ipvlan or a moved device
+    /// has no side that is this pod's alone.
     /// </summary>
     public static (ChainedInterface Host, string PodMac)? Find(string netns, string ifname)
     {
@@ -24,14 +24,15 @@ internal static class ChainedInterfaces
         var mac = link.Mac.Length == 6 ? MacAddr.FromBytes(link.Mac).ToString() : "";
         using var outside = RouteNetlink.Open();
         // Numbers of interfaces count in a namespace each: both ends must name the other.
-        return link is { Kind: Veth, PeerIndex: > 0 } && outside.FindLink(link.PeerIndex) is { Kind: Veth } host && host.PeerIndex == link.Index
+        return link is { Kind: Veth, PeerIndex: > 0 } && outside.FindLink(link.PeerIndex) is { Kind: Veth } host
+            && host.PeerIndex == link.Index
             ? (new ChainedInterface(host.Name, MacAddr.FromBytes(host.Mac).ToString()) { HostIndex = host.Index }, mac)
             : (new ChainedInterface("", ""), mac);
     }
 
     /// <summary>
-    /// The node's side as it was found, by name and number; null when it is gone, or is another. Where an older agent did not write the number down, the pod's side
-    /// tells, if its namespace can still be opened: a living pod must not be taken for dead.
+    /// The node's side as it was found, by name and number; null when it is gone, or is another. Where an older agent did not write the
+    /// number down, the pod's side tells, if its namespace can still be opened: a living pod must not be taken for dead.
     /// </summary>
     public static HostLink? FindHost(EndpointRecord endpoint)
     {
@@ -39,20 +40,25 @@ internal static class ChainedInterfaces
         if (foreign.HostName.Length == 0)
             return new HostLink(0, endpoint.Key.HostInterface);
         using var netlink = RouteNetlink.Open();
-        return netlink.FindLink(foreign.HostName) is { Kind: Veth } link && (foreign.HostIndex == 0 ? MayBe(endpoint, link) : foreign.HostIndex == link.Index)
+        return netlink.FindLink(foreign.HostName) is { Kind: Veth } link
+            && (foreign.HostIndex == 0 ? MayBe(endpoint, link) : foreign.HostIndex == link.Index)
             ? new HostLink(link.Index, endpoint.Key.HostInterface)
             : null;
     }
 
-    public static bool HasPodSide(EndpointRecord endpoint) => Find(endpoint.Netns, endpoint.Ifname) is { } found && found.Host.IsSame(endpoint.Foreign);
+    public static bool HasPodSide(EndpointRecord endpoint) =>
+        Find(endpoint.Netns, endpoint.Ifname) is { } found && found.Host.IsSame(endpoint.Foreign);
 
-    /// <summary>With what the interface's two sides have now: the number, and MAC addresses, which udev and plugins in the chain change.</summary>
+    /// <summary>
+    /// With what the interface's two sides have now: the number, and MAC addresses, which udev and plugins in the chain change.
+    /// </summary>
     public static EndpointRecord Current(EndpointRecord endpoint)
     {
         try
         {
             if (Find(endpoint.Netns, endpoint.Ifname) is { } found && found.Host.IsSame(endpoint.Foreign))
-                return found.Host == endpoint.Foreign && found.PodMac == endpoint.Mac ? endpoint : endpoint with { Foreign = found.Host, Mac = found.PodMac };
+                return found.Host == endpoint.Foreign && found.PodMac == endpoint.Mac
+                    ? endpoint : endpoint with { Foreign = found.Host, Mac = found.PodMac };
         }
         catch (KernelException)
         {

@@ -8,7 +8,8 @@ using Ebpf.Cni.Pods.Endpoints;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>Pods' share of the dataplane: pins are named by the host interface, entries by the pod's addresses.</summary>
-public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool> asLinks, PodConnections connections, PodDevices devices) : IEndpointPrograms
+public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool> asLinks, PodConnections connections, PodDevices devices)
+    : IEndpointPrograms
 {
     public void Attach(HostLink link)
     {
@@ -67,7 +68,8 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool
         var found = dataplane.Endpoints.Find(endpoint.Number, expected.Addresses);
         if (found is null)
             differences.Add("the endpoint table has no entry for the pod");
-        else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac || found.Queued != expected.Queued
+        else if (found.Ifindex != expected.Ifindex || found.PodMac != expected.PodMac || found.HostMac != expected.HostMac
+            || found.Queued != expected.Queued
                  || !found.Addresses.Order().SequenceEqual(expected.Addresses.Order()))
             differences.Add("the endpoint table has a different entry for the pod");
         if (!dataplane.Pods.IsAttached(link.Ifindex, link.Name))
@@ -83,7 +85,9 @@ public sealed class DataplaneEndpointPrograms(NodeDataplane dataplane, Func<bool
             Queued = endpoint.Foreign is not null || endpoint.Bandwidth is { IngressRate: > 0 },
         };
 
-    /// <summary>Without it a pod's sockets are known by nothing until they have a source address: its affinity would start over for each.</summary>
+    /// <summary>
+    /// Without it a pod's sockets are known by nothing until they have a source address: its affinity would start over for each.
+    /// </summary>
     private static ulong NetnsCookie(EndpointRecord endpoint)
     {
         try

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Settings of the node's side of a pod's veth, where they differ from what it was born with. Of this device alone: what others rely on is left alone.
+/// Settings of the node's side of a pod's veth, where they differ from what it was born with. Of this device alone: what others rely on is
+/// left alone.
 /// </summary>
 internal static class HostSideSettings
 {

@@ -7,7 +7,9 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// <param name="Name">Ours for it, by which programs are pinned; another plugin's interface has a name of its own besides.</param>
 public readonly record struct HostLink(int Ifindex, string Name);
 
-/// <summary>Links, addresses, routes and neighbours of pods. Errors are exceptions of any type; a failed call may have done a part.</summary>
+/// <summary>
+/// Links, addresses, routes and neighbours of pods. Errors are exceptions of any type; a failed call may have done a part.
+/// </summary>
 public interface IPodNetwork
 {
     /// <summary>The namespace exists: nothing is begun otherwise.</summary>
@@ -26,7 +28,9 @@ public interface IPodNetwork
     /// <summary>MTU for a new pod.</summary>
     int Mtu();
 
-    /// <summary>Makes the veth, both sides down, the pod's side in its namespace under its final name. A leftover of the same host name is replaced.</summary>
+    /// <summary>
+    /// Makes the veth, both sides down, the pod's side in its namespace under its final name. A leftover of the same host name is replaced.
+    /// </summary>
     HostLink CreateLink(EndpointRecord endpoint);
 
     /// <summary>The host side, when it is there.</summary>
@@ -44,11 +48,15 @@ public interface IPodNetwork
     /// <summary>Removes the veth by its host name; nothing happens where it is gone. Routes and neighbours go with it.</summary>
     void DeleteLink(EndpointKey key);
 
-    /// <summary>The record with the MAC addresses that the interface has now, which udev and other plugins may have changed; itself where they are the same.</summary>
+    /// <summary>
+    /// The record with the MAC addresses that the interface has now, which udev and other plugins may have changed; itself where they are
+    /// the same.
+    /// </summary>
     EndpointRecord Current(EndpointRecord endpoint);
 
     /// <summary>
-    /// Of living pods those whose side on the node is not as <see cref="ConnectHost"/> left it any more, and the first thing that is missing. One look at the node for all.
+    /// Of living pods those whose side on the node is not as <see cref="ConnectHost"/> left it any more, and the first thing that is
+    /// missing. One look at the node for all.
     /// </summary>
     IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints);
 
@@ -56,8 +64,8 @@ public interface IPodNetwork
     IReadOnlyList<string> Differences(EndpointRecord endpoint);
 
     /// <summary>
-    /// Removes what is ours on the node and belongs to none of the endpoints: host sides of veths, and routes and neighbours on the host sides
-    /// of others. Nothing may be added or deleted meanwhile.
+    /// Removes what is ours on the node and belongs to none of the endpoints: host sides of veths, and routes and neighbours on the host
+    /// sides of others. Nothing may be added or deleted meanwhile.
     /// </summary>
     /// <returns>What was removed, for people.</returns>
     IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints);
@@ -88,6 +96,8 @@ public interface IEndpointPrograms
 /// <summary>The hostPorts of pods, until the kernel tables hold them.</summary>
 public interface IHostPorts
 {
-    /// <summary>Returns when what the endpoints ask for now is in the kernel, or after the limit; at once when nothing is applied yet.</summary>
+    /// <summary>
+    /// Returns when what the endpoints ask for now is in the kernel, or after the limit; at once when nothing is applied yet.
+    /// </summary>
     Task AppliedAsync(TimeSpan limit, CancellationToken cancel);
 }

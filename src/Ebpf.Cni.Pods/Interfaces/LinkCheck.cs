@@ -25,8 +25,8 @@ internal static class LinkCheck
     }
 
     /// <summary>
-    /// Of living pods those whose side on the node has lost what ADD made there, with what it is; of interfaces of other plugins, those whose MAC address is another. One look
-    /// at the node for all of them.
+    /// Of living pods those whose side on the node has lost what ADD made there, with what it is; of interfaces of other plugins, those
+    /// whose MAC address is another. One look at the node for all of them.
     /// </summary>
     public static IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(
         RouteNetlink netlink, SysctlTree sysctl, IReadOnlyCollection<EndpointRecord> endpoints)
@@ -36,7 +36,8 @@ internal static class LinkCheck
         var neighbours = netlink.Neighbours().Where(n => n.Permanent).ToLookup(n => (n.Ifindex, n.Address));
         var found = new List<(EndpointRecord, string)>();
         foreach (var endpoint in endpoints)
-            if (links.TryGetValue(endpoint.Foreign?.HostName ?? endpoint.Key.HostInterface, out var link) && Lost(endpoint, link) is { } lost)
+            if (links.TryGetValue(endpoint.Foreign?.HostName ?? endpoint.Key.HostInterface, out var link)
+                && Lost(endpoint, link) is { } lost)
                 found.Add((endpoint, lost));
         return found;
 

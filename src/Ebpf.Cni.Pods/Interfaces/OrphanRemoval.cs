@@ -29,12 +29,14 @@ internal static class OrphanRemoval
             return removed;
         foreach (var route in netlink.Routes(PodWiring.RouteProtocol).Where(r => kept.ContainsKey(r.Ifindex)).ToList())
         {
-            if (!VethPodNetwork.Addresses(kept[route.Ifindex]).Any(a => VethPodNetwork.HostRoute(a, route.Ifindex).Destination.Equals(route.Destination))
+            if (!VethPodNetwork.Addresses(kept[route.Ifindex])
+                .Any(a => VethPodNetwork.HostRoute(a, route.Ifindex).Destination.Equals(route.Destination))
                 && Gone(() => netlink.DeleteRoute(route)))
                 removed.Add($"the route to {route.Destination} on {kept[route.Ifindex].Key.HostInterface}");
         }
 
-        foreach (var neighbour in netlink.Neighbours().Where(n => n.Permanent && kept.ContainsKey(n.Ifindex) && !n.Address.IsIPv6Multicast).ToList())
+        foreach (var neighbour in netlink.Neighbours().Where(n => n.Permanent && kept.ContainsKey(n.Ifindex) && !n.Address.IsIPv6Multicast)
+            .ToList())
         {
             if (!VethPodNetwork.Addresses(kept[neighbour.Ifindex]).Contains(neighbour.Address)
                 && Gone(() => netlink.DeleteNeighbour(neighbour.Ifindex, neighbour.Address)))

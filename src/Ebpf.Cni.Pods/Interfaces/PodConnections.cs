@@ -4,8 +4,8 @@ using Ebpf.Cni.Kernel;
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Ends the connections of pods that are gone, before a new pod has their addresses: it would go on with what the old one began. One pass over the table is for all pods
-/// that go within a moment, while their addresses rest. Thread-safe.
+/// Ends the connections of pods that are gone, before a new pod has their addresses: it would go on with what the old one began. One pass
+/// over the table is for all pods that go within a moment, while their addresses rest. Thread-safe.
 /// </summary>
 /// <param name="purge">Removes all entries that name one of these addresses; returns how many.</param>
 /// <param name="time">For the moment.</param>

@@ -9,7 +9,8 @@ namespace Ebpf.Cni.Pods.Interfaces;
 /// Living pods follow the MTU: both sides of their veths. A smaller MTU of a later plugin in the chain stays. Pods whose ADD is under way
 /// are looked at again a moment later.
 /// </summary>
-public sealed partial class PodMtuService(IPodMtu mtu, EndpointStore endpoints, TimeSpan period, TimeProvider time, ILogger<PodMtuService> log) : BackgroundService
+public sealed partial class PodMtuService(
+    IPodMtu mtu, EndpointStore endpoints, TimeSpan period, TimeProvider time, ILogger<PodMtuService> log) : BackgroundService
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 

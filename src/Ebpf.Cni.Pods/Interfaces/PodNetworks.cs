@@ -18,7 +18,8 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
         : ChainedInterfaces.FindHost(endpoint)
             ?? throw new InvalidOperationException($"interface {endpoint.Foreign!.HostName} no longer exists");
 
-    public HostLink? FindHostLink(EndpointRecord endpoint) => IsOwn(endpoint) ? own.FindHostLink(endpoint) : ChainedInterfaces.FindHost(endpoint);
+    public HostLink? FindHostLink(EndpointRecord endpoint) =>
+        IsOwn(endpoint) ? own.FindHostLink(endpoint) : ChainedInterfaces.FindHost(endpoint);
 
     public bool HasPodSide(EndpointRecord endpoint) => IsOwn(endpoint)
         ? own.HasPodSide(endpoint)
@@ -41,7 +42,8 @@ public sealed class PodNetworks(VethPodNetwork own) : IPodNetwork
 
     public EndpointRecord Current(EndpointRecord endpoint) => IsOwn(endpoint) ? own.Current(endpoint) : ChainedInterfaces.Current(endpoint);
 
-    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => own.Disconnected(endpoints);
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        own.Disconnected(endpoints);
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint)
     {

@@ -1,8 +1,8 @@
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Settings below /proc/sys/net. They are the calling thread's network namespace's, wherever the directory is mounted, and whoever mounted it: a container, whose
-/// own /proc/sys is read-only, is given the node's elsewhere.
+/// Settings below /proc/sys/net. They are the calling thread's network namespace's, wherever the directory is mounted, and whoever mounted
+/// it: a container, whose own /proc/sys is read-only, is given the node's elsewhere.
 /// </summary>
 /// <param name="root">/proc/sys/net, or where it is mounted.</param>
 public sealed class SysctlTree(string root)
@@ -38,7 +38,9 @@ public sealed class SysctlTree(string root)
         return System.Text.Encoding.ASCII.GetString(text, 0, file.Read(text)).Trim();
     }
 
-    /// <summary>Writes a list without a look. The kernel takes no more than a page at once, and what is written behind the beginning is added to it.</summary>
+    /// <summary>
+    /// Writes a list without a look. The kernel takes no more than a page at once, and what is written behind the beginning is added to it.
+    /// </summary>
     public void WriteList(string name, string list)
     {
         const int page = 4000;

@@ -31,9 +31,10 @@ public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
     public bool NamespaceIsGone(string netns)
     {
         ArgumentNullException.ThrowIfNull(netns);
-        // /proc/PID/ns/net goes with the process, not with the namespace. And where a whole directory is missing, it is this process that cannot
-        // see it: pods must not die of a mount that was forgotten.
-        return !netns.StartsWith("/proc/", StringComparison.Ordinal) && !Path.Exists(netns) && Directory.Exists(Path.GetDirectoryName(netns));
+        // /proc/PID/ns/net goes with the process, not with the namespace. And where a whole directory is missing, it is this process that
+        // cannot see it: pods must not die of a mount that was forgotten.
+        return !netns.StartsWith("/proc/", StringComparison.Ordinal) && !Path.Exists(netns)
+            && Directory.Exists(Path.GetDirectoryName(netns));
     }
 
     public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => ChainedInterfaces.Find(netns, ifname);
@@ -58,7 +59,8 @@ public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         using var netlink = RouteNetlink.Open();
-        // By what we wrote on it, not by its MAC address, which udev may have changed: that would be no reason to take a living pod for dead.
+        // By what we wrote on it, not by its MAC address, which udev may have changed: that would be no reason to take a living pod for
+        // dead.
         return netlink.FindLink(endpoint.Key.HostInterface) is { } link
             && (EndpointKey.IsOurs(link.Name, link.Alias) || link.Mac.AsSpan().SequenceEqual(endpoint.HostMac))
             ? new HostLink(link.Index, link.Name)
@@ -101,7 +103,8 @@ public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         HostSideSettings.Apply(
-            sysctl, link.Name, Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetwork), Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6));
+            sysctl, link.Name, Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetwork),
+            Addresses(endpoint).Any(a => a.AddressFamily == AddressFamily.InterNetworkV6));
         using var netlink = RouteNetlink.Open();
         PodShaping.Apply(netlink, link.Ifindex, PodShaping.Ingress(endpoint));
         netlink.SetUp(link.Ifindex);
@@ -161,7 +164,8 @@ public sealed class VethPodNetwork(IPodMtu mtu, SysctlTree sysctl) : IPodNetwork
         new(new IPNetwork(address, PodWiring.FullPrefix(address.AddressFamily)), ifindex) { Protocol = PodWiring.RouteProtocol };
 
     internal static Route DefaultRoute(AddressFamily family, int ifindex) =>
-        new(PodWiring.DefaultRoute(family), ifindex) { Gateway = PodWiring.Gateway(family), OnLink = true, Protocol = PodWiring.RouteProtocol };
+        new(PodWiring.DefaultRoute(family), ifindex)
+            { Gateway = PodWiring.Gateway(family), OnLink = true, Protocol = PodWiring.RouteProtocol };
 
     private void ConfigureInside(EndpointRecord endpoint)
     {

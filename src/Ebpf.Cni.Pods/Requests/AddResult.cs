@@ -10,9 +10,9 @@ using Ebpf.Cni.Protocol.Cni;
 namespace Ebpf.Cni.Pods.Requests;
 
 /// <summary>
-/// ADD's result in the request's version (CNI specification, section 5, "Success"): what the plugins before us made, then ours: the host side
-/// first, then the pod's, which every address belongs to. Addresses are single (/32, /128); everything else goes through the gateway that
-/// each family has in every pod.
+/// ADD's result in the request's version (CNI specification, section 5, "Success"): what the plugins before us made, then ours: the host
+/// side first, then the pod's, which every address belongs to. Addresses are single (/32, /128); everything else goes through the gateway
+/// that each family has in every pod.
 /// </summary>
 internal static class AddResult
 {
@@ -95,7 +95,7 @@ internal static class AddResult
             writer.WriteStartObject();
             writer.WriteString("name"u8, name);
             writer.WriteString("mac"u8, MacAddr.FromBytes(mac).ToString());
-            if (CniVersion.TellsMtu(version) && endpoint.Mtu > 0)
+            if (CniVersion.HasMtu(version) && endpoint.Mtu > 0)
                 writer.WriteNumber("mtu"u8, endpoint.Mtu);
             if (sandbox.Length > 0)
                 writer.WriteString("sandbox"u8, sandbox);

@@ -5,7 +5,8 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Pods.Requests;
 
-/// <content>ADD behind another plugin: its interface and its addresses become an endpoint; nothing of the pod's network is touched.</content>
+/// <content>ADD behind another plugin: its interface and its addresses become an endpoint; nothing of the pod's network is
+/// touched.</content>
 public sealed partial class CniHandler
 {
     /// <summary>The answer is prevResult as it came.</summary>
@@ -37,7 +38,8 @@ public sealed partial class CniHandler
     {
         var (host, mac) = Find(request);
         var existing = store.Find(request.Key);
-        if (existing is not null && !(host.IsSame(existing.Foreign) && existing.Netns == request.Netns && existing.Addresses.SequenceEqual(addresses)))
+        if (existing is not null
+            && !(host.IsSame(existing.Foreign) && existing.Netns == request.Netns && existing.Addresses.SequenceEqual(addresses)))
         {
             Delete(request.Key);
             existing = null;
@@ -48,7 +50,8 @@ public sealed partial class CniHandler
         {
             var record = existing is not null ? existing with { Foreign = host, Mac = mac } : store.AddChained(new EndpointRecord
             {
-                ContainerId = request.Key.ContainerId, Ifname = request.Key.Ifname, Netns = request.Netns, Number = 0, Addresses = addresses, Mac = mac, Foreign = host,
+                ContainerId = request.Key.ContainerId, Ifname = request.Key.Ifname, Netns = request.Netns, Number = 0,
+                    Addresses = addresses, Mac = mac, Foreign = host,
             });
             if (existing is null)
                 undo.Push("release the endpoint", () => store.Release(record));

@@ -67,7 +67,9 @@ public sealed partial class CniHandler
         }
     }
 
-    /// <summary>MAC addresses of interfaces may change at any time (udev's MACAddressPolicy, the tuning plugin): entries and neighbours follow.</summary>
+    /// <summary>
+    /// MAC addresses of interfaces may change at any time (udev's MACAddressPolicy, the tuning plugin): entries and neighbours follow.
+    /// </summary>
     private EndpointRecord Follow(EndpointRecord record, HostLink link)
     {
         var current = network.Current(record);

@@ -9,7 +9,8 @@ namespace Ebpf.Cni.Pods.Requests;
 /// disk: the record is written first and removed last.
 /// </summary>
 public sealed partial class CniHandler(
-    IEndpointStore store, IPodNetwork network, IEndpointPrograms programs, IHostPorts hostPorts, PendingDeletes pending, CniLimits limits, ILogger<CniHandler> log) : IDisposable
+    IEndpointStore store, IPodNetwork network, IEndpointPrograms programs, IHostPorts hostPorts, PendingDeletes pending, CniLimits limits,
+    ILogger<CniHandler> log) : IDisposable
 {
     private readonly KeyedLock<EndpointKey> _keys = new();
     private readonly SemaphoreSlim _parallel = new(limits.Parallel, limits.Parallel);
@@ -77,7 +78,8 @@ public sealed partial class CniHandler(
         }
 
         var existing = store.Find(request.Key);
-        if (existing is { Foreign: not null } || (existing is not null && !request.Runtime.Addresses.All(a => existing.Addresses.Contains(a.ToString()))))
+        if (existing is { Foreign: not null }
+            || (existing is not null && !request.Runtime.Addresses.All(a => existing.Addresses.Contains(a.ToString()))))
         {
             // An older attachment of the same name, with other addresses than are asked for now, or another plugin's.
             Delete(request.Key);

@@ -10,7 +10,9 @@ public sealed record CniRequest
     /// <summary>It is written into state files; real names are shorter.</summary>
     public const int LongestNetworkName = 255;
 
-    /// <summary>A Kubernetes name is a DNS subdomain: 253 characters (RFC 1123). The bound keeps state files, log lines and events bounded.</summary>
+    /// <summary>
+    /// A Kubernetes name is a DNS subdomain: 253 characters (RFC 1123). The bound keeps state files, log lines and events bounded.
+    /// </summary>
     private const int LongestPodName = 253;
 
     public required string Command { get; init; }
@@ -83,8 +85,10 @@ public sealed record CniRequest
             Pod = PodOf(args),
             PodUid = ArgumentOf(args, "K8S_POD_UID"),
             Network = NetworkOf(config),
-            Runtime = command == "ADD" && Member(config, "runtimeConfig", JsonValueKind.Object) is { } runtime ? RuntimeConfig.Read(runtime) : RuntimeConfig.None,
-            Previous = command is "ADD" or "CHECK" && Member(config, "prevResult", JsonValueKind.Object) is { } previous ? PreviousResult.Read(previous) : null,
+            Runtime = command == "ADD" && Member(config, "runtimeConfig", JsonValueKind.Object) is { } runtime
+            ? RuntimeConfig.Read(runtime) : RuntimeConfig.None,
+            Previous = command is "ADD" or "CHECK" && Member(config, "prevResult", JsonValueKind.Object) is { } previous
+            ? PreviousResult.Read(previous) : null,
             Dns = Member(config, "dns", JsonValueKind.Object),
             Attachments = Member(config, "cni.dev/valid-attachments", JsonValueKind.Array) is { } list ? ReadAttachments(list) : null,
         };

@@ -7,7 +7,8 @@ namespace Ebpf.Cni.Pods.Requests;
 /// The socket that the plugin calls: one request and one answer a connection. Whatever a peer sends, or does not send, costs one
 /// connection, bounded in time and size.
 /// </summary>
-public sealed partial class CniServer(string path, Func<CniRequest, CancellationToken, Task<byte[]>> handle, ICniObserver observer, TimeProvider time, ILogger<CniServer> log)
+public sealed partial class CniServer(string path,
+    Func<CniRequest, CancellationToken, Task<byte[]>> handle, ICniObserver observer, TimeProvider time, ILogger<CniServer> log)
     : IDisposable
 {
     public const int RequestMax = 4 << 20;

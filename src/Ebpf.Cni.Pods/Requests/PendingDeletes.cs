@@ -3,7 +3,9 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Pods.Requests;
 
-/// <summary>The agent's end of the queue of deletions that the plugin writes while no agent answers; see <see cref="PendingDelete"/>.</summary>
+/// <summary>
+/// The agent's end of the queue of deletions that the plugin writes while no agent answers; see <see cref="PendingDelete"/>.
+/// </summary>
 public sealed partial class PendingDeletes
 {
     private const UnixFileMode OwnerDirectory = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;

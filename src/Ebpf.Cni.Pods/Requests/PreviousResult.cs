@@ -46,7 +46,9 @@ public sealed record PreviousResult
         };
     }
 
-    /// <summary>A sentence for each address of ours that the result does not have. Other plugins of the chain may have added some.</summary>
+    /// <summary>
+    /// A sentence for each address of ours that the result does not have. Other plugins of the chain may have added some.
+    /// </summary>
     public IEnumerable<string> Differences(EndpointRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);

@@ -7,7 +7,9 @@ using Ebpf.Cni.Protocol.Cni;
 
 namespace Ebpf.Cni.Pods.Requests;
 
-/// <summary>What a runtime asks for one pod: runtimeConfig, by the capabilities that our configuration declares (CNI conventions).</summary>
+/// <summary>
+/// What a runtime asks for one pod: runtimeConfig, by the capabilities that our configuration declares (CNI conventions).
+/// </summary>
 public sealed record RuntimeConfig
 {
     /// <summary>What the configuration that we install declares.</summary>
@@ -54,7 +56,8 @@ public sealed record RuntimeConfig
         if (parts.Length > 2 || !IPAddress.TryParse(parts[0], out var address) || address.ScopeIdOrZero() != 0
             || (address.AddressFamily == AddressFamily.InterNetwork && parts[0].Count(c => c == '.') != 3))
             throw Wrong("an element of ips in runtimeConfig is not an address", item);
-        if (parts.Length == 2 && (!byte.TryParse(parts[1], out var length) || length > (address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128)))
+        if (parts.Length == 2
+            && (!byte.TryParse(parts[1], out var length) || length > (address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128)))
             throw Wrong("an element of ips in runtimeConfig has no prefix length of its family", item);
         return Addr.From(address);
     }
@@ -76,7 +79,8 @@ public sealed record RuntimeConfig
     {
         try
         {
-            return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong($"{what} in runtimeConfig is not a string", value);
+            return value.ValueKind == JsonValueKind.String
+                ? value.GetString()! : throw Wrong($"{what} in runtimeConfig is not a string", value);
         }
         catch (InvalidOperationException)
         {
@@ -85,7 +89,8 @@ public sealed record RuntimeConfig
         }
     }
 
-    private static CniException Wrong(string what, JsonElement element) => new(CniErrorCode.InvalidNetworkConfig, what, element.GetRawText());
+    private static CniException Wrong(string what, JsonElement element) =>
+        new(CniErrorCode.InvalidNetworkConfig, what, element.GetRawText());
 }
 
 /// <summary>Scope ids, which only IPv6 addresses have and no pod's address may.</summary>

@@ -36,5 +36,5 @@ public static class CniVersion
     public static bool NamesFamily(string version) => version is "0.3.0" or "0.3.1" or "0.4.0";
 
     /// <summary>Results since 1.1.0 have the MTU of interfaces.</summary>
-    public static bool TellsMtu(string version) => version == Newest;
+    public static bool HasMtu(string version) => version == Newest;
 }

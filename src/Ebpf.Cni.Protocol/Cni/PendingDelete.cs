@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Ebpf.Cni.Protocol.Cni;
 
 /// <summary>
-/// A DEL that the agent was not there to do: one file an attachment, in a directory beside the agent's socket. The plugin writes it, the agent
-/// does it and removes it.
+/// A DEL that the agent was not there to do: one file an attachment, in a directory beside the agent's socket. The plugin writes it, the
+/// agent does it and removes it.
 /// </summary>
 /// <param name="ContainerId">A container id.</param>
 /// <param name="Ifname">An interface name.</param>
@@ -23,7 +23,9 @@ public sealed record PendingDelete(string ContainerId, string Ifname)
     /// <summary>Twice what the longest names need.</summary>
     public const int BytesMax = 1024;
 
-    /// <summary>Both names without what a path or a file system could take amiss: a container id begins with a letter or digit, neither has a slash.</summary>
+    /// <summary>
+    /// Both names without what a path or a file system could take amiss: a container id begins with a letter or digit, neither has a slash.
+    /// </summary>
     private const int ReadableMax = 200;
 
     /// <summary>Beside the socket.</summary>
@@ -59,7 +61,8 @@ public sealed record PendingDelete(string ContainerId, string Ifname)
         try
         {
             using var document = JsonDocument.Parse(json);
-            var (id, ifname) = (document.RootElement.GetProperty("containerId").GetString(), document.RootElement.GetProperty("ifname").GetString());
+            var (id, ifname) = (document.RootElement.GetProperty("containerId").GetString(),
+                document.RootElement.GetProperty("ifname").GetString());
             return CniNames.IsContainerId(id) && CniNames.IsInterfaceName(ifname) ? new PendingDelete(id!, ifname!) : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)

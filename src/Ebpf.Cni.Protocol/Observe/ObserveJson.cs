@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace Ebpf.Cni.Protocol.Observe;
 
-/// <summary>The answers as JSON: camelCase, indented, since people read it too; what one end does not know is passed over by the other.</summary>
+/// <summary>
+/// The answers as JSON: camelCase, indented, since people read it too; what one end does not know is passed over by the other.
+/// </summary>
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(StatusAnswer))]
 [JsonSerializable(typeof(ServicesAnswer))]
@@ -20,7 +22,8 @@ public sealed partial class ObserveJson : JsonSerializerContext
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,
-        // What is absent has its default (members are settable for that: a source-generated reader makes absent init-only ones null); what is null and must not be is no answer.
+        // What is absent has its default (members are settable for that: a source-generated reader makes absent init-only ones null); what
+        // is null and must not be is no answer.
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         // It is never put into a page; messages shall stay readable.

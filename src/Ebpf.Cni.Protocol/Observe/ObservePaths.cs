@@ -1,6 +1,9 @@
 namespace Ebpf.Cni.Protocol.Observe;
 
-/// <summary>What the agent answers over HTTP on its socket for people, and where that is. The agent compiles these files too: one truth for both ends.</summary>
+/// <summary>
+/// What the agent answers over HTTP on its socket for people, and where that is. The agent compiles these files too: one truth for both
+/// ends.
+/// </summary>
 public static class ObservePaths
 {
     /// <summary>In the agent's run directory; for root alone.</summary>

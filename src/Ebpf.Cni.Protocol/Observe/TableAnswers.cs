@@ -25,7 +25,10 @@ public sealed record EndpointLine
     /// <summary>Its rate is limited.</summary>
     public bool Limited { get; set; }
 
-    /// <summary>ok; missing: recorded, not in the kernel; unknown: in the kernel, not recorded; different: with other addresses than recorded; no device.</summary>
+    /// <summary>
+    /// ok; missing: recorded, not in the kernel; unknown: in the kernel, not recorded; different: with other addresses than recorded; no
+    /// device.
+    /// </summary>
     public string State { get; set; } = "";
 }
 

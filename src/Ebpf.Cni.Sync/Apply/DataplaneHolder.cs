@@ -13,7 +13,8 @@ namespace Ebpf.Cni.Sync.Apply;
 /// dataplane awaits it. When it cannot be opened, the agent logs that once and stops.
 /// </summary>
 public sealed partial class DataplaneHolder(
-    DataplaneOptions options, EndpointStore endpoints, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log) : IHostedService, IDisposable
+    DataplaneOptions options, EndpointStore endpoints, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<DataplaneHolder> log)
+    : IHostedService, IDisposable
 {
     /// <summary>The root of a cgroup hierarchy has this inode number.</summary>
     private const ulong RootCgroup = 1;
@@ -69,7 +70,8 @@ public sealed partial class DataplaneHolder(
             Log.Missing(log, missing.Name, missing.AbsenceCosts);
         foreach (var notice in dataplane.Notices)
             Log.Notice(log, notice);
-        Log.Opened(log, options.BpffsRoot, taken.TotalMilliseconds, dataplane.Services.Restored.Frontends, dataplane.Adoption.Adopted.Length);
+        Log.Opened(log, options.BpffsRoot, taken.TotalMilliseconds, dataplane.Services.Restored.Frontends,
+            dataplane.Adoption.Adopted.Length);
         if (dataplane.Services.Restored.Broken is > 0 and var broken)
             Log.Broken(log, broken);
         Log.Tables(log, string.Join(", ", dataplane.Usage().Select(u => $"{u.Table} {u.Entries} of {u.Size}")));

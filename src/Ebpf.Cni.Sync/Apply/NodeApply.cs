@@ -61,7 +61,7 @@ public sealed partial class NodeApply(
         var outer = view.UplinkMtu;
         parts.Do("tunnel", "TunnelFailed", "lookup of the tunnels' underlay devices", () =>
         {
-            outer = Math.Min(outer, _underlay.Of(view.Facts, desired.Prefixes) ?? outer);
+            outer = Math.Min(outer, _underlay.Of(view.NetworkState, desired.Prefixes) ?? outer);
             return (0, []);
         });
         var fitting = mtu.Set(outer, Encapsulation.Bytes(view.Context.Routing, desired));

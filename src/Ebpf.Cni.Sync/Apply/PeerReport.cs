@@ -50,8 +50,8 @@ public sealed partial class PeerReport(ILogger<PeerReport> log)
 
     private static partial class Log
     {
-        [LoggerMessage(3381, LogLevel.Information, "route to pods of node {Node}: {Way}")]
-        public static partial void Route(ILogger log, string node, string way);
+        [LoggerMessage(3381, LogLevel.Information, "route to pods of node {Node}: {Route}")]
+        public static partial void Route(ILogger log, string node, string route);
 
         [LoggerMessage(3382, LogLevel.Information,
             "routes to pods of {Nodes} more nodes changed and are not logged; list all: ip route show proto 101")]

@@ -9,7 +9,10 @@ namespace Ebpf.Cni.Sync.Apply;
 /// </summary>
 internal static class PrefixTransition
 {
-    /// <summary>What holds between the two, while routes change: the new one, but what is tunnelled before and gone or direct afterwards is still tunnelled.</summary>
+    /// <summary>
+    /// What holds between the two, while routes change: the new one, but what is tunnelled before and gone or direct afterwards is still
+    /// tunnelled.
+    /// </summary>
     public static ImmutableArray<DesiredPrefix> Between(ImmutableArray<DesiredPrefix> before, ImmutableArray<DesiredPrefix> after)
     {
         if (before.IsDefaultOrEmpty || before == after)

@@ -9,7 +9,8 @@ using Ebpf.Cni.Sync.Options;
 namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>
-/// The tunnels' device: there as soon as a peer needs it, gone when none did between two verifications: who leaves often comes back. Not thread-safe.
+/// The tunnels' device: there as soon as a peer needs it, gone when none did between two verifications: who leaves often comes back. Not
+/// thread-safe.
 /// </summary>
 internal sealed class TunnelApply(SyncOptions options)
 {

@@ -7,8 +7,8 @@ using Ebpf.Cni.Sync.Node;
 namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>
-/// What fits through the devices by which peers' tunnels are reached: an InternalIP may be behind a WireGuard or tun device that is no uplink and takes less than those. Asked of the kernel's
-/// routes when peers or devices have changed. Not thread-safe.
+/// What fits through the devices by which peers' tunnels are reached: an InternalIP may be behind a WireGuard or tun device that is no
+/// uplink and takes less than those. Asked of the kernel's routes when peers or devices have changed. Not thread-safe.
 /// </summary>
 internal sealed class UnderlayMtu
 {

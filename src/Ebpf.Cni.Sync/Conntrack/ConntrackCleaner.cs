@@ -16,7 +16,8 @@ public sealed partial class ConntrackCleaner(
     private const int Attempts = 5;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    private readonly Channel<RemovedBackend> _gone = Channel.CreateUnbounded<RemovedBackend>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<RemovedBackend> _gone =
+        Channel.CreateUnbounded<RemovedBackend>(new UnboundedChannelOptions { SingleReader = true });
 
     /// <summary>Never blocks.</summary>
     public void Ended(IEnumerable<RemovedBackend> backends)

@@ -10,7 +10,9 @@ public interface IConntrackObserver
     /// <summary>A pass over the table has ended.</summary>
     /// <param name="result">What it found.</param>
     /// <param name="took">The pass.</param>
-    /// <param name="ended">What connections had when they ended, read after the pass: what it has just ended is in these, what lives in the result.</param>
+    /// <param name="ended">
+    /// What connections had when they ended, read after the pass: what it has just ended is in these, what lives in the result.
+    /// </param>
     /// <param name="names">What service ids stand for.</param>
     void Swept(
         SweepResult result, TimeSpan took, IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<uint, ServicePortName> names);

@@ -155,7 +155,8 @@ public sealed partial class ClusterSync(
 
         [LoggerMessage(3332, LogLevel.Debug,
             "sync: frontends +{Added} ~{Switched} -{Deleted}, {Backends} backends written, {Others} other writes, {Milliseconds:0.0} ms")]
-        public static partial void Applied(ILogger log, int added, int switched, int deleted, int backends, int others, double milliseconds);
+        public static partial void Applied(ILogger log, int added, int switched, int deleted, int backends, int others,
+            double milliseconds);
 
         [LoggerMessage(3333, LogLevel.Error, "sync: {What} failed, the agent retries: {Cause}")]
         public static partial void Failed(ILogger log, string what, string cause);

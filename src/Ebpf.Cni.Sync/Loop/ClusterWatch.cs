@@ -3,7 +3,8 @@ using Ebpf.Cni.Kubernetes;
 namespace Ebpf.Cni.Sync.Loop;
 
 /// <summary>Runs the watches; started first, since everything waits for their first answers.</summary>
-public sealed partial class ClusterWatch(ClusterWatcher watcher, KubernetesConnection connection, ILogger<ClusterWatch> log) : BackgroundService
+public sealed partial class ClusterWatch(ClusterWatcher watcher, KubernetesConnection connection, ILogger<ClusterWatch> log)
+    : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -1,6 +1,8 @@
 namespace Ebpf.Cni.Sync.Loop;
 
-/// <summary>How long to wait before the next attempt: doubling from a fifth of a second to half a minute, from the start again after a success.</summary>
+/// <summary>
+/// How long to wait before the next attempt: doubling from a fifth of a second to half a minute, from the start again after a success.
+/// </summary>
 internal sealed class RetryDelay
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(200);

@@ -16,7 +16,9 @@ internal static class Encapsulation
     /// The bytes to leave free for it. In <see cref="RoutingMode.Auto"/> also while no peer needs a tunnel: a peer that needs one may come
     /// at any time, and living pods' connections should not have to learn a smaller size then.
     /// </summary>
-    /// <param name="routing">How peers are reached; tunnels with an underlay of <see cref="TunnelUnderlay.Auto"/> have that of the node's first address.</param>
+    /// <param name="routing">
+    /// How peers are reached; tunnels with an underlay of <see cref="TunnelUnderlay.Auto"/> have that of the node's first address.
+    /// </param>
     /// <param name="desired">Peers that know it better.</param>
     public static int Bytes(RoutingContext routing, DesiredState desired)
     {

@@ -29,7 +29,8 @@ public sealed partial class NetworkWatch(NodeState node, TimeProvider time, ILog
             {
                 await FollowAsync(stoppingToken);
             }
-            catch (Exception e) when (e is KernelException or NetlinkFormatException or ChannelClosedException && !stoppingToken.IsCancellationRequested)
+            catch (Exception e) when (e is KernelException or NetlinkFormatException or ChannelClosedException
+                && !stoppingToken.IsCancellationRequested)
             {
                 Log.Failed(log, e.InnerException?.Message ?? e.Message);
                 await Task.Delay(RetryAfter, time, stoppingToken);

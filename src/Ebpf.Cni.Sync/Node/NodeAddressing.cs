@@ -8,13 +8,16 @@ using Ebpf.Cni.Sync.Options;
 namespace Ebpf.Cni.Sync.Node;
 
 /// <summary>
-/// From what the kernel and the Node object say to how the node is reached: its address in each family, its uplinks, where NodePorts are served. Pure.
+/// From what the kernel and the Node object say to how the node is reached: its address in each family, its uplinks, where NodePorts are
+/// served. Pure.
 /// </summary>
 internal static class NodeAddressing
 {
     /// <param name="state">From the kernel.</param>
     /// <param name="options">What the operator chose instead.</param>
-    /// <param name="internalIPs">Of the Node object, in its order: the first of a family is the node's primary address. Empty until it is known.</param>
+    /// <param name="internalIPs">
+    /// Of the Node object, in its order: the first of a family is the node's primary address. Empty until it is known.
+    /// </param>
     /// <param name="memory">Of the <see cref="NodeNetwork.Memory"/> before.</param>
     public static NodeNetwork Of(NodeNetworkState state, IEnumerable<string> internalIPs, SyncOptions options, UplinkMemory memory)
     {
@@ -24,7 +27,8 @@ internal static class NodeAddressing
         var primary = known.FindAll(a => own.Exists(o => o.Address.Equals(a)));
         var choice = UplinkChoice.Of(state, known, options.Uplinks, memory);
         var uplinks = choice.Devices.Select(l => new UplinkDevice(
-            l.Index, l.Name, Choose(l.Index, AddressFamily.InterNetwork), Choose(l.Index, AddressFamily.InterNetworkV6))).ToImmutableArray();
+            l.Index, l.Name, Choose(l.Index, AddressFamily.InterNetwork), Choose(l.Index, AddressFamily.InterNetworkV6)))
+                .ToImmutableArray();
         var (v4, v6) = (NodeAddress(AddressFamily.InterNetwork), NodeAddress(AddressFamily.InterNetworkV6));
         ImmutableArray<Addr> all = [.. own.Select(a => Addr.From(a.Address)).Distinct().Order()];
         return new NodeNetwork(v4, v6)
@@ -44,9 +48,11 @@ internal static class NodeAddressing
 
         Addr? NodeAddress(AddressFamily family) => primary.Find(a => a.AddressFamily == family) is { } known
             ? Addr.From(known)
-            : uplinks.Where(u => !choice.Beside.Contains(u.Ifindex)).Select(u => family == AddressFamily.InterNetwork ? u.V4 : u.V6).FirstOrDefault(a => a is not null);
+            : uplinks.Where(u => !choice.Beside.Contains(u.Ifindex)).Select(u => family == AddressFamily.InterNetwork ? u.V4 : u.V6)
+                .FirstOrDefault(a => a is not null);
 
-        // The address that a device's masqueraded traffic has: the one that the kernel itself would most likely take, and the same as long as it lasts.
+        // The address that a device's masqueraded traffic has: the one that the kernel itself would most likely take, and the same as long
+        // as it lasts.
         Addr? Choose(int ifindex, AddressFamily family)
         {
             var candidates = own.Where(a => a.Ifindex == ifindex && a.Address.AddressFamily == family).ToList();

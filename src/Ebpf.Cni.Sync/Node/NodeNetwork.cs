@@ -32,7 +32,9 @@ public sealed record NodeNetwork(Addr? V4, Addr? V6)
 
     public bool Equals(NodeNetwork? other) =>
         other is not null && V4 == other.V4 && V6 == other.V6 && Uplinks.SequenceEqual(other.Uplinks)
-        && Main.SequenceEqual(other.Main) && InternalDevices.SequenceEqual(other.InternalDevices) && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses) && Unfit.SequenceEqual(other.Unfit);
+        && Main.SequenceEqual(other.Main) && InternalDevices.SequenceEqual(other.InternalDevices)
+        && NodePortAddresses.SequenceEqual(other.NodePortAddresses) && Addresses.SequenceEqual(other.Addresses)
+        && Unfit.SequenceEqual(other.Unfit);
 
     public override int GetHashCode() => HashCode.Combine(V4, V6, Uplinks.Length, NodePortAddresses.Length, Addresses.Length);
 }

@@ -6,11 +6,14 @@ using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 
 namespace Ebpf.Cni.Sync.Node;
 
-/// <summary>What the kernel knows of the node's network, without its pods: their devices and routes are ours, and there may be hundreds.</summary>
+/// <summary>
+/// What the kernel knows of the node's network, without its pods: their devices and routes are ours, and there may be hundreds.
+/// </summary>
 /// <param name="Links">Loopback too.</param>
 /// <param name="Addresses">Those that can be used.</param>
 /// <param name="DefaultRoutes">Of the main table, the preferred first; one with several next hops once for each of its devices.</param>
-public sealed record NodeNetworkState(ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
+public sealed record NodeNetworkState(
+    ImmutableArray<LinkInfo> Links, ImmutableArray<AddressInfo> Addresses, ImmutableArray<KernelRoute> DefaultRoutes)
 {
     /// <summary>
     /// Devices by which networks are reached that are no default routes, of those of which
@@ -29,7 +32,8 @@ public sealed record NodeNetworkState(ImmutableArray<LinkInfo> Links, ImmutableA
     /// <summary>By content, as far as it decides anything.</summary>
     public bool Equals(NodeNetworkState? other) =>
         other is not null && Links.Select(Identity).SequenceEqual(other.Links.Select(Identity)) && Addresses.SequenceEqual(other.Addresses)
-        && DefaultRoutes.SequenceEqual(other.DefaultRoutes) && RoutedDevices.SequenceEqual(other.RoutedDevices) && TunnelDevice == other.TunnelDevice;
+        && DefaultRoutes.SequenceEqual(other.DefaultRoutes) && RoutedDevices.SequenceEqual(other.RoutedDevices)
+        && TunnelDevice == other.TunnelDevice;
 
     public override int GetHashCode() => HashCode.Combine(Links.Length, Addresses.Length, DefaultRoutes.Length);
 

@@ -20,7 +20,7 @@ public sealed record NodeView(NodeContext Context, NodeNetwork Network, Immutabl
     public int UplinkMtu { get; init; } = Node.UplinkMtu.Default;
 
     /// <summary>What the kernel said, without what another proxy has left.</summary>
-    public NodeNetworkState Facts { get; init; } = NodeNetworkState.None;
+    public NodeNetworkState NetworkState { get; init; } = NodeNetworkState.None;
 
     /// <summary>The index of the tunnel's device as it was seen last; 0 without one.</summary>
     public int TunnelDevice { get; init; }
@@ -152,7 +152,7 @@ public sealed class NodeState : IHostPorts
     }
 
     /// <summary>What the kernel said last, and the last <see cref="View"/>; null before the first. Thread-safe.</summary>
-    public (NodeNetworkState Facts, NodeView? View) Seen
+    public (NodeNetworkState NetworkState, NodeView? View) Seen
     {
         get
         {
@@ -203,7 +203,7 @@ public sealed class NodeState : IHostPorts
             ], version)
         {
             UplinkMtu = Node.UplinkMtu.Of(state, network.Main.Union(network.InternalDevices)),
-            Facts = state,
+            NetworkState = state,
             TunnelDevice = state.TunnelDevice,
         };
         lock (_lock)
@@ -252,7 +252,9 @@ public sealed class NodeState : IHostPorts
         }
     }
 
-    /// <summary>Sockets of the node that are bound to exactly these addresses and ports; those count whose address the node has. Thread-safe.</summary>
+    /// <summary>
+    /// Sockets of the node that are bound to exactly these addresses and ports; those count whose address the node has. Thread-safe.
+    /// </summary>
     /// <param name="servers">Sorted.</param>
     public void SetServers(ImmutableArray<NodeServer> servers)
     {
@@ -288,11 +290,11 @@ public sealed class NodeState : IHostPorts
 
     /// <summary>What a view is made of, besides the view before and the options.</summary>
     private sealed record Inputs(
-        NodeNetworkState Facts, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers,
+        NodeNetworkState NetworkState, ImmutableArray<string> InternalIPs, long HostPorts, ImmutableArray<NodeServer> Servers,
         string? Fought, string? Uid)
     {
         public bool Equals(Inputs? other) =>
-            other is not null && ReferenceEquals(Facts, other.Facts) && HostPorts == other.HostPorts
+            other is not null && ReferenceEquals(NetworkState, other.NetworkState) && HostPorts == other.HostPorts
             && Servers == other.Servers && Fought == other.Fought && Uid == other.Uid
             && InternalIPs.SequenceEqual(other.InternalIPs);
 

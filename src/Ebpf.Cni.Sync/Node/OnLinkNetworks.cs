@@ -6,14 +6,15 @@ using Ebpf.Cni.Compiler.Addresses;
 namespace Ebpf.Cni.Sync.Node;
 
 /// <summary>
-/// The networks in which this node has neighbours: a neighbour takes a packet whatever its destination, so that it can be the gateway to its pods. Pure.
+/// The networks in which this node has neighbours: a neighbour takes a packet whatever its destination, so that it can be the gateway to
+/// its pods. Pure.
 /// </summary>
 internal static class OnLinkNetworks
 {
     /// <param name="state">From the kernel.</param>
     /// <param name="uplinks">Indices of the devices that count.</param>
-    /// <returns>Sorted; without those of single addresses, as clouds give them, and without those of devices that have no layer 2: WireGuard, say,
-    /// discards what is for addresses that the peer was not configured with.</returns>
+    /// <returns>Sorted; without those of single addresses, as clouds give them, and without those of devices that have no layer 2:
+    /// WireGuard, say, discards what is for addresses that the peer was not configured with.</returns>
     public static ImmutableArray<IPNetwork> Of(NodeNetworkState state, IEnumerable<int> uplinks)
     {
         var devices = state.Links.Where(l => l.Ethernet).Select(l => l.Index).Intersect(uplinks).ToHashSet();

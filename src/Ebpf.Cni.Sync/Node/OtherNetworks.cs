@@ -20,8 +20,9 @@ internal enum NetworkKind
 }
 
 /// <summary>
-/// Which devices lead to networks beside that of the default route. Traffic of pods that leaves by them must be masqueraded, and what comes by them for a service must be served, as rules of
-/// iptables do it, which name no device. Bridges of containers and virtual machines, and the devices of other plugins, are not such. Pure.
+/// Which devices lead to networks beside that of the default route. Traffic of pods that leaves by them must be masqueraded, and what comes
+/// by them for a service must be served, as rules of iptables do it, which name no device. Bridges of containers and virtual machines, and
+/// the devices of other plugins, are not such. Pure.
 /// </summary>
 internal static partial class OtherNetworks
 {
@@ -45,7 +46,8 @@ internal static partial class OtherNetworks
             "" or "bond" or "team" or "vlan" or "macvlan" or "ipvlan" => NetworkKind.Outside,
             "bridge" => Bridge(state, link),
             // A node that is a container or a namespace itself has veths for network cards. So has a container on this node.
-            "veth" => link.PeerNamespaceId is null ? NetworkKind.None : IsContainers().IsMatch(link.Name) ? NetworkKind.Doubtful : NetworkKind.Outside,
+            "veth" => link.PeerNamespaceId is null ? NetworkKind.None : IsContainers().IsMatch(link.Name)
+                ? NetworkKind.Doubtful : NetworkKind.Outside,
             "dummy" or "ifb" or "nlmon" or "vrf" => NetworkKind.None,
             _ => NetworkKind.Doubtful,
         };
@@ -58,7 +60,9 @@ internal static partial class OtherNetworks
     public static bool AsksForRoutes(NodeNetworkState state, LinkInfo link) =>
         Of(state with { RoutedDevices = [] }, link) != Of(state with { RoutedDevices = [link.Index] }, link);
 
-    /// <summary>A bridge that holds a network card is that card's; one with nothing but ends of containers and machines is theirs.</summary>
+    /// <summary>
+    /// A bridge that holds a network card is that card's; one with nothing but ends of containers and machines is theirs.
+    /// </summary>
     private static NetworkKind Bridge(NodeNetworkState state, LinkInfo bridge)
     {
         var members = state.Links.Where(l => l.Master == bridge.Index).ToList();

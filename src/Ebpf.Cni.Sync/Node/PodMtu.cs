@@ -4,7 +4,8 @@ using Ebpf.Cni.Sync.Options;
 namespace Ebpf.Cni.Sync.Node;
 
 /// <summary>
-/// The MTU of pods: --mtu, or what fits through the uplinks with the tunnel's headers around it. Set by the sync loop, which knows both; followed by living pods. Thread-safe.
+/// The MTU of pods: --mtu, or what fits through the uplinks with the tunnel's headers around it. Set by the sync loop, which knows both;
+/// followed by living pods. Thread-safe.
 /// </summary>
 public sealed class PodMtu(SyncOptions options) : IPodMtu
 {
@@ -23,7 +24,8 @@ public sealed class PodMtu(SyncOptions options) : IPodMtu
             if (options.Mtu > 0)
                 return options.Mtu;
             lock (_lock)
-                return _fitting > 0 ? _fitting : Fitting(UplinkMtu.Of(NodeNetworkState.Read(), []), Encapsulation.Bytes(options.Routing, options.TunnelUnderlay));
+                return _fitting > 0 ? _fitting : Fitting(
+                    UplinkMtu.Of(NodeNetworkState.Read(), []), Encapsulation.Bytes(options.Routing, options.TunnelUnderlay));
         }
     }
 

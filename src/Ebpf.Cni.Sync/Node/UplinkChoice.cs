@@ -16,7 +16,8 @@ public sealed record UnfitUplink(string Name, string Cause)
 }
 
 /// <summary>
-/// What made which devices uplinks when it was there last: "IPv4 default route" or an InternalIP, and names, since a device that is replaced has another index.
+/// What made which devices uplinks when it was there last: "IPv4 default route" or an InternalIP, and names, since a device that is
+/// replaced has another index.
 /// </summary>
 public sealed record UplinkMemory(ImmutableDictionary<string, ImmutableArray<string>> Devices)
 {
@@ -24,9 +25,10 @@ public sealed record UplinkMemory(ImmutableDictionary<string, ImmutableArray<str
 }
 
 /// <summary>
-/// Which devices are the node's uplinks: by the operator's patterns, or those of the default routes and of the node's InternalIPs, and those that lead to other networks
-/// (<see cref="OtherNetworks"/>). Pure.
-/// <para>Programs belong on the device that has the addresses and routes: a VLAN device, not the one below it; a bond or bridge, not its members.</para>
+/// Which devices are the node's uplinks: by the operator's patterns, or those of the default routes and of the node's InternalIPs, and
+/// those that lead to other networks (<see cref="OtherNetworks"/>). Pure.
+/// <para>Programs belong on the device that has the addresses and routes: a VLAN device, not the one below it; a bond or bridge, not its
+/// members.</para>
 /// </summary>
 /// <param name="Devices">By index.</param>
 /// <param name="Unfit">By name; reported to the operator.</param>
@@ -40,7 +42,9 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
     private const string NotServed =
         "NodePorts, external and load balancer addresses are not served on it, and pods' traffic through it is not masqueraded";
 
-    /// <summary>Those of <see cref="Devices"/> that are there for a network beside the default routes' and the InternalIPs' alone, by index.</summary>
+    /// <summary>
+    /// Those of <see cref="Devices"/> that are there for a network beside the default routes' and the InternalIPs' alone, by index.
+    /// </summary>
     public ImmutableHashSet<int> Beside { get; private init; } = [];
 
     public static UplinkChoice Of(
@@ -54,8 +58,8 @@ internal sealed record UplinkChoice(ImmutableArray<LinkInfo> Devices, ImmutableA
                 UplinkMemory.None);
         }
 
-        // A route or an address that is away for a moment (DHCP, a link that is set up anew) does not take the uplink along, let alone make another
-        // device one: what it named last counts as long as that is there.
+        // A route or an address that is away for a moment (DHCP, a link that is set up anew) does not take the uplink along, let alone make
+        // another device one: what it named last counts as long as that is there.
         var reasons = Reasons(state, candidates, internalIPs).ToImmutableDictionary(r => r.Reason, r => r.Devices);
         var known = reasons.Where(r => !r.Value.IsEmpty)
             .Concat(memory.Devices.Where(m => reasons.TryGetValue(m.Key, out var now) && now.IsEmpty)).ToImmutableDictionary();

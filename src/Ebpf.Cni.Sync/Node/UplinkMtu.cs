@@ -9,7 +9,9 @@ internal static class UplinkMtu
     public const int Default = 1500;
 
     /// <param name="state">From the kernel.</param>
-    /// <param name="uplinks">Their indices; without any, the devices of the default routes count, or else all that are up and have an address.</param>
+    /// <param name="uplinks">
+    /// Their indices; without any, the devices of the default routes count, or else all that are up and have an address.
+    /// </param>
     public static int Of(NodeNetworkState state, IEnumerable<int> uplinks)
     {
         ArgumentNullException.ThrowIfNull(state);

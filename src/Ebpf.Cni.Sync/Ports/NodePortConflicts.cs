@@ -14,11 +14,13 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Sync.Ports;
 
 /// <summary>
-/// NodePorts that a process of the node listens at, too. It was there before the Service, or let the kernel choose its port (the bind guard refuses others), and hears
-/// nothing from outside any more; on 127.0.0.1, where NodePorts are served to the node itself, nothing at all. Looked at when NodePorts change, and every few seconds.
+/// NodePorts that a process of the node listens at, too. It was there before the Service, or let the kernel choose its port (the bind guard
+/// refuses others), and hears nothing from outside any more; on 127.0.0.1, where NodePorts are served to the node itself, nothing at all.
+/// Looked at when NodePorts change, and every few seconds.
 /// </summary>
 public sealed partial class NodePortConflicts(
-    AppliedState applied, NodeState node, SnapshotStore store, IssueReport issues, TimeProvider time, ILogger<NodePortConflicts> log) : BackgroundService
+    AppliedState applied, NodeState node, SnapshotStore store, IssueReport issues, TimeProvider time, ILogger<NodePortConflicts> log)
+    : BackgroundService
 {
     public const string Reason = "NodePortInUse";
 
@@ -58,7 +60,8 @@ public sealed partial class NodePortConflicts(
     /// <param name="listeners">Of the node.</param>
     /// <param name="served">The addresses on which NodePorts are served.</param>
     internal static IEnumerable<(ServicePortName Port, SocketInfo Socket)> Find(
-        IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports, IEnumerable<SocketInfo> listeners, IReadOnlySet<IPAddress> served)
+        IReadOnlyDictionary<(ushort Port, IpProtocol Protocol), ServicePortName> ports,
+        IEnumerable<SocketInfo> listeners, IReadOnlySet<IPAddress> served)
     {
         foreach (var socket in listeners)
         {

@@ -12,10 +12,12 @@ using Ebpf.Cni.Sync.State;
 namespace Ebpf.Cni.Sync.Ports;
 
 /// <summary>
-/// Servers of the node at cluster IPs that the node itself carries, as NodeLocal DNSCache does it: its dummy device has the cluster IP of kube-dns, and it listens on exactly that. They keep
-/// their ports. Looked at whenever something was applied, which a change of addresses leads to, and every few seconds while there is such an address: the kernel tells of no listener.
+/// Servers of the node at cluster IPs that the node itself carries, as NodeLocal DNSCache does it: its dummy device has the cluster IP of
+/// kube-dns, and it listens on exactly that. They keep their ports. Looked at whenever something was applied, which a change of addresses
+/// leads to, and every few seconds while there is such an address: the kernel tells of no listener.
 /// </summary>
-public sealed partial class NodeServerWatch(AppliedState applied, NodeState node, TimeProvider time, ILogger<NodeServerWatch> log) : BackgroundService
+public sealed partial class NodeServerWatch(AppliedState applied, NodeState node, TimeProvider time, ILogger<NodeServerWatch> log)
+    : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
@@ -43,7 +45,8 @@ public sealed partial class NodeServerWatch(AppliedState applied, NodeState node
 
     /// <summary>The candidates at which a socket is bound to that very address. Pure.</summary>
     internal static ImmutableArray<NodeServer> Served(IReadOnlySet<NodeServer> candidates, IEnumerable<SocketInfo> listeners) =>
-        [.. listeners.Select(s => new NodeServer(Addr.From(Plain(s.Local.Address)), (ushort)s.Local.Port, (IpProtocol)s.Protocol)).Where(candidates.Contains).Distinct().Order()];
+        [.. listeners.Select(s => new NodeServer(Addr.From(Plain(s.Local.Address)), (ushort)s.Local.Port, (IpProtocol)s.Protocol))
+            .Where(candidates.Contains).Distinct().Order()];
 
     private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 

@@ -42,7 +42,8 @@ internal static class PortList
         void Add()
         {
             if (first >= 0)
-                text.Append(text.Length > 0 ? "," : "").Append(CultureInfo.InvariantCulture, $"{first}").Append(first < last ? string.Create(CultureInfo.InvariantCulture, $"-{last}") : "");
+                text.Append(text.Length > 0 ? "," : "").Append(CultureInfo.InvariantCulture, $"{first}")
+                    .Append(first < last ? string.Create(CultureInfo.InvariantCulture, $"-{last}") : "");
         }
     }
 }

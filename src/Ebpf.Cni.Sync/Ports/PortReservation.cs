@@ -8,7 +8,8 @@ namespace Ebpf.Cni.Sync.Ports;
 /// NodePorts and hostPorts that are in use are reserved in the kernel (<see cref="ReservedPorts"/>),
 /// as they come and go. Now and then the list is looked at, which another may have written.
 /// </summary>
-public sealed partial class PortReservation(AppliedState applied, SyncStatus status, SysctlTree settings, SyncOptions options, TimeProvider time, ILogger<PortReservation> log)
+public sealed partial class PortReservation(
+    AppliedState applied, SyncStatus status, SysctlTree settings, SyncOptions options, TimeProvider time, ILogger<PortReservation> log)
     : BackgroundService
 {
     private bool _logged;

@@ -10,9 +10,9 @@ namespace Ebpf.Cni.Sync.Ports;
 public sealed record ReservedPortsRecord(string Added, string Written);
 
 /// <summary>
-/// net.ipv4.ip_local_reserved_ports: the kernel takes none of these for a socket that asked for no port in particular. A connection of the node from a port that leads to a pod would never get its
-/// answers. The operator's ports stay: what was added is remembered over restarts, and as soon as another has written the list, all that is in it is another's.
-/// Not thread-safe.
+/// net.ipv4.ip_local_reserved_ports: the kernel takes none of these for a socket that asked for no port in particular. A connection of the
+/// node from a port that leads to a pod would never get its answers. The operator's ports stay: what was added is remembered over restarts,
+/// and as soon as another has written the list, all that is in it is another's. Not thread-safe.
 /// </summary>
 /// <param name="settings">Of the node.</param>
 /// <param name="file">Where it is remembered.</param>
@@ -42,7 +42,8 @@ public sealed class ReservedPorts(SysctlTree settings, string file)
         if (list.SetEquals(current))
             return false;
         // Written down first: a kill in between leaves a list that differs from what was written, and nothing of it is ever removed.
-        StateFile.Write(file, new ReservedPortsRecord(PortList.Write(added), PortList.Write(list)), ReservedPortsJson.Default.ReservedPortsRecord);
+        StateFile.Write(file, new ReservedPortsRecord(PortList.Write(added), PortList.Write(list)),
+            ReservedPortsJson.Default.ReservedPortsRecord);
         settings.WriteList(Setting, PortList.Write(list));
         return true;
     }
@@ -65,6 +66,7 @@ public sealed class ReservedPorts(SysctlTree settings, string file)
     }
 }
 
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(ReservedPortsRecord))]
 internal sealed partial class ReservedPortsJson : JsonSerializerContext;

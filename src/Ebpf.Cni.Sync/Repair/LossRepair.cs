@@ -12,7 +12,7 @@ namespace Ebpf.Cni.Sync.Repair;
 /// that says who does it, as far as netlink reports it. Losses without an event are found once per verify period.
 /// </summary>
 /// <param name="handler">Knows the pods.</param>
-/// <param name="node">Told, so that the rest of the node's network is looked at.</param>
+/// <param name="node">Hears of each repair: the loop then reads the rest of the node's network back.</param>
 /// <param name="losses">Judges the kernel's events.</param>
 /// <param name="settings">Makes the node's settings what they should be.</param>
 /// <param name="time">For all waits.</param>

@@ -118,7 +118,7 @@ public sealed class NodeLosses(PodDevices devices, NodeState node, Func<IPNetwor
     /// </summary>
     private bool IsNodes(bool v6) => node.Seen.View is not { } view || (v6 ? view.Network.V6 : view.Network.V4) is not null;
 
-    private bool IsTunnel(int ifindex) => ifindex > 0 && ifindex == node.Seen.Facts.TunnelDevice;
+    private bool IsTunnel(int ifindex) => ifindex > 0 && ifindex == node.Seen.NetworkState.TunnelDevice;
 
     /// <summary>
     /// IPv4 routes go in silence when their device is switched off, or loses its last address, and do not come back with it.

@@ -2,7 +2,9 @@ using Ebpf.Cni.Compiler.Output;
 
 namespace Ebpf.Cni.Sync.State;
 
-/// <summary>What the kernel was last brought to, for those who look at it from the side: what an id in the kernel's tables stands for.</summary>
+/// <summary>
+/// What the kernel was last brought to, for those who look at it from the side: what an id in the kernel's tables stands for.
+/// </summary>
 public sealed class AppliedState
 {
     private readonly Lock _lock = new();

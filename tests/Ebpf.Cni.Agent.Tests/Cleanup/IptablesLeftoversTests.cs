@@ -45,5 +45,6 @@ public class IptablesLeftoversTests
     [InlineData("")]
     [InlineData("*nat\nCOMMIT\n")]
     [InlineData("*nat\n:KUBE-SERVICES - [0:0]\n")]
-    public void Where_nothing_is_or_the_listing_broke_off_nothing_is_done(string saved) => Assert.Equal("", IptablesLeftovers.In(saved).Restore);
+    public void Where_nothing_is_or_the_listing_broke_off_nothing_is_done(string saved) =>
+        Assert.Equal("", IptablesLeftovers.In(saved).Restore);
 }

@@ -132,5 +132,6 @@ public sealed class KubeProxyCleanupTests : IDisposable
 
     /// <summary>Without the comments, which carry the time.</summary>
     private string[] Rules(string kind) =>
-        [.. Run($"{kind}-save", "").Split('\n').Where(l => l.Length > 0 && !l.StartsWith('#')).Select(l => l.StartsWith(':') ? l.Split(" [")[0] : l)];
+        [.. Run($"{kind}-save", "").Split('\n').Where(l => l.Length > 0 && !l.StartsWith('#'))
+            .Select(l => l.StartsWith(':') ? l.Split(" [")[0] : l)];
 }

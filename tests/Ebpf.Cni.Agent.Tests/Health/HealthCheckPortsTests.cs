@@ -46,7 +46,8 @@ public sealed class HealthCheckPortsTests : IDisposable
             ["Content-Type: application/json", "X-Content-Type-Options: nosniff", "X-Load-Balancing-Endpoint-Weight: 2"],
             header => Assert.Contains($"\r\n{header}\r\n", answer, StringComparison.Ordinal));
         Assert.EndsWith(
-            "\r\n\r\n{\n\t\"service\": {\n\t\t\"namespace\": \"default\",\n\t\t\"name\": \"web\"\n\t},\n\t\"localEndpoints\": 2,\n\t\"serviceProxyHealthy\": true\n}",
+            "\r\n\r\n{\n\t\"service\": {\n\t\t\"namespace\": \"default\",\n\t\t\"name\": \"web\"\n\t},\n\t\"localEndpoints\": "
+                + "2,\n\t\"serviceProxyHealthy\": true\n}",
             answer, StringComparison.Ordinal);
         Assert.EndsWith("close\r\n\r\n", Ask(32000, "HEAD"), StringComparison.Ordinal);
     }

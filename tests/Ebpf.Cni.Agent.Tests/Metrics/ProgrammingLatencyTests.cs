@@ -41,7 +41,8 @@ public partial class ProgrammingLatencyTests
         _ = new ProgrammingLatency(_registry, _time);
         var bounds = BucketPattern().Matches(await Text()).Select(m => m.Groups[1].Value).ToList();
         Assert.Equal(2 + 59 + 12 + 7 + 1, bounds.Count);
-        Assert.Equal(["0.25", "0.5", "1", "59", "60", "115", "120", "300", "+Inf"], new[] { 0, 1, 2, 60, 61, 72, 73, 79, 80 }.Select(i => bounds[i]));
+        Assert.Equal(["0.25", "0.5", "1", "59", "60", "115", "120", "300", "+Inf"],
+            new[] { 0, 1, 2, 60, 61, 72, 73, 79, 80 }.Select(i => bounds[i]));
     }
 
     private static ClusterSnapshot Cluster(params EndpointSliceSnapshot[] slices) => new()

@@ -20,7 +20,8 @@ public class ServiceMetricsTests
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var metrics = new ServiceMetrics(registry, 10);
         metrics.Update(
-            new Dictionary<StatKey, Stat> { [Key(1, 1)] = new(2, 10, 1000, 9, 900), [Key(1, 2)] = new(1, 1, 10, 1, 10), [Key(9, 1)] = new(7, 7, 7, 7, 7) },
+            new Dictionary<StatKey, Stat> { [Key(1, 1)] = new(2, 10, 1000, 9, 900), [Key(1, 2)] = new(1, 1, 10, 1, 10),
+                [Key(9, 1)] = new(7, 7, 7, 7, 7) },
             new Dictionary<StatKey, Stat> { [Key(1, 1)] = new(0, 5, 500, 4, 400) }, Names);
         var text = await Text(registry);
         Assert.All(

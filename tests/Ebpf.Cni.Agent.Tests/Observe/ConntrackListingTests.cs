@@ -32,7 +32,8 @@ public class ConntrackListingTests
     {
         using var json = JsonDocument.Parse(Listing.Json());
         var root = json.RootElement;
-        Assert.Equal((50, 200, 0.4), (root.GetProperty("connections").GetInt32(), root.GetProperty("size").GetInt32(), root.GetProperty("fillRatio").GetDouble()));
+        Assert.Equal((50, 200, 0.4),
+            (root.GetProperty("connections").GetInt32(), root.GetProperty("size").GetInt32(), root.GetProperty("fillRatio").GetDouble()));
         Assert.Equal("fd00::7", root.GetProperty("clients")[1].GetProperty("client").GetString());
         Assert.Equal(40, root.GetProperty("services")[0].GetProperty("connections").GetInt32());
     }

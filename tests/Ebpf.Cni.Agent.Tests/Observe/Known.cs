@@ -22,7 +22,8 @@ internal static class Known
     {
         Nodes = ClusterSnapshot.Empty.Nodes
             .Add("n1", new NodeSnapshot { Name = "n1", PodCidrs = ["10.1.0.0/24", "fd00:1::/64"], InternalIPs = ["192.168.0.1"] })
-            .Add("n2", new NodeSnapshot { Name = "n2", PodCidrs = ["10.2.0.0/24", "not a range"], InternalIPs = ["192.168.0.2", "nonsense"], ExternalIPs = ["203.0.113.2"] }),
+            .Add("n2", new NodeSnapshot { Name = "n2", PodCidrs = ["10.2.0.0/24", "not a range"], InternalIPs = ["192.168.0.2", "nonsense"],
+                ExternalIPs = ["203.0.113.2"] }),
         EndpointSlices = ClusterSnapshot.Empty.EndpointSlices
             .Add(new("default", "web-x"), Slice("default", "web", ("172.16.0.1", "n2")))
             .Add(new("shop", "web-x"), Slice("shop", "web", ("172.16.0.2", "n1"))),
@@ -39,7 +40,8 @@ internal static class Known
 
     private static EndpointSliceSnapshot Slice(string ns, string service, params (string Address, string Node)[] endpoints) => new()
     {
-        Name = new(ns, service + "-x"), ServiceName = service, Endpoints = [.. endpoints.Select(e => new EndpointSnapshot([e.Address, "not an address"], true, true, false, e.Node))],
+        Name = new(ns, service + "-x"), ServiceName = service,
+            Endpoints = [.. endpoints.Select(e => new EndpointSnapshot([e.Address, "not an address"], true, true, false, e.Node))],
     };
 }
 

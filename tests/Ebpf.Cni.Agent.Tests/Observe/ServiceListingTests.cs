@@ -33,7 +33,8 @@ public class ServiceListingTests
     public void A_frontend_as_applied_is_ok()
     {
         var line = Assert.Single(new ServiceListing(Names, Desired).All([Held], 10).Frontends);
-        Assert.Equal(("default/web", "http", "10.96.0.1", 80, "TCP", "internal"), (line.Service, line.PortName, line.Address, line.Port, line.Protocol, line.Scope));
+        Assert.Equal(("default/web", "http", "10.96.0.1", 80, "TCP", "internal"),
+            (line.Service, line.PortName, line.Address, line.Port, line.Protocol, line.Scope));
         Assert.Equal((1, 1, 1, "ok", 7u), (line.Backends, line.Local, line.Tail, line.State, line.ServiceId));
         Assert.Empty(line.Flags);
     }
@@ -62,8 +63,10 @@ public class ServiceListingTests
         var answer = new ServiceListing(Names, Desired).One(Web, [Held], [], counts, EndpointFact.Of(Cluster, Web));
         Assert.Equal(("default/web", 0), (answer.Service, answer.Missing.Count));
         var served = Assert.Single(answer.Frontends).Served;
-        Assert.Equal([("10.1.0.7", "default/web-1", "n1", true, false), ("172.16.0.1", "", "n2", false, true)], served.Select(b => (b.Address, b.Pod, b.Node, b.Local, b.Tail)));
-        Assert.Equal((5ul, 11ul, 1100ul, 22ul, 2200ul), (served[0].Connections, served[0].PacketsTo, served[0].BytesTo, served[0].PacketsFrom, served[0].BytesFrom));
+        Assert.Equal([("10.1.0.7", "default/web-1", "n1", true, false), ("172.16.0.1", "", "n2", false, true)],
+            served.Select(b => (b.Address, b.Pod, b.Node, b.Local, b.Tail)));
+        Assert.Equal((5ul, 11ul, 1100ul, 22ul, 2200ul),
+            (served[0].Connections, served[0].PacketsTo, served[0].BytesTo, served[0].PacketsFrom, served[0].BytesFrom));
         Assert.Equal(1ul, served[1].Connections);
     }
 
@@ -92,7 +95,8 @@ public class ServiceListingTests
         };
         ImmutableArray<SrangeKey> ranges =
         [
-            new(32 + 96 + 24, U32Be.FromHost(7), Addr.Parse("198.51.100.0")), new(32 + 64, U32Be.FromHost(7), Addr.Parse("2001:db8::")), new(32, U32Be.FromHost(8), default),
+            new(32 + 96 + 24, U32Be.FromHost(7), Addr.Parse("198.51.100.0")), new(32 + 64, U32Be.FromHost(7), Addr.Parse("2001:db8::")),
+                new(32, U32Be.FromHost(8), default),
         ];
         var detail = Assert.Single(
             new ServiceListing(Names, Desired).One(Web, [view], ranges, Nothing, EndpointFact.Of(Cluster, Web)).Frontends);

@@ -28,10 +28,12 @@ public class OptionsReaderTests
         var computed = NodeDataplaneOptions.From(Read([]).Options, sizes);
         Assert.Equal(
             (sizes.Services, sizes.Backends, sizes.ConntrackTcp, sizes.ConntrackOther, sizes.SocketFlows),
-            (computed.ServiceTableSize, computed.BackendTableSize, computed.ConntrackTcpMax, computed.ConntrackOtherMax, computed.SocketFlowsMax));
+            (computed.ServiceTableSize, computed.BackendTableSize, computed.ConntrackTcpMax, computed.ConntrackOtherMax,
+                computed.SocketFlowsMax));
         Assert.Equal(
             (sizes.Endpoints, sizes.Affinity, sizes.SourceRanges, sizes.Stats, sizes.Ipcache),
-            (computed.EndpointTableSize, computed.AffinityTableSize, computed.SourceRangeTableSize, computed.StatTableSize, computed.IpcacheTableSize));
+            (computed.EndpointTableSize, computed.AffinityTableSize, computed.SourceRangeTableSize, computed.StatTableSize,
+                computed.IpcacheTableSize));
         Assert.Equal((1000u, 1000u), (computed.RefusalRate, computed.DropRecordRate));
 
         var read = Read(["--conntrack-tcp-max", "7", "--socket-flows-max=9", "--refusal-rate", "0", "--drop-record-rate", "5"]);
@@ -39,7 +41,8 @@ public class OptionsReaderTests
         var given = NodeDataplaneOptions.From(read.Options, sizes);
         Assert.Equal((7u, sizes.ConntrackOther, 9u), (given.ConntrackTcpMax, given.ConntrackOtherMax, given.SocketFlowsMax));
         Assert.Equal((0u, 5u), (given.RefusalRate, given.DropRecordRate));
-        Assert.Equal(4, Read(["--conntrack-tcp-max", "536870913", "--conntrack-other-max=-1", "--refusal-rate", "1000001", "--stat-table-size", "many"]).Errors.Count);
+        Assert.Equal(4, Read(["--conntrack-tcp-max", "536870913", "--conntrack-other-max=-1", "--refusal-rate", "1000001",
+            "--stat-table-size", "many"]).Errors.Count);
     }
 
     [Fact]
@@ -78,14 +81,16 @@ public class OptionsReaderTests
             new() { ["EBPF_CNI_NODE_NAME"] = "n2", ["EBPF_CNI_SOCKET_LB"] = "off", ["EBPF_CNI_MTU"] = "" },
             """{"nodeName":"n3","socketLb":"full","mtu":1400,"dropLog":false /* comments are welcome */}""");
         Assert.Empty(read.Errors);
-        Assert.Equal(("n1", SocketLbMode.Off, 1400, false), (read.Options.NodeName, read.Options.SocketLb, read.Options.Mtu, read.Options.DropLog));
+        Assert.Equal(("n1", SocketLbMode.Off, 1400, false),
+            (read.Options.NodeName, read.Options.SocketLb, read.Options.Mtu, read.Options.DropLog));
     }
 
     [Fact]
     public void All_errors_come_at_once_each_with_the_name_as_it_was_written()
     {
         var read = Read(
-            ["--config", "/c.json", "--no-such", "--mtu", "big", "--log-level", "loud", "--socket-lb", "1", "--node-name", "a", "--node-name", "b", "--run-dir"],
+            ["--config", "/c.json", "--no-such", "--mtu", "big", "--log-level", "loud", "--socket-lb", "1", "--node-name", "a",
+                "--node-name", "b", "--run-dir"],
             new() { ["EBPF_CNI_METRICS_ADDRESS"] = "nowhere", ["EBPF_CNI_UNKNOWN_PORT"] = "80" },
             """{"cniParallel":0,"stranger":1,"stateDir":[]}""");
         string[] expected =
@@ -104,11 +109,13 @@ public class OptionsReaderTests
         var defaults = Read([]).Options;
         Assert.Empty(defaults.NodePortAddresses);
         Assert.Empty(defaults.Uplinks);
-        Assert.Equal((true, true, true, true, false), (defaults.LocalhostNodePorts, defaults.ExternalIPs, defaults.Masquerade, defaults.BindGuard, defaults.CleanupKubeProxy));
+        Assert.Equal((true, true, true, true, false),
+            (defaults.LocalhostNodePorts, defaults.ExternalIPs, defaults.Masquerade, defaults.BindGuard, defaults.CleanupKubeProxy));
         Assert.Equal(ExternalSource.Masquerade, defaults.ExternalSource);
 
         var read = Read(
-            ["--nodeport-addresses", "10.0.0.0/8, fd00::/64", "--uplinks=eth*,bond0.5", "--external-source", "keep", "--socket-lb", "hostOnly",
+            ["--nodeport-addresses", "10.0.0.0/8, fd00::/64", "--uplinks=eth*,bond0.5", "--external-source", "keep", "--socket-lb",
+                "hostOnly",
              "--masquerade-exempt", "192.168.0.0/16", "--conntrack-udp", "7", "--conntrack-tcp-close-wait", "60"]);
         Assert.Empty(read.Errors);
         Assert.Equal([IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("fd00::/64")], read.Options.NodePortAddresses);
@@ -146,8 +153,10 @@ public class OptionsReaderTests
     [Fact]
     public void What_the_machine_lacks_is_told_all_at_once()
     {
-        var options = Read(["--node-name", "Bad_Name", "--run-dir", "/" + new string('x', 120), "--state-dir", "relative", "--cgroup-root", "/tmp",
-            "--kubeconfig", "/nonexistent", "--bpf-objects", "/nonexistent", "--mtu", "600", "--healthz-address", "127.0.0.1:10249"]).Options;
+        var options = Read(["--node-name", "Bad_Name", "--run-dir", "/" + new string('x', 120), "--state-dir", "relative", "--cgroup-root",
+            "/tmp",
+            "--kubeconfig", "/nonexistent", "--bpf-objects", "/nonexistent", "--mtu", "600", "--healthz-address",
+            "127.0.0.1:10249"]).Options;
         var errors = OptionsCheck.Errors(options).ToList();
         Assert.All(
             ["--node-name", "--run-dir", "--state-dir", "--cgroup-root", "--kubeconfig", "--bpf-objects", "--mtu", "--metrics-address"],

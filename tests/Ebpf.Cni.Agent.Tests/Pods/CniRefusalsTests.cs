@@ -10,8 +10,10 @@ public class CniRefusalsTests
     [Fact]
     public void A_refusal_with_a_cause_on_the_node_is_an_event_of_the_node()
     {
-        var exhausted = CniRefusals.IssueOf(new CniException(CniErrorCode.AddressesExhausted, "no free address in 10.1.0.0/30"), "n1", "u1");
-        Assert.Equal(("Node", "n1", "u1", "PodAddressesExhausted"), (exhausted!.Kind, exhausted.Name.Name, exhausted.Uid, exhausted.Reason));
+        var exhausted = CniRefusals.IssueOf(new CniException(CniErrorCode.AddressesExhausted, "no free address in 10.1.0.0/30"), "n1",
+            "u1");
+        Assert.Equal(("Node", "n1", "u1", "PodAddressesExhausted"),
+            (exhausted!.Kind, exhausted.Name.Name, exhausted.Uid, exhausted.Reason));
         Assert.Contains("10.1.0.0/30", exhausted.Message, StringComparison.Ordinal);
         var full = CniRefusals.IssueOf(
             new CniException(

@@ -27,7 +27,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")), "the network configuration is written");
+        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")),
+            "the network configuration is written");
 
         var health = agent.Get(10256, "/healthz");
         Assert.Equal(200, health.Status);
@@ -38,9 +39,12 @@ public class AgentProcessTests(ITestOutputHelper log)
         Assert.All(
             [
                 "ebpf_cni_table_entries{table=\"ebc_svc_v2\"} 2", "ebpf_cni_table_entries{table=\"ebc_backend_v1\"} 1",
-                "kubeproxy_sync_proxy_rules_duration_seconds_count 1", "ebpf_cni_issues{reason=\"", "ebpf_cni_watch_objects{kind=\"Service\"} 2",
-                "ebpf_cni_packets_total{reason=\"source_address\",hook=\"pod_egress\"} 0", "ebpf_cni_addresses_capacity{family=\"ipv4\"} 253",
-                "ebpf_cni_suppressed_total{what=\"refusal\"} 0", "ebpf_cni_suppressed_total{what=\"error\"} 0", "ebpf_cni_suppressed_total{what=\"record\"} 0",
+                "kubeproxy_sync_proxy_rules_duration_seconds_count 1", "ebpf_cni_issues{reason=\"",
+                "ebpf_cni_watch_objects{kind=\"Service\"} 2",
+                "ebpf_cni_packets_total{reason=\"source_address\",hook=\"pod_egress\"} 0",
+                "ebpf_cni_addresses_capacity{family=\"ipv4\"} 253",
+                "ebpf_cni_suppressed_total{what=\"refusal\"} 0", "ebpf_cni_suppressed_total{what=\"error\"} 0",
+                "ebpf_cni_suppressed_total{what=\"record\"} 0",
                 "process_resident_memory_bytes ", "ebpf_cni_build_info{",
             ],
             name => Assert.Contains(name, metrics, StringComparison.Ordinal));
@@ -62,7 +66,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         const string elsewhere =
             """{"metadata":{"name":"n2","uid":"u5","resourceVersion":"1"},"spec":{"podCIDRs":["10.202.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"203.0.113.9"}]}}""";
         using var agent = new AgentProcess();
-        using var api = new SmallApi(agent.Namespace, new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{elsewhere}" });
+        using var api = new SmallApi(agent.Namespace,
+            new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{elsewhere}" });
         agent.Start(api.Kubeconfig);
         await agent.Ready();
         await Eventually.True(() => agent.Output.Contains("10.202.0.0/24", StringComparison.Ordinal), "the way to it is told");
@@ -91,7 +96,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         Requires.Root();
         using var agent = new AgentProcess();
         const string far = """{"metadata":{"name":"n2","uid":"u5","resourceVersion":"1"},"spec":{"podCIDR":"10.202.0.0/24","podCIDRs":["10.202.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.0.2.77"}]}}""";
-        using var api = new SmallApi(agent.Namespace, new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{far}" });
+        using var api = new SmallApi(agent.Namespace,
+            new() { ["services"] = Service, ["endpointslices"] = Slice, ["nodes"] = $"{Node},{far}" });
         agent.Start(api.Kubeconfig, "--routing", "direct");
         await agent.Ready();
         Assert.Contains("NodeNotOnLink", agent.Output, StringComparison.Ordinal);
@@ -120,7 +126,8 @@ public class AgentProcessTests(ITestOutputHelper log)
         Requires.Root();
         using var agent = new AgentProcess();
         const string second = """{"metadata":{"namespace":"default","name":"zzz","uid":"u9","resourceVersion":"1"},"spec":{"type":"ClusterIP","clusterIP":"10.96.0.9","clusterIPs":["10.96.0.9"],"ports":[{"name":"http","protocol":"TCP","port":80}]}}""";
-        using var api = new SmallApi(agent.Namespace, new() { ["services"] = $"{Service},{second}", ["endpointslices"] = Slice, ["nodes"] = Node });
+        using var api = new SmallApi(agent.Namespace,
+            new() { ["services"] = $"{Service},{second}", ["endpointslices"] = Slice, ["nodes"] = Node });
         // Each has two entries: its port, and the address for all other ports.
         agent.Start(api.Kubeconfig, "--service-table-size", "2");
         await agent.Ready();

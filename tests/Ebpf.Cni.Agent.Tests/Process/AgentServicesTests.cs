@@ -9,7 +9,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Agent.Tests.Process;
 
-/// <summary>What the agent as a process does about Services beyond their cluster IPs: ports of the node, health checks, who tells what to whom.</summary>
+/// <summary>
+/// What the agent as a process does about Services beyond their cluster IPs: ports of the node, health checks, who tells what to whom.
+/// </summary>
 public partial class AgentServicesTests
 {
     private const string Balanced =
@@ -34,13 +36,16 @@ public partial class AgentServicesTests
         Assert.Equal(1, JsonDocument.Parse(check.Body).RootElement.GetProperty("localEndpoints").GetInt32());
 
         await Eventually.True(
-            () => agent.Get(10249, "/metrics").Body.Contains("ebpf_cni_conntrack_connections{state=\"established\"} 0", StringComparison.Ordinal), "a sweep");
+            () => agent.Get(10249, "/metrics").Body.Contains(
+                "ebpf_cni_conntrack_connections{state=\"established\"} 0", StringComparison.Ordinal), "a sweep");
         var metrics = agent.Get(10249, "/metrics").Body;
         Assert.All(
             [
                 "ebpf_cni_conntrack_fill_ratio{table=\"tcp\"} 0", "kubeproxy_network_programming_duration_seconds_count 0",
-                "kubeproxy_sync_proxy_rules_service_changes_pending 0", "kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy=\"external\"} 0",
-                "kubeproxy_conntrack_reconciler_deleted_entries_total 0", "ebpf_cni_service_connections_total{namespace=\"\",service=\"other\",port=\"\"} 0",
+                "kubeproxy_sync_proxy_rules_service_changes_pending 0",
+                "kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy=\"external\"} 0",
+                "kubeproxy_conntrack_reconciler_deleted_entries_total 0",
+                "ebpf_cni_service_connections_total{namespace=\"\",service=\"other\",port=\"\"} 0",
                 "ebpf_cni_table_size{table=\"ebc_aff_v1\"} ",
             ],
             line => Assert.Contains(line, metrics, StringComparison.Ordinal));
@@ -48,7 +53,8 @@ public partial class AgentServicesTests
         // The upstream test "should check kube-proxy urls" asks for it.
         Assert.Equal((200, "ebpf"), agent.Get(10249, "/proxyMode") is var mode ? (mode.Status, mode.Body) : default);
         Assert.StartsWith("tcp ", agent.Get(10249, "/conntrack").Body, StringComparison.Ordinal);
-        Assert.Equal(JsonValueKind.Array, JsonDocument.Parse(agent.Get(10249, "/conntrack?format=json&top=3").Body).RootElement.GetProperty("clients").ValueKind);
+        Assert.Equal(JsonValueKind.Array,
+            JsonDocument.Parse(agent.Get(10249, "/conntrack?format=json&top=3").Body).RootElement.GetProperty("clients").ValueKind);
         Assert.Equal((400, 404), (agent.Get(10249, "/conntrack?top=0").Status, agent.Get(10256, "/conntrack").Status));
     }
 
@@ -57,7 +63,8 @@ public partial class AgentServicesTests
     {
         Requires.Root();
         using var agent = new AgentProcess();
-        using var api = Api(agent, Node.Replace("\"resourceVersion\":\"1\"", "\"resourceVersion\":\"1\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", StringComparison.Ordinal));
+        using var api = Api(agent, Node.Replace("\"resourceVersion\":\"1\"",
+            "\"resourceVersion\":\"1\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", StringComparison.Ordinal));
         agent.Start(api.Kubeconfig);
         await agent.Ready();
         Assert.Equal((503, 200), (agent.Get(10256, "/healthz").Status, agent.Get(10256, "/livez").Status));

@@ -139,7 +139,8 @@ public sealed class CleanupTests : IDisposable
             netlink.SetUp(end);
         // What is not settled yet would be a difference later.
         await Eventually.True(
-            () => ends.All(i => netlink.FindLink(i)!.Running && netlink.Addresses(i).Any(a => a.Address.IsIPv6LinkLocal)), "the uplink is up");
+            () => ends.All(i => netlink.FindLink(i)!.Running && netlink.Addresses(i).Any(a => a.Address.IsIPv6LinkLocal)),
+            "the uplink is up");
     }
 
     /// <summary>Until everything that an agent makes on a node is there.</summary>

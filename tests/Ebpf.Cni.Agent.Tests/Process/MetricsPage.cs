@@ -15,12 +15,14 @@ internal static partial class MetricsPage
     public static IReadOnlyList<MetricEntry> Documented(string page) =>
     [
         .. RowPattern().Matches(page).Select(m => new MetricEntry(
-            m.Groups["name"].Value, m.Groups["type"].Value, Joined(LabelPattern().Matches(m.Groups["labels"].Value).Select(l => l.Groups[1].Value)))),
+            m.Groups["name"].Value, m.Groups["type"].Value,
+            Joined(LabelPattern().Matches(m.Groups["labels"].Value).Select(l => l.Groups[1].Value)))),
     ];
 
     /// <summary>Lines of queries: those of the page's indented blocks that are no commands.</summary>
     public static IReadOnlyList<string> Queries(string page) =>
-        [.. page.Split('\n').Where(l => l.StartsWith("    ", StringComparison.Ordinal) && !l.Contains(" -- ", StringComparison.Ordinal) && !l.Contains("curl", StringComparison.Ordinal))];
+        [.. page.Split('\n').Where(l => l.StartsWith("    ", StringComparison.Ordinal) && !l.Contains(" -- ", StringComparison.Ordinal)
+            && !l.Contains("curl", StringComparison.Ordinal))];
 
     /// <summary>Names of metrics in a query; a series of a histogram counts for the histogram.</summary>
     public static IEnumerable<string> Named(string query) => NamePattern().Matches(query).Select(m => m.Value);

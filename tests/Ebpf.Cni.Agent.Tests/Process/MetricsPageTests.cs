@@ -55,7 +55,9 @@ public class MetricsPageTests
     [Fact]
     public void A_difference_is_found()
     {
-        const string answer = "# HELP a_total x\n# TYPE a_total counter\na_total{b=\"1\",c=\"x,y=\\\"\"} 0\n# TYPE d histogram\nd_bucket{e=\"\",le=\"+Inf\"} 0\n";
+        const string answer =
+            "# HELP a_total x\n# TYPE a_total counter\na_total{b=\"1\",c=\"x,y=\\\"\"} 0\n# TYPE d histogram\nd_bucket{e=\"\",le=\"+Inf\"} "
+            + "0\n";
         Assert.Equal([new("a_total", "counter", "b,c"), new("d", "histogram", "e")], MetricsPage.Exported(answer));
         Assert.Equal([new("a_total", "counter", "b,c")], MetricsPage.Documented("| `a_total` | counter | `c`, `b` | x |\n"));
         Assert.Throws<FormatException>(() => MetricsPage.Exported("# TYPE a gauge\nb 1\n"));

@@ -32,7 +32,8 @@ public class ObserveProcessTests
         var status = await Get(http, "/v1/status");
         Assert.True(status.GetProperty("ready").GetBoolean());
         Assert.Equal(("n1", "off", 1), (
-            status.GetProperty("node").GetString(), status.GetProperty("mode").GetProperty("socketLb").GetString(), status.GetProperty("counts").GetProperty("frontends").GetInt32()));
+            status.GetProperty("node").GetString(), status.GetProperty("mode").GetProperty("socketLb").GetString(),
+            status.GetProperty("counts").GetProperty("frontends").GetInt32()));
         Assert.Equal("10.201.0.0/24", status.GetProperty("network").GetProperty("podCidrs")[0].GetString());
         Assert.Contains(
             status.GetProperty("errors").EnumerateArray(),
@@ -41,7 +42,8 @@ public class ObserveProcessTests
         var service = await Get(http, "/v1/services/default/web");
         var frontend = service.GetProperty("frontends")[0];
         Assert.Equal(("10.96.0.1", "ok"), (frontend.GetProperty("address").GetString(), frontend.GetProperty("state").GetString()));
-        Assert.Equal(("10.201.0.5", "n1"), (frontend.GetProperty("served")[0].GetProperty("address").GetString(), frontend.GetProperty("served")[0].GetProperty("node").GetString()));
+        Assert.Equal(("10.201.0.5", "n1"), (frontend.GetProperty("served")[0].GetProperty("address").GetString(),
+            frontend.GetProperty("served")[0].GetProperty("node").GetString()));
         Assert.Equal(1, (await Get(http, "/v1/services")).GetProperty("total").GetInt32());
         Assert.Equal(0, (await Get(http, "/v1/services?namespace=other")).GetProperty("total").GetInt32());
         Assert.Equal("10.201.0.0/24", (await Get(http, "/v1/ipcache")).GetProperty("prefixes")[0].GetProperty("prefix").GetString());
@@ -50,8 +52,10 @@ public class ObserveProcessTests
 
         Assert.Equal((404, 404), (agent.Get(10249, "/v1/status").Status, agent.Get(10256, "/v1/status").Status));
         Assert.Equal(200, agent.Get(10249, "/metrics").Status);
-        Assert.All(new[] { ("/metrics", 404), ("/v1/services/default/none", 404), ("/v1/services/a/b/c", 404), ("/v1/conntrack?limit=x", 400), ("/v1/conntrack?client=nobody", 400) }, expected =>
-            Assert.Equal(expected.Item2, (int)http.GetAsync(new Uri(expected.Item1, UriKind.Relative)).GetAwaiter().GetResult().StatusCode));
+        Assert.All(new[] { ("/metrics", 404), ("/v1/services/default/none", 404), ("/v1/services/a/b/c", 404),
+            ("/v1/conntrack?limit=x", 400), ("/v1/conntrack?client=nobody", 400) }, expected =>
+            Assert.Equal(expected.Item2, (int)http.GetAsync(new Uri(expected.Item1, UriKind.Relative)).GetAwaiter()
+                .GetResult().StatusCode));
         using var post = await http.PostAsync(new Uri("/v1/status", UriKind.Relative), null);
         Assert.Equal(405, (int)post.StatusCode);
     }
@@ -79,7 +83,8 @@ public class ObserveProcessTests
                 }
             }, "the agent answers");
         Assert.False(status.GetProperty("ready").GetBoolean());
-        Assert.Contains("the cluster was not applied to the kernel yet", status.GetProperty("notReady").EnumerateArray().Select(r => r.GetString()));
+        Assert.Contains("the cluster was not applied to the kernel yet",
+            status.GetProperty("notReady").EnumerateArray().Select(r => r.GetString()));
         Assert.Equal(JsonValueKind.Null, status.GetProperty("sync").GetProperty("lastApplied").ValueKind);
     }
 

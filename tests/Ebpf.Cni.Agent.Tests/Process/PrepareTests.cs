@@ -22,7 +22,8 @@ public class PrepareTests
         Assert.Single(node.Mounts, Is("/sys/fs/bpf", "bpf"));
         var cgroups = Assert.Single(node.Mounts, Is("/sys/fs/cgroup", "cgroup2"));
         Assert.StartsWith("/ ", cgroups, StringComparison.Ordinal); // all of the hierarchy
-        Assert.Contains("mounted a bpffs at /sys/fs/bpf\nmounted cgroup v2 at /sys/fs/cgroup\ninstalled ", agent.Output, StringComparison.Ordinal);
+        Assert.Contains("mounted a bpffs at /sys/fs/bpf\nmounted cgroup v2 at /sys/fs/cgroup\ninstalled ", agent.Output,
+            StringComparison.Ordinal);
         Assert.Equal("a plugin", File.ReadAllText(Path.Combine(agent["bin"], "ebpf-cni")));
         Assert.Equal((UnixFileMode)0b111_101_101, File.GetUnixFileMode(Path.Combine(agent["bin"], "ebpf-cni")));
 
@@ -71,7 +72,8 @@ public class PrepareTests
         var before = node.Mounts;
         Assert.Equal(1, Prepare(agent, node));
         foreach (var capability in Held)
-            Assert.Equal(missing.Contains(capability), agent.Output.Contains($"CAP_{capability.ToUpperInvariant()} is missing: needed to ", StringComparison.Ordinal));
+            Assert.Equal(missing.Contains(capability),
+                agent.Output.Contains($"CAP_{capability.ToUpperInvariant()} is missing: needed to ", StringComparison.Ordinal));
         Assert.Equal(before, node.Mounts);
         Assert.False(Directory.Exists(agent["bin"]));
     }
@@ -83,8 +85,10 @@ public class PrepareTests
         using var node = new NodeProcess(NoBpffs);
         using var agent = new AgentProcess();
         var before = node.Mounts;
-        Assert.Equal(2, agent.RunToEnd("prepare", "--host-proc", agent["nothing"], "--cni-bin-dir", agent["bin"], "--cni-plugin", "/no/plugin", "--mtu", "many", "--bpffs-root", "pins"));
-        Assert.All(["--host-proc", "--cni-plugin", "--mtu", "--bpffs-root"], name => Assert.Contains(name + ": ", agent.Output, StringComparison.Ordinal));
+        Assert.Equal(2, agent.RunToEnd("prepare", "--host-proc", agent["nothing"], "--cni-bin-dir", agent["bin"], "--cni-plugin",
+            "/no/plugin", "--mtu", "many", "--bpffs-root", "pins"));
+        Assert.All(["--host-proc", "--cni-plugin", "--mtu", "--bpffs-root"],
+            name => Assert.Contains(name + ": ", agent.Output, StringComparison.Ordinal));
         Assert.Equal(before, node.Mounts);
         Assert.False(Directory.Exists(agent["bin"]));
     }

@@ -22,7 +22,8 @@ public class RightsTests
         agent.Start(api.Kubeconfig);
         await agent.Ready();
         Assert.Equal("1", Forwarding(agent));
-        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")), "the network configuration is written");
+        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")),
+            "the network configuration is written");
     }
 
     [Theory]
@@ -37,7 +38,8 @@ public class RightsTests
         agent.Start(api.Kubeconfig);
         Assert.Equal(2, agent.WaitForExit());
         foreach (var capability in Held)
-            Assert.Equal(missing.Contains(capability), agent.Output.Contains($"CAP_{capability.ToUpperInvariant()} is missing: needed to ", StringComparison.Ordinal));
+            Assert.Equal(missing.Contains(capability),
+                agent.Output.Contains($"CAP_{capability.ToUpperInvariant()} is missing: needed to ", StringComparison.Ordinal));
         NothingIsTouched(agent);
     }
 
@@ -69,7 +71,8 @@ public class RightsTests
         Chown("65534", agent["bin"]);
         agent.Start(api.Kubeconfig);
         Assert.Equal(2, agent.WaitForExit());
-        Assert.Contains($"--cni-bin-dir: {agent["bin"]} is not writable for the user that this process runs as", agent.Output, StringComparison.Ordinal);
+        Assert.Contains($"--cni-bin-dir: {agent["bin"]} is not writable for the user that this process runs as", agent.Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -84,18 +87,21 @@ public class RightsTests
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         await agent.Ready();
-        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")), "the network configuration is written");
+        await Eventually.True(() => File.Exists(Path.Combine(agent["net.d"], "05-ebpf-cni.conflist")),
+            "the network configuration is written");
     }
 
     [Fact]
     public void Settings_that_cannot_be_written_are_a_named_error()
     {
         Ready();
-        using var agent = new AgentProcess { Launcher = Rights.Mounts("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys") };
+        using var agent = new AgentProcess
+            { Launcher = Rights.Mounts("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys") };
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
         Assert.Equal(2, agent.WaitForExit());
-        Assert.Contains("--sysctl-root: /proc/sys/net/ipv4/ip_forward is on a read-only file system", agent.Output, StringComparison.Ordinal);
+        Assert.Contains("--sysctl-root: /proc/sys/net/ipv4/ip_forward is on a read-only file system", agent.Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -105,7 +111,8 @@ public class RightsTests
         using var agent = new AgentProcess();
         Directory.CreateDirectory(agent["settings"]);
         // The bind mount is made outside the agent's network namespace: whose settings they are does not depend on who mounted.
-        agent.Launcher = Rights.Mounts($"mount --bind /proc/sys/net {agent["settings"]}; mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys");
+        agent.Launcher = Rights.Mounts(
+            $"mount --bind /proc/sys/net {agent["settings"]}; mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys");
         using var api = Api(agent);
         agent.Start(api.Kubeconfig, "--sysctl-root", agent["settings"]);
         Assert.Equal("0", Forwarding(agent)); // the control: namespaces are born without
@@ -121,7 +128,8 @@ public class RightsTests
         using var agent = new AgentProcess
         {
             // a process namespace of its own is what makes it a container to the agent
-            Launcher = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "sh", "-ec", "umount -l /sys/fs/bpf; exec \"$@\"", "sh"],
+            Launcher = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "sh", "-ec",
+                "umount -l /sys/fs/bpf; exec \"$@\"", "sh"],
         };
         using var api = Api(agent);
         agent.Start(api.Kubeconfig);
@@ -146,12 +154,14 @@ public class RightsTests
 
     private static SmallApi Api(AgentProcess agent) => new(agent.Namespace, new() { ["nodes"] = Node });
 
-    private static string Forwarding(AgentProcess agent) => agent.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim());
+    private static string Forwarding(AgentProcess agent) =>
+        agent.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim());
 
     private static string[] Lines(AgentProcess agent) => agent.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private static void NothingIsTouched(AgentProcess agent) =>
-        Assert.False(Directory.Exists(agent.Bpffs) || Directory.Exists(agent["state"]) || Directory.Exists(agent["run"]) || Directory.Exists(agent["net.d"]));
+        Assert.False(Directory.Exists(agent.Bpffs) || Directory.Exists(agent["state"]) || Directory.Exists(agent["run"])
+            || Directory.Exists(agent["net.d"]));
 
     private static void Chown(string user, string path)
     {

@@ -6,7 +6,9 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Agent.Tests.Process;
 
-/// <summary>The least that an agent takes for a Kubernetes API: fixed lists, watches that stay silent, events taken. Listens inside a namespace.</summary>
+/// <summary>
+/// The least that an agent takes for a Kubernetes API: fixed lists, watches that stay silent, events taken. Listens inside a namespace.
+/// </summary>
 internal sealed class SmallApi : IDisposable
 {
     private readonly TcpListener _listener;

@@ -22,7 +22,9 @@ internal abstract class Attacher(string name)
     protected static string Arguments(int pod, string containerId) =>
         $"IgnoreUnknown=1;K8S_POD_NAMESPACE=bench;K8S_POD_NAME=pod-{pod};K8S_POD_INFRA_CONTAINER_ID={containerId};K8S_POD_UID=uid-{pod}";
 
-    /// <summary>The installed configuration as a plugin is given it, with the socket's place on this machine instead of that on the node.</summary>
+    /// <summary>
+    /// The installed configuration as a plugin is given it, with the socket's place on this machine instead of that on the node.
+    /// </summary>
     protected static JsonObject Installed(SandboxNode node)
     {
         var list = JsonNode.Parse(File.ReadAllText(Directory.GetFiles(node.Directories.CniConfiguration, "*.conflist").Single()))!;
@@ -65,12 +67,15 @@ internal sealed class AgentAttacher(string name, SandboxNode node) : Attacher(na
     }
 }
 
-/// <summary>Runs a plugin as a container runtime does: a process in the node's namespace, the configuration on its standard input.</summary>
+/// <summary>
+/// Runs a plugin as a container runtime does: a process in the node's namespace, the configuration on its standard input.
+/// </summary>
 internal sealed class PluginAttacher(string name, NetworkNamespace node, string directory, JsonObject config) : Attacher(name)
 {
     private readonly string _config = config.ToJsonString();
 
-    public static PluginAttacher Ours(string name, SandboxNode node) => new(name, node.Namespace, node.Directories.CniBinaries, Installed(node));
+    public static PluginAttacher Ours(string name, SandboxNode node) =>
+        new(name, node.Namespace, node.Directories.CniBinaries, Installed(node));
 
     public override async Task<string?> RunAsync(string command, int pod, string containerId)
     {

@@ -4,7 +4,9 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Benchmarks.Attachments;
 
-/// <summary>A node for Debian's bridge and host-local plugins: an empty namespace, and a directory for the addresses that they gave out.</summary>
+/// <summary>
+/// A node for Debian's bridge and host-local plugins: an empty namespace, and a directory for the addresses that they gave out.
+/// </summary>
 internal sealed class BridgeNode : IDisposable
 {
     private const string PathOfNode = "/run/netns/ecni-bench-bridge", Plugins = "/usr/lib/cni";
@@ -30,7 +32,9 @@ internal sealed class BridgeNode : IDisposable
         {
             ["type"] = "host-local",
             ["ranges"] = new JsonArray([.. subnets.Select(s => (JsonNode)new JsonArray(new JsonObject { ["subnet"] = s }))]),
-            ["routes"] = new JsonArray([.. subnets.Select(s => (JsonNode)new JsonObject { ["dst"] = s.Contains(':', StringComparison.Ordinal) ? "::/0" : "0.0.0.0/0" })]),
+            ["routes"] = new JsonArray(
+                [.. subnets.Select(s => (JsonNode)new JsonObject
+                { ["dst"] = s.Contains(':', StringComparison.Ordinal) ? "::/0" : "0.0.0.0/0" })]),
             ["dataDir"] = _data,
         },
     });

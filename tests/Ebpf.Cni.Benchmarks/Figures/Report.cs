@@ -10,7 +10,8 @@ internal sealed record Figure(string What, string Value, string Bar = "");
 internal sealed record Section(string Title, string Method, IReadOnlyList<Figure> Figures);
 
 /// <summary>A table of any columns, with pictures (file names beside the report) above it.</summary>
-internal sealed record Table(string Title, string Method, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows, IReadOnlyList<string> Pictures);
+internal sealed record Table(string Title, string Method,
+    IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows, IReadOnlyList<string> Pictures);
 
 /// <summary>What docs/benchmarks.md says: the machine, and a table for each scenario.</summary>
 internal sealed class Report
@@ -36,7 +37,8 @@ internal sealed class Report
         text.Append(CultureInfo.InvariantCulture, $"\n## {table.Title}\n\n{Wrapped(table.Method)}\n\n");
         foreach (var picture in table.Pictures)
             text.Append(CultureInfo.InvariantCulture, $"![{Path.GetFileNameWithoutExtension(picture)}]({picture})\n\n");
-        var lines = table.Rows.Prepend([.. table.Columns.Select(_ => "---")]).Prepend(table.Columns).Select(r => $"| {string.Join(" | ", r)} |");
+        var lines = table.Rows.Prepend([.. table.Columns.Select(_ => "---")]).Prepend(table.Columns)
+            .Select(r => $"| {string.Join(" | ", r)} |");
         text.AppendJoin('\n', lines).Append('\n');
         _sections.Add(text.ToString());
         Console.WriteLine(text);
@@ -70,7 +72,8 @@ internal sealed class Report
     private static string Machine()
     {
         var kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
-        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown processor";
+        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1]
+            .Trim() ?? "unknown processor";
         return $"{Environment.ProcessorCount} cores ({model}), Linux {kernel}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 30} GiB";
     }
 }

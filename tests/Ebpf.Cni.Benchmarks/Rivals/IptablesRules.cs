@@ -6,7 +6,8 @@ namespace Ebpf.Cni.Benchmarks.Rivals;
 
 /// <summary>
 /// The nat table in the shape that kube-proxy's iptables mode gives it (pkg/proxy/iptables/proxier.go): one rule for each service port in
-/// KUBE-SERVICES, which a first packet passes one after the other; a chain for the service that picks by probability; a chain for each endpoint.
+/// KUBE-SERVICES, which a first packet passes one after the other; a chain for the service that picks by probability; a chain for each
+/// endpoint.
 /// </summary>
 internal static class IptablesRules
 {
@@ -15,7 +16,8 @@ internal static class IptablesRules
     /// <summary>Everything, as input of iptables-restore.</summary>
     public static string Full(IReadOnlyList<BenchService> services)
     {
-        var chains = new StringBuilder("*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"
+        var chains = new StringBuilder(
+            "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"
             + ":KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n:KUBE-POSTROUTING - [0:0]\n:KUBE-NODEPORTS - [0:0]\n");
         var rules = new StringBuilder("-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n"
             + "-A OUTPUT -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n"
@@ -89,23 +91,29 @@ internal static class IptablesRules
     {
         var chain = Service(service, protocol);
         to.Append(CultureInfo.InvariantCulture,
-            $"-A {chain} ! -s {PodRange} -d {service.Address}/32 -p {protocol} -m comment --comment \"default/{service.Name} cluster IP\" -m {protocol} --dport 80 -j KUBE-MARK-MASQ\n");
+            $"-A {chain} ! -s {PodRange} -d {service.Address}/32 -p {protocol} -m comment --comment \"default/{service.Name} cluster "
+                + $"IP\" -m {protocol} --dport 80 -j KUBE-MARK-MASQ\n");
         for (var i = 0; i < service.Endpoints.Count; i++)
         {
             var endpoint = service.Endpoints[i];
             var left = service.Endpoints.Count - i;
-            var pick = left == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $" -m statistic --mode random --probability {1.0 / left:0.0000000000}");
+            var pick = left == 1 ? "" : string.Create(
+                CultureInfo.InvariantCulture, $" -m statistic --mode random --probability {1.0 / left:0.0000000000}");
             var name = Endpoint(service, protocol, endpoint);
-            to.Append(CultureInfo.InvariantCulture, $"-A {chain} -m comment --comment \"default/{service.Name} -> {endpoint}:{service.TargetPort}\"{pick} -j {name}\n");
-            to.Append(CultureInfo.InvariantCulture, $"-A {name} -s {endpoint}/32 -m comment --comment \"default/{service.Name}\" -j KUBE-MARK-MASQ\n");
             to.Append(CultureInfo.InvariantCulture,
-                $"-A {name} -p {protocol} -m comment --comment \"default/{service.Name}\" -m {protocol} -j DNAT --to-destination {endpoint}:{service.TargetPort}\n");
+                $"-A {chain} -m comment --comment \"default/{service.Name} -> {endpoint}:{service.TargetPort}\"{pick} -j {name}\n");
+            to.Append(CultureInfo.InvariantCulture,
+                $"-A {name} -s {endpoint}/32 -m comment --comment \"default/{service.Name}\" -j KUBE-MARK-MASQ\n");
+            to.Append(CultureInfo.InvariantCulture,
+                $"-A {name} -p {protocol} -m comment --comment \"default/{service.Name}\" -m {protocol} -j DNAT --to-destination "
+                    + $"{endpoint}:{service.TargetPort}\n");
         }
     }
 
     private static string Service(BenchService service, string protocol) => "KUBE-SVC-" + Hash($"{service.Name}/{protocol}");
 
-    private static string Endpoint(BenchService service, string protocol, string endpoint) => "KUBE-SEP-" + Hash($"{service.Name}/{protocol}/{endpoint}");
+    private static string Endpoint(BenchService service, string protocol, string endpoint) =>
+        "KUBE-SEP-" + Hash($"{service.Name}/{protocol}/{endpoint}");
 
     private static string Hash(string text) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..16];
 }

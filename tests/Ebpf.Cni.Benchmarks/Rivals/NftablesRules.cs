@@ -76,7 +76,9 @@ internal static class NftablesRules
         {
             foreach (var endpoint in service.Endpoints)
             {
-                text.Append(CultureInfo.InvariantCulture, $"add chain ip kube-proxy {Name(service, protocol, endpoint)}\nflush chain ip kube-proxy {Name(service, protocol, endpoint)}\n");
+                text.Append(CultureInfo.InvariantCulture,
+                    $"add chain ip kube-proxy {Name(service, protocol, endpoint)}\nflush chain ip kube-proxy "
+                    + $"{Name(service, protocol, endpoint)}\n");
                 Endpoint(text, service, protocol, endpoint);
             }
             text.Append(CultureInfo.InvariantCulture, $"flush chain ip kube-proxy {Name(service, protocol)}\n");
@@ -90,20 +92,26 @@ internal static class NftablesRules
     private static void Endpoint(StringBuilder to, BenchService service, string protocol, string endpoint)
     {
         var chain = Name(service, protocol, endpoint);
-        to.Append(CultureInfo.InvariantCulture, $"add chain ip kube-proxy {chain}\nadd rule ip kube-proxy {chain} ip saddr {endpoint} jump mark-for-masquerade\n");
-        to.Append(CultureInfo.InvariantCulture, $"add rule ip kube-proxy {chain} meta l4proto {protocol} dnat to {endpoint}:{service.TargetPort}\n");
+        to.Append(CultureInfo.InvariantCulture,
+            $"add chain ip kube-proxy {chain}\nadd rule ip kube-proxy {chain} ip saddr {endpoint} jump mark-for-masquerade\n");
+        to.Append(CultureInfo.InvariantCulture,
+            $"add rule ip kube-proxy {chain} meta l4proto {protocol} dnat to {endpoint}:{service.TargetPort}\n");
     }
 
     private static void Pick(StringBuilder to, BenchService service, string protocol)
     {
         var chain = Name(service, protocol);
         to.Append(CultureInfo.InvariantCulture,
-            $"add rule ip kube-proxy {chain} ip daddr {service.Address} {protocol} dport 80 ip saddr != {PodRange} jump mark-for-masquerade\n");
-        var targets = service.Endpoints.Select((endpoint, i) => string.Create(CultureInfo.InvariantCulture, $"{i} : goto {Name(service, protocol, endpoint)}"));
-        to.Append(CultureInfo.InvariantCulture, $"add rule ip kube-proxy {chain} numgen random mod {service.Endpoints.Count} vmap {{ {string.Join(", ", targets)} }}\n");
+            $"add rule ip kube-proxy {chain} ip daddr {service.Address} {protocol} dport 80 ip saddr != {PodRange} jump "
+                + $"mark-for-masquerade\n");
+        var targets = service.Endpoints.Select((endpoint, i) =>
+            string.Create(CultureInfo.InvariantCulture, $"{i} : goto {Name(service, protocol, endpoint)}"));
+        to.Append(CultureInfo.InvariantCulture,
+            $"add rule ip kube-proxy {chain} numgen random mod {service.Endpoints.Count} vmap {{ {string.Join(", ", targets)} }}\n");
     }
 
     private static string Name(BenchService service, string protocol) => $"service-{service.Name}-{protocol}";
 
-    private static string Name(BenchService service, string protocol, string endpoint) => $"endpoint-{service.Name}-{protocol}-{endpoint.Replace('.', '-')}";
+    private static string Name(BenchService service, string protocol, string endpoint) =>
+        $"endpoint-{service.Name}-{protocol}-{endpoint.Replace('.', '-')}";
 }

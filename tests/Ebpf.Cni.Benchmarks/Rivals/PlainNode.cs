@@ -4,8 +4,8 @@ using System.Globalization;
 namespace Ebpf.Cni.Benchmarks.Rivals;
 
 /// <summary>
-/// A node without us: a namespace that routes between two pods' veths, as any CNI plugin of the routed kind leaves it, with the same server and
-/// meter in the pods. Rules are loaded into it, or none: then it is what going directly costs.
+/// A node without us: a namespace that routes between two pods' veths, as any CNI plugin of the routed kind leaves it, with the same server
+/// and meter in the pods. Rules are loaded into it, or none: then it is what going directly costs.
 /// </summary>
 internal sealed class PlainNode : IDisposable
 {
@@ -97,7 +97,8 @@ internal sealed class PlainNode : IDisposable
         Connect("client", Client, "02:00:00:00:00:02");
     }
 
-    private void Connect(string pod, string address, string mac) => PlainPod.Connect(Namespace("node"), Namespace(pod), pod, address, mac, 1500);
+    private void Connect(string pod, string address, string mac) =>
+        PlainPod.Connect(Namespace("node"), Namespace(pod), pod, address, mac, 1500);
 
     private Process Spawn(string pod, params string[] role) => PlainPod.Spawn(Namespace(pod), role);
 

@@ -4,8 +4,9 @@ using System.Globalization;
 namespace Ebpf.Cni.Benchmarks.Rivals;
 
 /// <summary>
-/// Two nodes without us, on one bridge as the sandbox's are, with routed pods: on the first a server and a client, on the second a client. Between the nodes either
-/// plain routes, or the kernel's own VXLAN with everything known beforehand, as flannel sets it up: no learning, permanent neighbours and forwarding entries.
+/// Two nodes without us, on one bridge as the sandbox's are, with routed pods: on the first a server and a client, on the second a client.
+/// Between the nodes either plain routes, or the kernel's own VXLAN with everything known beforehand, as flannel sets it up: no learning,
+/// permanent neighbours and forwarding entries.
 /// </summary>
 internal sealed class PlainPair : IDisposable
 {
@@ -76,11 +77,13 @@ internal sealed class PlainPair : IDisposable
                 Ip(node, $"route add 10.244.{other}.0/24 via 172.30.0.1{other}");
                 continue;
             }
-            Ip(node, $"link add vx address 02:00:00:00:01:0{number} mtu {UplinkMtu - VxlanOverhead} type vxlan id 1 dstport 8472 local 172.30.0.1{number} dev eth0 nolearning");
+            Ip(node, $"link add vx address 02:00:00:00:01:0{number} mtu {UplinkMtu - VxlanOverhead} type vxlan id 1 dstport 8472 local "
+                + $"172.30.0.1{number} dev eth0 nolearning");
             Ip(node, $"addr add 10.244.{number}.0/32 dev vx");
             Ip(node, "link set vx up");
             Ip(node, $"neigh add 10.244.{other}.0 lladdr 02:00:00:00:01:0{other} dev vx nud permanent");
-            PlainPod.Ip(check: true, "netns", "exec", Namespace(node), "bridge", "fdb", "append", $"02:00:00:00:01:0{other}", "dev", "vx", "dst", $"172.30.0.1{other}");
+            PlainPod.Ip(check: true, "netns", "exec", Namespace(node), "bridge", "fdb", "append", $"02:00:00:00:01:0{other}", "dev", "vx",
+                "dst", $"172.30.0.1{other}");
             Ip(node, $"route add 10.244.{other}.0/24 via 10.244.{other}.0 dev vx onlink");
         }
         var mtu = vxlan ? UplinkMtu - VxlanOverhead : UplinkMtu;

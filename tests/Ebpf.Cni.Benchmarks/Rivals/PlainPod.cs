@@ -11,7 +11,8 @@ internal static class PlainPod
     public static void Connect(string node, string inside, string name, string address, string mac, int mtu)
     {
         var bytes = mtu.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        Ip(check: true, "-n", node, "link", "add", name, "address", mac, "mtu", bytes, "type", "veth", "peer", "name", "eth0", "mtu", bytes, "netns", inside);
+        Ip(check: true, "-n", node, "link", "add", name, "address", mac, "mtu", bytes, "type", "veth", "peer", "name", "eth0", "mtu", bytes,
+            "netns", inside);
         Ip(check: true, "-n", node, "link", "set", name, "up");
         Ip(check: true, "-n", node, "route", "add", address + "/32", "dev", name);
         Ip(check: true, "-n", inside, "addr", "add", address + "/32", "dev", "eth0");
@@ -21,7 +22,10 @@ internal static class PlainPod
         Ip(check: true, "-n", inside, "route", "add", "default", "via", "169.254.1.1");
     }
 
-    /// <summary>A role of this program inside, in a session of its own, as a pod's process is: the scheduler shares cores between sessions (autogroup).</summary>
+    /// <summary>
+    /// A role of this program inside, in a session of its own, as a pod's process is: the scheduler shares cores between sessions
+    /// (autogroup).
+    /// </summary>
     public static Process Spawn(string inside, params string[] role) =>
         Process.Start("ip", ["netns", "exec", inside, "setsid", "taskset", "-c", "0", "dotnet", Self, .. role]);
 

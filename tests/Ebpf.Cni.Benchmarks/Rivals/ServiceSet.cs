@@ -30,6 +30,7 @@ internal static class ServiceSet
         string.Create(CultureInfo.InvariantCulture, $"10.{64 + endpoint}.{(service >> 8) & 0xff}.{service & 0xff}");
 
     public static BenchService Other(int number) => new(
-        $"other-{number}", string.Create(CultureInfo.InvariantCulture, $"10.{100 + (number >> 16)}.{(number >> 8) & 0xff}.{number & 0xff}"), Udp: false,
+        $"other-{number}", string.Create(CultureInfo.InvariantCulture, $"10.{100 + (number >> 16)}.{(number >> 8) & 0xff}.{number & 0xff}"),
+        Udp: false,
         [.. Enumerable.Range(0, EndpointsEach).Select(e => Endpoint(number, e))], 8080);
 }

@@ -4,9 +4,9 @@ using System.Net.Sockets;
 namespace Ebpf.Cni.Benchmarks.Roles;
 
 /// <summary>
-/// The thing that is asked: answers every 64-byte request with the same 64 bytes, over TCP and UDP. One thread serves all connections: with a thread for each,
-/// the scheduler's choice of cores, and not the way to the server, would be most of what is measured. On the next port it takes whatever is sent, and
-/// tells how many bytes that were (8 bytes, little-endian) when the sender has ended.
+/// The thing that is asked: answers every 64-byte request with the same 64 bytes, over TCP and UDP. One thread serves all connections: with
+/// a thread for each, the scheduler's choice of cores, and not the way to the server, would be most of what is measured. On the next port
+/// it takes whatever is sent, and tells how many bytes that were (8 bytes, little-endian) when the sender has ended.
 /// </summary>
 internal static class EchoServer
 {

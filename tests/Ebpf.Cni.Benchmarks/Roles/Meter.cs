@@ -6,9 +6,10 @@ using System.Net.Sockets;
 namespace Ebpf.Cni.Benchmarks.Roles;
 
 /// <summary>
-/// Opens connections when told to: "tcp|udp ADDRESS:PORT COUNT" on a unix socket, answered by "NANOSECONDS FAILURES"; "rr ADDRESS:PORT COUNT", the same for
-/// exchanges on one open connection; "stream ADDRESS:PORT MILLISECONDS", answered by "NANOSECONDS BYTES" that arrived. One process for a whole
-/// run, wherever it stands: what starting and warming up costs is paid once, and commands reach it although its network is another.
+/// Opens connections when told to: "tcp|udp ADDRESS:PORT COUNT" on a unix socket, answered by "NANOSECONDS FAILURES"; "rr ADDRESS:PORT
+/// COUNT", the same for exchanges on one open connection; "stream ADDRESS:PORT MILLISECONDS", answered by "NANOSECONDS BYTES" that arrived.
+/// One process for a whole run, wherever it stands: what starting and warming up costs is paid once, and commands reach it although its
+/// network is another.
 /// </summary>
 internal static class Meter
 {

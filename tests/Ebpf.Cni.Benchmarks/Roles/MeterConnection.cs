@@ -73,7 +73,8 @@ internal sealed class MeterConnection : IDisposable
     private (double Nanoseconds, long Result) Ask(string what, string target, int amount)
     {
         _writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what} {target} {amount}"));
-        var words = (_reader.ReadLine() ?? throw new InvalidOperationException("the meter is gone: it could not reach " + target)).Split(' ');
+        var words = (_reader.ReadLine() ?? throw new InvalidOperationException("the meter is gone: it could not reach " + target))
+            .Split(' ');
         return (double.Parse(words[0], CultureInfo.InvariantCulture), long.Parse(words[1], CultureInfo.InvariantCulture));
     }
 }

@@ -8,7 +8,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
-/// <summary>Many pods of one node get their networks and lose them again, several at once, from us and from the plugins that Debian has.</summary>
+/// <summary>
+/// Many pods of one node get their networks and lose them again, several at once, from us and from the plugins that Debian has.
+/// </summary>
 internal static class AttachmentScenario
 {
     public const int Rounds = 3;
@@ -39,7 +41,8 @@ internal static class AttachmentScenario
         Attacher[] contestants =
         [
             new AgentAttacher("ebpf-cni, in the agent", node), PluginAttacher.Ours("ebpf-cni, through the plugin", node),
-            new AgentAttacher("with --pod-attachment tcx, in the agent", links), PluginAttacher.Ours("with --pod-attachment tcx, through the plugin", links),
+            new AgentAttacher("with --pod-attachment tcx, in the agent", links),
+            PluginAttacher.Ours("with --pod-attachment tcx, through the plugin", links),
             bridge.Attacher("bridge + host-local, IPv4 alone", "one", "10.245.0.0/23"),
             bridge.Attacher("bridge + host-local, both families", "two", "10.246.0.0/23", "fd00:10:246::/112"),
         ];
@@ -102,7 +105,8 @@ internal static class AttachmentScenario
         public IReadOnlyList<string> Row(string name) =>
         [
             name, At(Adds, 0.5), At(Adds, 0.99), At(Adds, 1), At(Deletes, 0.5), At(Deletes, 0.99),
-            string.Create(CultureInfo.InvariantCulture, $"{_pods / _time.TotalSeconds:0}"), Failures.Count.ToString(CultureInfo.InvariantCulture),
+            string.Create(CultureInfo.InvariantCulture, $"{_pods / _time.TotalSeconds:0}"),
+            Failures.Count.ToString(CultureInfo.InvariantCulture),
         ];
 
         private static string At(ConcurrentBag<double> times, double share)

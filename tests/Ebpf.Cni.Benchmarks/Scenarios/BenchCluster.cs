@@ -51,7 +51,8 @@ internal sealed class BenchCluster : IAsyncDisposable
     public async Task<PairedFigures> MeasureAsync(string mode, int pairs)
     {
         var (direct, through) = await TargetsAsync();
-        var result = await Cluster.ExecAsync("client", ["taskset", "-c", "0", "dotnet", Self, "client", mode, $"{direct}", $"{through}", $"{pairs}"]);
+        var result = await Cluster.ExecAsync("client",
+            ["taskset", "-c", "0", "dotnet", Self, "client", mode, $"{direct}", $"{through}", $"{pairs}"]);
         return JsonSerializer.Deserialize<PairedFigures>(result.ThrowIfFailed().Output)!;
     }
 

@@ -25,6 +25,8 @@ internal static class LatencyScenario
     private static IEnumerable<Figure> Lines(string what, PairedFigures f, string bar)
     {
         yield return new Figure(what, string.Create(
-            CultureInfo.InvariantCulture, $"**{f.Ratio:0.000}** ({f.RatioLow:0.000} to {f.RatioHigh:0.000}): {f.DirectMicros:0.0} µs direct, {f.ServiceMicros:0.0} µs through the Service, {f.Pairs:N0} pairs"), bar);
+            CultureInfo.InvariantCulture,
+            $"**{f.Ratio:0.000}** ({f.RatioLow:0.000} to {f.RatioHigh:0.000}): {f.DirectMicros:0.0} µs direct, {f.ServiceMicros:0.0} µs "
+                + $"through the Service, {f.Pairs:N0} pairs"), bar);
     }
 }

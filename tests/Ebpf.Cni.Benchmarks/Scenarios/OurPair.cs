@@ -30,7 +30,8 @@ internal sealed class OurPair : IAsyncDisposable
         {
             var (a, b) = (cluster.NodeNames[0], cluster.NodeNames[1]);
             await cluster.ApplyAsync(string.Join("---\n",
-                Pod("server", a, $"server, \"{Port}\""), Pod("near", a, $"meter, \"{Socket(name, "near")}\""), Pod("far", b, $"meter, \"{Socket(name, "far")}\"")));
+                Pod("server", a, $"server, \"{Port}\""), Pod("near", a, $"meter, \"{Socket(name, "near")}\""),
+                Pod("far", b, $"meter, \"{Socket(name, "far")}\"")));
             var pods = await cluster.WaitForPodsReady("part=pair", 3);
             var server = pods.Single(p => p["metadata"]!["name"]!.GetValue<string>() == "server");
             return new OurPair(cluster, server["status"]!["podIP"]!.GetValue<string>());

@@ -27,7 +27,8 @@ internal static class PathScenario
         {
             for (var turn = 0; turn < 2; turn++)
             {
-                var (meter, target, streams, latencies) = (turn == 0) == oursFirst ? (Ours, OurTarget, OurStreams, OurLatencies) : (Theirs, TheirTarget, TheirStreams, TheirLatencies);
+                var (meter, target, streams, latencies) = (turn == 0) == oursFirst
+                    ? (Ours, OurTarget, OurStreams, OurLatencies) : (Theirs, TheirTarget, TheirStreams, TheirLatencies);
                 var throughput = meter.Throughput(target.Replace(":7000", ":7001", StringComparison.Ordinal), StreamMilliseconds);
                 var latency = meter.Latency(target, Exchanges);
                 if (!count)
@@ -40,11 +41,14 @@ internal static class PathScenario
         public IEnumerable<IReadOnlyList<string>> Rows()
         {
             var (streams, latencies) = (new RoundRatios(OurStreams, TheirStreams), new RoundRatios(OurLatencies, TheirLatencies));
-            yield return [Name, Rival, "throughput", Text(streams.Theirs, "0.0 Gbit/s"), Text(streams.Ours, "0.0 Gbit/s"), streams.Text(), "≥ 0.95"];
-            yield return [Name, Rival, "request, response", Text(latencies.Theirs, "0.0 µs"), Text(latencies.Ours, "0.0 µs"), latencies.Text(), "≤ 1.05"];
+            yield return [Name, Rival, "throughput", Text(streams.Theirs, "0.0 Gbit/s"), Text(streams.Ours, "0.0 Gbit/s"), streams.Text(),
+                "≥ 0.95"];
+            yield return [Name, Rival, "request, response", Text(latencies.Theirs, "0.0 µs"), Text(latencies.Ours, "0.0 µs"),
+                latencies.Text(), "≤ 1.05"];
         }
 
-        private static string Text(double value, string format) => value.ToString(format.Replace("Gbit/s", "'Gbit/s'", StringComparison.Ordinal), CultureInfo.InvariantCulture);
+        private static string Text(double value, string format) =>
+            value.ToString(format.Replace("Gbit/s", "'Gbit/s'", StringComparison.Ordinal), CultureInfo.InvariantCulture);
     }
 
     public static async Task RunAsync(Report report, int rounds)

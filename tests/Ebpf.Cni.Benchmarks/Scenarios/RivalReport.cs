@@ -15,7 +15,8 @@ internal static class RivalReport
 
     public static async Task WriteAsync(
         Report report,
-        IReadOnlyList<(int Services, IReadOnlyDictionary<(string Who, string Protocol), IReadOnlyList<double>> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
+        IReadOnlyList<(int Services, IReadOnlyDictionary<(string Who, string Protocol),
+            IReadOnlyList<double>> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
             IReadOnlyDictionary<string, double> ChangeMilliseconds)> results,
         TimeSpan limit)
     {
@@ -24,8 +25,12 @@ internal static class RivalReport
         foreach (var protocol in new[] { "tcp", "udp" })
         {
             pictures.Add($"connections-{protocol}.svg");
-            var lines = Contestants.Select(c => new Series(c.Who, c.Colour, [.. results.Select(r => r.PerSecond.TryGetValue((c.Who, protocol), out var rates) ? RoundRatios.Median(rates) : (double?)null)]));
-            await SaveAsync(pictures[^1], Plot.Svg($"New {protocol.ToUpperInvariant()} connections per second, one after the other", "per second", sizes, [.. lines]));
+            var lines = Contestants.Select(
+                c => new Series(c.Who, c.Colour,
+                [.. results.Select(r => r.PerSecond.TryGetValue((c.Who, protocol), out var rates)
+                ? RoundRatios.Median(rates) : (double?)null)]));
+            await SaveAsync(pictures[^1], Plot.Svg($"New {protocol.ToUpperInvariant()} connections per second, one after the other",
+                "per second", sizes, [.. lines]));
         }
         report.Add(new Table(
             "New connections, against the rules that kube-proxy writes",
@@ -37,40 +42,52 @@ internal static class RivalReport
             + "nftables: namespaces with plain veth routing, and rules of the shape that kube-proxy writes for the same Services. These "
             + "have 4 endpoints each; the measured Service is in the middle. direct: plain veth routing to the pod, no rules. "
             + "Percentages are of that.",
-            ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables", "ours / ours with 1 service"],
+            ["services", "protocol", "direct", "ebpf-cni", "iptables", "nftables", "ours / iptables", "ours / nftables",
+                "ours / ours with 1 service"],
             [.. results.SelectMany(r => new[] { "tcp", "udp" }.Select(p => Row(r.Services, p, r.PerSecond, r.Loads, limit)))], pictures));
 
         var changing = results.Where(r => r.ChangeMilliseconds.Count > 0).ToList();
         if (changing.Count == 0)
             return;
         await SaveAsync("endpoint-change.svg", Plot.Svg(
-            "One endpoint changes: time until it is in effect", "ms, logarithmic", [.. changing.Select(r => r.Services.ToString("#,0", CultureInfo.InvariantCulture))],
-            [.. Contestants.Skip(1).Select(c => new Series(c.Who, c.Colour, [.. changing.Select(r => r.ChangeMilliseconds.TryGetValue(c.Who, out var ms) && double.IsFinite(ms) ? ms : (double?)null)]))],
+            "One endpoint changes: time until it is in effect", "ms, logarithmic",
+            [.. changing.Select(r => r.Services.ToString("#,0", CultureInfo.InvariantCulture))],
+            [.. Contestants.Skip(1)
+                .Select(c => new Series(c.Who, c.Colour,
+                [.. changing.Select(r => r.ChangeMilliseconds.TryGetValue(c.Who, out var ms) && double.IsFinite(ms)
+                ? ms : (double?)null)]))],
             logarithmic: true));
         report.Add(new Table(
             "One endpoint changes",
-            "ebpf-cni: from the request to the API server until the node's table holds it (API, watch, compile, apply; two agents on the machine). iptables, nftables: the command that "
-            + "writes the change alone (`iptables-restore --noflush` with the changed chains, one `nft` transaction), without kube-proxy and API. Medians.",
+            "ebpf-cni: from the request to the API server until the node's table holds it (API, watch, compile, apply; two agents on the "
+                + "machine). iptables, nftables: the command that "
+            + "writes the change alone (`iptables-restore --noflush` with the changed chains, one `nft` transaction), without kube-proxy "
+                + "and API. Medians.",
             ["services", "ebpf-cni", "iptables", "nftables", "loading everything: iptables", "nftables"],
             [.. changing.Select(r => (IReadOnlyList<string>)[
-                r.Services.ToString("#,0", CultureInfo.InvariantCulture), Change(r.ChangeMilliseconds, "ebpf-cni"), Change(r.ChangeMilliseconds, "iptables"), Change(r.ChangeMilliseconds, "nftables"),
+                r.Services.ToString("#,0", CultureInfo.InvariantCulture), Change(r.ChangeMilliseconds, "ebpf-cni"),
+                    Change(r.ChangeMilliseconds, "iptables"), Change(r.ChangeMilliseconds, "nftables"),
                 Load(r.Loads["iptables"], limit), Load(r.Loads["nftables"], limit)])],
             ["endpoint-change.svg"]));
     }
 
     private static IReadOnlyList<string> Row(
-        int services, string protocol, IReadOnlyDictionary<(string Who, string Protocol), IReadOnlyList<double>> rates, IReadOnlyDictionary<string, TimeSpan?> loads, TimeSpan limit)
+        int services, string protocol, IReadOnlyDictionary<(string Who, string Protocol),
+        IReadOnlyList<double>> rates, IReadOnlyDictionary<string, TimeSpan?> loads, TimeSpan limit)
     {
         var direct = rates[("direct", protocol)];
         var ours = rates[("ebpf-cni", protocol)];
         return
         [
-            services.ToString("#,0", CultureInfo.InvariantCulture), protocol.ToUpperInvariant(), RoundRatios.Median(direct).ToString("#,0", CultureInfo.InvariantCulture), Share(ours), Rival("iptables"), Rival("nftables"),
+            services.ToString("#,0", CultureInfo.InvariantCulture), protocol.ToUpperInvariant(),
+                RoundRatios.Median(direct).ToString("#,0", CultureInfo.InvariantCulture), Share(ours), Rival("iptables"), Rival("nftables"),
             Ratio("iptables"), Ratio("nftables"), Ratio(Single),
         ];
 
-        string Share(IReadOnlyList<double> rate) => string.Create(CultureInfo.InvariantCulture, $"{RoundRatios.Median(rate):#,0} ({new RoundRatios(rate, direct).Median():0%})");
-        string Rival(string who) => rates.TryGetValue((who, protocol), out var rate) ? Share(rate) : $"not loaded ({Load(loads[who], limit)})";
+        string Share(IReadOnlyList<double> rate) =>
+            string.Create(CultureInfo.InvariantCulture, $"{RoundRatios.Median(rate):#,0} ({new RoundRatios(rate, direct).Median():0%})");
+        string Rival(string who) => rates.TryGetValue((who, protocol), out var rate)
+            ? Share(rate) : $"not loaded ({Load(loads[who], limit)})";
         string Ratio(string who) => rates.TryGetValue((who, protocol), out var rate) ? new RoundRatios(ours, rate).Text() : "";
     }
 

@@ -12,8 +12,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Benchmarks.Scenarios;
 
 /// <summary>
-/// New connections to one service among many, for us and for the rules that kube-proxy would write for the same services, in turn, on the same
-/// core; and how long one changed endpoint takes until it is in effect.
+/// New connections to one service among many, for us and for the rules that kube-proxy would write for the same services, in turn, on the
+/// same core; and how long one changed endpoint takes until it is in effect.
 /// </summary>
 internal static class RivalScenario
 {
@@ -23,7 +23,8 @@ internal static class RivalScenario
     public static int[] Sizes { get; } = [1, 1_000, 10_000, 30_000];
 
     private sealed record SizeResult(
-        int Services, IReadOnlyDictionary<(string Who, string Protocol), IReadOnlyList<double>> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
+        int Services, IReadOnlyDictionary<(string Who, string Protocol),
+        IReadOnlyList<double>> PerSecond, IReadOnlyDictionary<string, TimeSpan?> Loads,
         IReadOnlyDictionary<string, double> ChangeMilliseconds);
 
     public static async Task RunAsync(Report report, int[] sizes)
@@ -47,16 +48,19 @@ internal static class RivalScenario
         foreach (var size in sizes)
         {
             var others = size - 1;
-            await Parallel.ForAsync(made, Math.Max(made, others), async (i, _) => await OtherServices.CreateAsync(bench, $"other-{i}", i, ServiceSet.EndpointsEach));
+            await Parallel.ForAsync(made, Math.Max(made, others),
+                async (i, _) => await OtherServices.CreateAsync(bench, $"other-{i}", i, ServiceSet.EndpointsEach));
             made = Math.Max(made, others);
             using var table = BpfMap.OpenPinned(Path.Combine(bench.Node.BpffsRoot, "maps", MapNames.Service));
-            await Eventually.True(() => table.ReadAll<SvcKey, Svc>().Count(e => e.Value.Count == ServiceSet.EndpointsEach) >= others, $"{others} services", TimeSpan.FromSeconds(180));
+            await Eventually.True(() => table.ReadAll<SvcKey, Svc>().Count(e => e.Value.Count == ServiceSet.EndpointsEach) >= others,
+                $"{others} services", TimeSpan.FromSeconds(180));
 
             var set = ServiceSet.Around(others, PlainNode.ServiceAddress, PlainNode.Server, PlainNode.Port);
             var loads = new Dictionary<string, TimeSpan?>
             {
                 ["iptables"] = iptables.Load(LoadLimit, IptablesRules.Full(set), Restore),
-                ["nftables"] = nftables.Load(LoadLimit, "add table ip kube-proxy\ndelete table ip kube-proxy\n" + NftablesRules.Full(set), "nft", "-f", "-"),
+                ["nftables"] = nftables.Load(LoadLimit, "add table ip kube-proxy\ndelete table ip kube-proxy\n" + NftablesRules.Full(set),
+                    "nft", "-f", "-"),
             };
             var contestants = new List<(string Who, MeterConnection Meter, string Target)>
             {
@@ -80,7 +84,11 @@ internal static class RivalScenario
                     changes["nftables"] = ChangeRules(nftables, s => NftablesRules.Change(s), ["nft", "-f", "-"], set);
             }
             results.Add(new SizeResult(size, rates, loads, changes));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{size} services: {string.Join(", ", rates.Select(r => $"{r.Key.Who} {r.Key.Protocol} {RoundRatios.Median(r.Value):0}/s"))}; changes {string.Join(", ", changes.Select(c => $"{c.Key} {c.Value:0.0} ms"))}; loads {string.Join(", ", loads.Select(l => $"{l.Key} {l.Value?.TotalSeconds:0.0} s"))}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{size} services: "
+                + $"{string.Join(", ", rates.Select(r => $"{r.Key.Who} {r.Key.Protocol} {RoundRatios.Median(r.Value):0}/s"))}; changes "
+                + $"{string.Join(", ", changes.Select(c => $"{c.Key} {c.Value:0.0} ms"))}; loads "
+                + $"{string.Join(", ", loads.Select(l => $"{l.Key} {l.Value?.TotalSeconds:0.0} s"))}"));
         }
         await RivalReport.WriteAsync(report, [.. results.Select(r => (r.Services, r.PerSecond, r.Loads, r.ChangeMilliseconds))], LoadLimit);
     }
@@ -90,7 +98,8 @@ internal static class RivalScenario
         [File.Exists("/usr/sbin/iptables-legacy-restore") ? "iptables-legacy-restore" : "iptables-restore"];
 
     /// <summary>Connections per second, a value a round; within a round everybody in turn, each round beginning with another.</summary>
-    private static Dictionary<(string Who, string Protocol), IReadOnlyList<double>> Compare(List<(string Who, MeterConnection Meter, string Target)> contestants)
+    private static Dictionary<(string Who, string Protocol),
+        IReadOnlyList<double>> Compare(List<(string Who, MeterConnection Meter, string Target)> contestants)
     {
         var samples = new Dictionary<(string, string), List<double>>();
         for (var round = -2; round < Rounds; round++)
@@ -116,7 +125,8 @@ internal static class RivalScenario
     private static async Task<double> ChangeOursAsync(BenchCluster bench, BpfMap table)
     {
         var service = await bench.Cluster.Client.GetAsync(ResourceTypes.Services, "default", "other-0");
-        var key = new SvcKey(Addr.Parse(service["spec"]!["clusterIP"]!.GetValue<string>()), U16Be.FromHost(80), IpProtocol.Tcp, Scope.Internal);
+        var key = new SvcKey(Addr.Parse(service["spec"]!["clusterIP"]!.GetValue<string>()), U16Be.FromHost(80), IpProtocol.Tcp,
+            Scope.Internal);
         var times = new List<double>();
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
         for (var i = 0; i < Changes; i++)
@@ -124,7 +134,8 @@ internal static class RivalScenario
             var endpoints = ServiceSet.EndpointsEach - 1 + (i & 1);
             var started = Stopwatch.GetTimestamp();
             await bench.Cluster.Client.PatchAsync(
-                ResourceTypes.EndpointSlices, "default", "other-0-1", new JsonObject { ["endpoints"] = OtherServices.Slice("other-0", 0, endpoints)["endpoints"]!.DeepClone() });
+                ResourceTypes.EndpointSlices, "default", "other-0-1",
+                new JsonObject { ["endpoints"] = OtherServices.Slice("other-0", 0, endpoints)["endpoints"]!.DeepClone() });
             while (!(table.TryLookup<SvcKey, Svc>(key, out var value) && value.Count == endpoints))
             {
                 if (Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(10))

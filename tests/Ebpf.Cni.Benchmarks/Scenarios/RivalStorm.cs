@@ -28,8 +28,10 @@ internal static class RivalStorm
         }
         report.Add(new Section(
             "The same storm, by the rules that kube-proxy writes",
-            $"{StormScenario.Services:N0} Services × {ServiceSet.EndpointsEach} endpoints, written {PerSync} at a time: what comes in a second at "
-            + "the storm's rate, kube-proxy's interval. The commands alone, which need a processor for as long as they take: neither kube-proxy "
+            $"{StormScenario.Services:N0} Services × {ServiceSet.EndpointsEach} endpoints, written {PerSync} at a time: what comes in a "
+                + $"second at "
+            + "the storm's rate, kube-proxy's interval. The commands alone, which need a processor for as long as they take: neither "
+                + "kube-proxy "
             + $"nor its watches. Beside {StormScenario.Present:N0}, the first {Sampled} of {Syncs} writes, taken {Syncs / Sampled} times.",
             figures));
     }
@@ -54,6 +56,7 @@ internal static class RivalStorm
         }
         return new Figure(what, string.Create(
             CultureInfo.InvariantCulture,
-            $"{sum.TotalSeconds * Syncs / syncs:0.0} s ({sum.TotalMilliseconds / syncs:0} ms a write, the last {last.TotalMilliseconds:0} ms)"));
+            $"{sum.TotalSeconds * Syncs / syncs:0.0} s ({sum.TotalMilliseconds / syncs:0} ms a write, the last {last.TotalMilliseconds:0} "
+                + $"ms)"));
     }
 }

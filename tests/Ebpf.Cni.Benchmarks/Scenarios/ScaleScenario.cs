@@ -9,7 +9,9 @@ namespace Ebpf.Cni.Benchmarks.Scenarios;
 /// <summary>Many Services: what loading them costs the agent, and how soon one more answers.</summary>
 internal static class ScaleScenario
 {
-    /// <summary>Creates the services with ready endpoints while no agent runs on the node, then starts it: its first load, from empty tables.</summary>
+    /// <summary>
+    /// Creates the services with ready endpoints while no agent runs on the node, then starts it: its first load, from empty tables.
+    /// </summary>
     public static async Task<Section> LoadAsync(BenchCluster bench, string path, int services, int endpoints)
     {
         await bench.Node.StopAgentAsync();
@@ -22,15 +24,19 @@ internal static class ScaleScenario
         var agent = AgentProcessFigures.Read(bench.Node.AgentPid ?? throw new InvalidOperationException("the agent is gone"));
         return new Section(
             string.Create(CultureInfo.InvariantCulture, $"Loading {services:N0} services × {endpoints} endpoints ({path})"),
-            "The agent is started when the API already holds them. CPU time and resident memory are the whole process's, from /proc, when every frontend is in the kernel's table.",
+            "The agent is started when the API already holds them. CPU time and resident memory are the whole process's, from /proc, when "
+                + "every frontend is in the kernel's table.",
             [
                 new Figure("agent's CPU time from start until all are loaded", Seconds(agent.CpuTime), "< 2 s for the load"),
                 new Figure("elapsed", Seconds(started.Elapsed)),
-                new Figure("agent's resident memory", string.Create(CultureInfo.InvariantCulture, $"{agent.ResidentBytes / 1048576.0:0} MiB"), "< 80 MiB"),
+                new Figure("agent's resident memory",
+                    string.Create(CultureInfo.InvariantCulture, $"{agent.ResidentBytes / 1048576.0:0} MiB"), "< 80 MiB"),
             ]);
     }
 
-    /// <summary>From the API's answer to the creation (its watch event leaves at that moment) until the kernel's table answers for it.</summary>
+    /// <summary>
+    /// From the API's answer to the creation (its watch event leaves at that moment) until the kernel's table answers for it.
+    /// </summary>
     public static async Task<Section> NewServicesAsync(BenchCluster bench, int count)
     {
         var samples = new List<double>();
@@ -67,10 +73,12 @@ internal static class ScaleScenario
 
     /// <summary>Changes that the agent brought into the kernel within 51.2 ms of their event, and all.</summary>
     private static (double Within, double All) Reactions(string metrics) =>
-        (Sample(metrics, "ebpf_cni_reaction_duration_seconds_bucket{le=\"0.0512\"} "), Sample(metrics, "ebpf_cni_reaction_duration_seconds_count "));
+        (Sample(metrics, "ebpf_cni_reaction_duration_seconds_bucket{le=\"0.0512\"} "),
+            Sample(metrics, "ebpf_cni_reaction_duration_seconds_count "));
 
     private static double Sample(string metrics, string name) =>
-        double.Parse(metrics.Split('\n').Single(l => l.StartsWith(name, StringComparison.Ordinal))[name.Length..], CultureInfo.InvariantCulture);
+        double.Parse(metrics.Split('\n').Single(l => l.StartsWith(name, StringComparison.Ordinal))[name.Length..],
+            CultureInfo.InvariantCulture);
 
     /// <summary>A restart with everything in place.</summary>
     public static async Task<Section> RestartAsync(BenchCluster bench)
@@ -80,14 +88,17 @@ internal static class ScaleScenario
         await bench.Node.StartAgentAsync();
         await bench.Node.WaitAgentReadyAsync();
         return new Section(
-            "Restart after kill -9, with the others loaded", "From the start of the process until /readyz answers 200: programs loaded, tables adopted, complete lists compiled and compared.",
+            "Restart after kill -9, with the others loaded",
+            "From the start of the process until /readyz answers 200: programs loaded, tables adopted, complete lists compiled and "
+                + "compared.",
             [new Figure("ready after", Seconds(clock.Elapsed))]);
     }
 
     private static async Task WaitForFrontends(BenchCluster bench, int atLeast)
     {
         using var table = BpfMap.OpenPinned(Path.Combine(bench.Node.BpffsRoot, "maps", MapNames.Service));
-        await Testing.Eventually.True(() => table.ReadAll<SvcKey, Svc>().Count(e => e.Value.Count > 0) >= atLeast, $"{atLeast} frontends", TimeSpan.FromSeconds(120));
+        await Testing.Eventually.True(() => table.ReadAll<SvcKey, Svc>().Count(e => e.Value.Count > 0) >= atLeast, $"{atLeast} frontends",
+            TimeSpan.FromSeconds(120));
     }
 
     private static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.00} s");

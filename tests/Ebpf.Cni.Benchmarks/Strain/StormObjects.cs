@@ -89,7 +89,8 @@ internal static class StormObjects
         {
             ["metadata"] = Metadata(
                 name, "kubelet", new JsonObject { ["kubernetes.io/hostname"] = name, ["kubernetes.io/os"] = "linux" }, NodeFields),
-            ["spec"] = new JsonObject { ["podCIDR"] = range, ["podCIDRs"] = new JsonArray(range), ["providerID"] = $"cloud://{Uid(number)}" },
+            ["spec"] = new JsonObject { ["podCIDR"] = range, ["podCIDRs"] = new JsonArray(range),
+                ["providerID"] = $"cloud://{Uid(number)}" },
             ["status"] = new JsonObject
             {
                 ["addresses"] = new JsonArray(
@@ -102,7 +103,8 @@ internal static class StormObjects
                     ["names"] = new JsonArray($"registry.example/team/image-{i}@sha256:{i:x64}", $"registry.example/team/image-{i}:v1.{i}"),
                     ["sizeBytes"] = 50_000_000 + i,
                 })]),
-                ["nodeInfo"] = new JsonObject { ["kubeletVersion"] = "v1.35.0", ["kernelVersion"] = "6.12.0", ["operatingSystem"] = "linux" },
+                ["nodeInfo"] = new JsonObject { ["kubeletVersion"] = "v1.35.0", ["kernelVersion"] = "6.12.0",
+                    ["operatingSystem"] = "linux" },
             },
         };
     }

@@ -15,5 +15,6 @@ internal static class Address
     public static string Remote(bool v6) => v6 ? Remote6 : Remote4;
     public static string Vip(bool v6) => v6 ? Vip6 : Vip4;
     public static string Hairpin(bool v6) => v6 ? Hairpin6 : Hairpin4;
-    public static string At(string address, int port) => address.Contains(':', StringComparison.Ordinal) ? $"[{address}]:{port}" : $"{address}:{port}";
+    public static string At(string address, int port) =>
+        address.Contains(':', StringComparison.Ordinal) ? $"[{address}]:{port}" : $"{address}:{port}";
 }

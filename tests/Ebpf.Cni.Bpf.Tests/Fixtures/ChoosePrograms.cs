@@ -56,7 +56,8 @@ internal sealed class ChoosePrograms : IDisposable
             owned.Dispose();
     }
 
-    private static uint? Position(BpfProgram program, Question question) => Ask(program, question) is var answer and not 0 ? answer - 1 : null;
+    private static uint? Position(BpfProgram program, Question question) =>
+        Ask(program, question) is var answer and not 0 ? answer - 1 : null;
 
     private static uint Ask(BpfProgram program, Question question)
     {

@@ -21,7 +21,8 @@ internal static class ForeignDnat
         foreach (var chain in new[] { "PREROUTING", "OUTPUT" })
             foreach (var protocol in new[] { "tcp", "udp" })
                 Tool.Run(
-                    node, program, "-w", "5", "-t", "nat", "-A", chain, "-p", protocol, "--dport", HostPort.ToString(CultureInfo.InvariantCulture),
+                    node, program, "-w", "5", "-t", "nat", "-A", chain, "-p", protocol, "--dport",
+                    HostPort.ToString(CultureInfo.InvariantCulture),
                     "-m", "addrtype", "--dst-type", "LOCAL", "-j", "DNAT", "--to-destination", Address.At(to, ContainerPort));
     }
 

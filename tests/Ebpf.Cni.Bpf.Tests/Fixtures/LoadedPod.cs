@@ -5,7 +5,10 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
-/// <summary>pod.bpf.o, uplink.bpf.o and overlay.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test process.</summary>
+/// <summary>
+/// pod.bpf.o, uplink.bpf.o and overlay.bpf.o in the kernel, with tables of their own that no pin keeps. They live as long as the test
+/// process.
+/// </summary>
 internal sealed class LoadedPod
 {
     private readonly BpfMap _fragments, _held, _affinity, _return, _load;

@@ -130,7 +130,8 @@ internal sealed class PodPrograms : IDisposable
         var network = System.Net.IPNetwork.Parse(prefix);
         var bits = network.BaseAddress.GetAddressBytes().Length == 4 ? 128 : 32;
         _loaded.SourceRanges.Update(
-            new SrangeKey((uint)(bits + network.PrefixLength), U32Be.FromHost(svc.ServiceId), Addr.From(network.BaseAddress)), new Srange(1));
+            new SrangeKey((uint)(bits + network.PrefixLength), U32Be.FromHost(svc.ServiceId), Addr.From(network.BaseAddress)),
+            new Srange(1));
     }
 
     /// <summary>Sent by the client pod.</summary>

@@ -6,7 +6,8 @@ using Ebpf.Cni.Kernel.Netlink;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
-/// A pod's veth as the CNI plugin wires it: single addresses, the gateway's and the pod's MAC addresses fixed on both sides, and the pod programs on the node's side.
+/// A pod's veth as the CNI plugin wires it: single addresses, the gateway's and the pod's MAC addresses fixed on both sides, and the pod
+/// programs on the node's side.
 /// </summary>
 internal static class PodWire
 {
@@ -15,7 +16,8 @@ internal static class PodWire
     /// <param name="pod">The pod's namespace.</param>
     /// <param name="name">Of the node's side.</param>
     /// <param name="own">Takes the programs' links.</param>
-    public static void Join(NetworkNamespace node, PodPrograms programs, NetworkNamespace pod, string name, string v4, string v6, Action<IDisposable> own, int mtu = 1500)
+    public static void Join(NetworkNamespace node, PodPrograms programs, NetworkNamespace pod, string name, string v4, string v6,
+        Action<IDisposable> own, int mtu = 1500)
     {
         using var netlink = RouteNetlink.Open(node);
         using var inside = RouteNetlink.Open(pod);
@@ -31,7 +33,8 @@ internal static class PodWire
             var bits = address.GetAddressBytes().Length * 8;
             inside.AddAddress(eth.Index, address, bits);
             inside.ReplaceNeighbour(eth.Index, gateway, host.Mac);
-            inside.ReplaceRoute(new Route(new IPNetwork(bits == 32 ? IPAddress.Any : IPAddress.IPv6Any, 0), eth.Index) { Gateway = gateway, OnLink = true });
+            inside.ReplaceRoute(new Route(new IPNetwork(bits == 32 ? IPAddress.Any : IPAddress.IPv6Any, 0), eth.Index)
+                { Gateway = gateway, OnLink = true });
             netlink.ReplaceRoute(new Route(new IPNetwork(address, bits), host.Index));
             netlink.ReplaceNeighbour(host.Index, address, eth.Mac);
             programs.AddPod(text, (uint)host.Index, MacAddr.FromBytes(eth.Mac), MacAddr.FromBytes(host.Mac));
@@ -41,7 +44,9 @@ internal static class PodWire
         WaitRunning(inside, "eth0");
     }
 
-    /// <summary>A device that was just switched on discards what it is given to send until the kernel's link watch has made its queue.</summary>
+    /// <summary>
+    /// A device that was just switched on discards what it is given to send until the kernel's link watch has made its queue.
+    /// </summary>
     public static void WaitRunning(RouteNetlink netlink, string name) =>
         Assert.True(SpinWait.SpinUntil(() => netlink.FindLink(name)!.Running, TimeSpan.FromSeconds(10)), $"{name} is not running");
 }

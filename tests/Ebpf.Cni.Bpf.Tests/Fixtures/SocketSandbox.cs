@@ -11,7 +11,8 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
 /// socket.bpf.o on a cgroup of its own, with this process inside it, and two network namespaces where nothing but loopback exists: one
-/// is the node's, as far as the programs know, the other is a pod's. A socket belongs for life to the cgroup and the namespace that it was made in.
+/// is the node's, as far as the programs know, the other is a pod's. A socket belongs for life to the cgroup and the namespace that it was
+/// made in.
 /// </summary>
 internal sealed class SocketSandbox : IDisposable
 {
@@ -115,7 +116,9 @@ internal sealed class SocketSandbox : IDisposable
     public void SetService(string frontend, IpProtocol protocol, SvcFlags flags, params IPEndPoint[] backends) =>
         SetService(frontend, protocol, new Svc(0, 0, 1, flags, 0), backends, []);
 
-    /// <summary>As the agent does it: a new segment, both runs sorted, then one switch. The rest of the frontend is <paramref name="shape"/>'s.</summary>
+    /// <summary>
+    /// As the agent does it: a new segment, both runs sorted, then one switch. The rest of the frontend is <paramref name="shape"/>'s.
+    /// </summary>
     public void SetService(string frontend, IpProtocol protocol, Svc shape, IEnumerable<IPEndPoint> chosen, IEnumerable<IPEndPoint> tail)
     {
         var offset = _nextSegment;

@@ -116,5 +116,6 @@ public static class SocketWays
         return Array.IndexOf(servers, server);
     }
 
-    internal static IPEndPoint Any(AddressFamily family) => new(family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+    internal static IPEndPoint Any(AddressFamily family) =>
+        new(family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
 }

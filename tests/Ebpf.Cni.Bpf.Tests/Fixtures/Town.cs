@@ -10,8 +10,9 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
-/// A node with two pods, on a network with another node (which has a pod's address) and somebody outside, who knows no route to pods. All is real but the
-/// agent: what it would write is written by the tests. The node's FORWARD chain drops everything, so what gets through has passed by it.
+/// A node with two pods, on a network with another node (which has a pod's address) and somebody outside, who knows no route to pods. All
+/// is real but the agent: what it would write is written by the tests. The node's FORWARD chain drops everything, so what gets through has
+/// passed by it.
 /// </summary>
 internal sealed class Town : IDisposable
 {
@@ -22,7 +23,8 @@ internal sealed class Town : IDisposable
     public const string Outside4 = "192.168.50.9", Outside6 = "fd00:50::9";
     public const string Balancer4 = "203.0.113.7", Balancer6 = "fd00:203::7";
 
-    private const string Forward = "add table inet closed; add chain inet closed forward { type filter hook forward priority 0; policy drop; }";
+    private const string Forward =
+        "add table inet closed; add chain inet closed forward { type filter hook forward priority 0; policy drop; }";
 
     private readonly Stack<IDisposable> _owned = new();
     private readonly Wires _wires;
@@ -132,7 +134,8 @@ internal sealed class Town : IDisposable
 
     /// <summary>A socket that chooses its own address.</summary>
     public static Socket Caller(NetworkNamespace where, bool v6, ProtocolType protocol) => where.Run(() =>
-        new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork, protocol == ProtocolType.Tcp ? SocketType.Stream : SocketType.Dgram, protocol)
+        new Socket(v6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork,
+            protocol == ProtocolType.Tcp ? SocketType.Stream : SocketType.Dgram, protocol)
         {
             ReceiveTimeout = 10_000,
             SendTimeout = 10_000,
@@ -159,7 +162,8 @@ internal sealed class Town : IDisposable
         foreach (var prefix in new[] { "10.1.0.0/16", "10.2.0.0/16", "fd00:1::/64", "fd00:2::/64" })
             programs.AddCluster(prefix, IpcacheFlags.Pod);
         foreach (var address in new[] { Node4, Peer4, Front4, Node6, Peer6, Front6 })
-            programs.AddCluster($"{address}/{Bits(address)}", address == v4 || address == v6 ? IpcacheFlags.Node | IpcacheFlags.Local : IpcacheFlags.Node);
+            programs.AddCluster($"{address}/{Bits(address)}",
+                address == v4 || address == v6 ? IpcacheFlags.Node | IpcacheFlags.Local : IpcacheFlags.Node);
         programs.SetUplink(0, v4, v6);
         programs.SetUplink(uplink, v4, v6);
         node.Run(() => programs.AttachUplink(uplink).ForEach(l => Own(l)));
@@ -171,7 +175,8 @@ internal sealed class Town : IDisposable
         using var netlink = RouteNetlink.Open(who);
         var device = netlink.FindLink("eth0")!.Index;
         foreach (var (to, by) in new[] { (to4, by4), (to6, by6) })
-            netlink.ReplaceRoute(new Route(IPNetwork.Parse(to.Contains('/', StringComparison.Ordinal) ? to : $"{to}/{Bits(to)}"), device) { Gateway = IPAddress.Parse(by) });
+            netlink.ReplaceRoute(new Route(IPNetwork.Parse(to.Contains('/', StringComparison.Ordinal) ? to : $"{to}/{Bits(to)}"), device)
+                { Gateway = IPAddress.Parse(by) });
     }
 
     private int Connect(NetworkNamespace who, string name, string v4, string v6)
@@ -187,7 +192,8 @@ internal sealed class Town : IDisposable
         inside.AddAddress(eth, IPAddress.Parse(v4), 24);
         inside.AddAddress(eth, IPAddress.Parse(v6), 64);
         Assert.True(
-            SpinWait.SpinUntil(() => inside.FindLink("eth0")!.Running && lan.FindLink(name)!.Running, TimeSpan.FromSeconds(10)), $"{name} is not running");
+            SpinWait.SpinUntil(() => inside.FindLink("eth0")!.Running && lan.FindLink(name)!.Running, TimeSpan.FromSeconds(10)),
+            $"{name} is not running");
         return eth;
     }
 

@@ -10,14 +10,15 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Bpf.Tests.Fixtures;
 
 /// <summary>
-/// Two nodes with a pod each, and somebody outside, on a link each around a router that knows no pod: what is not encapsulated does not arrive. All is real but the
-/// agents: what they would write is written here. The nodes' FORWARD chains drop everything.
+/// Two nodes with a pod each, and somebody outside, on a link each around a router that knows no pod: what is not encapsulated does not
+/// arrive. All is real but the agents: what they would write is written here. The nodes' FORWARD chains drop everything.
 /// </summary>
 internal sealed class TunnelTown : IDisposable
 {
     public const string Outside4 = "192.168.70.9", Outside6 = "fd00:70::9";
 
-    private const string Forward = "add table inet closed; add chain inet closed forward { type filter hook forward priority 0; policy drop; }";
+    private const string Forward =
+        "add table inet closed; add chain inet closed forward { type filter hook forward priority 0; policy drop; }";
 
     private readonly Stack<IDisposable> _owned = new();
     private readonly NetworkNamespace _router;
@@ -87,7 +88,8 @@ internal sealed class TunnelTown : IDisposable
         {
             router.AddAddress(port.Index, IPAddress.Parse(gateway), bits);
             inside.AddAddress(eth, IPAddress.Parse(address), bits);
-            inside.ReplaceRoute(new Route(new IPNetwork(bits == 24 ? IPAddress.Any : IPAddress.IPv6Any, 0), eth) { Gateway = IPAddress.Parse(gateway) });
+            inside.ReplaceRoute(new Route(new IPNetwork(bits == 24 ? IPAddress.Any : IPAddress.IPv6Any, 0), eth)
+                { Gateway = IPAddress.Parse(gateway) });
         }
         PodWire.WaitRunning(inside, "eth0");
         PodWire.WaitRunning(router, name);

@@ -52,7 +52,8 @@ internal sealed class Wires : IDisposable
         node.SetMtu(uplink.Index, mtu);
         node.SetUp(uplink.Index);
         inside.SetUp(eth.Index);
-        foreach (var (local, far, client) in new[] { ("10.2.0.1", Address.Remote4, Address.Client4), ("fd00:2::1", Address.Remote6, Address.Client6) })
+        foreach (var (local, far, client) in new[]
+            { ("10.2.0.1", Address.Remote4, Address.Client4), ("fd00:2::1", Address.Remote6, Address.Client6) })
         {
             var (here, there) = (IPAddress.Parse(local), IPAddress.Parse(far));
             var bits = here.GetAddressBytes().Length * 8;

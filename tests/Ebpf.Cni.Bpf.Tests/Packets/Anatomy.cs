@@ -28,7 +28,8 @@ internal sealed class Anatomy
     public bool IsEcho => Type is { } type && (IsV6 ? type is 128 or 129 : type is 8 or 0);
     public bool IsError => Type is { } type && (IsV6 ? type is >= 1 and <= 4 : type is 3 or 11 or 12);
 
-    private byte? Type => Protocol == (IsV6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp) && !IsLaterFragment && Transport + 8 <= End ? _bytes[Transport] : null;
+    private byte? Type => Protocol == (IsV6 ? IpProtocol.IcmpV6 : IpProtocol.Icmp) && !IsLaterFragment && Transport + 8 <= End
+        ? _bytes[Transport] : null;
 
     public static Anatomy? Of(byte[] frame)
     {
@@ -46,7 +47,8 @@ internal sealed class Anatomy
     private Anatomy? ReadQuote()
     {
         var quote = new Anatomy(_bytes, Transport + 8) { End = End };
-        return (IsV6 ? quote.ReadV6(quoted: true) : quote.ReadV4(quoted: true)) && !quote.IsLaterFragment && quote.Transport + 8 <= End ? quote : null;
+        return (IsV6 ? quote.ReadV6(quoted: true) : quote.ReadV4(quoted: true)) && !quote.IsLaterFragment && quote.Transport + 8 <= End
+            ? quote : null;
     }
 
     private bool ReadV4(bool quoted)

@@ -87,7 +87,8 @@ internal sealed record Packet
         if (Piece is { } piece)
             transport = transport[piece.Offset..Math.Min(transport.Length, piece.Offset + piece.Length)];
         var ip = IsV6 ? V6(transport) : V4(transport);
-        return [.. DstMac.ToBytes(), .. SrcMac.ToBytes(), .. IsV6 ? new byte[] { 0x86, 0xdd } : [0x08, 0x00], .. ip, .. Enumerable.Repeat((byte)0xa5, Padding)];
+        return [.. DstMac.ToBytes(), .. SrcMac.ToBytes(), .. IsV6 ? new byte[] { 0x86, 0xdd } : [0x08, 0x00], .. ip,
+            .. Enumerable.Repeat((byte)0xa5, Padding)];
     }
 
     private byte[] V4(byte[] transport)

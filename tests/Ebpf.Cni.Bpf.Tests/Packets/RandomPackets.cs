@@ -6,7 +6,8 @@ namespace Ebpf.Cni.Bpf.Tests.Packets;
 internal sealed class RandomPackets(Random random, string[] stations4, string[] stations6, ushort[] ports, Func<bool, string> service)
 {
     private static readonly byte[] Hops = [0, 1, 2, 64, 64, 64, 64, 64, 255];
-    private static readonly IpProtocol[] Protocols = [IpProtocol.Tcp, IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Udp, IpProtocol.Sctp, (IpProtocol)47];
+    private static readonly IpProtocol[] Protocols =
+        [IpProtocol.Tcp, IpProtocol.Tcp, IpProtocol.Udp, IpProtocol.Udp, IpProtocol.Sctp, (IpProtocol)47];
 
     private readonly List<Packet> _recent = [];
 
@@ -23,13 +24,15 @@ internal sealed class RandomPackets(Random random, string[] stations4, string[] 
         };
         if (sender is not null)
             packet = packet with { Src = sender };
-        packet = packet with { SrcMac = from, DstMac = to, Ttl = Hops[random.Next(Hops.Length)], Padding = random.Next(6) == 0 ? random.Next(30) : 0 };
+        packet = packet with { SrcMac = from, DstMac = to, Ttl = Hops[random.Next(Hops.Length)],
+            Padding = random.Next(6) == 0 ? random.Next(30) : 0 };
         if (v6 && random.Next(6) == 0)
             packet = packet with { Extensions = [.. Enumerable.Range(0, random.Next(4)).Select(_ => Extension())] };
         if (!v6 && random.Next(6) == 0)
             packet = packet with { Options = [.. Enumerable.Repeat((byte)1, 4 * random.Next(11))] };
         if (random.Next(8) == 0)
-            packet = packet with { Payload = new byte[200], Piece = random.Next(2) == 0 ? new Piece(0, 24 + (8 * random.Next(3)), true, (uint)random.Next(4)) : new Piece(24, 400, false, (uint)random.Next(4)) };
+            packet = packet with { Payload = new byte[200], Piece = random.Next(2) == 0
+                ? new Piece(0, 24 + (8 * random.Next(3)), true, (uint)random.Next(4)) : new Piece(24, 400, false, (uint)random.Next(4)) };
         return packet;
     }
 
@@ -45,7 +48,8 @@ internal sealed class RandomPackets(Random random, string[] stations4, string[] 
     private ushort Port() => ports[random.Next(ports.Length)];
     private TcpFlags Flags() => (TcpFlags)random.Next(32);
     private SctpChunk Chunk() => (SctpChunk)random.Next(16);
-    private Extension Extension() => random.Next(3) == 0 ? new Extension(51, new byte[10]) : new Extension(random.Next(2) == 0 ? (byte)0 : (byte)60, new byte[6 + (8 * random.Next(3))]);
+    private Extension Extension() => random.Next(3) == 0
+        ? new Extension(51, new byte[10]) : new Extension(random.Next(2) == 0 ? (byte)0 : (byte)60, new byte[6 + (8 * random.Next(3))]);
 
     private byte[] Payload()
     {
@@ -76,6 +80,7 @@ internal sealed class RandomPackets(Random random, string[] stations4, string[] 
     {
         var kinds = IcmpKind.All.Where(k => k.V6 == v6).ToArray();
         var about = Recent(v6);
-        return kinds[random.Next(kinds.Length)].About(about, random.Next(2) == 0 ? about.Dst : Station(v6), random.Next(4) == 0 ? random.Next(80) : 500);
+        return kinds[random.Next(kinds.Length)].About(
+            about, random.Next(2) == 0 ? about.Dst : Station(v6), random.Next(4) == 0 ? random.Next(80) : 500);
     }
 }

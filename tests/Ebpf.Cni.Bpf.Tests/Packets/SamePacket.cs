@@ -18,7 +18,8 @@ internal static class SamePacket
     {
         var text = new StringBuilder();
         for (var i = 0; i < bytes.Length; i += 16)
-            text.Append($"  {i:x4}  ").AppendLine(string.Join(" ", bytes[i..Math.Min(bytes.Length, i + 16)].ToArray().Select(b => $"{b:x2}")));
+            text.Append($"  {i:x4}  ")
+                .AppendLine(string.Join(" ", bytes[i..Math.Min(bytes.Length, i + 16)].ToArray().Select(b => $"{b:x2}")));
         return text.ToString();
     }
 }

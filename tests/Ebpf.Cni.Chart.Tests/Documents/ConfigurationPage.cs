@@ -36,7 +36,9 @@ internal static class ConfigurationPage
         }
     }
 
-    /// <summary>What the kernel charges for all tables, in MiB by the node's GiB: a test of the dataplane measures it and compares the page.</summary>
+    /// <summary>
+    /// What the kernel charges for all tables, in MiB by the node's GiB: a test of the dataplane measures it and compares the page.
+    /// </summary>
     private static readonly (int Memory, int Charged)[] Measured = [(4, 56), (16, 111), (64, 212), (256, 388)];
 
     private const string ApiServer = """
@@ -90,7 +92,8 @@ internal static class ConfigurationPage
         foreach (var (memory, charged) in Measured)
         {
             var s = TableSizes.For((long)memory << 30);
-            uint[] sizes = [s.Services, s.Backends, s.ConntrackTcp, s.ConntrackOther, s.SocketFlows, s.Endpoints, s.Affinity, s.SourceRanges, s.Stats];
+            uint[] sizes = [s.Services, s.Backends, s.ConntrackTcp, s.ConntrackOther, s.SocketFlows, s.Endpoints, s.Affinity,
+                s.SourceRanges, s.Stats];
             section.Append(CultureInfo.InvariantCulture, $"| {memory} GiB | {string.Join(" | ", sizes)} | {charged} MiB |\n");
         }
         return section.Append("""
@@ -117,14 +120,18 @@ internal static class ConfigurationPage
 
     private static string Row(OptionDefinition option)
     {
-        var chart = FixedOptions.Reasons.TryGetValue(option.Name, out var reason) ? $"`{option.JsonName}`; in the chart: {reason}" : $"`agent.{option.JsonName}`";
-        return $"| `{option.Switch}` | `{option.EnvironmentVariable}` | {chart} | `{Escaped(option.Value)}` | {Default(option)} | {Escaped(option.Help)} |";
+        var chart = FixedOptions.Reasons.TryGetValue(option.Name, out var reason)
+            ? $"`{option.JsonName}`; in the chart: {reason}" : $"`agent.{option.JsonName}`";
+        return $"| `{option.Switch}` | `{option.EnvironmentVariable}` | {chart} | `{Escaped(option.Value)}` | {Default(option)} | "
+            + $"{Escaped(option.Help)} |";
     }
 
-    private static string Escaped(string text) => text.Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).Replace("*", "\\*", StringComparison.Ordinal);
+    private static string Escaped(string text) => text.Replace("|", "\\|", StringComparison.Ordinal)
+        .Replace("<", "&lt;", StringComparison.Ordinal).Replace("*", "\\*", StringComparison.Ordinal);
 
     private static string Default(OptionDefinition option) =>
-        option.Default.StartsWith(AppContext.BaseDirectory, StringComparison.Ordinal) ? $"`{option.Default[AppContext.BaseDirectory.Length..]}` beside the agent"
+        option.Default.StartsWith(AppContext.BaseDirectory, StringComparison.Ordinal)
+            ? $"`{option.Default[AppContext.BaseDirectory.Length..]}` beside the agent"
         : option.Default.Length > 0 ? $"`{option.Default}`"
         : "none";
 }

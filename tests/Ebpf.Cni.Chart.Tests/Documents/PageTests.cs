@@ -13,7 +13,8 @@ public sealed partial class PageTests
     /// <summary>kubeadm's and helm's, where they are named by themselves, and switches of the agent that are no options.</summary>
     private static readonly string[] OthersOptions =
     [
-        "--config", "--force", "--help", "--host-proc", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string", "--stay",
+        "--config", "--force", "--help", "--host-proc", "--kube-version", "--pod-network-cidr", "--reuse-values", "--set", "--set-string",
+            "--stay",
     ];
 
     public static TheoryData<string> Pages() =>
@@ -69,11 +70,13 @@ public sealed partial class PageTests
         Assert.Contains("kubectl -n kube-system exec ds/ebpf-cni -c agent -- ecni status", plain, StringComparison.Ordinal);
         Assert.Contains("kube-proxy must not run beside it", plain, StringComparison.Ordinal);
         Assert.DoesNotContain(
-            "kube-proxy must not", await chart.RenderAsync("agent: {metricsAddress: '127.0.0.1:1', healthzAddress: '127.0.0.1:2'}"), StringComparison.Ordinal);
+            "kube-proxy must not", await chart.RenderAsync("agent: {metricsAddress: '127.0.0.1:1', healthzAddress: '127.0.0.1:2'}"),
+            StringComparison.Ordinal);
         Assert.Contains("helm uninstall ebpf-cni", await chart.RenderAsync("cleanup: {enabled: true}"), StringComparison.Ordinal);
         Assert.DoesNotContain("helm uninstall", plain, StringComparison.Ordinal);
         Assert.DoesNotContain("apiServer.host is not set", await chart.RenderAsync("apiServer: {host: api}"), StringComparison.Ordinal);
-        Assert.Contains("behind the other plugin's configuration in /etc/other", await chart.RenderAsync("profile: chained\nhostPaths: {cniConf: /etc/other}"), StringComparison.Ordinal);
+        Assert.Contains("behind the other plugin's configuration in /etc/other",
+            await chart.RenderAsync("profile: chained\nhostPaths: {cniConf: /etc/other}"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,7 +89,8 @@ public sealed partial class PageTests
 
     private static string Read(string page) => File.ReadAllText(Path.Combine(Repository.Root, page));
 
-    private static bool IsFile(string name) => name.EndsWith(".json", StringComparison.Ordinal) || name.EndsWith(".md", StringComparison.Ordinal);
+    private static bool IsFile(string name) =>
+        name.EndsWith(".json", StringComparison.Ordinal) || name.EndsWith(".md", StringComparison.Ordinal);
 
     [GeneratedRegex(@"(?<![\w./-])(agent|apiServer|image|metrics|hostPaths|updateStrategy|cleanup|probes|serviceAccount|rbac|capabilities)(\.[a-zA-Z]+)+")]
     private static partial Regex ValuePattern();

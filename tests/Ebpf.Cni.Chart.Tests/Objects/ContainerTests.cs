@@ -8,7 +8,10 @@ namespace Ebpf.Cni.Chart.Tests.Objects;
 /// <summary>The containers find what they are told of, and the kubelet finds them.</summary>
 public sealed class ContainerTests
 {
-    /// <summary>Directories of the agent that are the node's: the same one, by the same path. The sysctls' is not, because /proc/sys is read-only there.</summary>
+    /// <summary>
+    /// Directories of the agent that are the node's: the same one, by the same path. The sysctls' is not, because /proc/sys is read-only
+    /// there.
+    /// </summary>
     private static readonly string[] SamePath = ["bpffsRoot", "stateDir", "runDir", "cniConfDir", "cniBinDir"];
 
     public static TheoryData<string> Names() => Variants.NamesWithAgents();
@@ -22,7 +25,8 @@ public sealed class ContainerTests
         Assert.Equal("/proc/sys/net", OnNode(manifest, manifest.Agent, (string)told["sysctlRoot"]!));
         Assert.Equal("/sys/fs/cgroup", OnNode(manifest, manifest.Agent, "/host/sys/fs/cgroup"));
         Assert.Equal((string?)told["cniBinDir"], OnNode(manifest, manifest.Prepare, (string)told["cniBinDir"]!));
-        Assert.Equal("/proc", OnNode(manifest, manifest.Prepare, manifest.Prepare.Command[manifest.Prepare.Command.IndexOf("--host-proc") + 1]));
+        Assert.Equal("/proc",
+            OnNode(manifest, manifest.Prepare, manifest.Prepare.Command[manifest.Prepare.Command.IndexOf("--host-proc") + 1]));
         Assert.Null(OnNode(manifest, manifest.Agent, "/var/elsewhere"));
         Assert.All(
             new[] { manifest.Agent, manifest.Prepare },
@@ -34,12 +38,16 @@ public sealed class ContainerTests
     public async Task Mounts_go_one_way()
     {
         var manifest = await Variants.RenderAsync(Variants.Full);
-        Assert.All(manifest.Agent.VolumeMounts.Concat(manifest.Prepare.VolumeMounts), m => Assert.True(m.MountPropagation is null or "HostToContainer", m.Name));
+        Assert.All(manifest.Agent.VolumeMounts.Concat(manifest.Prepare.VolumeMounts),
+            m => Assert.True(m.MountPropagation is null or "HostToContainer", m.Name));
         Assert.Equal(
             ["bpffs", "cgroup", "netns", "run"],
-            manifest.Agent.VolumeMounts.Where(m => m.MountPropagation == "HostToContainer").Select(m => m.Name).Order(StringComparer.Ordinal));
-        Assert.Equal(["cgroup", "config"], manifest.Agent.VolumeMounts.Where(m => m.ReadOnlyProperty == true).Select(m => m.Name).Order(StringComparer.Ordinal));
-        Assert.Equal(["config", "host-proc"], manifest.Prepare.VolumeMounts.Where(m => m.ReadOnlyProperty == true).Select(m => m.Name).Order(StringComparer.Ordinal));
+            manifest.Agent.VolumeMounts.Where(m => m.MountPropagation == "HostToContainer").Select(m => m.Name)
+                .Order(StringComparer.Ordinal));
+        Assert.Equal(["cgroup", "config"], manifest.Agent.VolumeMounts.Where(m => m.ReadOnlyProperty == true).Select(m => m.Name)
+            .Order(StringComparer.Ordinal));
+        Assert.Equal(["config", "host-proc"], manifest.Prepare.VolumeMounts.Where(m => m.ReadOnlyProperty == true).Select(m => m.Name)
+            .Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -52,7 +60,8 @@ public sealed class ContainerTests
         Assert.All(
             new[] { agent.StartupProbe, agent.ReadinessProbe, agent.LivenessProbe },
             p => Assert.Equal((host, $"{port}"), (p.HttpGet.Host, p.HttpGet.Port.ToString())));
-        Assert.Equal(("/readyz", "/readyz", "/livez"), (agent.StartupProbe.HttpGet.Path, agent.ReadinessProbe.HttpGet.Path, agent.LivenessProbe.HttpGet.Path));
+        Assert.Equal(("/readyz", "/readyz", "/livez"),
+            (agent.StartupProbe.HttpGet.Path, agent.ReadinessProbe.HttpGet.Path, agent.LivenessProbe.HttpGet.Path));
         Assert.Equal([("health", port), ("metrics", metrics)], agent.Ports.Select(p => (p.Name, p.ContainerPort)));
     }
 
@@ -71,9 +80,12 @@ public sealed class ContainerTests
     public async Task Nodes_that_are_not_ready_have_an_agent_and_updates_go_on()
     {
         var manifest = await Variants.RenderAsync(Variants.Full);
-        Assert.Equal(("Exists", null, null), (Assert.Single(manifest.Pod.Tolerations).OperatorProperty, manifest.Pod.Tolerations[0].Key, manifest.Pod.Tolerations[0].Effect));
-        Assert.Equal(("system-node-critical", true, "Default"), (manifest.Pod.PriorityClassName, manifest.Pod.HostNetwork, manifest.Pod.DnsPolicy));
-        Assert.Equal(("RollingUpdate", "10%"), (manifest.DaemonSet.Spec.UpdateStrategy.Type, manifest.DaemonSet.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable.ToString()));
+        Assert.Equal(("Exists", null, null), (Assert.Single(manifest.Pod.Tolerations).OperatorProperty, manifest.Pod.Tolerations[0].Key,
+            manifest.Pod.Tolerations[0].Effect));
+        Assert.Equal(("system-node-critical", true, "Default"),
+            (manifest.Pod.PriorityClassName, manifest.Pod.HostNetwork, manifest.Pod.DnsPolicy));
+        Assert.Equal(("RollingUpdate", "10%"),
+            (manifest.DaemonSet.Spec.UpdateStrategy.Type, manifest.DaemonSet.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable.ToString()));
         Assert.Null((await Variants.RenderAsync("updates by hand")).DaemonSet.Spec.UpdateStrategy.RollingUpdate);
     }
 
@@ -81,7 +93,8 @@ public sealed class ContainerTests
     public async Task Another_configuration_is_another_pod()
     {
         var sums = new[] { Variants.Full, Variants.Chained, "every switch off", "directories", "labels and annotations" };
-        var found = await Task.WhenAll(sums.Select(async s => (await Variants.RenderAsync(s)).DaemonSet.Spec.Template.Metadata.Annotations["checksum/config"]));
+        var found = await Task.WhenAll(
+            sums.Select(async s => (await Variants.RenderAsync(s)).DaemonSet.Spec.Template.Metadata.Annotations["checksum/config"]));
         Assert.Equal(4, found.Distinct().Count());
         Assert.Equal(found[0], found[4]);
     }
@@ -107,14 +120,16 @@ public sealed class ContainerTests
         Assert.Equal(manifest.DaemonSet.Spec.Selector.MatchLabels, monitor.Spec.Selector.MatchLabels);
         Assert.Equal("prometheus", monitor.Metadata.Labels["release"]);
         var annotations = (await Variants.RenderAsync("annotations for scraping")).DaemonSet.Spec.Template.Metadata.Annotations;
-        Assert.Equal(("true", "9249", "/metrics"), (annotations["prometheus.io/scrape"], annotations["prometheus.io/port"], annotations["prometheus.io/path"]));
+        Assert.Equal(("true", "9249", "/metrics"),
+            (annotations["prometheus.io/scrape"], annotations["prometheus.io/port"], annotations["prometheus.io/path"]));
     }
 
     /// <summary>ecni looks where the sockets are.</summary>
     [Fact]
     public async Task Ecni_finds_the_agent()
     {
-        Assert.Equal(OptionTable.All.Single(o => o.Name == "run-dir").Default, (string?)JsonNode.Parse((await Variants.RenderAsync(Variants.Full)).AgentJson)!["runDir"]);
+        Assert.Equal(OptionTable.All.Single(o => o.Name == "run-dir").Default,
+            (string?)JsonNode.Parse((await Variants.RenderAsync(Variants.Full)).AgentJson)!["runDir"]);
         Assert.Equal("/run/other", Value((await Variants.RenderAsync("directories")).Agent, "EBPF_CNI_RUN_DIR"));
     }
 
@@ -123,7 +138,9 @@ public sealed class ContainerTests
     /// <summary>The node's path of what the container sees there; null where it is the container's own.</summary>
     private static string? OnNode(Manifest manifest, V1Container container, string path)
     {
-        var mount = container.VolumeMounts.Where(m => (path + "/").StartsWith(m.MountPath + "/", StringComparison.Ordinal)).MaxBy(m => m.MountPath.Length);
-        return mount is null ? null : manifest.Pod.Volumes.Single(v => v.Name == mount.Name).HostPath?.Path + path[mount.MountPath.Length..];
+        var mount = container.VolumeMounts.Where(m => (path + "/").StartsWith(m.MountPath + "/", StringComparison.Ordinal))
+            .MaxBy(m => m.MountPath.Length);
+        return mount is null ? null : manifest.Pod.Volumes.Single(v => v.Name == mount.Name).HostPath?.Path
+            + path[mount.MountPath.Length..];
     }
 }

@@ -14,7 +14,8 @@ internal sealed record Access(string Group, string Resource, string Verb);
 internal sealed class RecordingApi : IAsyncDisposable
 {
     /// <summary>Kinds of lists, which the agent looks at.</summary>
-    private static readonly Dictionary<string, string> Kinds = new() { ["services"] = "Service", ["endpointslices"] = "EndpointSlice", ["nodes"] = "Node" };
+    private static readonly Dictionary<string, string> Kinds = new()
+        { ["services"] = "Service", ["endpointslices"] = "EndpointSlice", ["nodes"] = "Node" };
 
     private readonly WebApplication _app;
     private readonly ConcurrentDictionary<Access, bool> _asked = new();

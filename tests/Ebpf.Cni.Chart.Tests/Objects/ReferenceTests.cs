@@ -17,10 +17,12 @@ public sealed class ReferenceTests
     }
 
     [Theory]
-    [InlineData("- name: sysctl\n              mountPath", "- name: sysctls\n              mountPath", "agent mounts sysctls, which is no volume")]
+    [InlineData("- name: sysctl\n              mountPath", "- name: sysctls\n              mountPath",
+        "agent mounts sysctls, which is no volume")]
     [InlineData("configMap:\n            name: ebpf-cni", "configMap:\n            name: other", "there is no ConfigMap kube-system/other")]
     [InlineData("serviceAccountName: ebpf-cni", "serviceAccountName: other", "there is no ServiceAccount kube-system/other")]
-    [InlineData("matchLabels:\n      app.kubernetes.io/name: ebpf-cni", "matchLabels:\n      app.kubernetes.io/name: other", "the selector's app.kubernetes.io/name=other")]
+    [InlineData("matchLabels:\n      app.kubernetes.io/name: ebpf-cni", "matchLabels:\n      app.kubernetes.io/name: other",
+        "the selector's app.kubernetes.io/name=other")]
     [InlineData("kind: ClusterRole\n  name: ebpf-cni", "kind: ClusterRole\n  name: other", "there is no ClusterRole other")]
     [InlineData("mountPath: /run/netns", "mountPath: /opt/cni/bin", "agent mounts /opt/cni/bin twice")]
     public async Task Control_what_is_missing_is_found(string good, string wrong, string complaint)
@@ -28,7 +30,8 @@ public sealed class ReferenceTests
         var text = (await Variants.RenderAsync(Variants.Full)).Text;
         Assert.Contains(good, text, StringComparison.Ordinal);
         Assert.Contains(
-            References.Broken(new Manifest(text.Replace(good, wrong, StringComparison.Ordinal))), b => b.StartsWith(complaint, StringComparison.Ordinal));
+            References.Broken(new Manifest(text.Replace(good, wrong, StringComparison.Ordinal))),
+            b => b.StartsWith(complaint, StringComparison.Ordinal));
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -52,11 +55,15 @@ public sealed class ReferenceTests
         var set = manifest.DaemonSet;
         Assert.All(
             manifest.Objects.Where(o => (string?)o["kind"] != "Pod"),
-            o => Assert.Equal(("net", "yes", "true"), ((string?)o["metadata"]!["labels"]!["team"], (string?)o["metadata"]!["labels"]!["on"], (string?)o["metadata"]!["annotations"]!["note"])));
+            o => Assert.Equal(("net", "yes", "true"),
+                ((string?)o["metadata"]!["labels"]!["team"], (string?)o["metadata"]!["labels"]!["on"],
+                (string?)o["metadata"]!["annotations"]!["note"])));
         Assert.Equal(("1", "null"), (set.Spec.Template.Metadata.Labels["pod"], set.Spec.Template.Metadata.Annotations["why"]));
         Assert.Equal("12", manifest.Only<V1ServiceAccount>().Metadata.Annotations["role"]);
         // what is nearer wins
-        Assert.Equal(("pod", "common", "account"), (set.Spec.Template.Metadata.Labels["both"], set.Metadata.Labels["both"], manifest.Only<V1ServiceAccount>().Metadata.Annotations["both"]));
+        Assert.Equal(("pod", "common", "account"),
+            (set.Spec.Template.Metadata.Labels["both"], set.Metadata.Labels["both"],
+            manifest.Only<V1ServiceAccount>().Metadata.Annotations["both"]));
         Assert.DoesNotContain("team", set.Spec.Selector.MatchLabels.Keys);
         Assert.Equal((await Variants.RenderAsync(Variants.Full)).DaemonSet.Spec.Selector.MatchLabels, set.Spec.Selector.MatchLabels);
     }

@@ -49,7 +49,8 @@ internal static class References
         {
             if (!containers.Any(c => c.VolumeMounts?.Any(m => m.Name == volume.Name) == true))
                 yield return $"nobody mounts {volume.Name}";
-            if (volume.ConfigMap is { } map && manifest.All<V1ConfigMap>().All(m => m.Metadata.Name != map.Name || m.Metadata.NamespaceProperty != space))
+            if (volume.ConfigMap is { } map && manifest.All<V1ConfigMap>()
+                .All(m => m.Metadata.Name != map.Name || m.Metadata.NamespaceProperty != space))
                 yield return $"there is no ConfigMap {space}/{map.Name}";
         }
     }

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Ebpf.Cni.Chart.Tests.Objects;
 
 /// <summary>
-/// The role allows what the agent's own code asks of an API server, and nothing else. The one table is the code: it runs against a server that writes down
-/// what it would have to be allowed.
+/// The role allows what the agent's own code asks of an API server, and nothing else. The one table is the code: it runs against a server
+/// that writes down what it would have to be allowed.
 /// </summary>
 public sealed class RoleTests
 {

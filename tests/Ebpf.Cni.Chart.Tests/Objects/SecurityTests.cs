@@ -7,7 +7,8 @@ namespace Ebpf.Cni.Chart.Tests.Objects;
 public sealed class SecurityTests
 {
     /// <summary>
-    /// prepare enters the node's mount namespace by /proc/1; the agent makes devices, loads programs and enters pods' namespaces; what cleans up does both.
+    /// prepare enters the node's mount namespace by /proc/1; the agent makes devices, loads programs and enters pods' namespaces; what
+    /// cleans up does both.
     /// </summary>
     private static readonly Dictionary<string, string[]> Capabilities = new()
     {
@@ -34,7 +35,8 @@ public sealed class SecurityTests
 
     [Fact]
     public async Task What_old_kernels_ask_for_is_there_when_it_is_asked_for() =>
-        Assert.Equal(["NET_ADMIN", "SYS_ADMIN", "SYS_RESOURCE"], (await Variants.RenderAsync("an old kernel")).Agent.SecurityContext.Capabilities.Add);
+        Assert.Equal(["NET_ADMIN", "SYS_ADMIN", "SYS_RESOURCE"],
+            (await Variants.RenderAsync("an old kernel")).Agent.SecurityContext.Capabilities.Add);
 
     [Fact]
     public async Task What_directories_of_others_ask_for_is_there_when_it_is_asked_for()
@@ -59,7 +61,8 @@ public sealed class SecurityTests
     {
         var text = (await Variants.RenderAsync(Variants.Full)).Text;
         Assert.Contains(good, text, StringComparison.Ordinal);
-        Assert.Contains(Excess(new Manifest(text.Replace(good, wrong, StringComparison.Ordinal))), e => e.EndsWith(complaint, StringComparison.Ordinal));
+        Assert.Contains(Excess(new Manifest(text.Replace(good, wrong, StringComparison.Ordinal))),
+            e => e.EndsWith(complaint, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -75,7 +78,8 @@ public sealed class SecurityTests
             Assert.Equal(byField ? "Unconfined" : null, container.SecurityContext.AppArmorProfile?.Type);
             Assert.Equal(
                 byField ? null : "unconfined",
-                manifest.DaemonSet.Spec.Template.Metadata.Annotations.FirstOrDefault(a => a.Key == "container.apparmor.security.beta.kubernetes.io/" + container.Name).Value);
+                manifest.DaemonSet.Spec.Template.Metadata.Annotations.FirstOrDefault(
+                    a => a.Key == "container.apparmor.security.beta.kubernetes.io/" + container.Name).Value);
         }
     }
 
@@ -91,7 +95,8 @@ public sealed class SecurityTests
 
     private static IEnumerable<string> Excess(Manifest manifest)
     {
-        var pods = manifest.All<V1DaemonSet>().Select(s => (s.Metadata.Name, s.Spec.Template.Spec)).Concat(manifest.All<V1Pod>().Select(p => (p.Metadata.Name, p.Spec)));
+        var pods = manifest.All<V1DaemonSet>().Select(s => (s.Metadata.Name, s.Spec.Template.Spec))
+            .Concat(manifest.All<V1Pod>().Select(p => (p.Metadata.Name, p.Spec)));
         foreach (var (name, pod) in pods)
         {
             if (pod.HostPID == true)

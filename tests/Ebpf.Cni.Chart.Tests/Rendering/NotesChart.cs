@@ -27,7 +27,8 @@ internal sealed class NotesChart : IDisposable
 
     public async Task<string> RenderAsync(string values)
     {
-        var result = await Helm.WithValuesAsync(values, args => Helm.TemplateAsync("1.35.0", ["--show-only", "templates/notes.yaml", .. args], _folder));
+        var result = await Helm.WithValuesAsync(
+            values, args => Helm.TemplateAsync("1.35.0", ["--show-only", "templates/notes.yaml", .. args], _folder));
         Assert.True(result.Succeeded, result.Errors);
         return (string)YamlText.Documents(result.Output).Single()["text"]!;
     }

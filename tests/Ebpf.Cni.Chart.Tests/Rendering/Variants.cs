@@ -26,7 +26,8 @@ internal static class Variants
         ["names"] = new("1.35.0", "nameOverride: net\nserviceAccount: {name: account, annotations: {a: b}}\n"),
         ["full name"] = new("1.35.0", "fullnameOverride: " + new string('n', 63)),
         ["no account, no role"] = new("1.35.0", "serviceAccount: {create: false, name: other}\nrbac: {create: false}"),
-        ["PodMonitor"] = new("1.35.0", Scraped + "metrics: {podMonitor: {enabled: true, interval: 30s, scrapeTimeout: 1m30s, labels: {release: prometheus}}}"),
+        ["PodMonitor"] = new("1.35.0",
+            Scraped + "metrics: {podMonitor: {enabled: true, interval: 30s, scrapeTimeout: 1m30s, labels: {release: prometheus}}}"),
         ["PodMonitor as Prometheus is set"] = new("1.35.0", Scraped + "metrics: {podMonitor: {enabled: true}}"),
         ["annotations for scraping"] = new("1.35.0", "agent: {metricsAddress: '[::]:9249'}\nmetrics: {scrapeAnnotations: true}"),
         ["other addresses"] = new("1.35.0", "agent: {metricsAddress: '127.0.0.1:9999', healthzAddress: '[fd00::5]:9998'}"),
@@ -46,10 +47,12 @@ internal static class Variants
             affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}}}
             priorityClassName: other
             """),
-        ["nothing that may be left out"] = new("1.35.0", "seLinuxOptions: null\nnodeSelector: null\ntolerations: null\naffinity: null\nresources: null"),
+        ["nothing that may be left out"] = new("1.35.0",
+            "seLinuxOptions: null\nnodeSelector: null\ntolerations: null\naffinity: null\nresources: null"),
         ["resources"] = new("1.35.0", "resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi, cpu: 1500m}}"),
         ["directories"] = new("1.35.0",
-            "hostPaths: {cniBin: /usr/lib/cni, cniConf: /var/lib/rancher/k3s/agent/etc/cni/net.d, netns: /var/run/netns, state: /data/ebpf-cni, run: /run/other}"),
+            "hostPaths: {cniBin: /usr/lib/cni, cniConf: /var/lib/rancher/k3s/agent/etc/cni/net.d, netns: /var/run/netns, state: "
+                + "/data/ebpf-cni, run: /run/other}"),
         ["image"] = new("1.35.0",
             "image: {repository: 'registry.example.org:5000/net/ebpf-cni', tag: v1, pullPolicy: Always, pullSecrets: [{name: secret}]}"),
         ["image by digest"] = new("1.35.0", "image: {digest: 'sha256:" + new string('a', 64) + "'}"),
@@ -57,9 +60,11 @@ internal static class Variants
         ["updates one by one"] = new("1.35.0", "updateStrategy: {maxUnavailable: 1}"),
         ["directories of others"] = new("1.35.0", "capabilities: {dacOverride: true}"),
         ["an old kernel"] = new("1.35.0", "capabilities: {sysResource: true}"),
-        ["probes"] = new("1.35.0", "probes: {startup: {failureThreshold: 3600}, readiness: {periodSeconds: 1}, liveness: {timeoutSeconds: 9}}"),
+        ["probes"] = new("1.35.0",
+            "probes: {startup: {failureThreshold: 3600}, readiness: {periodSeconds: 1}, liveness: {timeoutSeconds: 9}}"),
         [Cleanup] = new("1.35.0", Scraped + "cleanup: {enabled: true}\nmetrics: {scrapeAnnotations: true}"),
-        [ForcedCleanup] = new("1.29.0", "cleanup: {enabled: true, force: true}\nprofile: chained\ncapabilities: {dacOverride: true}\nresources: null"),
+        [ForcedCleanup] = new(
+            "1.29.0", "cleanup: {enabled: true, force: true}\nprofile: chained\ncapabilities: {dacOverride: true}\nresources: null"),
         ["every switch off"] = new("1.35.0",
             """
             agent:

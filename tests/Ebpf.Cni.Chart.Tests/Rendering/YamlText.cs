@@ -7,8 +7,8 @@ using YamlDotNet.RepresentationModel;
 namespace Ebpf.Cni.Chart.Tests.Rendering;
 
 /// <summary>
-/// YAML as the API's tools read it (go-yaml 2): where a plain scalar could be taken for a boolean, it is one, so that an "on" that lacks its quotes does not
-/// pass for a string.
+/// YAML as the API's tools read it (go-yaml 2): where a plain scalar could be taken for a boolean, it is one, so that an "on" that lacks
+/// its quotes does not pass for a string.
 /// </summary>
 internal static partial class YamlText
 {
@@ -27,7 +27,8 @@ internal static partial class YamlText
 
     private static JsonNode? Convert(YamlNode node) => node switch
     {
-        YamlMappingNode map => new JsonObject(map.Children.Select(c => KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, Convert(c.Value)))),
+        YamlMappingNode map =>
+            new JsonObject(map.Children.Select(c => KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, Convert(c.Value)))),
         YamlSequenceNode list => new JsonArray([.. list.Children.Select(Convert)]),
         YamlScalarNode { Style: ScalarStyle.Plain } plain => Plain(plain.Value ?? ""),
         YamlScalarNode scalar => JsonValue.Create(scalar.Value),

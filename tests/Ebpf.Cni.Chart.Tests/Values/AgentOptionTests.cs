@@ -15,7 +15,8 @@ public sealed partial class AgentOptionTests
     [Fact]
     public void Every_option_is_a_value_or_fixed_for_a_reason()
     {
-        Assert.Equal(Values.Select(o => o.JsonName).Order(StringComparer.Ordinal), ValuesFile.Agent.Select(v => v.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(Values.Select(o => o.JsonName).Order(StringComparer.Ordinal),
+            ValuesFile.Agent.Select(v => v.Key).Order(StringComparer.Ordinal));
         Assert.Empty(FixedOptions.Reasons.Keys.Except(OptionTable.All.Select(o => o.Name)));
     }
 
@@ -47,8 +48,10 @@ public sealed partial class AgentOptionTests
         // as the help has them: full|hostOnly|off, or in words
         Assert.All(
             choices,
-            o => Assert.Equal(o.Value.Contains('|', StringComparison.Ordinal) ? o.Value.Split('|') : WordPattern().Matches(o.Help).Select(m => m.Value), Schema.Agent(o.JsonName).Choices!));
-        Assert.Empty(Values.Where(o => o.Value.Contains('|', StringComparison.Ordinal) && IsChoice(o) && Schema.Agent(o.JsonName).Choices is null).Select(o => o.Name));
+            o => Assert.Equal(o.Value.Contains('|', StringComparison.Ordinal)
+                ? o.Value.Split('|') : WordPattern().Matches(o.Help).Select(m => m.Value), Schema.Agent(o.JsonName).Choices!));
+        Assert.Empty(Values.Where(o => o.Value.Contains('|', StringComparison.Ordinal) && IsChoice(o)
+            && Schema.Agent(o.JsonName).Choices is null).Select(o => o.Name));
     }
 
     [Fact]
@@ -59,7 +62,8 @@ public sealed partial class AgentOptionTests
         Assert.All(numbers, o =>
         {
             var (least, most) = (Schema.Agent(o.JsonName).Minimum!.Value, Schema.Agent(o.JsonName).Maximum!.Value);
-            Assert.Equal((true, true, false, false), (Accepts(o, $"{least}"), Accepts(o, $"{most}"), Accepts(o, $"{least - 1}"), Accepts(o, $"{most + 1}")));
+            Assert.Equal((true, true, false, false),
+                (Accepts(o, $"{least}"), Accepts(o, $"{most}"), Accepts(o, $"{least - 1}"), Accepts(o, $"{most + 1}")));
         });
     }
 
@@ -116,10 +120,12 @@ public sealed partial class AgentOptionTests
         // what the machine lacks is no matter here
         Assert.DoesNotContain(
             OptionsCheck.Errors(read.Options),
-            e => e.StartsWith("--mtu", StringComparison.Ordinal) || e.StartsWith("--run-dir", StringComparison.Ordinal) || e.StartsWith("--metrics", StringComparison.Ordinal));
+            e => e.StartsWith("--mtu", StringComparison.Ordinal) || e.StartsWith("--run-dir", StringComparison.Ordinal)
+            || e.StartsWith("--metrics", StringComparison.Ordinal));
         Assert.NotEmpty(Read(manifest, manifest.AgentJson.Replace("\"mtu\"", "\"mtus\"", StringComparison.Ordinal)).Errors);
         Assert.All(
-            manifest.Agent.Env.Concat(manifest.Prepare.Env).Where(e => e.Name.StartsWith(OptionDefinition.EnvironmentPrefix, StringComparison.Ordinal)),
+            manifest.Agent.Env.Concat(manifest.Prepare.Env)
+                .Where(e => e.Name.StartsWith(OptionDefinition.EnvironmentPrefix, StringComparison.Ordinal)),
             e => Assert.Contains(OptionTable.All, o => o.EnvironmentVariable == e.Name));
     }
 
@@ -134,7 +140,8 @@ public sealed partial class AgentOptionTests
         Assert.Equal((1280, 0, TimeSpan.Zero), (off.Mtu, off.ServiceMetrics, off.IpReuseDelay));
         Assert.Equal(TimeSpan.FromSeconds(7), Read(await Variants.RenderAsync("former names")).IpReuseDelay);
         var texts = Read(await Variants.RenderAsync("texts of the agent"));
-        Assert.Equal((2, 1, 2, LogFormat.Json), (texts.NodePortAddresses.Length, texts.MasqueradeExempt.Length, texts.Uplinks.Length, texts.LogFormat));
+        Assert.Equal((2, 1, 2, LogFormat.Json),
+            (texts.NodePortAddresses.Length, texts.MasqueradeExempt.Length, texts.Uplinks.Length, texts.LogFormat));
     }
 
     private static AgentOptions Read(Manifest manifest) => Read(manifest, manifest.AgentJson).Options;
@@ -142,14 +149,16 @@ public sealed partial class AgentOptionTests
     /// <summary>As the container starts it.</summary>
     private static OptionsRead Read(Manifest manifest, string json)
     {
-        var environment = manifest.Agent.Env.ToDictionary(e => e.Name, e => e.ValueFrom?.FieldRef?.FieldPath == "spec.nodeName" ? "node-1" : e.Value);
+        var environment = manifest.Agent.Env.ToDictionary(
+            e => e.Name, e => e.ValueFrom?.FieldRef?.FieldPath == "spec.nodeName" ? "node-1" : e.Value);
         return OptionsReader.Read(
             [.. manifest.Agent.Command.Skip(1)],
             environment.GetValueOrDefault,
             file => file == "/etc/ebpf-cni/agent.json" ? json : throw new FileNotFoundException(file));
     }
 
-    private static bool IsChoice(OptionDefinition option) => option.Value != "true|false" && option.Value.Split('|').All(v => v.Any(char.IsLower));
+    private static bool IsChoice(OptionDefinition option) =>
+        option.Value != "true|false" && option.Value.Split('|').All(v => v.Any(char.IsLower));
 
     private static string Text(JsonNode value) => value.GetValueKind() switch
     {

@@ -1,6 +1,8 @@
 namespace Ebpf.Cni.Chart.Tests.Values;
 
-/// <summary>Options of the agent that are no values of the chart, and why. A new option fails the tests until it is here or in values.yaml.</summary>
+/// <summary>
+/// Options of the agent that are no values of the chart, and why. A new option fails the tests until it is here or in values.yaml.
+/// </summary>
 internal static class FixedOptions
 {
     public static readonly IReadOnlyDictionary<string, string> Reasons = new Dictionary<string, string>

@@ -38,7 +38,8 @@ internal static class Schema
     public static bool IsRequired(string path)
     {
         var above = path.Contains('.') ? path[..path.LastIndexOf('.')] : "";
-        return Places.Single(p => p.Path == above).Node["required"]?.AsArray().Any(n => (string?)n == path[(path.LastIndexOf('.') + 1)..]) == true;
+        return Places.Single(p => p.Path == above).Node["required"]?.AsArray()
+            .Any(n => (string?)n == path[(path.LastIndexOf('.') + 1)..]) == true;
     }
 
     private static IEnumerable<SchemaPlace> Walk(SchemaPlace place)

@@ -23,7 +23,8 @@ public sealed class SchemaTests
         Assert.Equal(wrong.Count, files.Sum(f => f.Values.Count));
         var results = await Task.WhenAll(files.Select(async f => (f.Values, Result: await RenderAsync(f.Text))));
         Assert.All(results, r => Assert.False(r.Result.Succeeded));
-        Assert.Equal([], from r in results from w in r.Values where !Names(r.Result.Errors, w.Told) select $"{w.Path}={w.Value}: {r.Result.Errors}");
+        Assert.Equal([], from r in results from w in r.Values where !Names(
+            r.Result.Errors, w.Told) select $"{w.Path}={w.Value}: {r.Result.Errors}");
     }
 
     [Fact]
@@ -46,11 +47,13 @@ public sealed class SchemaTests
     [Fact]
     public async Task A_value_that_is_taken_away_is_missed_by_name_or_not_needed()
     {
-        var leaves = ValuesFile.Lines.Select(l => l.Path).Where(p => Schema.Places.Single(s => s.Path == p).Node["properties"] is null || IsWhole(p)).ToList();
+        var leaves = ValuesFile.Lines.Select(l => l.Path)
+            .Where(p => Schema.Places.Single(s => s.Path == p).Node["properties"] is null || IsWhole(p)).ToList();
         var (needed, others) = (leaves.Where(Schema.IsRequired).ToList(), leaves.Where(p => !Schema.IsRequired(p)).ToList());
         Assert.True(needed.Count > 30 && others.Count > 30);
         var missing = await RenderAsync(WrongValues.File(needed.Select(p => new WrongValue(p, "null", ""))));
-        Assert.Equal([], needed.Where(p => !Names(missing.Errors, $"- {(p.Contains('.') ? p[..p.LastIndexOf('.')] : "(root)")}: {p[(p.LastIndexOf('.') + 1)..]} is required")));
+        Assert.Equal([], needed.Where(p => !Names(
+            missing.Errors, $"- {(p.Contains('.') ? p[..p.LastIndexOf('.')] : "(root)")}: {p[(p.LastIndexOf('.') + 1)..]} is required")));
         var without = await RenderAsync(WrongValues.File(others.Select(p => new WrongValue(p, "null", ""))));
         Assert.True(without.Succeeded, without.Errors);
         Assert.All(new Manifest(without.Output).Objects, o => KubernetesTypes.Decode(o));
@@ -58,8 +61,10 @@ public sealed class SchemaTests
 
     [Theory]
     [InlineData("{metrics: {podMonitor: {enabled: true}}}", "agent.metricsAddress: 127.0.0.1:10249", "metrics.podMonitor.enabled")]
-    [InlineData("{metrics: {scrapeAnnotations: true}, agent: {metricsAddress: '[::1]:9}'}}", "agent.metricsAddress", "agent.metricsAddress")]
-    [InlineData("{metrics: {scrapeAnnotations: true}, agent: {metricsAddress: '[::1]:9999'}}", "agent.metricsAddress: [::1]:9999", "metrics.scrapeAnnotations")]
+    [InlineData("{metrics: {scrapeAnnotations: true}, agent: {metricsAddress: '[::1]:9}'}}", "agent.metricsAddress",
+        "agent.metricsAddress")]
+    [InlineData("{metrics: {scrapeAnnotations: true}, agent: {metricsAddress: '[::1]:9999'}}", "agent.metricsAddress: [::1]:9999",
+        "metrics.scrapeAnnotations")]
     [InlineData("{agent: {metricsAddress: '0.0.0.0:10256'}}", "agent.metricsAddress", "agent.healthzAddress")]
     [InlineData("{serviceAccount: {create: false}}", "serviceAccount.name", "serviceAccount.create")]
     public async Task What_several_values_together_make_wrong_is_told_with_their_names(string values, string first, string second)
@@ -93,11 +98,13 @@ public sealed class SchemaTests
         Assert.All(
             Schema.Places.Where(p => p.Node["properties"] is not null),
             p => Assert.True(p.Node["additionalProperties"] is JsonValue v && !v.GetValue<bool>(), p.Path));
-        var inSchema = Schema.Places.Where(p => p.Path.Length > 0 && !p.Path.Split('.').Any(k => k is "0" or "any")).Select(p => p.Path).Except(Undocumented);
+        var inSchema = Schema.Places.Where(p => p.Path.Length > 0 && !p.Path.Split('.').Any(k => k is "0" or "any")).Select(p => p.Path)
+            .Except(Undocumented);
         var inFile = ValuesFile.Lines.Select(l => l.Path).ToList();
         Assert.Empty(inFile.Except(inSchema));
         // parts of what is {} or null by default need no line of their own
-        Assert.All(inSchema.Except(inFile), p => Assert.Contains(ValuesFile.Lines, l => p.StartsWith(l.Path + ".", StringComparison.Ordinal) && IsWhole(l.Path)));
+        Assert.All(inSchema.Except(inFile), p =>
+            Assert.Contains(ValuesFile.Lines, l => p.StartsWith(l.Path + ".", StringComparison.Ordinal) && IsWhole(l.Path)));
     }
 
     [Fact]

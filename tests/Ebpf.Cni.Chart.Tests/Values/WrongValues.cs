@@ -10,7 +10,8 @@ internal sealed record WrongValue(string Path, string Value, string Told)
 {
     /// <summary>Both can be set at once: none is within the other.</summary>
     public bool IsApartFrom(WrongValue other) =>
-        !(Path + ".").StartsWith(other.Path + ".", StringComparison.Ordinal) && !(other.Path + ".").StartsWith(Path + ".", StringComparison.Ordinal);
+        !(Path + ".").StartsWith(other.Path + ".", StringComparison.Ordinal)
+            && !(other.Path + ".").StartsWith(Path + ".", StringComparison.Ordinal);
 }
 
 /// <summary>From the schema: for every place, what must not be there.</summary>
@@ -26,7 +27,8 @@ internal static class WrongValues
         from place in Schema.Places
         where place.Node["properties"] is not null
         select new WrongValue(
-            (place.Path + ".stranger").TrimStart('.'), "1", $"- {(place.Path.Length > 0 ? place.Path : "(root)")}: Additional property stranger is not allowed");
+            (place.Path + ".stranger").TrimStart('.'), "1",
+            $"- {(place.Path.Length > 0 ? place.Path : "(root)")}: Additional property stranger is not allowed");
 
     /// <summary>Each value in one file, and as few files as do not hide one of them behind another.</summary>
     public static IReadOnlyList<(string Text, IReadOnlyList<WrongValue> Values)> Together(IEnumerable<WrongValue> values)

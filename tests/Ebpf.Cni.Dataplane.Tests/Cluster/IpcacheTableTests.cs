@@ -15,7 +15,8 @@ public class IpcacheTableTests
     [Fact]
     public void Prefixes_of_both_families_are_written_as_the_trie_has_them()
     {
-        var result = new IpcacheTable(_kernel).Apply([Prefix("10.244.0.0/16", IpcacheFlags.Pod), Prefix("fd00::/48", IpcacheFlags.Pod), Prefix("192.0.2.1/32", IpcacheFlags.Node)]);
+        var result = new IpcacheTable(_kernel).Apply(
+            [Prefix("10.244.0.0/16", IpcacheFlags.Pod), Prefix("fd00::/48", IpcacheFlags.Pod), Prefix("192.0.2.1/32", IpcacheFlags.Node)]);
         Assert.Equal((3, 0), (result.Written, result.Deleted));
         Assert.Equal([48u, 112u, 128u], _kernel.Entries.Keys.Select(k => k.Prefixlen).Order());
         Assert.Equal(IpcacheFlags.Node, _kernel.Entries[new IpcacheKey(128, Addr.Parse("192.0.2.1"))].Flags);
@@ -30,7 +31,8 @@ public class IpcacheTableTests
         var result = table.Apply([Prefix("10.244.1.0/24"), Prefix("10.244.2.0/24", IpcacheFlags.Exempt), Prefix("10.244.3.0/24")]);
         Assert.Equal((2, 0, 2), (result.Written, result.Deleted, _kernel.Writes - writes));
         var reads = _kernel.Reads;
-        Assert.Equal((0, 0), (table.Apply([Prefix("10.244.1.0/24"), Prefix("10.244.2.0/24", IpcacheFlags.Exempt), Prefix("10.244.3.0/24")]) is var same ? same.Written : -1, _kernel.Reads - reads));
+        Assert.Equal((0, 0), (table.Apply([Prefix("10.244.1.0/24"), Prefix("10.244.2.0/24", IpcacheFlags.Exempt), Prefix("10.244.3.0/24")])
+            is var same ? same.Written : -1, _kernel.Reads - reads));
         Assert.Equal(3u, table.Usage().Entries);
     }
 
@@ -94,7 +96,8 @@ public class IpcacheTableTests
         ImmutableArray<DesiredPrefix> desired = [Prefix("10.244.1.0/24") with { Tunnel = peer }, Prefix("10.244.2.0/24")];
         IpcacheKey there = new(96 + 24, Addr.Parse("10.244.1.0")), here = new(96 + 24, Addr.Parse("10.244.2.0"));
         Assert.Equal(2, table.Apply(desired, tunnelIfindex: 9).Written);
-        Assert.Equal((new Ipcache(IpcacheFlags.Pod, 9, peer), new Ipcache(IpcacheFlags.Pod)), (_kernel.Entries[there], _kernel.Entries[here]));
+        Assert.Equal((new Ipcache(IpcacheFlags.Pod, 9, peer), new Ipcache(IpcacheFlags.Pod)),
+            (_kernel.Entries[there], _kernel.Entries[here]));
         Assert.Equal(0, table.Apply(desired, 9).Written);
         // the device is made anew; the peer has another address; there is no device
         Assert.Equal(1, table.Apply(desired, 10).Written);
@@ -131,11 +134,13 @@ public class IpcacheTableTests
         {
             _kernel.NextFault = () => random.Next(4) switch { 0 => Fault.Fail, 1 => Fault.FailAfterwards, _ => Fault.None };
             ImmutableArray<DesiredPrefix> desired =
-                [.. Enumerable.Range(0, 8).Where(_ => random.Next(2) == 0).Select(i => Prefix($"10.244.{i}.0/24", (IpcacheFlags)(1 << random.Next(3))))];
+                [.. Enumerable.Range(0, 8).Where(_ => random.Next(2) == 0)
+                    .Select(i => Prefix($"10.244.{i}.0/24", (IpcacheFlags)(1 << random.Next(3))))];
             table.Apply(desired);
             _kernel.NextFault = () => Fault.None;
             Assert.Empty(table.Apply(desired).Errors);
-            Assert.Equal(desired.ToDictionary(p => new IpcacheKey(96 + 24, p.Addr), p => new Ipcache(p.Flags)).OrderBy(e => e.Key.Addr), _kernel.Entries.OrderBy(e => e.Key.Addr));
+            Assert.Equal(desired.ToDictionary(p => new IpcacheKey(96 + 24, p.Addr), p => new Ipcache(p.Flags)).OrderBy(e => e.Key.Addr),
+                _kernel.Entries.OrderBy(e => e.Key.Addr));
         }
     }
 

@@ -9,7 +9,8 @@ namespace Ebpf.Cni.Dataplane.Tests.Conntrack;
 /// <summary>On a real table, with a reaper that writes down what it is asked for.</summary>
 public sealed class ConntrackTableTests : IDisposable
 {
-    private static readonly CtTimeouts Timeouts = CtTimeouts.Default with { Udp = 30, UdpStream = 120, Established = 200 }; // less than any machine that runs tests is up
+    // Less than any machine that runs tests is up
+    private static readonly CtTimeouts Timeouts = CtTimeouts.Default with { Udp = 30, UdpStream = 120, Established = 200 };
 
     private readonly BpfMap _map;
     private readonly NotingReaper _reaper;
@@ -21,7 +22,8 @@ public sealed class ConntrackTableTests : IDisposable
         Requires.Root();
         _map = BpfMap.Create(new("ebc_ct_test", BpfMapType.LruHash, 40, 88, 4096));
         _reaper = new NotingReaper(_map);
-        _table = new ConntrackTable(BpfMap.Create(new("ebc_ct_tcp", BpfMapType.LruHash, 40, 88, 1024)), _map, null, _reaper, Timeouts, TimeProvider.System);
+        _table = new ConntrackTable(BpfMap.Create(new("ebc_ct_tcp", BpfMapType.LruHash, 40, 88, 1024)), _map, null, _reaper, Timeouts,
+            TimeProvider.System);
     }
 
     public void Dispose() => _table.Dispose();
@@ -121,14 +123,19 @@ public sealed class ConntrackTableTests : IDisposable
     }
 
     private void Add(
-        string client, ushort port, uint service, string backend, CtState state, int idle = 0, ulong packets = 1, ulong replies = 0, IpProtocol proto = IpProtocol.Udp)
+        string client, ushort port, uint service, string backend, CtState state, int idle = 0, ulong packets = 1, ulong replies = 0,
+        IpProtocol proto = IpProtocol.Udp)
     {
         Addr c = Addr.Parse(client), b = Addr.Parse(backend), front = Addr.Parse("10.96.0.1");
         U16Be sport = U16Be.FromHost(port), dport = U16Be.FromHost(53);
         var seen = _now - (ulong)((long)idle * 1_000_000_000);
         var common = new Ct { State = state, ServiceId = service, LastSeenNs = seen, CreatedNs = seen };
-        _map.Update(new CtKey(c, front, sport, dport, proto), common with { Src = c, Dst = b, Sport = sport, Dport = dport, Packets = packets, Bytes = packets * 100, Flags = CtFlags.Service });
-        _map.Update(new CtKey(b, c, dport, sport, proto), common with { Src = front, Dst = c, Sport = dport, Dport = sport, Packets = replies, Bytes = replies * 100, Flags = CtFlags.Service | CtFlags.Reply });
+        _map.Update(new CtKey(c, front, sport, dport, proto),
+            common with { Src = c, Dst = b, Sport = sport, Dport = dport, Packets = packets, Bytes = packets * 100,
+            Flags = CtFlags.Service });
+        _map.Update(new CtKey(b, c, dport, sport, proto),
+            common with { Src = front, Dst = c, Sport = dport, Dport = sport, Packets = replies, Bytes = replies * 100,
+            Flags = CtFlags.Service | CtFlags.Reply });
     }
 
     private sealed class NotingReaper(BpfMap map) : IReaper

@@ -37,7 +37,8 @@ public sealed class PurgeAddressesTests : IDisposable
         Assert.Equal(0, _table.PurgeAddresses([]));
         Assert.Equal(0, _table.PurgeAddresses([Addr.Parse("10.244.0.55")]));
         Assert.Equal(6, _table.PurgeAddresses([Addr.Parse("10.244.0.5"), Addr.Parse("10.244.0.6")]));
-        Assert.All(Entries(), e => Assert.DoesNotContain(Addr.Parse("10.244.0.5"), new[] { e.Key.Src, e.Key.Dst, e.Value.Src, e.Value.Dst }));
+        Assert.All(Entries(),
+            e => Assert.DoesNotContain(Addr.Parse("10.244.0.5"), new[] { e.Key.Src, e.Key.Dst, e.Value.Src, e.Value.Dst }));
         Assert.Equal(2, Entries().Count);
     }
 
@@ -57,6 +58,7 @@ public sealed class PurgeAddressesTests : IDisposable
         var (src, dst, src2, dst2) = (Addr.Parse(from), Addr.Parse(to), Addr.Parse(fromAfter), Addr.Parse(toAfter));
         var (sport, dport) = (U16Be.FromHost(1000), U16Be.FromHost(80));
         Of(protocol).Update(new CtKey(src, dst, sport, dport, protocol), new Ct { Src = src2, Dst = dst2, Sport = sport, Dport = dport });
-        Of(protocol).Update(new CtKey(dst2, src2, dport, sport, protocol), new Ct { Src = dst, Dst = src, Sport = dport, Dport = sport, Flags = CtFlags.Reply });
+        Of(protocol).Update(new CtKey(dst2, src2, dport, sport, protocol),
+            new Ct { Src = dst, Dst = src, Sport = dport, Dport = sport, Flags = CtFlags.Reply });
     }
 }

@@ -74,7 +74,8 @@ public sealed class EndpointTableTests : IDisposable
         using var netns = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Netns));
         Assert.Equal(
             [(77ul, "10.244.0.5", "fd00:244::5"), (78, "10.244.0.6", "::")],
-            netns.ReadAll<NetnsKey, Netns>().OrderBy(e => e.Key.Cookie).Select(e => (e.Key.Cookie, e.Value.V4.ToString(), e.Value.V6.ToString())));
+            netns.ReadAll<NetnsKey, Netns>().OrderBy(e => e.Key.Cookie)
+                .Select(e => (e.Key.Cookie, e.Value.V4.ToString(), e.Value.V6.ToString())));
         again.Endpoints.Remove([Addr.Parse("10.244.0.5"), Addr.Parse("fd00:244::5")]);
         again.Endpoints.Put(Pod(4, "10.244.0.6") with { NetnsCookie = 79 }); // the address's next owner
         Assert.Equal([79ul], netns.ReadAll<NetnsKey, Netns>().Select(e => e.Key.Cookie));

@@ -48,11 +48,13 @@ public sealed class ListingTests : IDisposable
     public void Prefixes_are_listed_as_the_kernel_has_them()
     {
         using var dataplane = NodeDataplane.Open(_ground.Options);
-        dataplane.Ipcache.Apply([new DesiredPrefix(Addr.Parse("10.244.1.0"), 24, IpcacheFlags.Pod, Addr.Parse("192.0.2.1")), new DesiredPrefix(Addr.Parse("192.0.2.1"), 32, IpcacheFlags.Node)], 7);
+        dataplane.Ipcache.Apply([new DesiredPrefix(Addr.Parse("10.244.1.0"), 24, IpcacheFlags.Pod, Addr.Parse("192.0.2.1")),
+            new DesiredPrefix(Addr.Parse("192.0.2.1"), 32, IpcacheFlags.Node)], 7);
         using (var map = BpfMap.OpenPinned(Path.Combine(_ground.Options.BpffsRoot, "maps", MapNames.Ipcache)))
             map.Update(new IpcacheKey(64, Addr.Parse("fd00:9::")), new Ipcache(IpcacheFlags.Exempt)); // behind the agent's back
         Assert.Equal(
-            [(new IpcacheKey(120, Addr.Parse("10.244.1.0")), 7u), (new IpcacheKey(128, Addr.Parse("192.0.2.1")), 0u), (new IpcacheKey(64, Addr.Parse("fd00:9::")), 0u)],
+            [(new IpcacheKey(120, Addr.Parse("10.244.1.0")), 7u), (new IpcacheKey(128, Addr.Parse("192.0.2.1")), 0u),
+                (new IpcacheKey(64, Addr.Parse("fd00:9::")), 0u)],
             dataplane.Ipcache.List().Select(e => (e.Key, e.Value.Ifindex)));
     }
 
@@ -68,7 +70,8 @@ public sealed class ListingTests : IDisposable
         {
             map.Update(
                 new CtKey(Backend, Client, dport, sport, IpProtocol.Udp),
-                common with { Src = Front, Dst = Client, Sport = dport, Dport = sport, Packets = 2, Bytes = 200, Flags = CtFlags.Service | CtFlags.Reply });
+                common with { Src = Front, Dst = Client, Sport = dport, Dport = sport, Packets = 2, Bytes = 200,
+                    Flags = CtFlags.Service | CtFlags.Reply });
         }
     }
 }

@@ -26,7 +26,8 @@ public sealed class LoadTimeTests : IDisposable
             Assert.True(result.Complete);
             Assert.Equal((services, services, services * 4), (result.SegmentsWritten, result.FrontendsAdded, result.BackendsWritten));
             Assert.Equal(0, Measured("unchanged apply", () => dataplane.Services.Apply(Services(services, changed: false))).KernelWrites);
-            Assert.Equal(2, Measured("one endpoint's change", () => dataplane.Services.Apply(Services(services, changed: true))).KernelWrites);
+            Assert.Equal(2, Measured("one endpoint's change",
+                () => dataplane.Services.Apply(Services(services, changed: true))).KernelWrites);
             MeasureChanges(dataplane, Services(services, changed: true));
             Assert.Equal(default, Measured("verify", () => dataplane.Services.Verify()));
         }
@@ -46,13 +47,16 @@ public sealed class LoadTimeTests : IDisposable
         var values = new Ct[2 * connections];
         for (var i = 0; i < connections; i++)
         {
-            Addr client = Addr.Parse($"10.244.{i % 64}.{i / 64 % 200}"), front = Addr.Parse("10.96.0.1"), backend = Addr.Parse($"10.245.{i % 50}.1");
+            Addr client = Addr.Parse($"10.244.{i % 64}.{i / 64 % 200}"), front = Addr.Parse("10.96.0.1"),
+                backend = Addr.Parse($"10.245.{i % 50}.1");
             U16Be sport = U16Be.FromHost((ushort)(1024 + (i / 12800))), dport = U16Be.FromHost(53);
-            var common = new Ct { State = CtState.Udp, ServiceId = 1 + (uint)(i % 50), CreatedNs = now, LastSeenNs = i % 2 == 0 ? now : now - 100_000_000_000, Packets = 1, Bytes = 100 };
+            var common = new Ct { State = CtState.Udp, ServiceId = 1 + (uint)(i % 50), CreatedNs = now,
+                LastSeenNs = i % 2 == 0 ? now : now - 100_000_000_000, Packets = 1, Bytes = 100 };
             keys[2 * i] = new CtKey(client, front, sport, dport, IpProtocol.Udp);
             values[2 * i] = common with { Src = client, Dst = backend, Sport = sport, Dport = dport, Flags = CtFlags.Service };
             keys[2 * i + 1] = new CtKey(backend, client, dport, sport, IpProtocol.Udp);
-            values[2 * i + 1] = common with { Src = front, Dst = client, Sport = dport, Dport = sport, Flags = CtFlags.Service | CtFlags.Reply };
+            values[2 * i + 1] = common with { Src = front, Dst = client, Sport = dport, Dport = sport,
+                Flags = CtFlags.Service | CtFlags.Reply };
         }
         map.UpdateBatch<CtKey, Ct>(keys, values);
         var sweep = Measured("sweep of 262,144 entries, half of them dead", dataplane.Conntrack.Sweep);
@@ -93,8 +97,10 @@ public sealed class LoadTimeTests : IDisposable
             desired = next;
         }
         dataplane.Services.Apply(Services(desired.Frontends.Length, changed: true));
-        Console.WriteLine($"figure: apply of one change at 10,000 x 4: {Median(times):0.000} ms, {Median(allocated):0} bytes allocated (medians of {changes})");
-        var memory = File.ReadLines("/proc/self/status").Where(l => l.StartsWith("Rss", StringComparison.Ordinal)).Select(l => string.Join(' ', l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+        Console.WriteLine($"figure: apply of one change at 10,000 x 4: {Median(times):0.000} ms, {Median(allocated):0} bytes allocated "
+            + $"(medians of {changes})");
+        var memory = File.ReadLines("/proc/self/status").Where(l => l.StartsWith("Rss", StringComparison.Ordinal))
+            .Select(l => string.Join(' ', l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
         Console.WriteLine($"figure: resident with 10,000 x 4: {string.Join(", ", memory)}");
     }
 
@@ -109,7 +115,8 @@ public sealed class LoadTimeTests : IDisposable
         var cpu = Process.GetCurrentProcess().TotalProcessorTime;
         var clock = Stopwatch.StartNew();
         var result = work();
-        Console.WriteLine($"10,000 x 4: {what}: {clock.Elapsed.TotalMilliseconds:0.0} ms, {(Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalMilliseconds:0.0} ms of CPU");
+        Console.WriteLine($"10,000 x 4: {what}: {clock.Elapsed.TotalMilliseconds:0.0} ms, "
+            + $"{(Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalMilliseconds:0.0} ms of CPU");
         return result;
     }
 }

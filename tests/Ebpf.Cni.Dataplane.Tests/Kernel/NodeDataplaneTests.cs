@@ -23,7 +23,8 @@ public sealed class NodeDataplaneTests : IDisposable
     public void A_restart_keeps_content_ids_and_links_and_puts_its_programs_in_place()
     {
         var desired = Together(
-            Single("a", 7, "10.96.0.1", "10.244.0.1", "10.244.0.2"), Single("b", 9, "fd00::1", "fd00:244::1"), Single("none", 3, "10.96.0.3"));
+            Single("a", 7, "10.96.0.1", "10.244.0.1", "10.244.0.2"), Single("b", 9, "fd00::1", "fd00:244::1"),
+            Single("none", 3, "10.96.0.3"));
         Dictionary<string, BpfLinkInfo> before;
         using (var first = NodeDataplane.Open(_ground.Options))
         {
@@ -35,7 +36,8 @@ public sealed class NodeDataplaneTests : IDisposable
         }
         using var second = NodeDataplane.Open(_ground.Options);
         Assert.Equal(new RestoreReport(3, 2, 0), second.Services.Restored);
-        Assert.Equal(desired.Frontends.ToDictionary(f => f.Key, f => f.Segment.ServiceId), second.Services.RestoredIds.Restored.ToDictionary());
+        Assert.Equal(desired.Frontends.ToDictionary(f => f.Key, f => f.Segment.ServiceId),
+            second.Services.RestoredIds.Restored.ToDictionary());
         Assert.Equal(10u, second.Services.RestoredIds.Next);
         Assert.Equal(0, second.Services.Apply(desired).KernelWrites);
         Assert.Equal(default, second.Services.Verify());
@@ -124,13 +126,15 @@ public sealed class NodeDataplaneTests : IDisposable
             desired.Segments,
             desired.Frontends.Select(f => f with { Flags = SvcFlags.SourceRanges }),
             [Range(1, "192.0.2.0/24"), Range(2, "2001:db8::/32")]);
-        ImmutableArray<DesiredPrefix> prefixes = [new(Addr.Parse("10.244.0.0"), 16, IpcacheFlags.Pod), new(Addr.Parse("fd00::"), 8, IpcacheFlags.Pod)];
+        ImmutableArray<DesiredPrefix> prefixes =
+            [new(Addr.Parse("10.244.0.0"), 16, IpcacheFlags.Pod), new(Addr.Parse("fd00::"), 8, IpcacheFlags.Pod)];
         using (var first = NodeDataplane.Open(_ground.Options))
         {
             first.Services.Apply(desired);
             Assert.Equal(2, first.Ipcache.Apply(prefixes).Written);
         }
-        var larger = _ground.Options with { BackendTableSize = 8192, ServiceTableSize = 2048, EndpointTableSize = 128, SourceRangeTableSize = 128, IpcacheTableSize = 256 };
+        var larger = _ground.Options with { BackendTableSize = 8192, ServiceTableSize = 2048, EndpointTableSize = 128,
+            SourceRangeTableSize = 128, IpcacheTableSize = 256 };
         for (var restart = 0; restart < 2; restart++)
         {
             using var dataplane = NodeDataplane.Open(larger);
@@ -141,7 +145,8 @@ public sealed class NodeDataplaneTests : IDisposable
             Assert.Equal(0, dataplane.Services.Apply(desired).KernelWrites);
             Assert.Equal((0, 0), dataplane.Ipcache.Apply(prefixes) is var same ? (same.Written, same.Deleted) : default);
         }
-        Assert.DoesNotContain(Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "maps")), f => f.EndsWith("_next", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(Path.Combine(_ground.Options.BpffsRoot, "maps")),
+            f => f.EndsWith("_next", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -272,7 +277,8 @@ public sealed class NodeDataplaneTests : IDisposable
         Assert.Equal(
             new[]
             {
-                MapNames.Service, MapNames.Backend, MapNames.SourceRange, MapNames.Endpoint, MapNames.Ipcache, MapNames.ConntrackTcp, MapNames.ConntrackAny,
+                MapNames.Service, MapNames.Backend, MapNames.SourceRange, MapNames.Endpoint, MapNames.Ipcache, MapNames.ConntrackTcp,
+                    MapNames.ConntrackAny,
                 MapNames.Affinity, MapNames.Stat, MapNames.SockRev, MapNames.SockFlow,
             }.Order(), usage.Keys.Order());
         Assert.Equal((1u, 0u), (usage[MapNames.Service].Entries, usage[MapNames.Affinity].Entries));

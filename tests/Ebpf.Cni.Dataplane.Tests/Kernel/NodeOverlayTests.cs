@@ -111,7 +111,8 @@ public sealed class NodeOverlayTests : IDisposable
     {
         using var dataplane = NodeDataplane.Open(_ground.Options);
         var foreign = netlink.AddBridge(OverlayOptions.DeviceName).Index;
-        Assert.Contains(OverlayOptions.DeviceName, Assert.Throws<DataplaneException>(() => dataplane.Overlay.Ensure(Options)).Message, StringComparison.Ordinal);
+        Assert.Contains(OverlayOptions.DeviceName, Assert.Throws<DataplaneException>(() => dataplane.Overlay.Ensure(Options)).Message,
+            StringComparison.Ordinal);
         dataplane.Overlay.Remove();
         Assert.NotNull(netlink.FindLink(foreign));
         netlink.DeleteLink(foreign);

@@ -26,7 +26,8 @@ public sealed class ObserveTests : IDisposable
 
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         var drop = await events.Events.ReadAsync(limit.Token);
-        Assert.Equal(("10.1.1.1", 1000, "10.2.2.2", 53), (drop.Source.ToString(), drop.SourcePort, drop.Destination.ToString(), drop.DestinationPort));
+        Assert.Equal(("10.1.1.1", 1000, "10.2.2.2", 53),
+            (drop.Source.ToString(), drop.SourcePort, drop.Destination.ToString(), drop.DestinationPort));
         Assert.Equal((IpProtocol.Udp, Reason.SourceAddress, Hook.PodEgress), (drop.Protocol, drop.Reason, drop.Hook));
         Assert.Equal(0, events.Lost);
     }

@@ -130,9 +130,11 @@ public sealed class PodProgramsTests : NodeTest
         Assert.Empty(first.Errors);
         Assert.Equal(2, first.Replaced);
         Assert.Equal(0, dataplane.Routes.Apply([v4, v6]).Replaced);
-        var moved = dataplane.Routes.Apply([v4 with { Gateway = IPAddress.Parse("192.0.2.2") }, v6 with { Gateway = IPAddress.Parse("2001:db8::2") }]);
+        var moved = dataplane.Routes.Apply(
+            [v4 with { Gateway = IPAddress.Parse("192.0.2.2") }, v6 with { Gateway = IPAddress.Parse("2001:db8::2") }]);
         Assert.Equal((2, 0), (moved.Replaced, moved.Deleted));
-        Assert.Equal(["192.0.2.2", "2001:db8::2"], netlink.Routes(RouteTable.Protocol).Where(r => r.Gateway is not null).Select(r => r.Gateway!.ToString()).Order());
+        Assert.Equal(["192.0.2.2", "2001:db8::2"],
+            netlink.Routes(RouteTable.Protocol).Where(r => r.Gateway is not null).Select(r => r.Gateway!.ToString()).Order());
         var unreachable = dataplane.Routes.Apply([new(IPNetwork.Parse("10.244.9.0/24"), IPAddress.Parse("203.0.113.1"), "c")]);
         Assert.Contains("203.0.113.1", Assert.Single(unreachable.Errors).ToString(), StringComparison.Ordinal);
         Assert.Equal(2, unreachable.Deleted);

@@ -49,7 +49,8 @@ public sealed class ReaperTests : IDisposable
             common with { Src = client, Dst = backend, Sport = sport, Dport = dport, Packets = 3, Bytes = 300, Flags = CtFlags.Service });
         map.Update(
             new CtKey(backend, client, dport, sport, IpProtocol.Udp),
-            common with { Src = front, Dst = client, Sport = dport, Dport = sport, Packets = 2, Bytes = 200, Flags = CtFlags.Service | CtFlags.Reply });
+            common with { Src = front, Dst = client, Sport = dport, Dport = sport, Packets = 2, Bytes = 200,
+                Flags = CtFlags.Service | CtFlags.Reply });
     }
 
     private sealed class HourAhead : TimeProvider

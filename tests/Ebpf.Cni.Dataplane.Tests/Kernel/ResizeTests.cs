@@ -23,14 +23,16 @@ public sealed class ResizeTests : IDisposable
         Put<AffinityKey, Affinity>(MapNames.Affinity, new AffinityKey(default, 4), new Affinity { LastUsedNs = 4 });
         Put<StatKey, Stat>(MapNames.Stat, new StatKey(default, 5, default), new Stat(5, 0, 0, 0, 0));
         Put<CtKey, WayBack>(MapNames.Return, Key(6), new WayBack(6, default, default));
-        var larger = options with { ConntrackTcpMax = 2048, ConntrackOtherMax = 2048, SocketFlowsMax = 4096, AffinityTableSize = 4096, StatTableSize = 4096 };
+        var larger = options with { ConntrackTcpMax = 2048, ConntrackOtherMax = 2048, SocketFlowsMax = 4096, AffinityTableSize = 4096,
+            StatTableSize = 4096 };
         foreach (var (next, size) in new[] { (larger, 4096u), (larger, 4096u), (options, 1024u) })
         {
             using var dataplane = NodeDataplane.Open(next);
             Assert.Empty(dataplane.Notices);
             Assert.Equal(
                 [2 * next.ConntrackOtherMax, size, size, size, size, next.ConntrackTcpMax / 4],
-                new[] { MapNames.ConntrackAny, MapNames.SockRev, MapNames.SockFlow, MapNames.Affinity, MapNames.Stat, MapNames.Return }.Select(Size));
+                new[] { MapNames.ConntrackAny, MapNames.SockRev, MapNames.SockFlow, MapNames.Affinity, MapNames.Stat,
+                    MapNames.Return }.Select(Size));
             Assert.Equal(1u, Get<CtKey, Ct>(MapNames.ConntrackAny, Key(1)).ServiceId);
             Assert.Equal(2u, Get<SockRevKey, SockRev>(MapNames.SockRev, new SockRevKey(1, default, default)).ServiceId);
             Assert.Equal(3u, Get<SockRevKey, SockFlow>(MapNames.SockFlow, new SockRevKey(1, default, default)).ServiceId);
@@ -111,5 +113,6 @@ public sealed class ResizeTests : IDisposable
         return map.TryLookup(key, out TValue value) ? value : throw new InvalidOperationException($"{name} has lost its entry");
     }
 
-    private static CtKey Key(ushort port) => new(Addr.Parse("10.244.0.1"), Addr.Parse("10.96.0.1"), U16Be.FromHost(port), U16Be.FromHost(80), IpProtocol.Tcp);
+    private static CtKey Key(ushort port) =>
+        new(Addr.Parse("10.244.0.1"), Addr.Parse("10.96.0.1"), U16Be.FromHost(port), U16Be.FromHost(80), IpProtocol.Tcp);
 }

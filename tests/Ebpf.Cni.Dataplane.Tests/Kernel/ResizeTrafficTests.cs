@@ -42,12 +42,14 @@ public sealed class ResizeTrafficTests : NodeTest
             var (exchanges, shorts) = (_exchanges, _short);
             using (var dataplane = NodeDataplane.Open(options with { ConntrackTcpMax = resize % 2 == 0 ? 65536u : 131072u }))
                 Assert.Empty(dataplane.Notices);
-            Eventually.True(() => (_exchanges > exchanges + (20 * Lasting) && _short > shorts + (20 * Short)) || !_failures.IsEmpty, "connections at work").GetAwaiter().GetResult();
+            Eventually.True(() => (_exchanges > exchanges + (20 * Lasting) && _short > shorts + (20 * Short)) || !_failures.IsEmpty,
+                "connections at work").GetAwaiter().GetResult();
         }
         _over = true;
         listener.Stop();
         threads.ForEach(t => t.Join());
-        Console.WriteLine($"figure: {_exchanges} exchanges over {Lasting} lasting connections, {_short} short ones, {Resizes} changes of size");
+        Console.WriteLine($"figure: {_exchanges} exchanges over {Lasting} lasting connections, {_short} short ones, {Resizes} changes of "
+            + $"size");
         Assert.Empty(_failures);
     });
 
@@ -120,7 +122,8 @@ public sealed class ResizeTrafficTests : NodeTest
 
     private static Socket Connect()
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 30_000, SendTimeout = 30_000 };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+            { NoDelay = true, ReceiveTimeout = 30_000, SendTimeout = 30_000 };
         socket.Connect(IPAddress.Parse("10.96.0.1"), 80);
         return socket;
     }

@@ -8,7 +8,9 @@ using Ebpf.Cni.Kernel.Namespaces;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 
-/// <summary>Real sockets in a pod's and in the node's namespace. That a hook translated one is what its storage says, so the tests write that.</summary>
+/// <summary>
+/// Real sockets in a pod's and in the node's namespace. That a hook translated one is what its storage says, so the tests write that.
+/// </summary>
 public sealed class StaleSocketsTests : IDisposable
 {
     private const ushort Port = 5353;
@@ -124,9 +126,11 @@ public sealed class StaleSocketsTests : IDisposable
                     print(errno.errorcode.get(e.errno, e))
             """;
         Write(MapNames.Backend, 0u, new Backend(Addr.Parse(backend), U16Be.FromHost(Port), BackendFlags.Local, 7));
-        Write(MapNames.Service, new SvcKey(Addr.Parse(service), U16Be.FromHost(53), IpProtocol.Udp, Scope.Internal), new Svc(0, 1, 7, SvcFlags.None, 0));
+        Write(MapNames.Service, new SvcKey(Addr.Parse(service), U16Be.FromHost(53), IpProtocol.Udp, Scope.Internal),
+            new Svc(0, 1, 7, SvcFlags.None, 0));
         using var process = Process.Start(new ProcessStartInfo(
-            "sh", ["-c", $"echo $$ >{_ground.Options.CgroupRoot}/cgroup.procs; exec nsenter --net={_podPath} python3 -c \"$@\"", "-", program, service, backend])
+            "sh", ["-c", $"echo $$ >{_ground.Options.CgroupRoot}/cgroup.procs; exec nsenter --net={_podPath} python3 -c \"$@\"", "-",
+                program, service, backend])
         {
             RedirectStandardOutput = true,
         })!;
@@ -162,7 +166,8 @@ public sealed class StaleSocketsTests : IDisposable
             s.SetRawSocketOption(socketLevel, bindToDevice, "lo"u8);
         });
         Assert.Equal(1, _dataplane.StaleSockets.Destroy([Gone(Backend)]).Destroyed);
-        Assert.All([.. both, bound], socket => Assert.NotEqual(0, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!));
+        Assert.All([.. both, bound],
+            socket => Assert.NotEqual(0, (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!));
     }
 
     private void Write<TKey, TValue>(string map, TKey key, TValue value) where TKey : unmanaged where TValue : unmanaged

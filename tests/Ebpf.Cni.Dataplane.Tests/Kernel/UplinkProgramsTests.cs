@@ -29,7 +29,8 @@ public sealed class UplinkProgramsTests : NodeTest
         Assert.Equal(
             [(first.Ifindex, "egress"), (first.Ifindex, "ingress"), (second.Ifindex, "egress"), (second.Ifindex, "ingress")],
             Links().Select(l => (l.Value.Ifindex, l.Key.Split('_')[1])).Order());
-        Assert.Equal([(0, NodeV4, default), (first.Ifindex, first.V4!.Value, default), (second.Ifindex, second.V4!.Value, default)], Addresses());
+        Assert.Equal([(0, NodeV4, default), (first.Ifindex, first.V4!.Value, default), (second.Ifindex, second.V4!.Value, default)],
+            Addresses());
         var links = Links();
         report = dataplane.Uplinks.Apply([first, second], NodeV4, null);
         Assert.Equal((0, 0), (report.Attached.Length, report.Detached.Length));
@@ -91,7 +92,8 @@ public sealed class UplinkProgramsTests : NodeTest
     [Fact]
     public void The_loopback_device_has_the_program_in_every_mode() => OnNode(netlink =>
     {
-        // Without hooks for all that the node sends itself, with them for what is bound to a loopback address and cannot be translated at the socket.
+        // Without hooks for all that the node sends itself, with them for what is bound to a loopback address and cannot be translated at
+        // the socket.
         var device = Device(netlink, "up0");
         foreach (var mode in new[] { SocketLbMode.Off, SocketLbMode.Full, SocketLbMode.HostOnly, SocketLbMode.Off })
         {
@@ -174,13 +176,15 @@ public sealed class UplinkProgramsTests : NodeTest
         using var map = BpfMap.OpenPinned(Path.Combine(Ground.Options.BpffsRoot, "maps", MapNames.Uplink));
         using var globals = new NodeGlobals(BpfMap.OpenPinned(Path.Combine(Ground.Options.BpffsRoot, "maps", MapNames.Node)));
         var own = globals.Read().Own;
-        return [(0, own.V4, own.V6), .. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6)).OrderBy(e => e.Item1)];
+        return [(0, own.V4, own.V6), .. map.ReadAll<UplinkKey, Uplink>().Select(e => ((int)e.Key.Ifindex, e.Value.V4, e.Value.V6))
+            .OrderBy(e => e.Item1)];
     }
 
     private SortedDictionary<string, BpfLinkInfo> AllLinks() => PinnedLinks("uplink");
 
     /// <summary>But for the loopback device's.</summary>
-    private SortedDictionary<string, BpfLinkInfo> Links() => new(AllLinks().Where(l => l.Value.Ifindex != 1).ToDictionary(), StringComparer.Ordinal);
+    private SortedDictionary<string, BpfLinkInfo> Links() =>
+        new(AllLinks().Where(l => l.Value.Ifindex != 1).ToDictionary(), StringComparer.Ordinal);
 
     /// <summary>The same clock, later.</summary>
     private sealed class LaterTime(TimeSpan by) : TimeProvider

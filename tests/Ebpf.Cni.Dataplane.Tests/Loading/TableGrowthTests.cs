@@ -121,9 +121,11 @@ public sealed class TableGrowthTests : IDisposable
     private static BpfMap Table<TKey, TValue>(uint entries) where TKey : unmanaged where TValue : unmanaged =>
         BpfMap.Create(new BpfMapSpec("growth", BpfMapType.LruHash, Unsafe.SizeOf<TKey>(), Unsafe.SizeOf<TValue>(), entries));
 
-    private static CtKey Key(ushort port) => new(Addr.Parse("10.244.0.1"), Addr.Parse("10.96.0.1"), U16Be.FromHost(port), U16Be.FromHost(80), IpProtocol.Tcp);
+    private static CtKey Key(ushort port) =>
+        new(Addr.Parse("10.244.0.1"), Addr.Parse("10.96.0.1"), U16Be.FromHost(port), U16Be.FromHost(80), IpProtocol.Tcp);
 
-    private static Ct Entry(ulong created, CtState state, ulong seen = 0) => new() { CreatedNs = created, LastSeenNs = seen == 0 ? created : seen, State = state };
+    private static Ct Entry(ulong created, CtState state, ulong seen = 0) =>
+        new() { CreatedNs = created, LastSeenNs = seen == 0 ? created : seen, State = state };
 
     private static void Put(BpfMap map, ushort port, Ct entry) => map.Update(Key(port), entry);
 

@@ -8,7 +8,10 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Dataplane.Tests.Loading;
 
-/// <summary>What the kernel charges for the maps of all objects in the sizes for a node's memory, empty: what is allocated as it fills is not counted.</summary>
+/// <summary>
+/// What the kernel charges for the maps of all objects in the sizes for a node's memory, empty: what is allocated as it fills is not
+/// counted.
+/// </summary>
 public sealed partial class TableMemoryTests : IDisposable
 {
     private const double MiB = 1 << 20;

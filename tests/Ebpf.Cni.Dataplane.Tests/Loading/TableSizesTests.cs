@@ -20,7 +20,8 @@ public sealed class TableSizesTests
     {
         long[] memories = [4, 16, 64, 256];
         Assert.Equal([65536u, 131072, 262144, 524288], memories.Select(m => TableSizes.For(m * GiB).ConntrackTcp));
-        Assert.Equal([262144u, 524288, 1048576, 1048576], memories.Select(m => TableSizes.For(m * GiB).Backends)); // the programs' own limit
+        // The programs' own limit
+        Assert.Equal([262144u, 524288, 1048576, 1048576], memories.Select(m => TableSizes.For(m * GiB).Backends));
         Assert.Equal(98304u, TableSizes.For(8 * GiB).ConntrackTcp);
         Assert.Equal(TableSizes.For(256 * GiB), TableSizes.For(6144 * GiB));
         Assert.Equal(TableSizes.For(GiB), TableSizes.For(256 * MiB));

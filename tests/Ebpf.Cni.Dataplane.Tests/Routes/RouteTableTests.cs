@@ -43,7 +43,8 @@ public class RouteTableTests
     public void A_pod_route_with_the_destination_of_a_node_is_not_replaced()
     {
         var kernel = new FakeRoutes { Routes = { new OwnedRoute(IPNetwork.Parse("10.244.0.5/32"), null, 7) } };
-        var error = Assert.Single(new RouteTable(kernel).Apply([Route("10.244.0.5/32", "192.0.2.1"), Route("10.244.2.0/24", "192.0.2.2")]).Errors);
+        var error = Assert.Single(new RouteTable(kernel)
+            .Apply([Route("10.244.0.5/32", "192.0.2.1"), Route("10.244.2.0/24", "192.0.2.2")]).Errors);
         Assert.Contains("another route to this destination", error.ToString(), StringComparison.Ordinal);
         Assert.Equal(7, kernel.Routes[0].Ifindex);
         Assert.Equal(2, kernel.Routes.Count);
@@ -96,7 +97,8 @@ public class RouteTableTests
         var tunnel = new TunnelRoute(Tunnel, IPAddress.Parse("192.0.2.10"), null);
         Assert.Equal((2, 0), Counts(table.Apply([Tunnelled("10.244.1.0/24"), Tunnelled("fd00:244:1::/64")], tunnel)));
         Assert.Equal(
-            [new OwnedRoute(IPNetwork.Parse("10.244.1.0/24"), null, Tunnel, IPAddress.Parse("192.0.2.10")), new OwnedRoute(IPNetwork.Parse("fd00:244:1::/64"), null, Tunnel)],
+            [new OwnedRoute(IPNetwork.Parse("10.244.1.0/24"), null, Tunnel, IPAddress.Parse("192.0.2.10")),
+                new OwnedRoute(IPNetwork.Parse("fd00:244:1::/64"), null, Tunnel)],
             kernel.Routes.Skip(1));
         Assert.Equal((0, 0), Counts(table.Apply([Tunnelled("10.244.1.0/24"), Tunnelled("fd00:244:1::/64")], tunnel)));
         // another address of the node, a peer that is reached directly now, and one that is gone
@@ -145,7 +147,8 @@ public class RouteTableTests
             Assert.Equal((3, 0), Counts(table.Apply([.. desired], tunnel)));
             Assert.Equal((0, 0), Counts(table.Apply([.. desired], tunnel)));
             // all three change their way, and back
-            DesiredRoute[] changed = [Route("10.244.1.0/24", "192.0.2.2"), Route("fd00:244:1::/64", "2001:db8::2"), Tunnelled("10.244.2.0/24")];
+            DesiredRoute[] changed = [Route("10.244.1.0/24", "192.0.2.2"), Route("fd00:244:1::/64", "2001:db8::2"),
+                Tunnelled("10.244.2.0/24")];
             Assert.Equal((3, 0), Counts(table.Apply([.. changed], tunnel)));
             Assert.Equal((0, 0), Counts(table.Apply([.. changed], tunnel)));
             Assert.Equal((3, 0), Counts(table.Apply([.. desired], tunnel)));
@@ -200,11 +203,13 @@ public class RouteTableTests
         for (var round = 0; round < 200; round++)
         {
             kernel.Fails = () => random.Next(4) == 0;
-            var desired = Enumerable.Range(0, 6).Where(_ => random.Next(2) == 0).Select(i => Route($"10.244.{i}.0/24", $"192.0.2.{random.Next(3)}")).ToArray();
+            var desired = Enumerable.Range(0, 6).Where(_ => random.Next(2) == 0)
+                .Select(i => Route($"10.244.{i}.0/24", $"192.0.2.{random.Next(3)}")).ToArray();
             table.Apply([.. desired]);
             kernel.Fails = () => false;
             Assert.Empty(table.Apply([.. desired]).Errors);
-            Assert.Equal(desired.Select(r => (r.Destination, (IPAddress?)r.Gateway)), kernel.Routes.OrderBy(r => r.Destination.BaseAddress.ToString()).Select(r => (r.Destination, r.Gateway)));
+            Assert.Equal(desired.Select(r => (r.Destination, (IPAddress?)r.Gateway)),
+                kernel.Routes.OrderBy(r => r.Destination.BaseAddress.ToString()).Select(r => (r.Destination, r.Gateway)));
         }
     }
 
@@ -221,5 +226,6 @@ public class RouteTableTests
 
     private static DesiredRoute Tunnelled(string destination) => new(IPNetwork.Parse(destination), null, "other");
 
-    private static DesiredRoute Route(string destination, string gateway) => new(IPNetwork.Parse(destination), IPAddress.Parse(gateway), "other");
+    private static DesiredRoute Route(string destination, string gateway) =>
+        new(IPNetwork.Parse(destination), IPAddress.Parse(gateway), "other");
 }

@@ -9,7 +9,8 @@ namespace Ebpf.Cni.Dataplane.Tests.Services;
 /// <summary>Desired states by hand and at random.</summary>
 internal static class DesiredStates
 {
-    public static SvcKey Key(string address, ushort port = 80) => new(Addr.Parse(address), U16Be.FromHost(port), IpProtocol.Tcp, Scope.Internal);
+    public static SvcKey Key(string address, ushort port = 80) =>
+        new(Addr.Parse(address), U16Be.FromHost(port), IpProtocol.Tcp, Scope.Internal);
 
     public static ServicePortName Name(string service, string port = "") => new(new ObjectName("default", service), port, IpProtocol.Tcp);
 
@@ -55,7 +56,8 @@ internal static class DesiredStates
         State(parts.SelectMany(p => p.Segments), parts.SelectMany(p => p.Frontends), parts.SelectMany(p => p.SourceRanges));
 
     /// <summary>
-    /// A few services with one or two ports and families; frontends come from a pool that services steal from each other, a recreated service has another id.
+    /// A few services with one or two ports and families; frontends come from a pool that services steal from each other, a recreated
+    /// service has another id.
     /// </summary>
     public static DesiredState Random(Random random, int services = 5)
     {
@@ -89,7 +91,8 @@ internal static class DesiredStates
                 var frontend = FrontendKey(random, key.Variant, home);
                 if (taken.Add(frontend))
                     frontends.Add(new DesiredFrontend(
-                        frontend, key, owner, (SvcFlags)random.Next(2) | (ranged ? SvcFlags.SourceRanges : 0), random.Next(3) == 0 ? 60u : 0));
+                        frontend, key, owner, (SvcFlags)random.Next(2) | (ranged ? SvcFlags.SourceRanges : 0),
+                        random.Next(3) == 0 ? 60u : 0));
             }
         }
     }
@@ -138,7 +141,8 @@ internal static class DesiredStates
 
     private static bool IsIPv6(SegmentVariant variant) => variant is SegmentVariant.ClusterIPv6 or SegmentVariant.LocalIPv6;
 
-    private static ObjectName OwnerOf(DesiredState state, DesiredSourceRange range) => state.Segments.First(s => s.Key.ServiceId == range.ServiceId).Owner.Service;
+    private static ObjectName OwnerOf(DesiredState state, DesiredSourceRange range) =>
+        state.Segments.First(s => s.Key.ServiceId == range.ServiceId).Owner.Service;
 
     /// <summary>Local lists are asked for from outside; markers stand for an address.</summary>
     private static SvcKey FrontendKey(Random random, SegmentVariant variant, int home)
@@ -147,13 +151,15 @@ internal static class DesiredStates
         return variant switch
         {
             SegmentVariant.None => new SvcKey(address, default, default, Scope.Internal),
-            SegmentVariant.LocalIPv4 or SegmentVariant.LocalIPv6 => new SvcKey(address, U16Be.FromHost((ushort)(80 + random.Next(3))), IpProtocol.Tcp, Scope.External),
+            SegmentVariant.LocalIPv4 or SegmentVariant.LocalIPv6 =>
+                new SvcKey(address, U16Be.FromHost((ushort)(80 + random.Next(3))), IpProtocol.Tcp, Scope.External),
             _ => new SvcKey(address, U16Be.FromHost((ushort)(80 + random.Next(3))), IpProtocol.Tcp, Scope.Internal),
         };
     }
 
     private static IEnumerable<DesiredSourceRange> Ranges(Random random, uint id) =>
-        new[] { "192.0.2.0/24", "198.51.100.7/32", "0.0.0.0/0", "2001:db8::/32", "::/0" }.Where((_, i) => i == random.Next(5) || random.Next(3) == 0)
+        new[] { "192.0.2.0/24", "198.51.100.7/32", "0.0.0.0/0", "2001:db8::/32", "::/0" }.Where(
+            (_, i) => i == random.Next(5) || random.Next(3) == 0)
             .Select(prefix => Range(id, prefix)).DefaultIfEmpty(Range(id, "203.0.113.0/24"));
 
     /// <summary>Other backends for a segment, chosen ones and a tail.</summary>
@@ -162,7 +168,9 @@ internal static class DesiredStates
         if (segment.Key.Variant == SegmentVariant.None)
             return segment with { Backends = [] };
         var all = Enumerable.Range(1, 6).Select(n => (Lot: random.Next(6), Backend: new DesiredBackend(
-            Addr.Parse(IsIPv6(segment.Key.Variant) ? $"fd00:244::{n}" : $"10.244.0.{n}"), U16Be.FromHost(8080), (BackendFlags)random.Next(2)))).ToList();
-        return segment with { Backends = [.. all.Where(b => b.Lot < 2).Select(b => b.Backend)], Tail = [.. all.Where(b => b.Lot == 2).Select(b => b.Backend)] };
+            Addr.Parse(IsIPv6(segment.Key.Variant) ? $"fd00:244::{n}" : $"10.244.0.{n}"), U16Be.FromHost(8080),
+            (BackendFlags)random.Next(2)))).ToList();
+        return segment with { Backends = [.. all.Where(b => b.Lot < 2).Select(b => b.Backend)],
+            Tail = [.. all.Where(b => b.Lot == 2).Select(b => b.Backend)] };
     }
 }

@@ -19,7 +19,9 @@ internal enum Fault
 
 internal sealed class CrashException : Exception;
 
-/// <summary>All tables in memory. Every element written is a step of its own: faults strike there, and an observer looks at what readers see.</summary>
+/// <summary>
+/// All tables in memory. Every element written is a step of its own: faults strike there, and an observer looks at what readers see.
+/// </summary>
 internal sealed class FakeKernel : IBackendArray
 {
     private readonly FakeTable<SvcKey, Svc> _frontends;

@@ -30,16 +30,19 @@ internal static class LookupModel
         var segments = desired.Segments.ToDictionary(s => s.Key);
         return desired.Frontends.ToDictionary(f => f.Key, f => Text(
             f.Segment.ServiceId, f.Flags, f.AffinitySec,
-            segments[f.Segment].Backends.Select(b => (b.Addr, b.Port, b.Flags)), segments[f.Segment].Tail.Select(b => (b.Addr, b.Port, b.Flags))));
+            segments[f.Segment].Backends.Select(b => (b.Addr, b.Port, b.Flags)),
+            segments[f.Segment].Tail.Select(b => (b.Addr, b.Port, b.Flags))));
     }
 
-    public static Dictionary<SvcKey, string> LookupAll(FakeKernel kernel) => kernel.Frontends.Keys.ToDictionary(k => k, k => Lookup(kernel, k));
+    public static Dictionary<SvcKey, string> LookupAll(FakeKernel kernel) =>
+        kernel.Frontends.Keys.ToDictionary(k => k, k => Lookup(kernel, k));
 
     /// <summary>Who may use what, as the table has it.</summary>
     public static IEnumerable<SrangeKey> PromisedRanges(DesiredState desired) => desired.SourceRanges.Select(r => SourceRangeMirror.Key(r));
 
     private static string Text(
-        uint id, SvcFlags flags, uint affinity, IEnumerable<(Addr, U16Be, BackendFlags)> backends, IEnumerable<(Addr, U16Be, BackendFlags)> tail) =>
+        uint id, SvcFlags flags, uint affinity, IEnumerable<(Addr, U16Be, BackendFlags)> backends,
+        IEnumerable<(Addr, U16Be, BackendFlags)> tail) =>
         $"service {id} {flags} {affinity} -> {Text(backends)} | {Text(tail)}";
 
     private static string Text(IEnumerable<(Addr, U16Be, BackendFlags)> backends) =>

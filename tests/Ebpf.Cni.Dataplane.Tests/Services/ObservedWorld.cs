@@ -6,8 +6,8 @@ using Microsoft.Extensions.Time.Testing;
 namespace Ebpf.Cni.Dataplane.Tests.Services;
 
 /// <summary>
-/// Tables, an agent that may die, and an observer that after every single write looks up every frontend, and before every write of an element makes sure that
-/// no reader that could still hold an old frontend is reading there.
+/// Tables, an agent that may die, and an observer that after every single write looks up every frontend, and before every write of an
+/// element makes sure that no reader that could still hold an old frontend is reading there.
 /// </summary>
 internal sealed class ObservedWorld
 {
@@ -118,7 +118,10 @@ internal sealed class ObservedWorld
         }
     }
 
-    /// <summary>Whoever may use a frontend according to what its flags say, old or new, may do so at every step; and nobody is kept out by a frontend without ranges.</summary>
+    /// <summary>
+    /// Whoever may use a frontend according to what its flags say, old or new, may do so at every step; and nobody is kept out by a
+    /// frontend without ranges.
+    /// </summary>
     private void CheckClients(SvcKey key)
     {
         if (!Kernel.Frontends.TryGetValue(key, out var svc) || !svc.Flags.HasFlag(SvcFlags.SourceRanges))

@@ -98,7 +98,8 @@ public class RemovedBackendTests
                 Assert.True(result.Complete);
                 var used = desired.Frontends.Select(f => f.Segment).ToHashSet();
                 var after = desired.Segments.Where(s => used.Contains(s.Key)).SelectMany(
-                    s => s.Backends.Concat(s.Tail).Select(b => new RemovedBackend(s.Key.ServiceId, b.Addr, b.Port, IpProtocol.Udp))).ToHashSet();
+                    s => s.Backends.Concat(s.Tail).Select(b => new RemovedBackend(s.Key.ServiceId, b.Addr, b.Port, IpProtocol.Udp)))
+                        .ToHashSet();
                 Assert.Equal(before.Except(after).ToHashSet(), result.RemovedBackends.ToHashSet());
                 Assert.Equal(result.RemovedBackends.Length, result.RemovedBackends.Distinct().Count());
                 before = after;
@@ -124,10 +125,12 @@ public class RemovedBackendTests
         var segment = new SegmentKey(1, SegmentVariant.LocalIPv4);
         return State(
             [.. state.Segments, Segment("dns", 1, local) with { Key = segment, Owner = state.Segments[0].Owner }],
-            [.. state.Frontends, state.Frontends[0] with { Segment = segment, Key = state.Frontends[0].Key with { Scope = Scope.External } }]);
+            [.. state.Frontends, state.Frontends[0] with
+                { Segment = segment, Key = state.Frontends[0].Key with { Scope = Scope.External } }]);
     }
 
-    private static RemovedBackend Gone(string address, IpProtocol protocol = IpProtocol.Udp) => new(1, Addr.Parse(address), U16Be.FromHost(8080), protocol);
+    private static RemovedBackend Gone(string address, IpProtocol protocol = IpProtocol.Udp) =>
+        new(1, Addr.Parse(address), U16Be.FromHost(8080), protocol);
 
     private (FakeKernel Kernel, ServiceDataplane Tables) Open()
     {

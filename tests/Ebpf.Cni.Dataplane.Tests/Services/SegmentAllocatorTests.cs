@@ -90,7 +90,9 @@ public class SegmentAllocatorTests
         }
     }
 
-    /// <summary>Some services are large, most are small, all come, go, grow and shrink by rewriting: what is free must stay usable.</summary>
+    /// <summary>
+    /// Some services are large, most are small, all come, go, grow and shrink by rewriting: what is free must stay usable.
+    /// </summary>
     [Fact]
     public void A_day_of_changes_does_not_scatter_the_free_space()
     {

@@ -203,5 +203,6 @@ public class ServiceHistoryTests
         Assert.StartsWith("torn", LookupModel.Lookup(kernel, DesiredStates.Key("10.96.0.1")), StringComparison.Ordinal);
     }
 
-    private static Fault RandomFault(Random random) => random.Next(40) switch { 0 => Fault.Fail, 1 => Fault.FailAfterwards, 2 => Fault.Crash, _ => Fault.None };
+    private static Fault RandomFault(Random random) =>
+        random.Next(40) switch { 0 => Fault.Fail, 1 => Fault.FailAfterwards, 2 => Fault.Crash, _ => Fault.None };
 }

@@ -55,7 +55,8 @@ public class ServicePlannerTests
     {
         var (_, tables) = Open();
         tables.Apply(Together(Single("old", 1, "10.96.0.1", "10.244.0.1"), Single("web", 2, "10.96.0.2", "10.244.0.2")));
-        var plan = tables.Preview(Together(Single("new", 3, "10.96.0.3", "10.244.0.3"), Single("web", 2, "10.96.0.2", "10.244.0.4", "10.244.0.5")));
+        var plan = tables.Preview(
+            Together(Single("new", 3, "10.96.0.3", "10.244.0.3"), Single("web", 2, "10.96.0.2", "10.244.0.4", "10.244.0.5")));
         Assert.Equal([3u, 2u], plan.Writes.Select(w => w.Segment.ServiceId).OrderDescending());
         Assert.Equal([(Key("10.96.0.2"), false), (Key("10.96.0.3"), true)], plan.Updates.Select(u => (u.Key, u.IsNew)).Order());
         Assert.Equal([Key("10.96.0.1")], plan.Deletes);
@@ -85,7 +86,8 @@ public class ServicePlannerTests
     {
         var (kernel, tables) = Open(backends: 4);
         tables.Apply(Single("big", 1, "10.96.0.1", "10.244.0.1"));
-        var moved = State([Segment("big", 1, "10.244.0.1", "10.244.0.2", "10.244.0.3", "10.244.0.4")], [Frontend("big", 1, "10.96.0.1", 81)]);
+        var moved = State([Segment("big", 1, "10.244.0.1", "10.244.0.2", "10.244.0.3", "10.244.0.4")],
+            [Frontend("big", 1, "10.96.0.1", 81)]);
         Assert.Single(tables.Apply(moved).Refusals);
         Assert.Equal([Key("10.96.0.1")], kernel.Frontends.Keys);
     }

@@ -46,7 +46,8 @@ public class ServiceRestoreTests
         var kernel = new FakeKernel(8, 16);
         var tables = new ServiceDataplane(kernel.Tables, ObservedWorld.Rest, new FakeTimeProvider());
         var desired = Together(
-            Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2"), Single("c", 3, "10.96.0.3", "10.244.0.3"));
+            Single("a", 1, "10.96.0.1", "10.244.0.1"), Single("b", 2, "10.96.0.2", "10.244.0.2"),
+            Single("c", 3, "10.96.0.3", "10.244.0.3"));
         tables.Apply(desired);
         kernel.Frontends.Remove(Key("10.96.0.1"));
         kernel.Frontends[Key("10.96.0.2")] = kernel.Frontends[Key("10.96.0.3")];
@@ -75,13 +76,15 @@ public class ServiceRestoreTests
     {
         var kernel = new FakeKernel(64, 256);
         for (var i = 0; i < kernel.Backends.Length; i++)
-            kernel.Backends[i] = new Backend(Addr.Parse($"10.244.0.{random.Next(1, 7)}"), U16Be.FromHost(8080), BackendFlags.None, (uint)(i / 8 % 6));
+            kernel.Backends[i] = new Backend(Addr.Parse($"10.244.0.{random.Next(1, 7)}"), U16Be.FromHost(8080), BackendFlags.None,
+                (uint)(i / 8 % 6));
         for (var i = 0; i < 30; i++)
         {
             var key = Key($"10.96.0.{random.Next(5)}", (ushort)(80 + random.Next(6)));
             kernel.Frontends[key] = random.Next(4) switch
             {
-                0 => new Svc((uint)random.NextInt64(uint.MaxValue), (uint)random.NextInt64(uint.MaxValue), (uint)random.Next(8), SvcFlags.None, 0),
+                0 => new Svc((uint)random.NextInt64(uint.MaxValue), (uint)random.NextInt64(uint.MaxValue), (uint)random.Next(8),
+                    SvcFlags.None, 0),
                 _ => Inside(random),
             };
         }

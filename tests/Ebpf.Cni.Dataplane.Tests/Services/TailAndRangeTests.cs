@@ -17,7 +17,8 @@ public class TailAndRangeTests
         tables.Apply(WithTail(["10.244.0.1", "10.244.0.2"], ["10.244.0.9"]));
         var svc = kernel.Frontends[Key("10.96.0.1")];
         Assert.Equal((2u, 1u), (svc.Count, svc.Tail));
-        Assert.Equal(["10.244.0.1", "10.244.0.2", "10.244.0.9"], kernel.Backends.AsSpan((int)svc.Offset, 3).ToArray().Select(b => b.Addr.ToString()));
+        Assert.Equal(["10.244.0.1", "10.244.0.2", "10.244.0.9"],
+            kernel.Backends.AsSpan((int)svc.Offset, 3).ToArray().Select(b => b.Addr.ToString()));
         Assert.Equal(3u, tables.Usage().Backends.Entries);
         var view = Assert.Single(tables.ReadServices());
         Assert.Equal((2, 1, true), (view.Backends.Length, view.Tail.Length, view.Sound));
@@ -83,11 +84,13 @@ public class TailAndRangeTests
     {
         var (kernel, tables) = Open();
         var log = new List<string>();
-        kernel.AfterStep = () => log.Add($"{kernel.Ranges.Count} ranges, {(kernel.Frontends.TryGetValue(Key("10.96.0.1"), out var svc) ? svc.Flags : null)}");
+        kernel.AfterStep = () =>
+            log.Add($"{kernel.Ranges.Count} ranges, {(kernel.Frontends.TryGetValue(Key("10.96.0.1"), out var svc) ? svc.Flags : null)}");
         tables.Apply(Ranged("192.0.2.0/24", "2001:db8::/32"));
         Assert.Equal(["1 ranges, ", "2 ranges, ", "2 ranges, ", "2 ranges, SourceRanges"], log);
         log.Clear();
-        Assert.Equal((1, 1), (tables.Apply(Single("web", 1, "10.96.0.1", "10.244.0.1")).FrontendsSwitched, log.Count(l => l == "2 ranges, None")));
+        Assert.Equal((1, 1), (tables.Apply(Single("web", 1, "10.96.0.1", "10.244.0.1")).FrontendsSwitched,
+            log.Count(l => l == "2 ranges, None")));
         Assert.Equal("0 ranges, None", log[^1]);
     }
 
@@ -99,7 +102,8 @@ public class TailAndRangeTests
         var log = new List<int>();
         kernel.AfterStep = () => log.Add(kernel.Ranges.Count);
         var result = tables.Apply(Ranged("192.0.2.0/24", "203.0.113.0/24"));
-        Assert.Equal((1, 1, 0, 0), (result.SourceRangesAdded, result.SourceRangesDeleted, result.FrontendsSwitched, result.SegmentsWritten));
+        Assert.Equal((1, 1, 0, 0),
+            (result.SourceRangesAdded, result.SourceRangesDeleted, result.FrontendsSwitched, result.SegmentsWritten));
         Assert.Equal([3, 2], log);
         Assert.Equal(2u, tables.Usage().SourceRanges.Entries);
     }
@@ -109,7 +113,8 @@ public class TailAndRangeTests
     {
         var (kernel, tables) = Open();
         tables.Apply(Ranged("192.0.2.0/24", "198.51.100.0/24"));
-        Assert.Equal(kernel.Ranges.Keys.Order(Comparer<SrangeKey>.Create((a, b) => a.Addr.CompareTo(b.Addr))), tables.ReadSourceRanges(new HashSet<uint> { 1 }).OrderBy(r => r.Addr));
+        Assert.Equal(kernel.Ranges.Keys.Order(Comparer<SrangeKey>.Create((a, b) => a.Addr.CompareTo(b.Addr))),
+            tables.ReadSourceRanges(new HashSet<uint> { 1 }).OrderBy(r => r.Addr));
         Assert.Empty(tables.ReadSourceRanges(new HashSet<uint> { 2 }));
         Assert.Equal(kernel.Frontends.Keys, tables.ReadFrontends().Select(f => f.Key));
         Assert.NotEmpty(tables.ReadServices((_, value) => value.ServiceId == 1));
@@ -174,7 +179,8 @@ public class TailAndRangeTests
     private static DesiredState Ranged(params string[] prefixes)
     {
         var single = Single("web", 1, "10.96.0.1", "10.244.0.1");
-        return State(single.Segments, single.Frontends.Select(f => f with { Flags = SvcFlags.SourceRanges }), prefixes.Select(p => Range(1, p)));
+        return State(single.Segments, single.Frontends.Select(f => f with { Flags = SvcFlags.SourceRanges }),
+            prefixes.Select(p => Range(1, p)));
     }
 
     private static IEnumerable<SrangeKey> Ranges(params string[] prefixes) => prefixes.Select(p => SourceRangeMirror.Key(Range(1, p)));

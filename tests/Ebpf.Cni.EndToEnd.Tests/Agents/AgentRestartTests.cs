@@ -15,7 +15,8 @@ public sealed class AgentRestartTests(SocketCluster fixture) : IClassFixture<Soc
         var address = (await fixture.AddressesOf("hello"))[0];
         await fixture.AnsweredBy("tcp", address, 80, 3);
         using var signals = new SignalFiles();
-        var streaming = fixture.Cluster.ExecAsync("client", ClusterFixture.Program("stream.py", address, "80", "1000", signals.Started, signals.Stop));
+        var streaming = fixture.Cluster.ExecAsync(
+            "client", ClusterFixture.Program("stream.py", address, "80", "1000", signals.Started, signals.Stop));
         await signals.WaitStarted(streaming);
 
         foreach (var node in fixture.Cluster.Nodes.Values)
@@ -40,7 +41,8 @@ public sealed class AgentRestartTests(SocketCluster fixture) : IClassFixture<Soc
     {
         var node = fixture.Cluster.Nodes.Values.First();
         await node.KillAgentAsync();
-        await fixture.Cluster.ApplyAsync("apiVersion: v1\nkind: Service\nmetadata: {name: late}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n");
+        await fixture.Cluster.ApplyAsync(
+            "apiVersion: v1\nkind: Service\nmetadata: {name: late}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n");
         await fixture.Cluster.Client.WaitForEndpointsAsync("late", 3);
         await node.StartAgentAsync();
         await node.WaitAgentReadyAsync();
@@ -51,7 +53,8 @@ public sealed class AgentRestartTests(SocketCluster fixture) : IClassFixture<Soc
         await node.StartAgentAsync();
         await node.WaitAgentReadyAsync();
         await Eventually.True(
-            async () => (await KernelTables.Compile(fixture.Cluster, node)).SequenceEqual(KernelTables.Read(node)), "the deleted service is gone from the tables");
+            async () => (await KernelTables.Compile(fixture.Cluster, node)).SequenceEqual(KernelTables.Read(node)),
+            "the deleted service is gone from the tables");
     }
 
     [Fact]

@@ -38,10 +38,12 @@ public sealed class InstallTests(ITestOutputHelper log) : IAsyncLifetime
     [Fact]
     public async Task An_applied_chart_makes_nodes_ready_and_its_agents_have_its_rights()
     {
-        await _cluster.Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Count == 2 && nodes.All(n => n.Condition("Ready") == "False"), "no node is ready");
+        await _cluster.Client.WaitAsync(ResourceTypes.Nodes, "", null,
+            nodes => nodes.Count == 2 && nodes.All(n => n.Condition("Ready") == "False"), "no node is ready");
         var clock = Stopwatch.StartNew();
         var applying = Kubectl("apply", "-f", Chart);
-        await _cluster.Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Any(n => n.Condition("Ready") == "True"), "the first node is ready");
+        await _cluster.Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Any(n => n.Condition("Ready") == "True"),
+            "the first node is ready");
         Figure(string.Create(CultureInfo.InvariantCulture, $"figure: apply to first ready node {clock.Elapsed.TotalSeconds:0.0} s"));
         (await applying).ThrowIfFailed();
         (await Kubectl("rollout", "status", "-n", "kube-system", "daemonset/ebpf-cni", "--timeout=60s")).ThrowIfFailed();
@@ -60,11 +62,13 @@ public sealed class InstallTests(ITestOutputHelper log) : IAsyncLifetime
         var address = (await _cluster.Client.GetAsync(ResourceTypes.Services, "default", "hello")).Text("spec", "clusterIP")!;
         await _cluster.WaitForPodsReady("app=client", 1);
         await Eventually.True(
-            async () => Asked.Parse(await _cluster.ExecAsync("client", ClusterFixture.Program("ask.py", "tcp", address, "80", "20", "5"))) is { Failures.Count: 0, Answers.Count: 3 }, "the Service is answered");
+            async () => Asked.Parse(await _cluster.ExecAsync("client", ClusterFixture.Program("ask.py", "tcp", address, "80", "20", "5")))
+                is { Failures.Count: 0, Answers.Count: 3 }, "the Service is answered");
     }
 
     private static int CapabilitiesOf(string process) => BitOperations.PopCount(ulong.Parse(
-        File.ReadLines($"/proc/{process}/status").Single(line => line.StartsWith("CapEff:", StringComparison.Ordinal)).Split('\t')[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+        File.ReadLines($"/proc/{process}/status").Single(line => line.StartsWith("CapEff:", StringComparison.Ordinal)).Split('\t')[1],
+        NumberStyles.HexNumber, CultureInfo.InvariantCulture));
 
     private void Figure(string line)
     {

@@ -26,7 +26,9 @@ public sealed class ChainAfterUsTests(SocketCluster fixture) : IClassFixture<Soc
         var list = Chain(node, version);
         // Where the runtime has it from, behind the one that the sandbox's own pods take.
         var file = Path.Combine(node.Directories.CniConfiguration, "99-chain.conflist");
-        await File.WriteAllTextAsync(file, new JsonObject { ["cniVersion"] = version, ["name"] = "chain", ["plugins"] = new JsonArray([.. list.Select(p => p.DeepClone())]) }.ToJsonString());
+        await File.WriteAllTextAsync(file, new JsonObject
+            { ["cniVersion"] = version, ["name"] = "chain",
+            ["plugins"] = new JsonArray([.. list.Select(p => p.DeepClone())]) }.ToJsonString());
         try
         {
             await Work(node, version, list);
@@ -80,7 +82,8 @@ public sealed class ChainAfterUsTests(SocketCluster fixture) : IClassFixture<Soc
                 input["prevResult"] = previous.DeepClone();
             string[] program =
             [
-                "env", $"CNI_COMMAND={command}", "CNI_CONTAINERID=chain1", $"CNI_NETNS={pod.Path}", "CNI_IFNAME=eth0", "CNI_ARGS=", $"CNI_PATH={node.Directories.CniBinaries}",
+                "env", $"CNI_COMMAND={command}", "CNI_CONTAINERID=chain1", $"CNI_NETNS={pod.Path}", "CNI_IFNAME=eth0", "CNI_ARGS=",
+                    $"CNI_PATH={node.Directories.CniBinaries}",
                 Path.Combine(node.Directories.CniBinaries, plugin["type"]!.GetValue<string>()),
             ];
             var ran = await fixture.Cluster.ExecOnNodeAsync(node.Name, program, input.ToJsonString());
@@ -91,7 +94,8 @@ public sealed class ChainAfterUsTests(SocketCluster fixture) : IClassFixture<Soc
 
     private static JsonObject[] Chain(SandboxNode node, string version)
     {
-        var own = JsonNode.Parse(File.ReadAllText(Path.Combine(node.Directories.CniConfiguration, "05-ebpf-cni.conflist")))!["plugins"]![0]!.DeepClone();
+        var own = JsonNode.Parse(
+            File.ReadAllText(Path.Combine(node.Directories.CniConfiguration, "05-ebpf-cni.conflist")))!["plugins"]![0]!.DeepClone();
         JsonArray plugins = [own, .. JsonNode.Parse(After)!.AsArray().Select(p => p!.DeepClone())];
         return
         [
@@ -107,5 +111,6 @@ public sealed class ChainAfterUsTests(SocketCluster fixture) : IClassFixture<Soc
         ];
     }
 
-    private async Task<string> Rules(SandboxNode node) => (await fixture.Cluster.ExecOnNodeAsync(node.Name, ["iptables", "-t", "nat", "-S"])).Output;
+    private async Task<string> Rules(SandboxNode node) =>
+        (await fixture.Cluster.ExecOnNodeAsync(node.Name, ["iptables", "-t", "nat", "-S"])).Output;
 }

@@ -4,7 +4,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Chaining;
 
-/// <summary>Two nodes whose pods another plugin connects, and whose routes are the administrator's; our agents give them Services.</summary>
+/// <summary>
+/// Two nodes whose pods another plugin connects, and whose routes are the administrator's; our agents give them Services.
+/// </summary>
 public abstract class ChainedCluster(string name, string plugin, params string[] agentArguments)
     : ClusterFixture(name, ["--cni-mode", "chained", .. agentArguments])
 {
@@ -38,7 +40,8 @@ public abstract class ChainedCluster(string name, string plugin, params string[]
 
     public static string Configuration(SandboxNode node) => Path.Combine(node.Directories.CniConfiguration, "05-ebpf-cni.conflist");
 
-    public async Task<string> Run(SandboxNode node, params string[] command) => (await Cluster.ExecOnNodeAsync(node.Name, command)).ThrowIfFailed().Output;
+    public async Task<string> Run(SandboxNode node, params string[] command) =>
+        (await Cluster.ExecOnNodeAsync(node.Name, command)).ThrowIfFailed().Output;
 }
 
 /// <summary>Behind a bridge; services at the sockets.</summary>

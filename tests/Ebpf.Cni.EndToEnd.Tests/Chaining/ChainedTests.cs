@@ -61,7 +61,8 @@ public abstract class ChainedTests(ChainedCluster cluster, string podDevice)
         await node.WaitAgentReadyAsync();
         var before = await Traces(node);
         await cluster.Cluster.ApplyAsync(
-            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  terminationGracePeriodSeconds: 1\n"
+            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  "
+                + $"terminationGracePeriodSeconds: 1\n"
             + "  containers: [{name: c, image: busybox, command: [sleep, infinity]}]\n");
         await cluster.Cluster.WaitForPodsReady("app=passing", 1);
         Assert.True((await Traces(node)).Count > before.Count, "the pod leaves traces while it lives"); // the control
@@ -98,7 +99,8 @@ public abstract class ChainedTests(ChainedCluster cluster, string podDevice)
 
     /// <summary>A bridge's port has a random name: it is the number that counts.</summary>
     private async Task<List<string>> Traces(SandboxNode node) =>
-        [.. (await NodeTraces.Read(cluster.Cluster, node)).Select(t => t.StartsWith("link veth", StringComparison.Ordinal) ? "link veth" : t)];
+        [.. (await NodeTraces.Read(cluster.Cluster, node))
+            .Select(t => t.StartsWith("link veth", StringComparison.Ordinal) ? "link veth" : t)];
 }
 
 public sealed class BridgedTests(BridgedCluster cluster) : ChainedTests(cluster, "cni0"), IClassFixture<BridgedCluster>;
@@ -117,7 +119,8 @@ public sealed class BridgedPacketTests(BridgedPacketCluster cluster) : ChainedTe
         {
             await node.KillAgentAsync();
             using (var netlink = RouteNetlink.Open(node.Namespace))
-                foreach (var (number, link) in netlink.Links().Where(l => l.Name.StartsWith("veth", StringComparison.Ordinal) && l.Master != 0).Index())
+                foreach (var (number, link) in netlink.Links()
+                    .Where(l => l.Name.StartsWith("veth", StringComparison.Ordinal) && l.Master != 0).Index())
                     netlink.SetMac(link.Index, [0x02, 0x11, 0x22, 0x33, 0x44, (byte)number]);
             await node.StartAgentAsync();
             await node.WaitAgentReadyAsync();

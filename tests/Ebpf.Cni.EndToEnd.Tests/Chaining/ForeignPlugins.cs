@@ -12,7 +12,8 @@ internal static class ForeignPlugins
 
     public static bool AreHere => Names.All(n => File.Exists(Path.Combine(Directory, n)));
 
-    public static void Require() => Assert.SkipUnless(AreHere, $"needs {Directory}/{{{string.Join(',', Names)}}}, of Debian's containernetworking-plugins");
+    public static void Require() =>
+        Assert.SkipUnless(AreHere, $"needs {Directory}/{{{string.Join(',', Names)}}}, of Debian's containernetworking-plugins");
 
     /// <summary>Puts them beside ours.</summary>
     public static void Install(SandboxNode node)

@@ -90,7 +90,8 @@ public sealed class TrafficAfterUsTests(SocketCluster fixture) : IClassFixture<S
         await using var pod = await HandMadePod.Make(fixture.Cluster, node, plugins);
         pod.Serve("limited", Port);
         await Eventually.True(
-            async () => (await fixture.AskFromNode(node.Name, "tcp", pod.Address, Port, 1)).Failures.Count == 0, "the pod answers its node");
+            async () => (await fixture.AskFromNode(node.Name, "tcp", pod.Address, Port, 1)).Failures.Count == 0,
+            "the pod answers its node");
         return await Limits.Rate(command => fixture.Cluster.ExecOnNodeAsync(node.Name, command), pod.Address, Port);
     }
 

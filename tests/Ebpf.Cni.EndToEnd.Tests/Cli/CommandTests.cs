@@ -32,7 +32,8 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
         Assert.Equal(0, (await _a.RunAsync("status")).Code);
 
         var status = await _a.JsonAsync("status");
-        Assert.Equal(3, status.GetProperty("sync").GetProperty("watches").EnumerateArray().Count(w => w.GetProperty("connected").GetBoolean()));
+        Assert.Equal(3, status.GetProperty("sync").GetProperty("watches").EnumerateArray()
+            .Count(w => w.GetProperty("connected").GetBoolean()));
         // a1, a2 and client-a; another test's may not be gone yet.
         Assert.InRange(status.GetProperty("counts").GetProperty("endpoints").GetInt32(), 3, 20);
         Assert.NotEmpty(status.GetProperty("network").GetProperty("uplinks").EnumerateArray());
@@ -42,10 +43,12 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
     [Fact]
     public async Task A_service_shows_its_backends_with_pods_nodes_and_who_is_ending()
     {
-        await using var service = await TestService.Create(cluster, "type: NodePort, sessionAffinity: ClientIP", "a1", "b1", TestEndpoint.Ending("a2"));
+        await using var service = await TestService.Create(
+            cluster, "type: NodePort, sessionAffinity: ClientIP", "a1", "b1", TestEndpoint.Ending("a2"));
         var (a1, b1, a2) = (cluster.AddressOf("a1", "IPv4"), cluster.AddressOf("b1", "IPv4"), cluster.AddressOf("a2", "IPv4"));
         var text = await _a.Shows(
-            t => t.Contains($"{service.ClusterIPs[0]}:80/TCP internal port t", StringComparison.Ordinal) && Row(t, a1).Contains("default/a1", StringComparison.Ordinal), "service", "get", $"default/{service.Name}");
+            t => t.Contains($"{service.ClusterIPs[0]}:80/TCP internal port t", StringComparison.Ordinal)
+            && Row(t, a1).Contains("default/a1", StringComparison.Ordinal), "service", "get", $"default/{service.Name}");
         log.WriteLine(text);
         Assert.Contains("node-a (this)", Row(text, a1), StringComparison.Ordinal);
         Assert.Contains("serving", Row(text, a1), StringComparison.Ordinal);
@@ -54,11 +57,13 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
         Assert.Contains("terminating", Row(text, a2), StringComparison.Ordinal);
         Assert.Contains("affinity 10800s", text, StringComparison.Ordinal);
         Assert.Contains($"{cluster.NodeAddress("node-a", "IPv4")}:{service.NodePort}/TCP", text, StringComparison.Ordinal);
-        Assert.All((await _a.JsonAsync("service", "get", $"default/{service.Name}")).GetProperty("frontends").EnumerateArray(), f => Assert.Equal("ok", f.GetProperty("state").GetString()));
+        Assert.All((await _a.JsonAsync("service", "get", $"default/{service.Name}")).GetProperty("frontends").EnumerateArray(),
+            f => Assert.Equal("ok", f.GetProperty("state").GetString()));
         await _a.Shows(t => t.Contains($"default/{service.Name} ", StringComparison.Ordinal), "service", "list", "-n", "default");
 
         await service.SetBackends();
-        await _a.Shows(t => t.Contains("no backends: refused", StringComparison.Ordinal) && Row(t, a1).Length == 0, "service", "get", service.Name);
+        await _a.Shows(t => t.Contains("no backends: refused", StringComparison.Ordinal) && Row(t, a1).Length == 0, "service", "get",
+            service.Name);
     }
 
     [Fact]
@@ -84,7 +89,8 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
         await _a.Shows(t => t.Contains("/TCP internal", StringComparison.Ordinal), "service", "get", service.Name);
         KernelDamage.RemoveFrontend(cluster.Cluster.Nodes["node-a"], service.ClusterIPs[0], 80);
         await _a.Shows(
-            t => t.Contains($"{service.ClusterIPs[0]}:80/TCP internal\n  MISSING in the kernel", StringComparison.Ordinal), "service", "get", service.Name);
+            t => t.Contains($"{service.ClusterIPs[0]}:80/TCP internal\n  MISSING in the kernel", StringComparison.Ordinal), "service",
+            "get", service.Name);
     }
 
     [Fact]
@@ -92,7 +98,8 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
     {
         // Pods of another test that are just being deleted may be half gone for a moment.
         var text = await _a.Shows(
-            t => t.Contains("default/a1 ", StringComparison.Ordinal) && t.TrimEnd('\n').Split('\n')[1..].All(line => line.EndsWith("  ok", StringComparison.Ordinal)), "endpoint", "list");
+            t => t.Contains("default/a1 ", StringComparison.Ordinal)
+            && t.TrimEnd('\n').Split('\n')[1..].All(line => line.EndsWith("  ok", StringComparison.Ordinal)), "endpoint", "list");
         log.WriteLine(text);
         foreach (var pod in new[] { "a1", "a2", "client-a" })
         {
@@ -112,14 +119,16 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
         await cluster.AnsweredBy(PodA, "tcp", address, 80, "b1");
         var port = (await cluster.RunAsync(PodA, ["python3", "-c", Exchange, address])).ThrowIfFailed().Output.Trim();
         var client = $"{cluster.AddressOf("client-a", "IPv4")}:{port}";
-        var text = await _a.Shows(t => Row(t, client).Length > 0, "conntrack", "list", "--service", $"default/{service.Name}", "--client", "default/client-a");
+        var text = await _a.Shows(t => Row(t, client).Length > 0, "conntrack", "list", "--service", $"default/{service.Name}", "--client",
+            "default/client-a");
         log.WriteLine(text);
         var row = Row(text, client);
         Assert.Contains("(default/client-a)", row, StringComparison.Ordinal);
         Assert.Contains($"{address}:80", row, StringComparison.Ordinal);
         Assert.Contains($"default/{service.Name}:t", row, StringComparison.Ordinal);
         Assert.Contains($"{cluster.AddressOf("b1", "IPv4")}:8080", row, StringComparison.Ordinal);
-        var line = (await _a.JsonAsync("conntrack", "list", "--service", $"default/{service.Name}", "--limit", "1000")).GetProperty("connections").EnumerateArray()
+        var line = (await _a.JsonAsync("conntrack", "list", "--service", $"default/{service.Name}", "--limit", "1000"))
+            .GetProperty("connections").EnumerateArray()
             .Single(c => c.GetProperty("client").GetString() == client);
         Assert.Equal("node-b", line.GetProperty("backendNode").GetString());
         Assert.True(line.GetProperty("packetsTo").GetInt64() > 0 && line.GetProperty("packetsFrom").GetInt64() > 0);
@@ -134,7 +143,8 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
         var node = Row(text, cluster.NodeAddress("node-b", "IPv4") + "/32");
         Assert.Contains("node-b", node, StringComparison.Ordinal);
         Assert.Contains((await _a.JsonAsync("ipcache", "list")).GetProperty("prefixes").EnumerateArray(), p =>
-            p.GetProperty("node").GetString() == "node-b" && p.GetProperty("kinds").EnumerateArray().Any(k => k.GetString() == "pod") && p.GetProperty("tunnel").ValueKind == JsonValueKind.Null);
+            p.GetProperty("node").GetString() == "node-b" && p.GetProperty("kinds").EnumerateArray().Any(k => k.GetString() == "pod")
+                && p.GetProperty("tunnel").ValueKind == JsonValueKind.Null);
     }
 
     [Fact]
@@ -142,7 +152,8 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
     {
         await using var service = await TestService.Create(cluster, "", "a1");
         await cluster.AnsweredBy(PodB, "tcp", service.ClusterIPs[0], 80, "a1");
-        Task<Sandbox.Fabric.ExecResult> ProbeAsync(string port) => cluster.RunAsync(PodB, [Ecni.Binary, "probe", $"{service.ClusterIPs[0]}:{port}", "--timeout", "3"]);
+        Task<Sandbox.Fabric.ExecResult> ProbeAsync(string port) =>
+            cluster.RunAsync(PodB, [Ecni.Binary, "probe", $"{service.ClusterIPs[0]}:{port}", "--timeout", "3"]);
         var good = await ProbeAsync("80");
         Assert.Equal(0, good.ExitCode);
         Assert.Contains($"connected to {service.ClusterIPs[0]}:80", good.Output, StringComparison.Ordinal);
@@ -153,5 +164,6 @@ public sealed class CommandTests(OffCluster cluster, ITestOutputHelper log)
 
     /// <summary>The line that has this word; "" without.</summary>
     private static string Row(string text, string word) =>
-        text.Split('\n').FirstOrDefault(l => l.Split([' ', ':'], StringSplitOptions.RemoveEmptyEntries) is var words && (words.Contains(word) || l.Split(' ').Contains(word)), "");
+        text.Split('\n').FirstOrDefault(l => l.Split([' ', ':'], StringSplitOptions.RemoveEmptyEntries) is var words
+            && (words.Contains(word) || l.Split(' ').Contains(word)), "");
 }

@@ -25,7 +25,8 @@ internal sealed class Flow : IAsyncDisposable
         new(cluster, client, connected ? "connected" : "unconnected", address, port);
 
     /// <summary>With one connected socket, whatever errors it gets.</summary>
-    public static Flow StartKept(ServiceCluster cluster, Client client, string address, int port) => new(cluster, client, "kept", address, port);
+    public static Flow StartKept(ServiceCluster cluster, Client client, string address, int port) =>
+        new(cluster, client, "kept", address, port);
 
     /// <summary>Waits until nothing is answered any more: an unconnected socket does not hear of a refusal.</summary>
     public Task IsRefused(bool connected) => Becomes(connected ? "ECONNREFUSED" : "silence");
@@ -36,7 +37,9 @@ internal sealed class Flow : IAsyncDisposable
         try
         {
             await Eventually.True(
-                () => _running.IsFaulted || _running.IsCompletedSuccessfully ? throw new InvalidOperationException($"{_what} ended") : States is [.., var last] && (states.Contains(last) || states.Contains(last.Split(' ')[0])),
+                () => _running.IsFaulted || _running.IsCompletedSuccessfully
+                ? throw new InvalidOperationException($"{_what} ended")
+                : States is [.., var last] && (states.Contains(last) || states.Contains(last.Split(' ')[0])),
                 "", TimeSpan.FromSeconds(10));
         }
         catch (TimeoutException)

@@ -25,7 +25,8 @@ public abstract class SandboxFixture : IAsyncLifetime
     {
         if (!Environment.IsPrivilegedProcess)
             return;
-        _cluster = await SandboxCluster.StartAsync(Options with { Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent")) });
+        _cluster = await SandboxCluster.StartAsync(
+            Options with { Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent")) });
         await FillAsync();
     }
 

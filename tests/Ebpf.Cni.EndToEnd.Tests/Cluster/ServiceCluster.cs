@@ -9,8 +9,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Cluster;
 
 /// <summary>
-/// Three nodes in two zones (a and b east, c west), an outside with a load balancer, and running pods for tests to make Services of: a1, a2,
-/// b1, b2, c1 answer, h1 answers on node-a's own network, client-a, client-b and client-c ask. Every node's firewall drops whatever
+/// Three nodes in two zones (a and b east, c west), an outside with a load balancer, and running pods for tests to make Services of: a1,
+/// a2, b1, b2, c1 answer, h1 answers on node-a's own network, client-a, client-b and client-c ask. Every node's firewall drops whatever
 /// it would forward: none of this may need the host's stack to let it through.
 /// </summary>
 public abstract class ServiceCluster(string name, params string[] agentArguments) : SandboxFixture
@@ -23,7 +23,8 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
 
     private static readonly (string Name, string Node, bool Server)[] Pods =
     [
-        ("a1", "node-a", true), ("a2", "node-a", true), ("b1", "node-b", true), ("b2", "node-b", true), ("c1", "node-c", true), ("h1", "node-a", true),
+        ("a1", "node-a", true), ("a2", "node-a", true), ("b1", "node-b", true), ("b2", "node-b", true), ("c1", "node-c", true),
+            ("h1", "node-a", true),
         ("client-a", "node-a", false), ("client-b", "node-b", false), ("client-c", "node-c", false),
     ];
 
@@ -62,7 +63,8 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     }
 
     /// <param name="family">"IPv4" or "IPv6".</param>
-    public string AddressOf(string pod, string family) => _pods[pod].Items("status", "podIPs").Select(i => i.Text("ip")!).Single(ip => FamilyOf(ip) == family);
+    public string AddressOf(string pod, string family) =>
+        _pods[pod].Items("status", "podIPs").Select(i => i.Text("ip")!).Single(ip => FamilyOf(ip) == family);
 
     public string NodeOf(string pod) => _pods[pod].Text("spec", "nodeName")!;
 
@@ -72,7 +74,8 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     public static string FamilyOf(string address) => address.Contains(':', StringComparison.Ordinal) ? "IPv6" : "IPv4";
 
     /// <summary>The addresses at which a Service's NodePort is reached, of every node and both families.</summary>
-    public IReadOnlyList<string> NodeAddresses => [.. Cluster.NodeNames.SelectMany(node => new[] { NodeAddress(node, "IPv4"), NodeAddress(node, "IPv6") })];
+    public IReadOnlyList<string> NodeAddresses =>
+        [.. Cluster.NodeNames.SelectMany(node => new[] { NodeAddress(node, "IPv4"), NodeAddress(node, "IPv6") })];
 
     /// <summary>What a client is seen as when nothing translates its address.</summary>
     public string SourceOf(Client client, string family) => client switch
@@ -92,10 +95,12 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     };
 
     /// <summary>Asks, each time anew; see programs/ask.py for what more there is to say.</summary>
-    public async Task<Asked> Ask(Client client, string protocol, string address, int port, int count, double timeout = 5, params string[] more)
+    public async Task<Asked> Ask(Client client, string protocol, string address, int port, int count, double timeout = 5,
+        params string[] more)
     {
         string[] source = client is Client.Outside && !more.Contains("--source") ? ["--source", SourceOf(client, FamilyOf(address))] : [];
-        var command = Program("ask.py", [protocol, address, $"{port}", $"{count}", timeout.ToString(CultureInfo.InvariantCulture), .. source, .. more]);
+        var command = Program(
+            "ask.py", [protocol, address, $"{port}", $"{count}", timeout.ToString(CultureInfo.InvariantCulture), .. source, .. more]);
         return Asked.Parse(await RunAsync(client, command));
     }
 
@@ -173,11 +178,15 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
     }
 
     public static string[] Program(string program, params string[] arguments) =>
-        ["env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "python3", "-I", "-S", Path.Combine(AppContext.BaseDirectory, "programs", program), .. arguments];
+        ["env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "python3", "-I", "-S",
+            Path.Combine(AppContext.BaseDirectory, "programs", program), .. arguments];
 
     /// <summary>A pod that answers as programs/server.py does.</summary>
-    public static string ServerCommand(string pod, string node, string ports, double drain = 0) =>
-        $"[{string.Join(", ", Program("server.py", pod, node, ports, drain.ToString(CultureInfo.InvariantCulture)).Select(part => $"'{part}'"))}]";
+    public static string ServerCommand(string pod, string node, string ports, double drain = 0)
+    {
+        var parts = Program("server.py", pod, node, ports, drain.ToString(CultureInfo.InvariantCulture));
+        return $"[{string.Join(", ", parts.Select(part => $"'{part}'"))}]";
+    }
 
     private static async Task Check(Func<Task<bool>> condition, Func<string> what)
     {
@@ -199,15 +208,19 @@ public abstract class ServiceCluster(string name, params string[] agentArguments
         if (host)
             text.Append("  hostNetwork: true\n");
         var command = pod.Server ? ServerCommand(pod.Name, pod.Node, host ? "8080" : "8080,8082") : "[sleep, infinity]";
-        text.Append(CultureInfo.InvariantCulture, $"  containers:\n    - name: main\n      image: python:3-slim\n      command: {command}\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"  containers:\n    - name: main\n      image: python:3-slim\n      command: {command}\n");
         if (pod.Server)
             text.Append("      readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}\n");
         return text.ToString();
     }
 }
 
-/// <summary>Services answered at the socket: the default. Destinations of 198.51.100.128/25 are reached with the pod's own address.</summary>
-public sealed class FullCluster() : ServiceCluster("e2e-full", "--masquerade-exempt", "198.51.100.128/25,2001:db8:51::80/121", "--conntrack-sweep-period", "1");
+/// <summary>
+/// Services answered at the socket: the default. Destinations of 198.51.100.128/25 are reached with the pod's own address.
+/// </summary>
+public sealed class FullCluster() : ServiceCluster(
+    "e2e-full", "--masquerade-exempt", "198.51.100.128/25,2001:db8:51::80/121", "--conntrack-sweep-period", "1");
 
 /// <summary>Services answered by the tc programs alone.</summary>
 public sealed class OffCluster() : ServiceCluster("e2e-off", "--socket-lb", "off", "--conntrack-sweep-period", "1");

@@ -16,7 +16,8 @@ internal sealed class SignalFiles : IDisposable
 
     /// <summary>Waits for the program's first sign of life; its failure ends the wait.</summary>
     public Task WaitStarted(Task<ExecResult> program) => Eventually.True(
-        () => program.IsCompleted ? throw new InvalidOperationException($"it ended at once: {program.Result.Errors}") : File.Exists(Started),
+        () => program.IsCompleted ? throw new InvalidOperationException($"it ended at once: {program.Result.Errors}") : File.Exists(
+            Started),
         "the program in the pod is running", TimeSpan.FromSeconds(60));
 
     public void RequestStop() => File.WriteAllText(Stop, "");

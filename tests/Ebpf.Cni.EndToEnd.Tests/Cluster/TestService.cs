@@ -41,7 +41,8 @@ public sealed class TestService : IAsyncDisposable
         var ports = spec.Contains("ports:", StringComparison.Ordinal) ? ""
             : "ports: [{name: t, port: 80, targetPort: 8080, protocol: TCP}, {name: u, port: 80, targetPort: 8080, protocol: UDP}], ";
         var families = spec.Contains("ipFamil", StringComparison.Ordinal) ? "" : "ipFamilyPolicy: RequireDualStack, ";
-        var manifest = YamlManifests.Parse($"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{{families}{ports}{spec}}}\n").Single();
+        var manifest = YamlManifests.Parse(
+            $"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{{families}{ports}{spec}}}\n").Single();
         var service = new TestService(cluster, await cluster.Cluster.Client.CreateAsync(ResourceTypes.Services, "default", manifest));
         foreach (var family in new[] { "IPv4", "IPv6" })
             await cluster.Cluster.Client.CreateAsync(ResourceTypes.EndpointSlices, "default", service.Slice(family, backends, 8080));
@@ -77,7 +78,8 @@ public sealed class TestService : IAsyncDisposable
 
     /// <summary>Sets a label, or removes it (null).</summary>
     public async Task Label(string label, string? value) => Json = await _cluster.Cluster.Client.PatchAsync(
-        ResourceTypes.Services, "default", Name, new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { [label] = value } } });
+        ResourceTypes.Services, "default", Name,
+        new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { [label] = value } } });
 
     public async ValueTask DisposeAsync()
     {
@@ -106,7 +108,8 @@ public sealed class TestService : IAsyncDisposable
         }).ToArray();
         return new JsonObject
         {
-            ["metadata"] = new JsonObject { ["name"] = SliceName(family), ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Name } },
+            ["metadata"] = new JsonObject { ["name"] = SliceName(family),
+                ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = Name } },
             ["addressType"] = family,
             ["ports"] = new JsonArray(ports),
             ["endpoints"] = new JsonArray(endpoints),

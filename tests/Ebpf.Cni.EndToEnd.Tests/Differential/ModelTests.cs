@@ -37,7 +37,8 @@ public sealed class ModelTests
     // health
     [InlineData("Outside", "Health", "Cluster", "Local", "local terminating", "HTTP 503, 0 local")]
     [InlineData("Outside", "Health", "Cluster", "Local", "local ready", "HTTP 200, 2 local")]
-    public void It_says_what_the_documentation_says(string client, string address, string inside, string outside, string endpoints, string verdict)
+    public void It_says_what_the_documentation_says(
+        string client, string address, string inside, string outside, string endpoints, string verdict)
     {
         var service = new ServiceCase(Family.V4, Enum.Parse<Policy>(inside), Enum.Parse<Policy>(outside), EndpointSets.Named(endpoints));
         var scenario = new Scenario(Mode.Off, service, Enum.Parse<Client>(client), Enum.Parse<AddressKind>(address), Transport.Tcp);
@@ -55,7 +56,8 @@ public sealed class ModelTests
     [InlineData("Outside", "LoadBalancer", "OtherFamily", false)]
     public void Source_ranges_are_about_load_balancer_addresses(string client, string address, string ranges, bool dropped)
     {
-        var service = new ServiceCase(Family.V4, Policy.Cluster, Policy.Cluster, EndpointSets.Named("ready on both"), Enum.Parse<SourceRanges>(ranges));
+        var service = new ServiceCase(Family.V4, Policy.Cluster, Policy.Cluster, EndpointSets.Named("ready on both"),
+            Enum.Parse<SourceRanges>(ranges));
         var scenario = new Scenario(Mode.Off, service, Enum.Parse<Client>(client), Enum.Parse<AddressKind>(address), Transport.Tcp);
         Assert.Equal(dropped, new KubeProxyRules().Decide(scenario) is Verdict.Dropped);
     }
@@ -66,8 +68,10 @@ public sealed class ModelTests
         var scenarios = Enum.GetValues<Mode>().SelectMany(m => ScenarioGenerator.Generate(m, 0, new Random(1))).ToList();
         foreach (var difference in Differences.All)
         {
-            Assert.All(new[] { difference.KubeProxy, difference.Here, difference.Reason }, text => Assert.EndsWith(".", text, StringComparison.Ordinal));
-            Assert.Contains(scenarios, s => difference.Applies(s) && !difference.Change(s, new KubeProxyRules().Decide(s)).Equals(new KubeProxyRules().Decide(s)));
+            Assert.All(new[] { difference.KubeProxy, difference.Here, difference.Reason },
+                text => Assert.EndsWith(".", text, StringComparison.Ordinal));
+            Assert.Contains(scenarios, s => difference.Applies(s)
+                && !difference.Change(s, new KubeProxyRules().Decide(s)).Equals(new KubeProxyRules().Decide(s)));
         }
     }
 
@@ -101,5 +105,6 @@ public sealed class ModelTests
         Assert.Contains(core, s => !Differences.Expected(s, WrongRules.Named(rule)).Equals(Differences.Expected(s)));
     }
 
-    private static ImmutableArray<T> Values<T>(IEnumerable<Scenario> scenarios, Func<Scenario, T> of) => [.. scenarios.Select(of).Distinct().Order()];
+    private static ImmutableArray<T> Values<T>(IEnumerable<Scenario> scenarios, Func<Scenario, T> of) =>
+        [.. scenarios.Select(of).Distinct().Order()];
 }

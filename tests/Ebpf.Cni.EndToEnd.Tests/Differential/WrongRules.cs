@@ -23,7 +23,8 @@ public static class WrongRules
 
     private sealed class LocalAsCluster : KubeProxyRules
     {
-        protected override ImmutableArray<EndpointEntry> LocalEndpoints(ImmutableArray<EndpointEntry> endpoints, Site node) => ClusterEndpoints(endpoints, node);
+        protected override ImmutableArray<EndpointEntry> LocalEndpoints(ImmutableArray<EndpointEntry> endpoints, Site node) =>
+            ClusterEndpoints(endpoints, node);
     }
 
     private sealed class NeverMasqueraded : KubeProxyRules
@@ -64,7 +65,8 @@ public static class WrongRules
 
     private sealed class RefusesWhereItDrops : KubeProxyRules
     {
-        public override Verdict Decide(Scenario scenario) => base.Decide(scenario) is Verdict.Dropped && scenario.Service.Ranges == SourceRanges.None
+        public override Verdict Decide(Scenario scenario) =>
+            base.Decide(scenario) is Verdict.Dropped && scenario.Service.Ranges == SourceRanges.None
             ? new Verdict.Refused() : base.Decide(scenario);
     }
 }

@@ -4,7 +4,8 @@ using System.Globalization;
 namespace Ebpf.Cni.EndToEnd.Tests.Image;
 
 /// <summary>
-/// Stands for a node's first process: the machine's own belongs to nobody's test. It is in a mount namespace where no bpffs is mounted, and what is mounted there goes with it.
+/// Stands for a node's first process: the machine's own belongs to nobody's test. It is in a mount namespace where no bpffs is mounted, and
+/// what is mounted there goes with it.
 /// </summary>
 internal sealed class FirstProcess : IDisposable
 {
@@ -13,7 +14,8 @@ internal sealed class FirstProcess : IDisposable
     public FirstProcess()
     {
         const string script = "mount -t tmpfs none /run; umount -l /sys/fs/bpf; echo ready; exec sleep 3600";
-        _process = Process.Start(new ProcessStartInfo("unshare", ["--mount", "--propagation", "private", "sh", "-ec", script]) { RedirectStandardOutput = true })!;
+        _process = Process.Start(new ProcessStartInfo("unshare", ["--mount", "--propagation", "private", "sh", "-ec", script])
+            { RedirectStandardOutput = true })!;
         if (_process.StandardOutput.ReadLine() != "ready")
             throw new InvalidOperationException("there is no mount namespace to be had");
     }

@@ -10,8 +10,9 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Image;
 
 /// <summary>
-/// A node whose agent is not the sandbox's process but the image, run by containerd as the chart says, with a service account's token over TLS. The rest of the cluster, and the node's containerd,
-/// are <see cref="RuntimeCluster"/>'s; the agent in the container takes over what the process left.
+/// A node whose agent is not the sandbox's process but the image, run by containerd as the chart says, with a service account's token over
+/// TLS. The rest of the cluster, and the node's containerd, are <see cref="RuntimeCluster"/>'s; the agent in the container takes over what
+/// the process left.
 /// </summary>
 public sealed class ImageCluster : IAsyncLifetime
 {
@@ -37,7 +38,8 @@ public sealed class ImageCluster : IAsyncLifetime
         OciArchive.Write(archive, ImageName, RootFileSystem.Layer(), ["/opt/ebpf-cni/ebpf-cni-agent"]);
         await Runtime.Containerd.ImportAsync(archive, ImageName);
         _first = new FirstProcess();
-        // What the node has somewhere else than the manifest says: containerd sees the machine's cgroups below /sys, and what is there is not shared with containers.
+        // What the node has somewhere else than the manifest says: containerd sees the machine's cgroups below /sys, and what is there is
+        // not shared with containers.
         var places = new Dictionary<string, string>
         {
             ["/proc"] = Path.Combine(_scratch, "proc"),
@@ -85,7 +87,8 @@ public sealed class ImageCluster : IAsyncLifetime
         };
         var config = Pod.Container(name, environment, without);
         // by the name that every program knows it by, although the image has a link there
-        config.Mounts.Add(new Mount { ContainerPath = "/var/run/secrets/kubernetes.io/serviceaccount", HostPath = ServiceAccount(), Readonly = true });
+        config.Mounts.Add(new Mount { ContainerPath = "/var/run/secrets/kubernetes.io/serviceaccount", HostPath = ServiceAccount(),
+            Readonly = true });
         return await Runtime.Cri.StartContainerAsync(_sandbox, _pod!, config);
     }
 
@@ -93,7 +96,8 @@ public sealed class ImageCluster : IAsyncLifetime
     /// <returns>Its exit code, and what it said.</returns>
     internal async Task<(int Code, string Log)> EndAsync(string id, string name)
     {
-        await Eventually.True(async () => (await Runtime.Cri.ContainerStatusAsync(id)).Status.State == ContainerState.ContainerExited, $"{name} ends: {Log(name)}");
+        await Eventually.True(async () => (await Runtime.Cri.ContainerStatusAsync(id)).Status.State == ContainerState.ContainerExited,
+            $"{name} ends: {Log(name)}");
         var code = (await Runtime.Cri.ContainerStatusAsync(id)).Status.ExitCode;
         var log = Log(name);
         await Runtime.Cri.RemoveContainerAsync(id);
@@ -103,7 +107,8 @@ public sealed class ImageCluster : IAsyncLifetime
 
     /// <summary>What the container said, without what the runtime puts before each line.</summary>
     internal string Log(string name) =>
-        File.Exists(LogFile(name)) ? string.Join('\n', File.ReadLines(LogFile(name)).Select(l => l.Split(' ', 4)).Where(f => f.Length == 4).Select(f => f[3])) : "";
+        File.Exists(LogFile(name)) ? string.Join(
+            '\n', File.ReadLines(LogFile(name)).Select(l => l.Split(' ', 4)).Where(f => f.Length == 4).Select(f => f[3])) : "";
 
     /// <summary>The container's first process, by its number on the node.</summary>
     internal async Task<int> ProcessAsync(string id) =>
@@ -127,14 +132,17 @@ public sealed class ImageCluster : IAsyncLifetime
     private string LogFile(string name) => Path.Combine(_pod!.LogDirectory, $"{name}.log");
 
     /// <summary>What the sandbox has written for the agent that it ran itself.</summary>
-    private string ServiceAccount() => Path.GetDirectoryName(Directory.EnumerateFiles(Path.Combine(Runtime.Node.Directories.Root, "pods"), "token", SearchOption.AllDirectories).First())!;
+    private string ServiceAccount() => Path.GetDirectoryName(
+        Directory.EnumerateFiles(Path.Combine(Runtime.Node.Directories.Root, "pods"), "token", SearchOption.AllDirectories).First())!;
 
     /// <summary>Shows a directory of the node at another place too, where its containers may see what is mounted later.</summary>
     private async Task<string> BindAsync(string directory, string name)
     {
         var at = Path.Combine(_scratch, name);
         Directory.CreateDirectory(at);
-        using var mount = Process.Start("nsenter", [$"--mount={Runtime.Node.Mounts.Path}", "--", "sh", "-c", "mount --rbind \"$1\" \"$2\" && mount --make-rshared \"$2\"", "sh", directory, at]);
+        using var mount = Process.Start("nsenter",
+            [$"--mount={Runtime.Node.Mounts.Path}", "--", "sh", "-c", "mount --rbind \"$1\" \"$2\" && mount --make-rshared \"$2\"", "sh",
+            directory, at]);
         await mount.WaitForExitAsync();
         return mount.ExitCode == 0 ? at : throw new InvalidOperationException($"{directory} cannot be bound to {at} on the node");
     }

@@ -31,16 +31,20 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         await Eventually.True(cluster.IsReadyAsync, "the agent in the container is ready");
         var ready = clock.Elapsed;
         var process = await cluster.ProcessAsync(agent);
-        output.WriteLine($"figure: agent in its container: ready {ready.TotalMilliseconds:0} ms after it was asked for, {Status(process, "VmRSS")} resident");
+        output.WriteLine($"figure: agent in its container: ready {ready.TotalMilliseconds:0} ms after it was asked for, "
+            + $"{Status(process, "VmRSS")} resident");
         ItHasNoOtherRights(process);
         Assert.Contains("watching https://", cluster.Log("agent"), StringComparison.Ordinal);
 
-        await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status, "containerd has the network configuration");
+        await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status,
+            "containerd has the network configuration");
         var sandbox = await Runtime.RunAsync("served");
         Assert.Equal(sandbox.Addresses, Runtime.AddressesInTheAgent(sandbox.Id));
         await Runtime.Cluster.ApplyAsync(Service(sandbox));
-        await Eventually.True(async () => (await AskedAsync("a1", sandbox)).All(a => a.Failures.Count == 0), "the Service is known on node-a");
-        await Eventually.True(async () => (await AskedAsync("b1", sandbox)).All(a => a.Failures.Count == 0), "the Service is known on node-b");
+        await Eventually.True(async () => (await AskedAsync("a1", sandbox)).All(a => a.Failures.Count == 0),
+            "the Service is known on node-a");
+        await Eventually.True(async () => (await AskedAsync("b1", sandbox)).All(a => a.Failures.Count == 0),
+            "the Service is known on node-b");
         foreach (var (own, web, service) in sandbox.Addresses.Zip(await Runtime.ServiceAsync("web"), await Runtime.ServiceAsync("served")))
         {
             var family = own.AddressFamily;
@@ -80,7 +84,8 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
             foreach (var capability in capabilities)
             {
                 var (ended, log) = await cluster.EndAsync(await cluster.StartAsync(container, capability), container);
-                Assert.True(ended == code && log.Contains($"CAP_{capability} is missing: needed to ", StringComparison.Ordinal), $"{container} without {capability}: {ended}, {log}");
+                Assert.True(ended == code && log.Contains($"CAP_{capability} is missing: needed to ", StringComparison.Ordinal),
+                    $"{container} without {capability}: {ended}, {log}");
                 foreach (var other in capabilities.Where(c => c != capability))
                     Assert.DoesNotContain($"CAP_{other} is missing", log, StringComparison.Ordinal);
             }
@@ -101,7 +106,8 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         Assert.NotNull(Runtime.Cluster);
         Assert.Contains(mount, cluster.Pod.Mounts("agent"));
         var (code, log) = await cluster.EndAsync(await cluster.StartAsync("agent", mount), "agent");
-        Assert.True(code == 2 && log.Split('\n').Any(l => l.StartsWith(option, StringComparison.Ordinal) && l.Contains(why, StringComparison.Ordinal)), $"{code}: {log}");
+        Assert.True(code == 2 && log.Split('\n')
+            .Any(l => l.StartsWith(option, StringComparison.Ordinal) && l.Contains(why, StringComparison.Ordinal)), $"{code}: {log}");
     }
 
     [Fact]
@@ -110,7 +116,8 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         Assert.NotNull(Runtime.Cluster);
         var agent = await cluster.StartAsync("agent", "netns");
         await Eventually.True(cluster.IsReadyAsync, "the agent is ready: it knows of no pods yet");
-        await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status, "containerd has the network configuration");
+        await Eventually.True(async () => (await Runtime.Cri.ConditionAsync("NetworkReady")).Status,
+            "containerd has the network configuration");
         var refused = await Assert.ThrowsAsync<RpcException>(() => Runtime.RunAsync("unseen"));
         Assert.Contains("the agent does not see ", refused.Status.Detail, StringComparison.Ordinal);
         await Runtime.Cri.StopContainerAsync(agent);
@@ -134,7 +141,8 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
     public void No_mount_is_forgotten()
     {
         Assert.NotNull(Runtime.Cluster);
-        Assert.Equal(["bpffs", "cgroup", "cni-bin", "cni-conf", "config", "netns", "run", "state", "sysctl"], cluster.Pod.Mounts("agent").Order(StringComparer.Ordinal));
+        Assert.Equal(["bpffs", "cgroup", "cni-bin", "cni-conf", "config", "netns", "run", "state", "sysctl"],
+            cluster.Pod.Mounts("agent").Order(StringComparer.Ordinal));
         Assert.Equal(["cni-bin", "config", "host-proc"], cluster.Pod.Mounts("prepare").Order(StringComparer.Ordinal));
     }
 
@@ -156,11 +164,13 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
             Assert.Equal(expected, ulong.Parse(Status(process, set), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         Assert.Equal("1", Status(process, "NoNewPrivs"));
         Assert.Equal("2", Status(process, "Seccomp")); // a filter
-        var mounts = File.ReadLines($"/proc/{process}/mountinfo").Select(l => l.Split(' ')).GroupBy(f => f[4]).ToDictionary(g => g.Key, g => g.Last()[5].Split(',')[0]);
+        var mounts = File.ReadLines($"/proc/{process}/mountinfo").Select(l => l.Split(' ')).GroupBy(f => f[4])
+            .ToDictionary(g => g.Key, g => g.Last()[5].Split(',')[0]);
         Assert.Equal("ro", mounts["/"]);
         Assert.Equal("ro", mounts["/proc/sys"]);
         Assert.Equal("ro", mounts["/host/sys/fs/cgroup"]);
-        Assert.NotEqual(Directory.ResolveLinkTarget("/proc/self/ns/pid", false)!.Name, Directory.ResolveLinkTarget($"/proc/{process}/ns/pid", false)!.Name);
+        Assert.NotEqual(Directory.ResolveLinkTarget("/proc/self/ns/pid", false)!.Name,
+            Directory.ResolveLinkTarget($"/proc/{process}/ns/pid", false)!.Name);
     }
 
     private async Task Answered(string answer, string pod, System.Net.IPAddress service)
@@ -173,11 +183,15 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         await Task.WhenAll((await Runtime.ServiceAsync(sandbox.Name)).Select(address => Runtime.AskAsync(pod, "tcp", address, 80)));
 
     private static string Status(int process, string name) =>
-        File.ReadLines($"/proc/{process}/status").Single(l => l.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..].Trim();
+        File.ReadLines($"/proc/{process}/status").Single(l => l.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..]
+            .Trim();
 
     /// <summary>A Service in front of a container that no controller of the sandbox knows.</summary>
     private static string Service(Runtime.Sandbox sandbox) =>
-        "apiVersion: v1\nkind: Service\nmetadata: {name: served}\nspec: {ipFamilyPolicy: RequireDualStack, ports: [{port: 80, targetPort: 8080}]}\n" + string.Concat(sandbox.Addresses.Select(a =>
-            $"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: served-{a.AddressFamily.ToString().ToLowerInvariant()}, labels: {{kubernetes.io/service-name: served}}}}\n"
-            + $"addressType: {(a.AddressFamily == AddressFamily.InterNetwork ? "IPv4" : "IPv6")}\nports: [{{port: 8080, protocol: TCP}}]\nendpoints: [{{addresses: [\"{a}\"], conditions: {{ready: true}}, nodeName: node-a}}]\n"));
+        "apiVersion: v1\nkind: Service\nmetadata: {name: served}\nspec: {ipFamilyPolicy: RequireDualStack, ports: [{port: 80, targetPort: "
+            + "8080}]}\n" + string.Concat(sandbox.Addresses.Select(a =>
+            $"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: "
+                + $"served-{a.AddressFamily.ToString().ToLowerInvariant()}, labels: {{kubernetes.io/service-name: served}}}}\n"
+            + $"addressType: {(a.AddressFamily == AddressFamily.InterNetwork ? "IPv4" : "IPv6")}\nports: [{{port: 8080, protocol: "
+                + $"TCP}}]\nendpoints: [{{addresses: [\"{a}\"], conditions: {{ready: true}}, nodeName: node-a}}]\n"));
 }

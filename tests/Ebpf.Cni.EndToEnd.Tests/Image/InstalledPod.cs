@@ -7,14 +7,15 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Image;
 
 /// <summary>
-/// The pod of the rendered chart, as a kubelet would hand its containers to a runtime: commands, rights and mounts are what deploy/ebpf-cni.yaml says. Only where on the
-/// node a volume is, and what is different from node to node of one machine, is the test's.
+/// The pod of the rendered chart, as a kubelet would hand its containers to a runtime: commands, rights and mounts are what
+/// deploy/ebpf-cni.yaml says. Only where on the node a volume is, and what is different from node to node of one machine, is the test's.
 /// </summary>
 internal sealed class InstalledPod
 {
     /// <summary>What a kubelet has runtimes hide and write-protect in a container's /proc and /sys.</summary>
     private static readonly string[] Masked =
-        ["/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"];
+        ["/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+            "/proc/sched_debug", "/proc/scsi", "/sys/firmware"];
 
     private static readonly string[] ReadOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
@@ -22,7 +23,9 @@ internal sealed class InstalledPod
     private readonly Dictionary<string, string> _places = [];
 
     /// <param name="image">Under this name the runtime knows it.</param>
-    /// <param name="places">The node's path of a volume, by the path that the manifest has; a volume that is not here is where the manifest says.</param>
+    /// <param name="places">
+    /// The node's path of a volume, by the path that the manifest has; a volume that is not here is where the manifest says.
+    /// </param>
     /// <param name="configuration">Where the ConfigMap's files are put.</param>
     public InstalledPod(string image, IReadOnlyDictionary<string, string> places, string configuration)
     {
@@ -67,7 +70,8 @@ internal sealed class InstalledPod
             {
                 SecurityContext = new LinuxContainerSecurityContext
                 {
-                    NamespaceOptions = new NamespaceOption { Network = NamespaceMode.Node, Pid = _spec.Flag("hostPID") == true ? NamespaceMode.Node : NamespaceMode.Container },
+                    NamespaceOptions = new NamespaceOption { Network = NamespaceMode.Node,
+                        Pid = _spec.Flag("hostPID") == true ? NamespaceMode.Node : NamespaceMode.Container },
                     Capabilities = new Capability
                     {
                         AddCapabilities = { security.Texts("capabilities", "add").Where(c => c != without) },
@@ -102,7 +106,8 @@ internal sealed class InstalledPod
         return config;
     }
 
-    private JsonObject Find(string container) => _spec.Items("initContainers").Concat(_spec.Items("containers")).Single(c => c.Text("name") == container);
+    private JsonObject Find(string container) =>
+        _spec.Items("initContainers").Concat(_spec.Items("containers")).Single(c => c.Text("name") == container);
 
     private static SecurityProfile Profile(JsonNode? security, string name) => new()
     {

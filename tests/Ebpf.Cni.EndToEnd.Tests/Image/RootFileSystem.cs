@@ -12,7 +12,8 @@ internal static class RootFileSystem
         get
         {
             var path = Path.Combine(Repository.Root, "build", "image", "rootfs");
-            return System.IO.Directory.Exists(path) ? path : throw new DirectoryNotFoundException($"{path} is missing: run `make image-rootfs`");
+            return System.IO.Directory.Exists(path) ? path : throw new DirectoryNotFoundException(
+                $"{path} is missing: run `make image-rootfs`");
         }
     }
 

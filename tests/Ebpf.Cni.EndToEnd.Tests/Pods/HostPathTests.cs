@@ -4,8 +4,8 @@ using static Ebpf.Cni.EndToEnd.Tests.Cluster.ServiceCluster;
 namespace Ebpf.Cni.EndToEnd.Tests.Pods;
 
 /// <summary>
-/// Who is on a node and who is on its pods' network reach each other, whatever translates: with FORWARD dropping everything (the cluster's nodes do), and
-/// with reverse path filters off, strict (RHEL, cloud images) and loose.
+/// Who is on a node and who is on its pods' network reach each other, whatever translates: with FORWARD dropping everything (the cluster's
+/// nodes do), and with reverse path filters off, strict (RHEL, cloud images) and loose.
 /// </summary>
 public abstract class HostPathTests(ServiceCluster cluster)
 {

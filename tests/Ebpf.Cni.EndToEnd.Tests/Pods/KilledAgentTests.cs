@@ -6,7 +6,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Pods;
 
-/// <summary>kill -9 of the real agent while the real plugin asks it for things: whatever becomes of each, in the end nothing is left.</summary>
+/// <summary>
+/// kill -9 of the real agent while the real plugin asks it for things: whatever becomes of each, in the end nothing is left.
+/// </summary>
 public sealed class KilledAgentTests(SocketCluster fixture, ITestOutputHelper log) : IClassFixture<SocketCluster>
 {
     private const int Kills = 12;
@@ -50,7 +52,8 @@ public sealed class KilledAgentTests(SocketCluster fixture, ITestOutputHelper lo
         }
 
         log.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"seed {seed}: {Kills} kills in {clock.Elapsed.TotalSeconds:0.0} s: {string.Join(", ", _done.OrderBy(d => d.Key).Select(d => $"{d.Value} {d.Key}"))}"));
+            $"seed {seed}: {Kills} kills in {clock.Elapsed.TotalSeconds:0.0} s: {string.Join(", "
+                + "", _done.OrderBy(d => d.Key).Select(d => $"{d.Value} {d.Key}"))}"));
         Assert.Equal(before, await NodeTraces.Read(fixture.Cluster, node));
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(node.Directories.Run, "deletes")));
         Assert.Empty(Directory.EnumerateFiles(node.Directories.State, ".tmp-*", SearchOption.AllDirectories));

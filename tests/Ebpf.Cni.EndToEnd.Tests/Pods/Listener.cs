@@ -18,8 +18,10 @@ internal sealed class Listener : IDisposable
     {
         var listener = new Listener();
         string[] program = ClusterFixture.Program("listen.py", "9999");
-        var running = cluster.ExecAsync(pod.Name(), ["sh", "-c", $"exec {string.Join(' ', program)} > {listener._file}"], "", listener._stop.Token);
-        await Eventually.True(() => running.IsCompleted ? throw new InvalidOperationException("the listener ended") : listener.Lines.Contains("listening"), "the listener listens");
+        var running = cluster.ExecAsync(pod.Name(), ["sh", "-c", $"exec {string.Join(' ', program)} > {listener._file}"], "",
+            listener._stop.Token);
+        await Eventually.True(() => running.IsCompleted
+            ? throw new InvalidOperationException("the listener ended") : listener.Lines.Contains("listening"), "the listener listens");
         return listener;
     }
 

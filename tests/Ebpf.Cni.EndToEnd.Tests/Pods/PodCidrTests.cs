@@ -53,17 +53,20 @@ public sealed class PodCidrTests(ChangingRanges fixture) : IClassFixture<Changin
     }
 
     private async Task Pod(string name) => await fixture.Cluster.ApplyAsync(
-        $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\nspec:\n  nodeName: {Node}\n  terminationGracePeriodSeconds: 1\n"
+        $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\nspec:\n  nodeName: {Node}\n  "
+            + $"terminationGracePeriodSeconds: 1\n"
         + $"  containers: [{{name: c, image: python, command: {ServiceCluster.ServerCommand(name, Node, "8080")}}}]\n");
 
     private async Task Answers(params string[] addresses)
     {
         foreach (var address in addresses)
             foreach (var node in fixture.Cluster.NodeNames)
-                await Eventually.True(async () => (await fixture.AskFromNode(node, "tcp", address, 8080, 2)).Failures.Count == 0, $"{address} answers {node}");
+                await Eventually.True(async () => (await fixture.AskFromNode(node, "tcp", address, 8080, 2)).Failures.Count == 0,
+                    $"{address} answers {node}");
     }
 
-    private async Task SetRanges(params string[] ranges) => await fixture.Cluster.Client.PatchAsync(ResourceTypes.Nodes, "", Node, new JsonObject
+    private async Task SetRanges(params string[] ranges) =>
+        await fixture.Cluster.Client.PatchAsync(ResourceTypes.Nodes, "", Node, new JsonObject
     {
         ["spec"] = new JsonObject { ["podCIDR"] = ranges[0], ["podCIDRs"] = new JsonArray([.. ranges.Select(r => JsonValue.Create(r))]) },
     });

@@ -28,7 +28,8 @@ public sealed class PodTests(SocketCluster fixture) : IClassFixture<SocketCluste
                 await Eventually.True(async () => await Drops(node) > before, $"a drop of {other} on {node} is counted");
                 // The control: the same program with the pod's own address arrives, and what came first did not.
                 await Send(own, Ip(listener, family));
-                await Eventually.True(() => heard.Lines.Any(l => l.Contains($"from {own} by", StringComparison.Ordinal)), $"{listener.Name()} hears {own}");
+                await Eventually.True(() => heard.Lines.Any(l => l.Contains($"from {own} by", StringComparison.Ordinal)),
+                    $"{listener.Name()} hears {own}");
                 Assert.DoesNotContain(heard.Lines, l => l.Contains($"from {other} ", StringComparison.Ordinal));
             }
         }
@@ -43,10 +44,12 @@ public sealed class PodTests(SocketCluster fixture) : IClassFixture<SocketCluste
         var node = fixture.Cluster.Nodes.Values.First();
         var before = await NodeTraces.Read(fixture.Cluster, node);
         await fixture.Cluster.ApplyAsync(
-            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  terminationGracePeriodSeconds: 1\n"
+            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  "
+                + $"terminationGracePeriodSeconds: 1\n"
             + "  containers: [{name: c, image: busybox, command: [sleep, infinity]}]\n");
         await fixture.Cluster.WaitForPodsReady("app=passing", 1);
-        Assert.True((await NodeTraces.Read(fixture.Cluster, node)).Count > before.Count, "the pod leaves traces while it lives"); // the control
+        // The control
+        Assert.True((await NodeTraces.Read(fixture.Cluster, node)).Count > before.Count, "the pod leaves traces while it lives");
         await fixture.Cluster.Client.DeleteAsync(ResourceTypes.Pods, "default", "passing");
         await fixture.Cluster.Client.WaitAsync(ResourceTypes.Pods, "default", "app=passing", pods => pods.Count == 0, "the pod is gone");
         Assert.Equal(before, await NodeTraces.Read(fixture.Cluster, node));
@@ -69,7 +72,8 @@ public sealed class PodTests(SocketCluster fixture) : IClassFixture<SocketCluste
     {
         var metrics = await fixture.Cluster.MetricsAsync(node);
         return metrics.Split('\n')
-            .Where(l => l.StartsWith("ebpf_cni_packets_total{", StringComparison.Ordinal) && l.Contains("source_address", StringComparison.Ordinal))
+            .Where(l => l.StartsWith("ebpf_cni_packets_total{", StringComparison.Ordinal)
+                && l.Contains("source_address", StringComparison.Ordinal))
             .Sum(l => double.Parse(l.Split(' ')[^1], CultureInfo.InvariantCulture));
     }
 

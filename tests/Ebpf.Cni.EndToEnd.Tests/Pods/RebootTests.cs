@@ -33,11 +33,15 @@ public sealed class RebootTests(SocketCluster fixture) : IClassFixture<SocketClu
         foreach (var node in cluster.Nodes.Values)
         {
             Assert.Empty(Records(node));
-            Assert.Contains($"endpoints: 0 adopted, {records[node.Name]} removed", File.ReadAllText(node.AgentLog), StringComparison.Ordinal);
-            Assert.Contains($"ebpf_cni_addresses_resting{{family=\"ipv4\"}} {records[node.Name]}", await cluster.MetricsAsync(node.Name), StringComparison.Ordinal);
-            Assert.DoesNotContain(await NodeTraces.Read(cluster, node), t => t.Contains("ecni", StringComparison.Ordinal) && !t.Contains("vxlan", StringComparison.Ordinal));
+            Assert.Contains($"endpoints: 0 adopted, {records[node.Name]} removed", File.ReadAllText(node.AgentLog),
+                StringComparison.Ordinal);
+            Assert.Contains($"ebpf_cni_addresses_resting{{family=\"ipv4\"}} {records[node.Name]}", await cluster.MetricsAsync(node.Name),
+                StringComparison.Ordinal);
+            Assert.DoesNotContain(await NodeTraces.Read(cluster, node),
+                t => t.Contains("ecni", StringComparison.Ordinal) && !t.Contains("vxlan", StringComparison.Ordinal));
             Assert.Equal("1 1", node.Namespace.Run(() =>
-                $"{File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()} {File.ReadAllText("/proc/sys/net/ipv6/conf/all/forwarding").Trim()}"));
+                $"{File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()} "
+                    + $"{File.ReadAllText("/proc/sys/net/ipv6/conf/all/forwarding").Trim()}"));
         }
 
         // The kubelet sees that its sandboxes are gone: DEL for each, and new ones.
@@ -123,12 +127,14 @@ public sealed class RebootTests(SocketCluster fixture) : IClassFixture<SocketClu
             File.Delete(file);
     }
 
-    private static List<string> Records(SandboxNode node) => [.. Directory.EnumerateFiles(Path.Combine(node.Directories.State, "endpoints"))];
+    private static List<string> Records(SandboxNode node) =>
+        [.. Directory.EnumerateFiles(Path.Combine(node.Directories.State, "endpoints"))];
 
     private static List<string> LinksOf(SandboxNode node)
     {
         using var netlink = RouteNetlink.Open(node.Namespace);
-        return [.. netlink.Links().Select(l => l.Name).Where(n => n.StartsWith("ecni", StringComparison.Ordinal) && !n.Contains("vxlan", StringComparison.Ordinal))];
+        return [.. netlink.Links().Select(l => l.Name)
+            .Where(n => n.StartsWith("ecni", StringComparison.Ordinal) && !n.Contains("vxlan", StringComparison.Ordinal))];
     }
 
     private static IEnumerable<string> Ips(JsonObject pod) => pod["status"]!["podIPs"]!.AsArray().Select(i => i!["ip"]!.GetValue<string>());

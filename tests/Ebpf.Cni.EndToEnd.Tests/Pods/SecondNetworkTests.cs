@@ -9,7 +9,9 @@ using static Ebpf.Cni.EndToEnd.Tests.Cluster.ServiceCluster;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Pods;
 
-/// <summary>A network behind a card that has neither a default route nor the InternalIP: storage, or a VLAN for load balancers. It knows no pods.</summary>
+/// <summary>
+/// A network behind a card that has neither a default route nor the InternalIP: storage, or a VLAN for load balancers. It knows no pods.
+/// </summary>
 [Collection(FullServices.Name)]
 public sealed class SecondNetworkTests(FullCluster cluster) : IAsyncLifetime
 {
@@ -54,7 +56,8 @@ public sealed class SecondNetworkTests(FullCluster cluster) : IAsyncLifetime
             return made;
         });
         var asking = cluster.RunAsync(PodC, ["curl", "-s", "--max-time", "10", $"http://{Theirs}/"], TestContext.Current.CancellationToken);
-        using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(15), TestContext.Current.CancellationToken);
+        using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken).AsTask()
+            .WaitAsync(TimeSpan.FromSeconds(15), TestContext.Current.CancellationToken);
         Assert.Equal(Ours, ((IPEndPoint)client.Client.RemoteEndPoint!).Address);
         await client.Client.SendAsync("HTTP/1.0 200 OK\r\n\r\nhello"u8.ToArray());
         client.Close();
@@ -81,7 +84,8 @@ public sealed class SecondNetworkTests(FullCluster cluster) : IAsyncLifetime
         using var socket = _storage.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
         try
         {
-            await socket.ConnectAsync(address, port, TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken);
+            await socket.ConnectAsync(address, port, TestContext.Current.CancellationToken).AsTask()
+                .WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken);
             return true;
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
@@ -91,7 +95,8 @@ public sealed class SecondNetworkTests(FullCluster cluster) : IAsyncLifetime
     }
 
     private async Task<string> Status() => (await cluster.Cluster.MetricsAsync(_node.Name)).Length > 0
-        ? string.Join(' ', Directory.EnumerateFiles(Path.Combine(_node.BpffsRoot, "links", "uplink")).Select(f => Path.GetFileName(f).Split('_')[0]).Select(NameOf))
+        ? string.Join(' ', Directory.EnumerateFiles(Path.Combine(_node.BpffsRoot, "links", "uplink"))
+            .Select(f => Path.GetFileName(f).Split('_')[0]).Select(NameOf))
         : "";
 
     private string NameOf(string index)

@@ -57,13 +57,15 @@ public sealed class UplinkTests(FullCluster cluster)
         {
             using var stop = new CancellationTokenSource();
             var heard = Path.GetTempFileName();
-            var listening = cluster.Cluster.ExecOnNodeAsync(_node.Name, ["sh", "-c", $"exec {string.Join(' ', Program("listen.py", "9999"))} > {heard}"], "", stop.Token);
+            var listening = cluster.Cluster.ExecOnNodeAsync(
+                _node.Name, ["sh", "-c", $"exec {string.Join(' ', Program("listen.py", "9999"))} > {heard}"], "", stop.Token);
             await Eventually.True(() => File.ReadAllText(heard).Contains("listening", StringComparison.Ordinal), "the node listens");
             foreach (var (source, destination, text) in ((string, string, string)[])
                 [(outside, loopback, "in-loopback"), (loopback, node, "from-loopback"), (outside, node, "control")])
                 await Send(source, destination, 9999, text);
             // In order: when the last one has arrived, the others have not.
-            await Eventually.True(() => File.ReadAllText(heard).Contains("control", StringComparison.Ordinal), "what is for the node arrives");
+            await Eventually.True(() => File.ReadAllText(heard).Contains("control", StringComparison.Ordinal),
+                "what is for the node arrives");
             Assert.DoesNotContain("loopback", File.ReadAllText(heard), StringComparison.Ordinal);
             await stop.CancelAsync();
             await Task.WhenAny(listening);
@@ -82,14 +84,16 @@ public sealed class UplinkTests(FullCluster cluster)
         }
 
         async Task<double> Count(string reason) => (await cluster.Cluster.MetricsAsync(_node.Name)).Split('\n')
-            .Where(l => l.StartsWith("ebpf_cni_packets_total{", StringComparison.Ordinal) && l.Contains($"\"{reason}\"", StringComparison.Ordinal) && l.Contains("uplink_ingress", StringComparison.Ordinal))
+            .Where(l => l.StartsWith("ebpf_cni_packets_total{", StringComparison.Ordinal)
+                && l.Contains($"\"{reason}\"", StringComparison.Ordinal) && l.Contains("uplink_ingress", StringComparison.Ordinal))
             .Sum(l => double.Parse(l.Split(' ')[^1], CultureInfo.InvariantCulture));
 
         async Task Send(string source, string destination, int port, string text)
         {
             using var netlink = RouteNetlink.Open(_node.Namespace);
             var mac = Convert.ToHexString(netlink.FindLink("eth0")!.Mac);
-            (await cluster.Cluster.Outside.ExecAsync(Program("frame.py", "eth0", mac, source, destination, $"{port}", text))).ThrowIfFailed();
+            (await cluster.Cluster.Outside.ExecAsync(Program("frame.py", "eth0", mac, source, destination, $"{port}", text)))
+                .ThrowIfFailed();
         }
     }
 
@@ -101,7 +105,8 @@ public sealed class UplinkTests(FullCluster cluster)
             n.SetUp(n.FindLink(name + "-far")!.Index);
             n.SetUp(made.Index);
             n.AddAddress(made.Index, IPAddress.Parse(network + ".1"), 24);
-            n.AddRoute(new Route(IPNetwork.Parse("0.0.0.0/0"), made.Index) { Gateway = IPAddress.Parse(network + ".2"), Metric = 900 + (uint)made.Index });
+            n.AddRoute(new Route(IPNetwork.Parse("0.0.0.0/0"), made.Index)
+                { Gateway = IPAddress.Parse(network + ".2"), Metric = 900 + (uint)made.Index });
         });
         return Index(name);
     }

@@ -20,7 +20,8 @@ internal sealed class Leaks : IDisposable
         var program = string.Join(' ', ServiceCluster.Program("sniff.py", RoutingCluster.PodRanges));
         var running = cluster.Outside.ExecAsync(["sh", "-c", $"exec {program} > {leaks._file}"], "", leaks._stop.Token);
         await Eventually.True(
-            () => running.IsCompleted ? throw new InvalidOperationException($"it ended: {running.Result.Errors}") : leaks.Lines.Contains("listening"), "the router is watched");
+            () => running.IsCompleted ? throw new InvalidOperationException($"it ended: {running.Result.Errors}") : leaks.Lines.Contains(
+                "listening"), "the router is watched");
         return leaks;
     }
 

@@ -28,20 +28,23 @@ internal static class Matrix
         foreach (var answer in answers)
             foreach (var protocol in (ReadOnlySpan<string>)["tcp", "udp"])
                 Console.WriteLine(
-                    $"matrix: {title} {answer.From} -> {answer.To} {answer.Family} {protocol} small {Mark(answer, protocol + " small")} large {Mark(answer, protocol + " large")} | {(answer.Ok ? "ok" : "FAILED")}");
+                    $"matrix: {title} {answer.From} -> {answer.To} {answer.Family} {protocol} small {Mark(answer, protocol + " small")} "
+                        + $"large {Mark(answer, protocol + " large")} | {(answer.Ok ? "ok" : "FAILED")}");
     }
 
     /// <summary>
-    /// A node's own datagrams that are too big for the tunnel, sent to another's NodePort at the address where its tunnel over IPv6 ends: telling the size would break the tunnel, so
-    /// they are dropped (docs/networking.md).
+    /// A node's own datagrams that are too big for the tunnel, sent to another's NodePort at the address where its tunnel over IPv6 ends:
+    /// telling the size would break the tunnel, so they are dropped (docs/networking.md).
     /// </summary>
     public static IReadOnlyList<Answered> WithoutLargeToTunnelEnds(IEnumerable<Answered> answers) => [.. answers.Select(a =>
-        a is { Family: "IPv6" } && a.From.StartsWith("node-", StringComparison.Ordinal) && a.To.StartsWith("nodeport-", StringComparison.Ordinal) && a.From[^1] != a.To[^1]
+        a is { Family: "IPv6" } && a.From.StartsWith("node-", StringComparison.Ordinal)
+            && a.To.StartsWith("nodeport-", StringComparison.Ordinal) && a.From[^1] != a.To[^1]
             ? a with { Answers = a.Answers.Where(q => q.Key != "udp large").ToDictionary() }
             : a)];
 
     /// <summary>
-    /// Sizes are learned by losing datagrams, and while many learn at once, four tries may all be among the lost: who failed in nothing but that is asked once more by itself. Printed.
+    /// Sizes are learned by losing datagrams, and while many learn at once, four tries may all be among the lost: who failed in nothing but
+    /// that is asked once more by itself. Printed.
     /// </summary>
     public static async Task<IReadOnlyList<Answered>> LargeOnceMore(RoutingCluster cluster, IReadOnlyList<Answered> answers)
     {
@@ -55,7 +58,8 @@ internal static class Matrix
     }
 
     public static void PrintSum(string title, IReadOnlyCollection<Answered> answers) =>
-        Console.WriteLine($"matrix: {title} {answers.Count(a => a.Ok)} of {answers.Count} pairs in both protocols, small and large | {(answers.All(a => a.Ok) ? "ok" : "FAILED")}");
+        Console.WriteLine($"matrix: {title} {answers.Count(a => a.Ok)} of {answers.Count} pairs in both protocols, small and large | "
+            + $"{(answers.All(a => a.Ok) ? "ok" : "FAILED")}");
 
     /// <summary>Everything was answered, by whom it should; and nobody inside the cluster was taken for anybody else.</summary>
     public static void Check(RoutingCluster cluster, IReadOnlyCollection<Answered> answers)

@@ -27,7 +27,8 @@ public sealed class AutoMatrixTests(AutoCluster cluster) : IClassFixture<AutoClu
         Assert.Equal(
             new Dictionary<string, string>
             {
-                ["10.244.2.0/24"] = "via 172.30.0.12", ["fd00:10:244:2::/64"] = "via fd00:30::12", ["10.244.3.0/24"] = "ebc-vxlan", ["fd00:10:244:3::/64"] = "ebc-vxlan",
+                ["10.244.2.0/24"] = "via 172.30.0.12", ["fd00:10:244:2::/64"] = "via fd00:30::12", ["10.244.3.0/24"] = "ebc-vxlan",
+                    ["fd00:10:244:3::/64"] = "ebc-vxlan",
             },
             cluster.RoutesOf("a"));
         Assert.All(cluster.RoutesOf("c").Values, way => Assert.Equal("ebc-vxlan", way));
@@ -44,10 +45,12 @@ public sealed class AutoMatrixTests(AutoCluster cluster) : IClassFixture<AutoClu
     public async Task With_the_tunnel_cut_only_neighbours_are_reached()
     {
         _ = cluster.Cluster;
-        (await cluster.Cluster.Outside.ExecAsync(["nft", "table inet cut { chain f { type filter hook forward priority 0; udp dport 8472 drop; }; }"])).ThrowIfFailed();
+        (await cluster.Cluster.Outside.ExecAsync(
+            ["nft", "table inet cut { chain f { type filter hook forward priority 0; udp dport 8472 drop; }; }"])).ThrowIfFailed();
         try
         {
-            var answers = await cluster.AskAll("pod-a", [.. cluster.PodTargets("b"), .. cluster.PodTargets("c"), .. cluster.NodeTargets("c")]);
+            var answers = await cluster.AskAll("pod-a",
+                [.. cluster.PodTargets("b"), .. cluster.PodTargets("c"), .. cluster.NodeTargets("c")]);
             Assert.All(answers, a => Assert.Equal(a.To == "pod-b", a.Ok));
         }
         finally
@@ -58,7 +61,8 @@ public sealed class AutoMatrixTests(AutoCluster cluster) : IClassFixture<AutoClu
         // A node that does send a pod's packet as it is.
         using var leaks = await Leaks.Watch(cluster.Cluster);
         foreach (var (pod, world) in cluster.AddressesOf("pod-a").Zip([OutsideAddresses.V4(9), OutsideAddresses.V6(9)]))
-            (await cluster.Cluster.ExecOnNodeAsync("node-a", ServiceCluster.Program("forge.py", pod, world.ToString(), "9999"))).ThrowIfFailed();
+            (await cluster.Cluster.ExecOnNodeAsync("node-a", ServiceCluster.Program("forge.py", pod, world.ToString(), "9999")))
+                .ThrowIfFailed();
         await Eventually.True(() => leaks.Found.Count == 2, "the watch sees both");
         await cluster.Reaches("pod-a", cluster.PodTargets("c"));
     }

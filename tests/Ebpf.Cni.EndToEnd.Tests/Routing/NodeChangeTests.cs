@@ -133,7 +133,8 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     {
         var node = cluster.Cluster.Nodes["node-a"];
         node.Namespace.Run(() => File.WriteAllText("/proc/sys/net/ipv4/ip_forward", "0"));
-        await Eventually.True(() => node.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()) == "1", "the node forwards", TimeSpan.FromSeconds(15));
+        await Eventually.True(() => node.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()) == "1",
+            "the node forwards", TimeSpan.FromSeconds(15));
     }
 
     [Fact]
@@ -184,7 +185,8 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     {
         // the new ones first: with its last address an interface loses its routes
         var script = "echo 1 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries && "
-            + $"ip addr add {to[0]}/24 dev eth0 && ip addr add {to[1]}/64 dev eth0 nodad && ip addr del {from[0]}/24 dev eth0 && ip addr del {from[1]}/64 dev eth0";
+            + $"ip addr add {to[0]}/24 dev eth0 && ip addr add {to[1]}/64 dev eth0 nodad && ip addr del {from[0]}/24 dev eth0 && ip addr "
+                + $"del {from[1]}/64 dev eth0";
         (await cluster.Cluster.ExecOnNodeAsync($"node-{letter}", ["sh", "-c", script])).ThrowIfFailed();
         await Publish(letter, to);
     }
@@ -193,6 +195,7 @@ public sealed class NodeChangeTests(ChangingCluster cluster) : IClassFixture<Cha
     {
         var addresses = internalIPs.Select(a => (JsonNode)new JsonObject { ["type"] = "InternalIP", ["address"] = a }).ToArray();
         await cluster.Cluster.Client.PatchAsync(
-            ResourceTypes.Nodes, "", $"node-{letter}", new JsonObject { ["status"] = new JsonObject { ["addresses"] = new JsonArray(addresses) } }, "status");
+            ResourceTypes.Nodes, "", $"node-{letter}",
+            new JsonObject { ["status"] = new JsonObject { ["addresses"] = new JsonArray(addresses) } }, "status");
     }
 }

@@ -10,8 +10,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Routing;
 
 /// <summary>
-/// Three nodes: a and b on one layer 2, c behind a router that knows no pods. On each a pod that answers and asks, and a server on the node's own network; two Services of the
-/// pods: "inside" and, with a NodePort, "outside".
+/// Three nodes: a and b on one layer 2, c behind a router that knows no pods. On each a pod that answers and asks, and a server on the
+/// node's own network; two Services of the pods: "inside" and, with a NodePort, "outside".
 /// </summary>
 public abstract class RoutingCluster(string name, params string[] agentArguments) : SandboxFixture
 {
@@ -49,7 +49,8 @@ public abstract class RoutingCluster(string name, params string[] agentArguments
 
         foreach (var (service, type) in (ReadOnlySpan<(string, string)>)[("inside", "ClusterIP"), ("outside", "NodePort")])
             manifest.Append(System.Globalization.CultureInfo.InvariantCulture,
-                $"apiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{type: {type}, ipFamilyPolicy: RequireDualStack, selector: {{app: pod}}, ports: [{Port("TCP")}, {Port("UDP")}]}}\n---\n");
+                $"apiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\nspec: {{type: {type}, ipFamilyPolicy: RequireDualStack, "
+                    + $"selector: {{app: pod}}, ports: [{Port("TCP")}, {Port("UDP")}]}}\n---\n");
         await Cluster.ApplyAsync(manifest.ToString());
         await WaitPods();
         foreach (var service in (string[])["inside", "outside"])
@@ -115,7 +116,8 @@ public abstract class RoutingCluster(string name, params string[] agentArguments
         using var netlink = RouteNetlink.Open(Cluster.Nodes["node-" + letter].Namespace);
         var links = netlink.Links().ToDictionary(l => l.Index, l => l.Name);
         return netlink.Routes(0x65).Where(r => r.Destination.PrefixLength is not (32 or 128))
-            .ToDictionary(r => r.Destination.ToString(), r => r.Gateway is { } gateway ? $"via {gateway}" : links.GetValueOrDefault(r.Ifindex, "?"));
+            .ToDictionary(r => r.Destination.ToString(),
+                r => r.Gateway is { } gateway ? $"via {gateway}" : links.GetValueOrDefault(r.Ifindex, "?"));
     }
 
     /// <summary>Of the tunnel's device, of the pod's veth on the node and inside; 0 for what is not there.</summary>
@@ -170,10 +172,12 @@ public sealed record Answered(string From, string To, string Address, IReadOnlyD
     public bool Ok => Answers.Count >= 3 && Answers.Values.All(a => !a.StartsWith("failed", StringComparison.Ordinal));
 
     /// <summary>What the asked took the asker for, where it says so.</summary>
-    public IEnumerable<string> Peers => Answers.Where(a => a.Key.EndsWith("small", StringComparison.Ordinal)).Select(a => a.Value.Split(' ')).Where(a => a.Length == 3).Select(a => a[2]);
+    public IEnumerable<string> Peers => Answers.Where(a => a.Key.EndsWith("small", StringComparison.Ordinal))
+        .Select(a => a.Value.Split(' ')).Where(a => a.Length == 3).Select(a => a[2]);
 
     /// <summary>Who answered the small questions.</summary>
-    public IEnumerable<string> Servers => Answers.Where(a => a.Key.EndsWith("small", StringComparison.Ordinal)).Select(a => a.Value.Split(' ')[0]);
+    public IEnumerable<string> Servers => Answers.Where(a => a.Key.EndsWith("small", StringComparison.Ordinal))
+        .Select(a => a.Value.Split(' ')[0]);
 
     public override string ToString() => $"{From} -> {To} {Family} {string.Join(" ", Answers.Select(a => $"{a.Key}: {a.Value};"))}";
 }

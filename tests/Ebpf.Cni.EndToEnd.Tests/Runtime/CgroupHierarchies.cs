@@ -4,8 +4,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Runtime;
 
 /// <summary>
-/// A cgroup by its path in every hierarchy there is: one with version 2 alone, a dozen where version 1's controllers are mounted, in each of which a
-/// runtime makes it. What it leaves (the parents) it never removes.
+/// A cgroup by its path in every hierarchy there is: one with version 2 alone, a dozen where version 1's controllers are mounted, in each
+/// of which a runtime makes it. What it leaves (the parents) it never removes.
 /// </summary>
 internal static class CgroupHierarchies
 {

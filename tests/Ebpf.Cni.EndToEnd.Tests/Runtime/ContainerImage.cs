@@ -24,7 +24,8 @@ internal static class ContainerImage
 
     private static void Compile(string source, string program)
     {
-        using var compiler = Process.Start(new ProcessStartInfo("gcc", ["-static", "-Os", "-s", "-o", program, source]) { RedirectStandardError = true })!;
+        using var compiler = Process.Start(new ProcessStartInfo("gcc", ["-static", "-Os", "-s", "-o", program, source])
+            { RedirectStandardError = true })!;
         var said = compiler.StandardError.ReadToEnd();
         compiler.WaitForExit();
         if (compiler.ExitCode != 0)

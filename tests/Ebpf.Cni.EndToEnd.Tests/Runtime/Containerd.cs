@@ -8,8 +8,8 @@ namespace Ebpf.Cni.EndToEnd.Tests.Runtime;
 
 /// <summary>
 /// A containerd of its own on a node of a sandbox: everything that it keeps is below one directory, and it looks for CNI where the node's
-/// agent installed it. It runs in the node's network namespace and cgroup, with the node's files except for one: it sees the machine's cgroups, as a
-/// runtime has to have all of its controllers.
+/// agent installed it. It runs in the node's network namespace and cgroup, with the node's files except for one: it sees the machine's
+/// cgroups, as a runtime has to have all of its controllers.
 /// </summary>
 internal sealed class Containerd : IAsyncDisposable
 {
@@ -31,8 +31,11 @@ internal sealed class Containerd : IAsyncDisposable
 
     public CriClient Client { get; }
 
-    /// <summary>Above the cgroups of all sandboxes, in every hierarchy: below the node's, where the agent's programs see their sockets.</summary>
-    public string CgroupParent => "/" + Path.GetRelativePath(Kernel.Host.CgroupDirectory.FindMountPoint(), Path.Combine(_node.CgroupPath, "kubepods"));
+    /// <summary>
+    /// Above the cgroups of all sandboxes, in every hierarchy: below the node's, where the agent's programs see their sockets.
+    /// </summary>
+    public string CgroupParent =>
+        "/" + Path.GetRelativePath(Kernel.Host.CgroupDirectory.FindMountPoint(), Path.Combine(_node.CgroupPath, "kubepods"));
 
     private string Socket => Path.Combine(_root, "containerd.sock");
 
@@ -48,7 +51,8 @@ internal sealed class Containerd : IAsyncDisposable
         string[] command =
         [
             "-c", $"echo $$ >{_node.CgroupPath}/containerd/cgroup.procs; exec >>{Log} 2>&1 </dev/null; exec \"$@\"", "sh",
-            "nsenter", "--mount=" + _node.Mounts.Path, "--", "unshare", "--mount", "--propagation", "unchanged", "sh", "-c", uncover, "sh", $"{_root}/config.toml",
+            "nsenter", "--mount=" + _node.Mounts.Path, "--", "unshare", "--mount", "--propagation", "unchanged", "sh", "-c", uncover, "sh",
+            $"{_root}/config.toml",
         ];
         // Forked by a thread inside the namespace: `ip netns exec` would mount another /sys and hide the agent's pins and the cgroups.
         _process = _node.Namespace.Run(() => Process.Start(new ProcessStartInfo("/bin/sh", command)))!;
@@ -78,7 +82,8 @@ internal sealed class Containerd : IAsyncDisposable
     /// <summary>The image is there for sandboxes to use.</summary>
     public async Task ImportAsync(string archive, string name = ContainerImage.Name)
     {
-        using var import = Process.Start(new ProcessStartInfo("ctr", ["--address", Socket, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native", archive])
+        using var import = Process.Start(new ProcessStartInfo(
+            "ctr", ["--address", Socket, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native", archive])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -45,9 +45,11 @@ internal sealed class CriClient : IDisposable
         (await _runtime.RunPodSandboxAsync(new RunPodSandboxRequest { Config = config }, deadline: Deadline)).PodSandboxId;
 
     /// <summary>Ends its processes and takes its network away; twice is no error.</summary>
-    public async Task StopAsync(string id) => await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = id }, deadline: Deadline);
+    public async Task StopAsync(string id) =>
+        await _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = id }, deadline: Deadline);
 
-    public async Task RemoveAsync(string id) => await _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = id }, deadline: Deadline);
+    public async Task RemoveAsync(string id) =>
+        await _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = id }, deadline: Deadline);
 
     /// <param name="verbose">With what the runtime knows beyond the API, as JSON.</param>
     public async Task<PodSandboxStatusResponse> StatusAsync(string id, bool verbose = false) =>
@@ -60,7 +62,8 @@ internal sealed class CriClient : IDisposable
     /// <returns>Its id.</returns>
     public async Task<string> StartContainerAsync(string sandbox, PodSandboxConfig pod, ContainerConfig config)
     {
-        var made = await _runtime.CreateContainerAsync(new CreateContainerRequest { PodSandboxId = sandbox, Config = config, SandboxConfig = pod }, deadline: Deadline);
+        var made = await _runtime.CreateContainerAsync(
+            new CreateContainerRequest { PodSandboxId = sandbox, Config = config, SandboxConfig = pod }, deadline: Deadline);
         await _runtime.StartContainerAsync(new StartContainerRequest { ContainerId = made.ContainerId }, deadline: Deadline);
         return made.ContainerId;
     }
@@ -73,7 +76,8 @@ internal sealed class CriClient : IDisposable
     public async Task StopContainerAsync(string id) =>
         await _runtime.StopContainerAsync(new StopContainerRequest { ContainerId = id, Timeout = 5 }, deadline: Deadline);
 
-    public async Task RemoveContainerAsync(string id) => await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = id }, deadline: Deadline);
+    public async Task RemoveContainerAsync(string id) =>
+        await _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = id }, deadline: Deadline);
 
     /// <summary>What kubelet makes the node's readiness of.</summary>
     public async Task<RuntimeCondition> ConditionAsync(string type) =>
@@ -93,7 +97,8 @@ internal sealed class CriClient : IDisposable
     }
 
     public async Task<bool> HasImageAsync(string name) =>
-        (await _images.ImageStatusAsync(new ImageStatusRequest { Image = new ImageSpec { Image = name } }, deadline: Deadline)).Image is not null;
+        (await _images.ImageStatusAsync(new ImageStatusRequest { Image = new ImageSpec { Image = name } }, deadline: Deadline)).Image
+            is not null;
 
     public void Dispose() => _channel.Dispose();
 }

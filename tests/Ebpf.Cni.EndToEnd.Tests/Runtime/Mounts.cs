@@ -21,5 +21,6 @@ internal static class Mounts
 
     // the fifth field is the mount point, with spaces written as \040: there are none in ours
     private static List<string> Below(string directory) =>
-        [.. File.ReadLines("/proc/self/mountinfo").Select(l => l.Split(' ')[4]).Where(p => p.StartsWith(directory + "/", StringComparison.Ordinal)).Reverse()];
+        [.. File.ReadLines("/proc/self/mountinfo").Select(l => l.Split(' ')[4])
+            .Where(p => p.StartsWith(directory + "/", StringComparison.Ordinal)).Reverse()];
 }

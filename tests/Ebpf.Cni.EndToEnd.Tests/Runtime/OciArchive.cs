@@ -11,7 +11,8 @@ internal static class OciArchive
 {
     private const string Layout = "application/vnd.oci.image.";
 
-    private static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64";
+    private static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64
+        ? "arm64" : "amd64";
 
     /// <param name="archive">The file to make.</param>
     /// <param name="name">Under this name a runtime will know it.</param>

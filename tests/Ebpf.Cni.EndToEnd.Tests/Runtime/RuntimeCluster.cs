@@ -66,7 +66,8 @@ public sealed class RuntimeCluster : IAsyncLifetime
             Artifacts = Path.GetDirectoryName(Repository.Artifact("ebpf-cni-agent"))!,
         });
         var applying = _cluster.ApplyAsync(Manifest("a1", "node-a") + "---\n" + Manifest("b1", "node-b")
-            + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ipFamilyPolicy: RequireDualStack, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n");
+            + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ipFamilyPolicy: RequireDualStack, selector: {app: web}, "
+                + "ports: [{port: 80, targetPort: 8080}]}\n");
         Directory.CreateDirectory(_scratch);
         var archive = Path.Combine(_scratch, "image.tar");
         ContainerImage.Write(archive, _scratch);
@@ -129,7 +130,8 @@ public sealed class RuntimeCluster : IAsyncLifetime
     internal async Task<Sandbox> FindAsync(string name, string id)
     {
         var status = (await Cri.StatusAsync(id)).Status;
-        return new Sandbox(name, id, status.State, [IPAddress.Parse(status.Network.Ip), .. status.Network.AdditionalIps.Select(a => IPAddress.Parse(a.Ip))]);
+        return new Sandbox(name, id, status.State,
+            [IPAddress.Parse(status.Network.Ip), .. status.Network.AdditionalIps.Select(a => IPAddress.Parse(a.Ip))]);
     }
 
     /// <summary>As kubelet ends a pod.</summary>
@@ -159,7 +161,8 @@ public sealed class RuntimeCluster : IAsyncLifetime
     }
 
     /// <summary>Who the world outside asks as.</summary>
-    public static IPAddress World(AddressFamily family) => family == AddressFamily.InterNetwork ? OutsideAddresses.V4(1) : OutsideAddresses.V6(1);
+    public static IPAddress World(AddressFamily family) =>
+        family == AddressFamily.InterNetwork ? OutsideAddresses.V4(1) : OutsideAddresses.V6(1);
 
     /// <summary>What a process of the sandbox's container is answered when it asks; it is told to over TCP, from the node.</summary>
     internal async Task<string> AskFromAsync(Sandbox sandbox, string protocol, IPAddress address, int port) =>
@@ -167,9 +170,11 @@ public sealed class RuntimeCluster : IAsyncLifetime
 
     /// <summary>An HTTP request from inside a namespace; what is answered.</summary>
     /// <exception cref="SocketException">Nobody answers.</exception>
-    internal static Task<string> GetAsync(NetworkNamespace from, IPAddress address, int port, string path = "/") => Task.Run(() => from.Run(() =>
+    internal static Task<string> GetAsync(NetworkNamespace from, IPAddress address, int port, string path = "/") =>
+        Task.Run(() => from.Run(() =>
     {
-        using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 10_000, SendTimeout = 5_000 };
+        using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp)
+            { ReceiveTimeout = 10_000, SendTimeout = 5_000 };
         socket.Connect(address, port);
         socket.Send(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.0\r\n\r\n"));
         using var stream = new StreamReader(new NetworkStream(socket));
@@ -180,7 +185,9 @@ public sealed class RuntimeCluster : IAsyncLifetime
     public async Task<IPAddress[]> ServiceAsync(string name) =>
         [.. (await Cluster.Client.GetAsync(ResourceTypes.Services, "default", name)).Texts("spec", "clusterIPs").Select(IPAddress.Parse)];
 
-    /// <summary>Whether containers can be on this machine at all, without any network of ours: if not, that is why nothing is tested.</summary>
+    /// <summary>
+    /// Whether containers can be on this machine at all, without any network of ours: if not, that is why nothing is tested.
+    /// </summary>
     private async Task ProveContainersAsync()
     {
         try
@@ -199,8 +206,10 @@ public sealed class RuntimeCluster : IAsyncLifetime
     }
 
     private static string Manifest(string pod, string node) =>
-        $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, labels: {{app: web}}}}\nspec:\n  nodeName: {node}\n  terminationGracePeriodSeconds: 1\n"
-        + $"  containers: [{{name: main, image: python:3-slim, command: {ServiceCluster.ServerCommand(pod, node, "8080")}, readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}}}]\n";
+        $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, labels: {{app: web}}}}\nspec:\n  nodeName: {node}\n  "
+            + $"terminationGracePeriodSeconds: 1\n"
+        + $"  containers: [{{name: main, image: python:3-slim, command: {ServiceCluster.ServerCommand(pod, node, "8080")}, readinessProbe: "
+            + $"{{tcpSocket: {{port: 8080}}, periodSeconds: 1}}}}]\n";
 }
 
 /// <summary>A pod sandbox as containerd told of it.</summary>

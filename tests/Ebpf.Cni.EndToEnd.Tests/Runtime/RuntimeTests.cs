@@ -7,7 +7,9 @@ using Grpc.Core;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Runtime;
 
-/// <summary>containerd and runc, as Debian has them, make and remove pod sandboxes by the plugin that the agent installed for them.</summary>
+/// <summary>
+/// containerd and runc, as Debian has them, make and remove pod sandboxes by the plugin that the agent installed for them.
+/// </summary>
 public sealed class RuntimeTests(RuntimeCluster runtime) : IClassFixture<RuntimeCluster>
 {
     [Fact]
@@ -15,7 +17,8 @@ public sealed class RuntimeTests(RuntimeCluster runtime) : IClassFixture<Runtime
     {
         var before = await Traces();
         var sandbox = await runtime.RunAsync(
-            "first", new PortMapping { ContainerPort = ContainerImage.Port, HostPort = 54330 }, new PortMapping { ContainerPort = ContainerImage.Port, HostPort = 54331, Protocol = Protocol.Udp });
+            "first", new PortMapping { ContainerPort = ContainerImage.Port, HostPort = 54330 },
+            new PortMapping { ContainerPort = ContainerImage.Port, HostPort = 54331, Protocol = Protocol.Udp });
         Assert.True(sandbox.Ready);
         Assert.Equal([AddressFamily.InterNetwork, AddressFamily.InterNetworkV6], sandbox.Addresses.Select(a => a.AddressFamily));
         Assert.Equal(sandbox.Addresses, runtime.AddressesInTheAgent(sandbox.Id));
@@ -114,7 +117,8 @@ public sealed class RuntimeTests(RuntimeCluster runtime) : IClassFixture<Runtime
     {
         Assert.True((await runtime.Cri.ConditionAsync("NetworkReady")).Status);
         File.Delete(Directory.GetFiles(runtime.Node.Directories.CniConfiguration).Single());
-        await Eventually.True(async () => !(await runtime.Cri.ConditionAsync("NetworkReady")).Status, "the network is not ready without a configuration");
+        await Eventually.True(async () => !(await runtime.Cri.ConditionAsync("NetworkReady")).Status,
+            "the network is not ready without a configuration");
         await RestartAgent();
         await Eventually.True(async () => (await runtime.Cri.ConditionAsync("NetworkReady")).Status, "the network is ready again");
     }
@@ -124,7 +128,8 @@ public sealed class RuntimeTests(RuntimeCluster runtime) : IClassFixture<Runtime
     {
         const string counter = "ebpf_cni_cni_request_duration_seconds_count{command=\"";
         var metrics = await runtime.Node.MetricsAsync();
-        return [.. metrics.Split('\n').Where(l => l.StartsWith(counter, StringComparison.Ordinal)).Select(l => l[counter.Length..].Split('"')[0]).Distinct().Order()];
+        return [.. metrics.Split('\n').Where(l => l.StartsWith(counter, StringComparison.Ordinal))
+            .Select(l => l[counter.Length..].Split('"')[0]).Distinct().Order()];
     }
 
     private async Task RestartAgent()
@@ -139,7 +144,8 @@ public sealed class RuntimeTests(RuntimeCluster runtime) : IClassFixture<Runtime
     private async Task Answered(string answer, string? pod, string protocol, IPAddress address, int port)
     {
         var asked = await runtime.AskAsync(pod, protocol, address, port);
-        Assert.True(asked.Failures.Count == 0 && asked.Answers.Keys.Single() == answer, $"{pod ?? "the world"}, {protocol} to {address}:{port}: {asked}; expected {answer}");
+        Assert.True(asked.Failures.Count == 0 && asked.Answers.Keys.Single() == answer,
+            $"{pod ?? "the world"}, {protocol} to {address}:{port}: {asked}; expected {answer}");
     }
 
     /// <summary>Both of its addresses, asked from both nodes.</summary>
@@ -147,6 +153,7 @@ public sealed class RuntimeTests(RuntimeCluster runtime) : IClassFixture<Runtime
     {
         foreach (var address in sandbox.Addresses)
             foreach (var node in runtime.Cluster.Nodes.Values)
-                Assert.StartsWith(sandbox.Name + " container ", await RuntimeCluster.GetAsync(node.Namespace, address, ContainerImage.Port), StringComparison.Ordinal);
+                Assert.StartsWith(sandbox.Name + " container ", await RuntimeCluster.GetAsync(node.Namespace, address, ContainerImage.Port),
+                    StringComparison.Ordinal);
     }
 }

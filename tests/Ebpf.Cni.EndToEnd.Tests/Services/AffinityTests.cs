@@ -30,7 +30,8 @@ public abstract class AffinityTests(ServiceCluster cluster)
         await using var service = await TestService.Create(cluster, $"type: NodePort, {Sticky}", "a1", "a2", "b1", "c1");
         var pods = new HashSet<string>();
         for (var host = 1; host <= 20; host++) // all with one of four: below one in 10^11
-            pods.UnionWith((await Answered(new Client.Outside(host), "tcp", cluster.NodeAddress("node-b", "IPv4"), service.NodePort, 3)).Pods);
+            pods.UnionWith((await Answered(new Client.Outside(host), "tcp", cluster.NodeAddress("node-b", "IPv4"), service.NodePort,
+                3)).Pods);
         Assert.True(pods.Count > 1, $"twenty clients all got {string.Join(' ', pods)}");
     }
 
@@ -38,7 +39,8 @@ public abstract class AffinityTests(ServiceCluster cluster)
     public async Task It_is_switched_on_and_off()
     {
         await using var service = await TestService.Create(cluster, "type: NodePort", "a1", "a2", "b1");
-        foreach (var (client, address, port) in new[] { (PodA, service.ClusterIPs[0], 80), (World, cluster.NodeAddress("node-a", "IPv4"), service.NodePort) })
+        foreach (var (client, address, port) in new[]
+            { (PodA, service.ClusterIPs[0], 80), (World, cluster.NodeAddress("node-a", "IPv4"), service.NodePort) })
         {
             await cluster.AnsweredBy(client, "tcp", address, port, "a1", "a2", "b1");
             await service.Change(Sticky);
@@ -51,12 +53,15 @@ public abstract class AffinityTests(ServiceCluster cluster)
     [Fact]
     public async Task It_ends_when_the_client_was_away_for_longer_than_the_timeout()
     {
-        await using var service = await TestService.Create(cluster, $"type: NodePort, {Sticky}, sessionAffinityConfig: {{clientIP: {{timeoutSeconds: 1}}}}", "a1", "a2", "b1", "c1");
-        foreach (var (client, address, port) in new[] { (PodA, service.ClusterIPs[0], 80), (World, cluster.NodeAddress("node-a", "IPv4"), service.NodePort) })
+        await using var service = await TestService.Create(
+            cluster, $"type: NodePort, {Sticky}, sessionAffinityConfig: {{clientIP: {{timeoutSeconds: 1}}}}", "a1", "a2", "b1", "c1");
+        foreach (var (client, address, port) in new[]
+            { (PodA, service.ClusterIPs[0], 80), (World, cluster.NodeAddress("node-a", "IPv4"), service.NodePort) })
         {
             await Stays(client, "tcp", address, port);
             // a client that pauses for more than the second may get another backend: three times in four it does
-            await Eventually.True(async () => (await cluster.Ask(client, "tcp", address, port, 3, 5, "--pause", "2.1")).Pods.Count > 1, "it changes its backend");
+            await Eventually.True(async () => (await cluster.Ask(client, "tcp", address, port, 3, 5, "--pause", "2.1")).Pods.Count > 1,
+                "it changes its backend");
         }
     }
 
@@ -78,7 +83,8 @@ public abstract class AffinityTests(ServiceCluster cluster)
     [Fact]
     public async Task With_the_local_policy_it_stays_on_the_node()
     {
-        await using var service = await TestService.Create(cluster, $"type: LoadBalancer, externalTrafficPolicy: Local, {Sticky}", "a1", "a2", "b1");
+        await using var service = await TestService.Create(
+            cluster, $"type: LoadBalancer, externalTrafficPolicy: Local, {Sticky}", "a1", "a2", "b1");
         foreach (var family in new[] { "IPv4", "IPv6" })
         {
             await Stays(World, "tcp", cluster.NodeAddress("node-a", family), service.NodePort);
@@ -94,7 +100,8 @@ public abstract class AffinityTests(ServiceCluster cluster)
     private async Task<Asked> Answered(Client client, string protocol, string address, int port, int count)
     {
         Asked? last = null;
-        await Eventually.True(async () => (last = await cluster.Ask(client, protocol, address, port, count)).Failures.Count == 0, $"{address}:{port} answers");
+        await Eventually.True(async () => (last = await cluster.Ask(client, protocol, address, port, count)).Failures.Count == 0,
+            $"{address}:{port} answers");
         return last!;
     }
 }

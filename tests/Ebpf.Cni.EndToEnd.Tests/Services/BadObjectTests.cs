@@ -17,7 +17,8 @@ public sealed class BadObjectTests(SocketCluster fixture) : IClassFixture<Socket
         {
             ["apiVersion"] = "discovery.k8s.io/v1",
             ["kind"] = "EndpointSlice",
-            ["metadata"] = new JsonObject { ["name"] = "damaged-1", ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = "damaged" } },
+            ["metadata"] = new JsonObject { ["name"] = "damaged-1",
+                ["labels"] = new JsonObject { ["kubernetes.io/service-name"] = "damaged" } },
             ["addressType"] = "IPv4",
             ["ports"] = new JsonArray(new JsonObject { ["name"] = "", ["port"] = 8080, ["protocol"] = "TCP" }),
             ["endpoints"] = new JsonArray(Endpoint("10.244.999.1"), Endpoint("127.0.0.1"), Endpoint(web)),
@@ -26,7 +27,8 @@ public sealed class BadObjectTests(SocketCluster fixture) : IClassFixture<Socket
         await fixture.AnsweredBy("tcp", address, 80, 1); // the good one of the three
         await fixture.Cluster.Client.WaitAsync(
             ResourceTypes.Events, "default", null,
-            events => events.Any(e => e["type"]?.GetValue<string>() == "Warning" && e.ToJsonString().Contains("damaged-1", StringComparison.Ordinal)
+            events => events.Any(e => e["type"]?.GetValue<string>() == "Warning"
+                && e.ToJsonString().Contains("damaged-1", StringComparison.Ordinal)
                 && e.ToJsonString().Contains("10.244.999.1", StringComparison.Ordinal)),
             "an event names the slice and the address");
         foreach (var other in await fixture.AddressesOf("hello"))

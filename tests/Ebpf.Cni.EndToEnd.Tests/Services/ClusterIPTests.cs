@@ -84,10 +84,13 @@ public abstract class ClusterIPTests(ServiceCluster cluster)
     [Fact]
     public async Task One_port_of_two_protocols_leads_to_different_backends()
     {
-        await using var service = await TestService.Create(cluster, "ports: [{name: t, port: 53, protocol: TCP, targetPort: 8080}, {name: u, port: 53, protocol: UDP, targetPort: 8080}]", "a1");
-        var only = (await cluster.Cluster.Client.GetAsync(ResourceTypes.EndpointSlices, "default", service.Name + "-ipv4"))["ports"]!.AsArray();
+        await using var service = await TestService.Create(cluster,
+            "ports: [{name: t, port: 53, protocol: TCP, targetPort: 8080}, {name: u, port: 53, protocol: UDP, targetPort: 8080}]", "a1");
+        var only = (await cluster.Cluster.Client.GetAsync(
+            ResourceTypes.EndpointSlices, "default", service.Name + "-ipv4"))["ports"]!.AsArray();
         only.RemoveAt(1); // UDP has no endpoints
-        await cluster.Cluster.Client.PatchAsync(ResourceTypes.EndpointSlices, "default", service.Name + "-ipv4", new() { ["ports"] = only.DeepClone() });
+        await cluster.Cluster.Client.PatchAsync(
+            ResourceTypes.EndpointSlices, "default", service.Name + "-ipv4", new() { ["ports"] = only.DeepClone() });
         await cluster.Refused(PodA, "udp", service.ClusterIPs[0], 53);
         await cluster.AnsweredBy(PodA, "tcp", service.ClusterIPs[0], 53, "a1");
         await cluster.AnsweredBy(PodA, "udp", service.ClusterIPs[1], 53, "a1");
@@ -109,9 +112,12 @@ public abstract class ClusterIPTests(ServiceCluster cluster)
     [Fact]
     public async Task Endpoints_that_are_not_ready_get_nothing_unless_they_are_published()
     {
-        await using var service = await TestService.Create(cluster, "", new TestEndpoint("a1") { Ready = false }, new TestEndpoint("b1") { Ready = false, Terminating = true });
+        await using var service = await TestService.Create(
+            cluster, "", new TestEndpoint("a1") { Ready = false }, new TestEndpoint("b1") { Ready = false, Terminating = true });
         await cluster.Refused(PodB, "tcp", service.ClusterIPs[0], 80);
-        await service.SetBackends(new TestEndpoint("a1") { Serving = false }, new TestEndpoint("b1") { Serving = false, Terminating = true }); // as publishNotReadyAddresses has them
+        // As publishNotReadyAddresses has them
+        await service.SetBackends(new TestEndpoint("a1") { Serving = false },
+            new TestEndpoint("b1") { Serving = false, Terminating = true });
         await cluster.AnsweredBy(PodB, "tcp", service.ClusterIPs[0], 80, "a1", "b1");
     }
 
@@ -121,7 +127,8 @@ public abstract class ClusterIPTests(ServiceCluster cluster)
         await using var service = await TestService.Create(cluster, "", "a1");
         var other = await cluster.Cluster.Client.GetAsync(ResourceTypes.EndpointSlices, "default", service.Name + "-ipv4");
         var name = service.Name + "-other";
-        other["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = name, ["labels"] = other["metadata"]!["labels"]!.DeepClone() };
+        other["metadata"] = new System.Text.Json.Nodes.JsonObject
+            { ["name"] = name, ["labels"] = other["metadata"]!["labels"]!.DeepClone() };
         other["endpoints"]![0]!["addresses"]![0] = cluster.AddressOf("b1", "IPv4");
         other["endpoints"]![0]!["nodeName"] = "node-b";
         foreach (var port in other["ports"]!.AsArray())

@@ -32,9 +32,11 @@ public abstract class DatagramSocketTests(ServiceCluster cluster)
         var (client, pod) = (Named(who), cluster.AddressOf("b1", family == 0 ? "IPv4" : "IPv6"));
         foreach (var service in new[] { first, second })
             await cluster.AnsweredBy(client, "udp", service.ClusterIPs[family], 80, "b1");
-        var heard = await Run<Dictionary<string, string[]>>(client, "two", first.ClusterIPs[family], second.ClusterIPs[family], "80", pod, "8080");
+        var heard = await Run<Dictionary<string, string[]>>(
+            client, "two", first.ClusterIPs[family], second.ClusterIPs[family], "80", pod, "8080");
         Assert.Equal(family == 0 ? 2 : 1, heard.Count);
-        Assert.All(heard.Values, from => Assert.Equal([first.ClusterIPs[family], second.ClusterIPs[family], pod, first.ClusterIPs[family], pod], from));
+        Assert.All(heard.Values,
+            from => Assert.Equal([first.ClusterIPs[family], second.ClusterIPs[family], pod, first.ClusterIPs[family], pod], from));
     }
 
     [Theory]
@@ -52,7 +54,8 @@ public abstract class DatagramSocketTests(ServiceCluster cluster)
         await flow.Becomes("a1");
     }
 
-    private static Client Named(string name) => name.StartsWith("node", StringComparison.Ordinal) ? new Client.Node(name) : new Client.Pod(name);
+    private static Client Named(string name) =>
+        name.StartsWith("node", StringComparison.Ordinal) ? new Client.Node(name) : new Client.Pod(name);
 
     private async Task<T> Run<T>(Client client, params string[] arguments) =>
         JsonSerializer.Deserialize<T>((await cluster.RunAsync(client, Program("datagrams.py", arguments))).ThrowIfFailed().Output)!;

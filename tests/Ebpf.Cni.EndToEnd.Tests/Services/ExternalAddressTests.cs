@@ -14,7 +14,8 @@ public abstract class ExternalAddressTests(ServiceCluster cluster)
     [InlineData("udp")]
     public async Task An_external_ip_that_no_node_has_is_served_by_the_node_it_is_routed_to(string protocol)
     {
-        await using var service = await TestService.Create(cluster, $"externalIPs: [{string.Join(", ", ExternalIPs.Select(ip => $"'{ip}'"))}]", "a1", "b1");
+        await using var service = await TestService.Create(
+            cluster, $"externalIPs: [{string.Join(", ", ExternalIPs.Select(ip => $"'{ip}'"))}]", "a1", "b1");
         foreach (var address in ExternalIPs)
         {
             foreach (var node in new[] { "node-a", "node-c" })
@@ -65,7 +66,8 @@ public abstract class ExternalAddressTests(ServiceCluster cluster)
     public async Task Only_clients_in_the_source_ranges_are_let_in_and_node_ports_let_everybody_in(string protocol)
     {
         var (near, far) = (new Client.Outside(7), new Client.Outside(9));
-        await using var service = await TestService.Create(cluster, "type: LoadBalancer, loadBalancerSourceRanges: [198.51.100.7/32, '2001:db8:51::7/128']", "a1", "b1");
+        await using var service = await TestService.Create(
+            cluster, "type: LoadBalancer, loadBalancerSourceRanges: [198.51.100.7/32, '2001:db8:51::7/128']", "a1", "b1");
         foreach (var address in service.LoadBalancerIPs)
         {
             await cluster.AnsweredBy(near, protocol, address, 80, "a1", "b1");
@@ -94,7 +96,8 @@ public abstract class ExternalAddressTests(ServiceCluster cluster)
         var balanced = service.LoadBalancerIPs[0];
         await cluster.AnsweredBy(World, "tcp", balanced, 80, "b1");
         await cluster.AnsweredBy(World, "tcp", cluster.NodeAddress("node-a", "IPv4"), service.NodePort, "b1");
-        await service.Change("ports: [{name: t, port: 81, targetPort: 8080, protocol: TCP}, {name: u, port: 81, targetPort: 8080, protocol: UDP}]");
+        await service.Change(
+            "ports: [{name: t, port: 81, targetPort: 8080, protocol: TCP}, {name: u, port: 81, targetPort: 8080, protocol: UDP}]");
         await cluster.AnsweredBy(World, "tcp", balanced, 81, "b1");
         await cluster.AnsweredBy(World, "udp", balanced, 81, "b1");
         await cluster.Silent(World, "tcp", balanced, 80);
@@ -116,9 +119,11 @@ public abstract class ExternalAddressTests(ServiceCluster cluster)
         foreach (var family in new[] { 0, 1 })
         {
             var node = cluster.NodeAddress("node-a", family == 0 ? "IPv4" : "IPv6");
-            string[] targets = [$"{first.LoadBalancerIPs[family]},80", $"{second.LoadBalancerIPs[family]},80", $"{node},{first.NodePort}", $"{node},{second.NodePort}"];
+            string[] targets = [$"{first.LoadBalancerIPs[family]},80", $"{second.LoadBalancerIPs[family]},80", $"{node},{first.NodePort}",
+                $"{node},{second.NodePort}"];
             foreach (var target in targets)
-                await cluster.AnsweredBy(World, protocol, target.Split(',')[0], int.Parse(target.Split(',')[1], System.Globalization.CultureInfo.InvariantCulture), "a1");
+                await cluster.AnsweredBy(World, protocol, target.Split(',')[0],
+                    int.Parse(target.Split(',')[1], System.Globalization.CultureInfo.InvariantCulture), "a1");
             var source = cluster.SourceOf(World, FamilyOf(node));
             var asked = Asked.Parse(await cluster.RunAsync(World, Program("several.py", [protocol, source, "20123", .. targets])));
             Assert.Equal($"a1 node-a {source}: {targets.Length * 3}", asked.ToString());

@@ -12,7 +12,8 @@ public abstract class FirewallTests(ServiceCluster cluster)
         foreach (var node in cluster.Cluster.NodeNames)
         {
             Assert.Equal(["table inet t"], (await Rules(node, "nft", "list", "tables")).Split('\n', StringSplitOptions.RemoveEmptyEntries));
-            Assert.Single((await Rules(node, "nft", "list", "chains")).Split('\n'), line => line.Trim().StartsWith("chain ", StringComparison.Ordinal));
+            Assert.Single((await Rules(node, "nft", "list", "chains")).Split('\n'),
+                line => line.Trim().StartsWith("chain ", StringComparison.Ordinal));
             Assert.Equal("", (await Rules(node, "iptables-legacy-save")).Trim());
             Assert.Equal("", (await Rules(node, "ip6tables-legacy-save")).Trim());
         }
@@ -41,7 +42,8 @@ public abstract class FirewallTests(ServiceCluster cluster)
         Assert.Equal(counts, await Task.WhenAll(cluster.Cluster.NodeNames.Select(Dropped)));
     }
 
-    private async Task<string> Rules(string node, params string[] command) => (await cluster.Cluster.ExecOnNodeAsync(node, command)).ThrowIfFailed().Output;
+    private async Task<string> Rules(string node, params string[] command) =>
+        (await cluster.Cluster.ExecOnNodeAsync(node, command)).ThrowIfFailed().Output;
 
     private async Task<long> Dropped(string node)
     {

@@ -14,7 +14,8 @@ public sealed class HealthCheckTests(FullCluster cluster)
         await using var service = await TestService.Create(cluster, "type: LoadBalancer, externalTrafficPolicy: Local", "a1", "a2", "b1");
         await Health(service, "200 503".Split(' '), "node-a", "node-c");
         await Health(service, ["200"], "node-b");
-        Assert.Contains("\"localEndpoints\": 2", (await Ask(service, "node-a")).Replace("\":2", "\": 2", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("\"localEndpoints\": 2", (await Ask(service, "node-a")).Replace("\":2", "\": 2", StringComparison.Ordinal),
+            StringComparison.Ordinal);
         await service.SetBackends(TestEndpoint.Ending("a1"), "b1");
         await Health(service, ["503", "200"], "node-a", "node-b");
         await cluster.AnsweredBy(World, "tcp", cluster.NodeAddress("node-a", "IPv4"), service.NodePort, "a1"); // it serves nevertheless
@@ -45,8 +46,10 @@ public sealed class HealthCheckTests(FullCluster cluster)
     }
 
     private async Task<string> Code(string node, int port) => (await cluster.Cluster.Outside.ExecAsync(
-        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", $"http://{cluster.NodeAddress(node, "IPv4")}:{port}/healthz"])).Output;
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2",
+            $"http://{cluster.NodeAddress(node, "IPv4")}:{port}/healthz"])).Output;
 
     private async Task<string> Ask(TestService service, string node) =>
-        (await cluster.Cluster.Outside.ExecAsync(["curl", "-s", $"http://{cluster.NodeAddress(node, "IPv4")}:{service.HealthCheckNodePort}/healthz"])).ThrowIfFailed().Output;
+        (await cluster.Cluster.Outside.ExecAsync(
+            ["curl", "-s", $"http://{cluster.NodeAddress(node, "IPv4")}:{service.HealthCheckNodePort}/healthz"])).ThrowIfFailed().Output;
 }

@@ -101,6 +101,8 @@ public sealed class TunnelLoopbackPortTests(TunnelOffCluster cluster) : Loopback
 
 public sealed class TunnelOffCluster() : ServiceCluster("e2e-off-t", "--socket-lb", "off", "--routing", "tunnel");
 
-/// <summary>With socket hooks, which cannot bind a socket anew that is bound to 127.0.0.1 and has a port: packets on lo are translated.</summary>
+/// <summary>
+/// With socket hooks, which cannot bind a socket anew that is bound to 127.0.0.1 and has a port: packets on lo are translated.
+/// </summary>
 [Collection(FullServices.Name)]
 public sealed class SocketLoopbackPortTests(FullCluster cluster) : LoopbackPortTests(cluster);

@@ -30,7 +30,8 @@ public sealed class MasqueradeTests(FullCluster cluster)
         foreach (var family in new[] { "IPv4", "IPv6" })
         {
             string[] pods = ["client-a", "a1", "a2"];
-            var asked = await Task.WhenAll(pods.Select(pod => cluster.Ask(new Client.Pod(pod), "udp", Address(family, 5), WorldServer.Port, 30, 5, "--source-port", "40555")));
+            var asked = await Task.WhenAll(pods.Select(
+                pod => cluster.Ask(new Client.Pod(pod), "udp", Address(family, 5), WorldServer.Port, 30, 5, "--source-port", "40555")));
             Assert.All(asked, a => Assert.Equal($"world outside {cluster.NodeAddress("node-a", family)}: 30", a.ToString()));
         }
     }
@@ -53,7 +54,8 @@ public sealed class MasqueradeTests(FullCluster cluster)
             cluster.Cluster.Outside.Route(IPAddress.Parse(pod), "node-a");
             var asked = await cluster.AnsweredBy(PodA, "tcp", Address(family, 200), WorldServer.Port, "world");
             Assert.Equal([pod], asked.Peers);
-            Assert.Equal([cluster.NodeAddress("node-a", family)], (await cluster.AnsweredBy(PodA, "tcp", Address(family, 5), WorldServer.Port, "world")).Peers);
+            Assert.Equal([cluster.NodeAddress("node-a", family)],
+                (await cluster.AnsweredBy(PodA, "tcp", Address(family, 5), WorldServer.Port, "world")).Peers);
             cluster.Cluster.Outside.Unroute(IPAddress.Parse(pod));
         }
     }
@@ -63,15 +65,20 @@ public sealed class MasqueradeTests(FullCluster cluster)
     {
         foreach (var family in new[] { "IPv4", "IPv6" })
         {
-            Assert.Equal([cluster.AddressOf("client-a", family)], (await cluster.AnsweredBy(PodA, "tcp", cluster.AddressOf("b1", family), 8080, "b1")).Peers);
-            Assert.Equal([cluster.AddressOf("client-a", family)], (await cluster.AnsweredBy(PodA, "tcp", cluster.AddressOf("a1", family), 8080, "a1")).Peers);
+            Assert.Equal([cluster.AddressOf("client-a", family)],
+                (await cluster.AnsweredBy(PodA, "tcp", cluster.AddressOf("b1", family), 8080, "b1")).Peers);
+            Assert.Equal([cluster.AddressOf("client-a", family)],
+                (await cluster.AnsweredBy(PodA, "tcp", cluster.AddressOf("a1", family), 8080, "a1")).Peers);
             // h1 is at its node's address
-            Assert.Equal([cluster.AddressOf("client-b", family)], (await cluster.AnsweredBy(PodB, "tcp", cluster.NodeAddress("node-a", family), 8080, "h1")).Peers);
-            Assert.Equal([cluster.AddressOf("client-a", family)], (await cluster.AnsweredBy(PodA, "tcp", cluster.NodeAddress("node-a", family), 8080, "h1")).Peers);
+            Assert.Equal([cluster.AddressOf("client-b", family)],
+                (await cluster.AnsweredBy(PodB, "tcp", cluster.NodeAddress("node-a", family), 8080, "h1")).Peers);
+            Assert.Equal([cluster.AddressOf("client-a", family)],
+                (await cluster.AnsweredBy(PodA, "tcp", cluster.NodeAddress("node-a", family), 8080, "h1")).Peers);
         }
     }
 
-    private static string Address(string family, int host) => (family == "IPv4" ? OutsideAddresses.V4(host) : OutsideAddresses.V6(host)).ToString();
+    private static string Address(string family, int host) =>
+        (family == "IPv4" ? OutsideAddresses.V4(host) : OutsideAddresses.V6(host)).ToString();
 }
 
 /// <summary>programs/server.py outside of the cluster, at all of the world's addresses.</summary>
@@ -81,7 +88,8 @@ internal sealed class WorldServer : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
-    private WorldServer(ServiceCluster cluster) => _running = cluster.RunAsync(World, Program("server.py", "world", "outside", $"{Port}"), _stop.Token);
+    private WorldServer(ServiceCluster cluster) =>
+        _running = cluster.RunAsync(World, Program("server.py", "world", "outside", $"{Port}"), _stop.Token);
 
     public static async Task<WorldServer> Start(ServiceCluster cluster)
     {

@@ -25,7 +25,8 @@ public abstract class NodePortTests(ServiceCluster cluster)
         await using var service = await TestService.Create(cluster, "type: NodePort", "b1", "c1");
         foreach (var node in cluster.Cluster.NodeNames)
             foreach (var client in new[] { PodA, PodB, NodeA, NodeB })
-                await cluster.AnsweredBy(client, protocol, cluster.NodeAddress(node, protocol == "tcp" ? "IPv4" : "IPv6"), service.NodePort, "b1", "c1");
+                await cluster.AnsweredBy(client, protocol, cluster.NodeAddress(node, protocol == "tcp" ? "IPv4" : "IPv6"), service.NodePort,
+                    "b1", "c1");
     }
 
     [Fact]
@@ -55,7 +56,8 @@ public abstract class NodePortTests(ServiceCluster cluster)
     public async Task One_number_serves_two_protocols()
     {
         await using var service = await TestService.Create(
-            cluster, "type: NodePort, ports: [{name: t, port: 80, protocol: TCP, nodePort: 31053}, {name: u, port: 80, protocol: UDP, nodePort: 31053}]", "b1");
+            cluster, "type: NodePort, ports: [{name: t, port: 80, protocol: TCP, nodePort: 31053}, {name: u, port: 80, protocol: UDP, "
+                + "nodePort: 31053}]", "b1");
         await cluster.AnsweredBy(World, "tcp", cluster.NodeAddress("node-a", "IPv4"), 31053, "b1");
         await cluster.AnsweredBy(World, "udp", cluster.NodeAddress("node-a", "IPv4"), 31053, "b1");
     }
@@ -93,7 +95,8 @@ public abstract class NodePortTests(ServiceCluster cluster)
         foreach (var address in new[] { cluster.NodeAddress("node-a", "IPv4"), cluster.NodeAddress("node-a", "IPv6") })
         {
             await cluster.AnsweredBy(World, protocol, address, service.NodePort, "a1", "b1");
-            Assert.Equal("whole: 20", (await cluster.Ask(World, protocol, address, service.NodePort, 20, 5, "--bytes", $"{bytes}")).ToString());
+            Assert.Equal("whole: 20", (await cluster.Ask(World, protocol, address, service.NodePort, 20, 5, "--bytes", $"{bytes}"))
+                .ToString());
         }
     }
 

@@ -18,7 +18,8 @@ public sealed class PodStateTests(FullCluster cluster)
         {
             var published = await Service("published", "publishNotReadyAddresses: true, selector: {app: unready}");
             var hidden = await Service("hidden", "selector: {app: unready}");
-            await Pod("unready", $"readinessProbe: {{exec: {{command: [test, -e, {file}]}}, periodSeconds: 1, failureThreshold: 1}}", drain: 60);
+            await Pod("unready", $"readinessProbe: {{exec: {{command: [test, -e, {file}]}}, periodSeconds: 1, failureThreshold: 1}}",
+                drain: 60);
             await cluster.AnsweredBy(PodB, "tcp", published, 80, "unready");
             await cluster.Refused(PodB, "tcp", hidden, 80);
             File.WriteAllText(file, "");
@@ -75,8 +76,10 @@ public sealed class PodStateTests(FullCluster cluster)
         var address = await Service("named", "selector: {app: named}", "web");
         await Pod("named-1", "ports: [{name: web, containerPort: 8080}]", app: "named");
         await cluster.Cluster.ApplyAsync(
-            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: named-2, labels: {{app: named}}}}\nspec:\n  nodeName: node-b\n  terminationGracePeriodSeconds: 1\n"
-            + $"  initContainers: [{{name: s, image: python:3-slim, restartPolicy: Always, command: {ServerCommand("named-2", "node-b", "8085")}, ports: [{{name: web, containerPort: 8085}}]}}]\n"
+            $"apiVersion: v1\nkind: Pod\nmetadata: {{name: named-2, labels: {{app: named}}}}\nspec:\n  nodeName: node-b\n  "
+                + $"terminationGracePeriodSeconds: 1\n"
+            + $"  initContainers: [{{name: s, image: python:3-slim, restartPolicy: Always, command: "
+                + $"{ServerCommand("named-2", "node-b", "8085")}, ports: [{{name: web, containerPort: 8085}}]}}]\n"
             + "  containers: [{name: c, image: python:3-slim, command: [sleep, infinity]}]\n");
         await cluster.AnsweredBy(PodC, "tcp", address, 80, "named-1", "named-2");
         await cluster.Cluster.Client.DeleteAsync(ResourceTypes.Pods, "default", "named-1");
@@ -92,8 +95,10 @@ public sealed class PodStateTests(FullCluster cluster)
     }
 
     private Task Pod(string name, string more, string node = "node-a", string? app = null, double drain = 0) => Apply(
-        $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {app ?? name}}}}}\nspec:\n  nodeName: {node}\n  terminationGracePeriodSeconds: {(drain > 0 ? 60 : 1)}\n"
-        + $"  containers: [{{name: c, image: python:3-slim, command: {ServerCommand(name, node, "8080", drain)}{(more.Length > 0 ? ", " : "")}{more}}}]\n");
+        $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {app ?? name}}}}}\nspec:\n  nodeName: {node}\n  "
+            + $"terminationGracePeriodSeconds: {(drain > 0 ? 60 : 1)}\n"
+        + $"  containers: [{{name: c, image: python:3-slim, command: {ServerCommand(name, node, "8080", drain)}{(more.Length > 0 ? ", "
+            + "" : "")}{more}}}]\n");
 
     private async Task Apply(string manifest) => await cluster.Cluster.ApplyAsync(manifest);
 

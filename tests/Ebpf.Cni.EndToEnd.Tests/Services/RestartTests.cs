@@ -12,14 +12,16 @@ public abstract class RestartTests(ServiceCluster cluster)
     {
         await using var service = await TestService.Create(cluster, "type: LoadBalancer", "a1", "b1", "c1");
         var node = cluster.NodeAddress("node-a", "IPv4");
-        (Client Client, string Address, int Port)[] askers = [(PodA, service.ClusterIPs[0], 80), (NodeB, service.ClusterIPs[1], 80), (World, node, service.NodePort), (new Client.Outside(2), service.LoadBalancerIPs[1], 80)];
+        (Client Client, string Address, int Port)[] askers = [(PodA, service.ClusterIPs[0], 80), (NodeB, service.ClusterIPs[1], 80),
+            (World, node, service.NodePort), (new Client.Outside(2), service.LoadBalancerIPs[1], 80)];
         var streams = new List<(SignalFiles Signals, Task<ExecResult> Running)>();
         foreach (var (client, address, port) in askers)
         {
             await cluster.AnsweredBy(client, "tcp", address, port, "a1", "b1", "c1");
             var signals = new SignalFiles();
             string[] source = client is Client.Outside ? [cluster.SourceOf(client, FamilyOf(address))] : [];
-            var running = cluster.RunAsync(client, Program("stream.py", [address, $"{port}", "50", signals.Started, signals.Stop, .. source]));
+            var running = cluster.RunAsync(
+                client, Program("stream.py", [address, $"{port}", "50", signals.Started, signals.Stop, .. source]));
             await signals.WaitStarted(running);
             streams.Add((signals, running));
         }
@@ -37,7 +39,8 @@ public abstract class RestartTests(ServiceCluster cluster)
         {
             streams[i].Signals.RequestStop();
             var streamed = Streamed.Parse(await streams[i].Running);
-            Assert.True(streamed.Failures.Count == 0, $"{askers[i].Client} to {askers[i].Address}: {string.Join(", ", streamed.Failures)} of {streamed.Opened}");
+            Assert.True(streamed.Failures.Count == 0,
+                $"{askers[i].Client} to {askers[i].Address}: {string.Join(", ", streamed.Failures)} of {streamed.Opened}");
             Assert.True(streamed.Exchanges > 100, $"{askers[i].Client} exchanged only {streamed.Exchanges} times");
             streams[i].Signals.Dispose();
         }

@@ -30,7 +30,8 @@ public abstract class RollingUpdateTests(ServiceCluster cluster)
     public async Task Replacing_every_backend_of_a_node_under_load_loses_no_connection_with_the_local_policy()
     {
         await using var deployment = await Rolled.Create(
-            cluster, "rolled-l", 2, "nodeSelector: {kubernetes.io/hostname: node-b}", "type: LoadBalancer, externalTrafficPolicy: Local, internalTrafficPolicy: Local");
+            cluster, "rolled-l", 2, "nodeSelector: {kubernetes.io/hostname: node-b}",
+            "type: LoadBalancer, externalTrafficPolicy: Local, internalTrafficPolicy: Local");
         var service = deployment.Service;
         var balanced = service.Items("status", "loadBalancer", "ingress").First().Text("ip")!;
         cluster.Cluster.Outside.Route(IPAddress.Parse(balanced), "node-b");
@@ -80,7 +81,8 @@ public abstract class RollingUpdateTests(ServiceCluster cluster)
         {
             var signals = new SignalFiles();
             string[] source = client is Client.Outside ? [cluster.SourceOf(client, FamilyOf(address))] : [];
-            var running = cluster.RunAsync(client, Program("stream.py", [address, $"{port}", "0", signals.Started, signals.Stop, .. source]));
+            var running = cluster.RunAsync(
+                client, Program("stream.py", [address, $"{port}", "0", signals.Started, signals.Stop, .. source]));
             await signals.WaitStarted(running);
             streams.Add((signals, running));
         }
@@ -89,7 +91,8 @@ public abstract class RollingUpdateTests(ServiceCluster cluster)
         {
             streams[i].Signals.RequestStop();
             var streamed = Streamed.Parse(await streams[i].Running);
-            Assert.True(streamed.Failures.Count == 0, $"{askers[i].Client} to {askers[i].Address}: {string.Join(", ", streamed.Failures)} of {streamed.Opened}");
+            Assert.True(streamed.Failures.Count == 0,
+                $"{askers[i].Client} to {askers[i].Address}: {string.Join(", ", streamed.Failures)} of {streamed.Opened}");
             Assert.True(streamed.Opened > 50, $"{askers[i].Client} opened only {streamed.Opened} connections");
             streams[i].Signals.Dispose();
         }
@@ -114,7 +117,8 @@ internal sealed class Rolled : IAsyncDisposable
     {
         var made = new Rolled(cluster, name, replicas, more, drain);
         await cluster.Cluster.ApplyAsync(
-            $"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: {name}}}, ipFamilyPolicy: RequireDualStack, {spec}, "
+            $"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: {name}}}, ipFamilyPolicy: "
+                + $"RequireDualStack, {spec}, "
             + "ports: [{name: t, port: 80, targetPort: 8080, protocol: TCP}, {name: u, port: 80, targetPort: 8080, protocol: UDP}]}\n");
         await cluster.Cluster.ApplyAsync(made.Manifest("1"));
         await cluster.Cluster.WaitForPodsReady("app=" + name, replicas);
@@ -123,7 +127,8 @@ internal sealed class Rolled : IAsyncDisposable
             async () =>
             {
                 made.Service = await cluster.Cluster.Client.GetAsync(ResourceTypes.Services, "default", name);
-                return made.Service.Text("spec", "type") != "LoadBalancer" || made.Service.Items("status", "loadBalancer", "ingress").Count() == 2;
+                return made.Service.Text("spec", "type") != "LoadBalancer"
+                    || made.Service.Items("status", "loadBalancer", "ingress").Count() == 2;
             }, "its load balancer");
         foreach (var address in made.Service.Texts("spec", "clusterIPs"))
             await cluster.AnsweredBy(PodB, "tcp", address, 80, "g1");
@@ -138,14 +143,16 @@ internal sealed class Rolled : IAsyncDisposable
         await _cluster.Cluster.ApplyAsync(Manifest(generation));
         await _cluster.Cluster.Client.WaitAsync(
             ResourceTypes.Pods, "default", "app=" + _name,
-            pods => pods.Count == _replicas && pods.All(p => p.Text("metadata", "labels", "generation") == generation && p.Condition("Ready") == "True"),
+            pods => pods.Count == _replicas && pods.All(
+                p => p.Text("metadata", "labels", "generation") == generation && p.Condition("Ready") == "True"),
             $"all pods of {_name} are new");
     }
 
     public async Task Scale(int replicas)
     {
         _replicas = replicas;
-        await _cluster.Cluster.Client.PatchAsync(ResourceTypes.Deployments, "default", _name, new() { ["spec"] = new JsonObject { ["replicas"] = replicas } });
+        await _cluster.Cluster.Client.PatchAsync(
+            ResourceTypes.Deployments, "default", _name, new() { ["spec"] = new JsonObject { ["replicas"] = replicas } });
         await _cluster.Cluster.WaitForPodsReady("app=" + _name, replicas);
     }
 

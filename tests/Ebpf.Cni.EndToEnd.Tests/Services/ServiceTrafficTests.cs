@@ -62,14 +62,16 @@ public abstract class ServiceTrafficTests(ClusterFixture fixture)
         var address = (await fixture.AddressesOf("switched"))[0];
         await fixture.AnsweredBy("tcp", address, 80, 2);
         using var signals = new SignalFiles();
-        var streaming = fixture.Cluster.ExecAsync("client", ClusterFixture.Program("stream.py", address, "80", "50", signals.Started, signals.Stop));
+        var streaming = fixture.Cluster.ExecAsync(
+            "client", ClusterFixture.Program("stream.py", address, "80", "50", signals.Started, signals.Stop));
         await signals.WaitStarted(streaming);
 
         foreach (var group in new[] { "new", "old", "new" })
         {
             await Select(group);
             await Eventually.True(
-                async () => (await fixture.Ask("tcp", address, 80, 20)) is var asked && asked.Failures.Count == 0 && asked.From(group) == 20,
+                async () => (await fixture.Ask("tcp", address, 80, 20)) is var asked && asked.Failures.Count == 0
+                && asked.From(group) == 20,
                 $"only {group} answers");
         }
         signals.RequestStop();

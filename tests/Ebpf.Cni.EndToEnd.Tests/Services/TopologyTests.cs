@@ -9,7 +9,8 @@ public abstract class TopologyTests(ServiceCluster cluster)
     [Fact]
     public async Task The_same_zone_is_preferred_and_another_serves_when_it_has_none()
     {
-        await using var service = await TestService.Create(cluster, "trafficDistribution: PreferSameZone", East("a1"), East("b1"), West("c1"));
+        await using var service = await TestService.Create(
+            cluster, "trafficDistribution: PreferSameZone", East("a1"), East("b1"), West("c1"));
         foreach (var address in service.ClusterIPs)
         {
             await cluster.AnsweredBy(PodA, "tcp", address, 80, "a1", "b1");
@@ -23,7 +24,8 @@ public abstract class TopologyTests(ServiceCluster cluster)
     [Fact]
     public async Task The_same_node_is_preferred_then_the_zone_then_anyone()
     {
-        await using var service = await TestService.Create(cluster, "trafficDistribution: PreferSameNode", Here("a1", "node-a"), Here("b1", "node-b"), West("c1") with { ForNode = "node-c" });
+        await using var service = await TestService.Create(cluster, "trafficDistribution: PreferSameNode", Here("a1", "node-a"),
+            Here("b1", "node-b"), West("c1") with { ForNode = "node-c" });
         foreach (var address in service.ClusterIPs)
         {
             await cluster.AnsweredBy(PodA, "tcp", address, 80, "a1");
@@ -48,7 +50,8 @@ public abstract class TopologyTests(ServiceCluster cluster)
     [Fact]
     public async Task The_world_is_sent_near_the_node_it_asks()
     {
-        await using var service = await TestService.Create(cluster, "type: NodePort, trafficDistribution: PreferSameZone", East("a1"), East("b1"), West("c1"));
+        await using var service = await TestService.Create(
+            cluster, "type: NodePort, trafficDistribution: PreferSameZone", East("a1"), East("b1"), West("c1"));
         await cluster.AnsweredBy(World, "tcp", cluster.NodeAddress("node-a", "IPv4"), service.NodePort, "a1", "b1");
         await cluster.AnsweredBy(World, "tcp", cluster.NodeAddress("node-c", "IPv6"), service.NodePort, "c1");
     }

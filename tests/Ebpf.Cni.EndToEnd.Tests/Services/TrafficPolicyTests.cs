@@ -125,7 +125,8 @@ public abstract class TrafficPolicyTests(ServiceCluster cluster)
     [Fact]
     public async Task External_local_falls_back_to_ending_endpoints_of_the_node_for_itself_alone()
     {
-        await using var service = await TestService.Create(cluster, "type: LoadBalancer, externalTrafficPolicy: Local", TestEndpoint.Ending("a1"), "b1");
+        await using var service = await TestService.Create(
+            cluster, "type: LoadBalancer, externalTrafficPolicy: Local", TestEndpoint.Ending("a1"), "b1");
         foreach (var family in new[] { "IPv4", "IPv6" })
         {
             await cluster.AnsweredBy(World, "tcp", cluster.NodeAddress("node-a", family), service.NodePort, "a1");

@@ -8,7 +8,8 @@ public abstract class UdpConntrackTests(ServiceCluster cluster)
 {
     public static TheoryData<string, bool, string> Clients => new()
     {
-        { "pod", false, "IPv4" }, { "pod", true, "IPv6" }, { "node", false, "IPv6" }, { "node", true, "IPv4" }, { "outside", false, "IPv4" }, { "outside", true, "IPv6" },
+        { "pod", false, "IPv4" }, { "pod", true, "IPv6" }, { "node", false, "IPv6" }, { "node", true, "IPv4" },
+            { "outside", false, "IPv4" }, { "outside", true, "IPv6" },
     };
 
     [Theory]
@@ -82,14 +83,16 @@ public abstract class UdpConntrackTests(ServiceCluster cluster)
     [InlineData("outside")]
     public async Task It_is_no_longer_answered_by_a_service_that_was_deleted_and_is_by_its_successor(string who)
     {
-        await using var service = await TestService.Create(cluster, "type: NodePort, ports: [{name: u, port: 80, protocol: UDP, nodePort: 31900}]", "b1");
+        await using var service = await TestService.Create(
+            cluster, "type: NodePort, ports: [{name: u, port: 80, protocol: UDP, nodePort: 31900}]", "b1");
         var (client, address, port) = Target(service, who, "IPv4");
         await using var flow = Flow.Start(cluster, client, false, address, port);
         await flow.Becomes("b1");
         await service.DisposeAsync();
         await flow.IsRefused(connected: false);
         await using var successor = await TestService.Create(
-            cluster, $"clusterIP: {service.ClusterIPs[0]}, type: NodePort, ports: [{{name: u, port: 80, protocol: UDP, nodePort: 31900}}]", "a1");
+            cluster, $"clusterIP: {service.ClusterIPs[0]}, type: NodePort, ports: [{{name: u, port: 80, protocol: UDP, nodePort: 31900}}]",
+            "a1");
         await flow.Becomes("a1");
     }
 

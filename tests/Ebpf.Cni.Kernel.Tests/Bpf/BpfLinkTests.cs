@@ -66,7 +66,8 @@ public sealed class BpfLinkTests : PrivilegedTest
         cgroup.Directory.Add(Environment.ProcessId);
         using (var tcx = veth.Namespace.Run(() => BpfLink.AttachTcx(Own(_hooks.Program("tc_first")), veth.FarIndex, TcDirection.Ingress)))
             tcx.Pin(pins["t"]);
-        using (var connect = BpfLink.AttachCgroup(Own(_hooks.Program("connect_deny")), cgroup.Directory.DirectoryPath, CgroupAttach.Connect4))
+        using (var connect = BpfLink.AttachCgroup(
+            Own(_hooks.Program("connect_deny")), cgroup.Directory.DirectoryPath, CgroupAttach.Connect4))
             connect.Pin(pins["c"]);
         Assert.ThrowsAny<SocketException>(() => Connect(listener));
         veth.Send();

@@ -119,7 +119,8 @@ public sealed class BpfMapTests : PrivilegedTest
     public void A_pin_of_another_kind_is_refused()
     {
         var pins = Own(new PinDirectory());
-        var program = Own(BpfProgram.Load("ebc_nothing", BpfProgramType.TrafficClassifier, [BpfInstruction.Move(0, 0), BpfInstruction.Exit]));
+        var program = Own(BpfProgram.Load("ebc_nothing", BpfProgramType.TrafficClassifier,
+            [BpfInstruction.Move(0, 0), BpfInstruction.Exit]));
         program.Pin(pins["p"]);
         var error = Assert.Throws<KernelException>(() => BpfMap.OpenPinned(pins["p"]));
         Assert.Contains("expected a bpf-map, found a bpf-prog", error.Message, StringComparison.Ordinal);

@@ -37,7 +37,8 @@ public sealed class ClsactFilterTests : PrivilegedTest
         Detach(ifindex, direction);
         var second = _hooks.Count(1);
         // a filter that is still there sees what leaves before a filter on another interface does
-        Attach("tc_first", direction == TcDirection.Ingress ? _veth.NearIndex : _veth.FarIndex, direction == TcDirection.Ingress ? TcDirection.Egress : TcDirection.Ingress);
+        Attach("tc_first", direction == TcDirection.Ingress ? _veth.NearIndex : _veth.FarIndex,
+            direction == TcDirection.Ingress ? TcDirection.Egress : TcDirection.Ingress);
         _veth.Send();
         await Eventually.True(() => _hooks.Count(0) > first, "the control program runs");
         Assert.Equal(second, _hooks.Count(1));
@@ -89,7 +90,8 @@ public sealed class ClsactFilterTests : PrivilegedTest
     {
         using var program = _hooks.Program("tc_first");
         _veth.Namespace.Run(() => ClsactFilter.Attach(program, _veth.FarIndex, TcDirection.Ingress, Priority, Handle));
-        Assert.Equal(program.Id, _veth.Namespace.Run(() => ClsactFilter.FindProgram(_veth.FarIndex, TcDirection.Ingress, Priority, Handle)));
+        Assert.Equal(program.Id,
+            _veth.Namespace.Run(() => ClsactFilter.FindProgram(_veth.FarIndex, TcDirection.Ingress, Priority, Handle)));
         Assert.Null(_veth.Namespace.Run(() => ClsactFilter.FindProgram(_veth.FarIndex, TcDirection.Egress, Priority, Handle)));
     }
 

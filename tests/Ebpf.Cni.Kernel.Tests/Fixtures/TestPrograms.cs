@@ -36,7 +36,8 @@ public static class TestPrograms
             == System.Runtime.InteropServices.Architecture.Arm64 ? "aarch64" : "x86_64";
         using var process = Process.Start(new ProcessStartInfo(Compiler!,
         [
-            "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror", $"-I/usr/include/{machine}-linux-gnu", "-c", source, "-o", target,
+            "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror", $"-I/usr/include/{machine}-linux-gnu", "-c", source, "-o",
+                target,
         ])
         {
             RedirectStandardError = true,

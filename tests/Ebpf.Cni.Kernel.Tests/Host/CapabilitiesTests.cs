@@ -16,7 +16,8 @@ public sealed class CapabilitiesTests
     [Fact]
     public void Each_has_the_kernels_name() =>
         Assert.All(Enum.GetValues<Capability>(), c => Assert.Equal(
-            "cap" + c, Capabilities.Name(c).Replace("_", "", StringComparison.Ordinal).Replace("CAP", "cap", StringComparison.Ordinal), ignoreCase: true));
+            "cap" + c, Capabilities.Name(c).Replace("_", "", StringComparison.Ordinal).Replace("CAP", "cap", StringComparison.Ordinal),
+            ignoreCase: true));
 
     [Theory]
     [InlineData(Errno.EPERM, true, true)]

@@ -6,7 +6,8 @@ public sealed class NodeMemoryTests
 {
     [Fact]
     public void The_total_is_read_in_bytes() =>
-        Assert.Equal(3_905_412L * 1024, NodeMemory.ParseTotal(["MemFree:          900000 kB", "MemTotal:        3905412 kB", "MemTotalX:  1 kB"]));
+        Assert.Equal(3_905_412L * 1024,
+            NodeMemory.ParseTotal(["MemFree:          900000 kB", "MemTotal:        3905412 kB", "MemTotalX:  1 kB"]));
 
     [Theory]
     [InlineData("MemFree: 1 kB")]

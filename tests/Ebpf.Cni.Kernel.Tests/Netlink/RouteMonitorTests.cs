@@ -67,7 +67,8 @@ public sealed class RouteMonitorTests : PrivilegedTest
         var change = _monitor.WaitForChangeAsync(TestContext.Current.CancellationToken);
         netlink.AddVeth("a", "b");
         // what is told of this namespace afterwards would have come after it
-        await Assert.ThrowsAsync<TimeoutException>(() => change.WaitAsync(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<TimeoutException>(
+            () => change.WaitAsync(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken));
         _veth.Netlink.SetMtu(_veth.NearIndex, 1300);
         await change.WaitAsync(Patience, TestContext.Current.CancellationToken);
     }

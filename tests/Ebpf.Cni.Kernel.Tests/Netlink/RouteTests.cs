@@ -137,7 +137,8 @@ public sealed class RouteTests : PrivilegedTest
     public void Thousands_of_routes_are_listed()
     {
         for (var i = 0; i < 3000; i++)
-            _netlink.ReplaceRoute(new Route(new IPNetwork(new IPAddress([10, 100, (byte)(i >> 8), (byte)i]), 32), _ifindex) { Protocol = Owner });
+            _netlink.ReplaceRoute(new Route(new IPNetwork(new IPAddress([10, 100, (byte)(i >> 8), (byte)i]), 32), _ifindex)
+                { Protocol = Owner });
         Assert.Equal(3000, _netlink.Routes(Owner).Distinct().Count());
     }
 

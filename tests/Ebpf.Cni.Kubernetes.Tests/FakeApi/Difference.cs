@@ -20,7 +20,8 @@ public static class Difference
     }
 
     private static string? Of<TKey, T>(
-        ResourceKind<T> kind, FakeCluster truth, string path, IReadOnlyDictionary<TKey, T> seen, Func<ObjectName, TKey> key, Func<T, T, bool> same)
+        ResourceKind<T> kind, FakeCluster truth, string path, IReadOnlyDictionary<TKey, T> seen, Func<ObjectName, TKey> key,
+        Func<T, T, bool> same)
         where T : class
     {
         var (_, objects) = truth.List(path, kind.Selector);

@@ -52,7 +52,8 @@ public sealed class FakeCluster
     public long Put(string path, string name, string template) => Change(() =>
     {
         var type = _objects.TryGetValue((path, name), out var previous) ? "MODIFIED" : "ADDED";
-        var item = new FakeObject(path, name, Version, template.Replace("VERSION", Version.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal));
+        var item = new FakeObject(path, name, Version,
+            template.Replace("VERSION", Version.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal));
         _objects[(path, name)] = item;
         _history.Add(new FakeChange(Version, type, item, previous));
     });
@@ -63,7 +64,8 @@ public sealed class FakeCluster
         if (!_objects.Remove((path, name), out var old))
             return;
         _everDeleted.Add((path, name));
-        var json = old.Json.Replace($"\"resourceVersion\":\"{old.Version}\"", $"\"resourceVersion\":\"{Version}\"", StringComparison.Ordinal);
+        var json = old.Json.Replace($"\"resourceVersion\":\"{old.Version}\"", $"\"resourceVersion\":\"{Version}\"",
+            StringComparison.Ordinal);
         _history.Add(new FakeChange(Version, "DELETED", old with { Version = Version, Json = json }, old));
     });
 

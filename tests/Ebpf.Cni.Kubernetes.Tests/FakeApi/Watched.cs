@@ -13,7 +13,7 @@ public sealed class Watched : IAsyncDisposable
         PageSize = 3,
         FirstBackoff = TimeSpan.FromMilliseconds(1),
         LongestBackoff = TimeSpan.FromMilliseconds(20),
-        RelistSpread = TimeSpan.FromMilliseconds(5),
+        RelistJitter = TimeSpan.FromMilliseconds(5),
         DoubtfulSilence = TimeSpan.FromMilliseconds(200),
         EmptyListDoubt = TimeSpan.FromMilliseconds(100),
     };
@@ -57,11 +57,13 @@ public sealed class Watched : IAsyncDisposable
     {
         try
         {
-            await Eventually.True(() => _running.IsFaulted || (Store.Synced && Difference.Between(Api.Cluster, Store.Current) is null), "store equals API");
+            await Eventually.True(() => _running.IsFaulted || (Store.Synced && Difference.Between(Api.Cluster, Store.Current) is null),
+                "store equals API");
         }
         catch (TimeoutException e)
         {
-            throw new TimeoutException($"{e.Message}: {Difference.Between(Api.Cluster, Store.Current)}; {string.Join("; ", Watcher.States)}", e);
+            throw new TimeoutException(
+                $"{e.Message}: {Difference.Between(Api.Cluster, Store.Current)}; {string.Join("; ", Watcher.States)}", e);
         }
 
         if (_running.IsFaulted)

@@ -50,7 +50,8 @@ public sealed class EndpointStoreConcurrencyTests : IDisposable
             for (var i = 0; i < Pods; i++)
             {
                 var record = store.Reserve(new EndpointKey($"p{worker}-{i}", "eth0"), "/ns/a", "", []);
-                Assert.All(record.Addresses, a => Assert.True(held.TryAdd(a, record.ContainerId), $"{a} is {record.ContainerId}'s and another's"));
+                Assert.All(record.Addresses,
+                    a => Assert.True(held.TryAdd(a, record.ContainerId), $"{a} is {record.ContainerId}'s and another's"));
                 store.Save(record with { Ready = true });
                 if (i >= Pods - 2)
                     continue; // eight stay

@@ -9,14 +9,17 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Ebpf.Cni.Pods.Tests.Endpoints;
 
-/// <summary>Random histories of pods, ranges, restarts and damaged files. What must hold is said by a model that knows nothing of pools.</summary>
+/// <summary>
+/// Random histories of pods, ranges, restarts and damaged files. What must hold is said by a model that knows nothing of pools.
+/// </summary>
 public class EndpointStoreHistories
 {
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(60);
 
     private static readonly string[][] Ranges =
     [
-        ["10.1.0.0/28"], ["10.2.0.0/29"], ["10.1.0.0/28", "fd00:1::/124"], ["fd00:1::/124"], ["fd00:2::/64", "10.1.0.0/27"], ["10.3.0.0/30", "10.4.0.0/31"],
+        ["10.1.0.0/28"], ["10.2.0.0/29"], ["10.1.0.0/28", "fd00:1::/124"], ["fd00:1::/124"], ["fd00:2::/64", "10.1.0.0/27"],
+            ["10.3.0.0/30", "10.4.0.0/31"],
     ];
 
     [Fact]
@@ -97,7 +100,8 @@ public class EndpointStoreHistories
             pods.Add(pod, given);
         }
 
-        bool SomeFamilyIsFull() => Parse(ranges).GroupBy(r => r.Family).Any(family => family.All(range => range.Size <= 32 && Usable(range).All(
+        bool SomeFamilyIsFull() => Parse(ranges).GroupBy(r => r.Family)
+            .Any(family => family.All(range => range.Size <= 32 && Usable(range).All(
             a => pods.Values.Any(p => p.Contains(a)) || (released.TryGetValue(a, out var at) && at + Rest > time.GetUtcNow()))));
     }
 
@@ -113,7 +117,8 @@ public class EndpointStoreHistories
     }
 
     /// <summary>Cuts, garbles or empties one file; what is in it is lost, and nothing else is.</summary>
-    private static void Damage(Random random, TemporaryDirectory state, Dictionary<string, IReadOnlyList<string>> pods, Dictionary<string, DateTimeOffset> released)
+    private static void Damage(Random random, TemporaryDirectory state,
+        Dictionary<string, IReadOnlyList<string>> pods, Dictionary<string, DateTimeOffset> released)
     {
         var pod = pods.Keys.ElementAt(random.Next(pods.Count));
         var endpoint = random.Next(2) == 0;

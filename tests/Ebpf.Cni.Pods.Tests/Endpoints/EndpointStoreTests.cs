@@ -173,7 +173,8 @@ public sealed class EndpointStoreTests : IDisposable
         Ranges("10.1.0.0/24");
         Add("a");
         var first = _store.All.Single();
-        foreach (var (pod, number, address) in ((string, uint, string)[])[("copy", first.Number, "10.1.0.9"), ("thief", 77, first.Addresses[0])])
+        foreach (var (pod, number, address) in ((string, uint, string)[])[("copy", first.Number, "10.1.0.9"),
+            ("thief", 77, first.Addresses[0])])
             new EndpointFiles(_state.Path, "n1").Write(first with { ContainerId = pod, Number = number, Addresses = [address] });
         var log = new KeptLog<EndpointStore>();
         _store = new EndpointStore(new EndpointFiles(_state.Path, "n1"), Rest, _time, log);

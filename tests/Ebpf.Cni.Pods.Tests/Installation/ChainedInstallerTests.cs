@@ -28,7 +28,8 @@ public sealed class ChainedInstallerTests : IDisposable
         Write("10-other.conflist", Other);
         Assert.Null(Install());
         var root = Root();
-        Assert.Equal(("0.4.0", "other", true), (root.GetProperty("cniVersion").GetString(), root.GetProperty("name").GetString(), root.GetProperty("disableCheck").GetBoolean()));
+        Assert.Equal(("0.4.0", "other", true), (root.GetProperty("cniVersion").GetString(), root.GetProperty("name").GetString(),
+            root.GetProperty("disableCheck").GetBoolean()));
         var plugins = root.GetProperty("plugins").EnumerateArray().ToList();
         Assert.Equal(["bridge", "portmap", "ebpf-cni"], plugins.Select(p => p.GetProperty("type").GetString()));
         Assert.Equal("host-local", plugins[0].GetProperty("ipam").GetProperty("type").GetString());
@@ -111,7 +112,8 @@ public sealed class ChainedInstallerTests : IDisposable
     private void Write(string name, string text) => File.WriteAllText(Path.Combine(_directory["net.d"], name), text);
 
     private string? Install() => new CniInstaller(
-        new PluginPaths(_directory["net.d"], _directory["bin"], _directory["plugin"], "/run/x/cni.sock"), NullLogger<CniInstaller>.Instance).InstallChained();
+        new PluginPaths(_directory["net.d"], _directory["bin"], _directory["plugin"], "/run/x/cni.sock"), NullLogger<CniInstaller>.Instance)
+            .InstallChained();
 
     private JsonElement Root() => JsonDocument.Parse(File.ReadAllText(Own)).RootElement;
 }

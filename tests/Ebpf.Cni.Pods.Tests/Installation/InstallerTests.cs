@@ -32,7 +32,8 @@ public sealed class InstallerTests : IDisposable
         var plugin = Assert.Single(configuration.RootElement.GetProperty("plugins").EnumerateArray());
         foreach (var capability in new[] { "portMappings", "ips", "mac", "bandwidth" })
             Assert.True(plugin.GetProperty("capabilities").GetProperty(capability).GetBoolean());
-        Assert.Equal(("ebpf-cni", "/run/x/cni.sock"), (plugin.GetProperty("type").GetString(), plugin.GetProperty("agentSocket").GetString()));
+        Assert.Equal(("ebpf-cni", "/run/x/cni.sock"),
+            (plugin.GetProperty("type").GetString(), plugin.GetProperty("agentSocket").GetString()));
     }
 
     [Fact]

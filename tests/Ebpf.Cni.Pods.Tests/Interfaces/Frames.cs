@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Ebpf.Cni.Pods.Tests.Interfaces;
 
-/// <summary>Ethernet frames, byte by byte, for who sends past its own stack. All end in the bytes given last, whatever the protocol makes of them.</summary>
+/// <summary>
+/// Ethernet frames, byte by byte, for who sends past its own stack. All end in the bytes given last, whatever the protocol makes of them.
+/// </summary>
 internal static class Frames
 {
     public static readonly byte[] Broadcast = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
@@ -32,7 +34,8 @@ internal static class Frames
     {
         var (src, dst) = (IPAddress.Parse(source).GetAddressBytes(), IPAddress.Parse(destination).GetAddressBytes());
         byte[] icmp = [136, 0, 0, 0, 0x60, 0, 0, 0, .. IPAddress.Parse(claimed).GetAddressBytes(), 2, 1, .. from];
-        BinaryPrimitives.WriteUInt16BigEndian(icmp.AsSpan(2), Checksum([.. src, .. dst, 0, 0, .. Short(icmp.Length), 0, 0, 0, 58, .. icmp]));
+        BinaryPrimitives.WriteUInt16BigEndian(icmp.AsSpan(2),
+            Checksum([.. src, .. dst, 0, 0, .. Short(icmp.Length), 0, 0, 0, 58, .. icmp]));
         return [.. to, .. from, 0x86, 0xdd, 0x60, 0, 0, 0, .. Short(icmp.Length), 58, 255, .. src, .. dst, .. icmp, .. last];
     }
 

@@ -48,7 +48,8 @@ public class HostSideTests
         {
             foreach (var (name, value) in ((string, string)[])
                 [
-                    ("ipv4/conf/default/forwarding", "0"), ("ipv4/conf/default/proxy_arp", "1"), ("ipv4/conf/default/accept_redirects", "1"),
+                    ("ipv4/conf/default/forwarding", "0"), ("ipv4/conf/default/proxy_arp", "1"),
+                        ("ipv4/conf/default/accept_redirects", "1"),
                     ("ipv4/conf/default/send_redirects", "1"), ("ipv6/conf/default/forwarding", "0"), ("ipv6/conf/default/accept_ra", "2"),
                     ("ipv6/conf/default/accept_redirects", "1"), ("ipv6/conf/default/proxy_ndp", "1"),
                 ])
@@ -57,7 +58,8 @@ public class HostSideTests
         Assert.Equal(
             "1 0 0 0 1 0 0 0",
             town.Node.Namespace.Run(() => string.Join(
-                ' ', Only("ipv4", "forwarding"), Only("ipv4", "proxy_arp"), Only("ipv4", "accept_redirects"), Only("ipv4", "send_redirects"),
+                ' ', Only("ipv4", "forwarding"), Only("ipv4", "proxy_arp"), Only("ipv4", "accept_redirects"),
+                Only("ipv4", "send_redirects"),
                 Only("ipv6", "forwarding"), Only("ipv6", "accept_ra"), Only("ipv6", "accept_redirects"), Only("ipv6", "proxy_ndp"))));
     }
 
@@ -87,7 +89,8 @@ public class HostSideTests
                 File.WriteAllText($"{Conf}/ipv6/conf/default/accept_dad", "1");
             });
             var answer = await town.Node.Run("ADD", $"p{i}");
-            var address = IPAddress.Parse(answer.GetProperty("result").GetProperty("ips")[1].GetProperty("address").GetString()!.Split('/')[0]);
+            var address = IPAddress.Parse(answer.GetProperty("result").GetProperty("ips")[1].GetProperty("address")
+                .GetString()!.Split('/')[0]);
             pod.Run(() => Bind(address));
         }
 
@@ -100,7 +103,8 @@ public class HostSideTests
             netlink.SetUp(one.Index);
             netlink.SetUp(two.Index);
             netlink.AddAddress(one.Index, IPAddress.Parse("fd00:9::1"), 64, noDad: false);
-            Assert.Equal(SocketError.AddressNotAvailable, Assert.Throws<SocketException>(() => Bind(IPAddress.Parse("fd00:9::1"))).SocketErrorCode);
+            Assert.Equal(SocketError.AddressNotAvailable,
+                Assert.Throws<SocketException>(() => Bind(IPAddress.Parse("fd00:9::1"))).SocketErrorCode);
         });
     }
 
@@ -112,7 +116,8 @@ public class HostSideTests
 
     /// <summary>The value that all pods' devices have.</summary>
     private static string Only(string family, string name) => Assert.Single(
-        Directory.EnumerateDirectories($"{Conf}/{family}/conf", "ecni*").Select(d => File.ReadAllText(Path.Combine(d, name)).Trim()).Distinct());
+        Directory.EnumerateDirectories($"{Conf}/{family}/conf", "ecni*").Select(d => File.ReadAllText(Path.Combine(d, name)).Trim())
+            .Distinct());
 
     /// <summary>Every setting of every device, in the calling thread's namespace. Neighbours' tables count and time things.</summary>
     private static List<string> Settings() =>

@@ -9,11 +9,13 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 {
     public bool NamespaceExists(string netns) => node.Run(() => network.NamespaceExists(netns));
 
-    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => node.Run(() => network.FindChained(netns, ifname));
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) =>
+        node.Run(() => network.FindChained(netns, ifname));
 
     public bool NamespaceIsGone(string netns) => network.NamespaceIsGone(netns);
 
-    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => network.RemoveOrphans(endpoints));
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        node.Run(() => network.RemoveOrphans(endpoints));
 
     public int Mtu() => node.Run(network.Mtu);
 
@@ -31,7 +33,8 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 
     public EndpointRecord Current(EndpointRecord endpoint) => node.Run(() => network.Current(endpoint));
 
-    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => network.Disconnected(endpoints));
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        node.Run(() => network.Disconnected(endpoints));
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => node.Run(() => network.Differences(endpoint));
 
@@ -45,5 +48,6 @@ internal sealed class InNode(NetworkNamespace node, IPodNetwork network, IEndpoi
 
     public void RemoveAllBut(IReadOnlyCollection<EndpointRecord> endpoints) => node.Run(() => programs.RemoveAllBut(endpoints));
 
-    public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) => node.Run(() => programs.Differences(endpoint, link));
+    public IReadOnlyList<string> Differences(EndpointRecord endpoint, HostLink link) =>
+        node.Run(() => programs.Differences(endpoint, link));
 }

@@ -48,7 +48,8 @@ public class MacChangeTests
         Assert.Equal(before[1].HostMac, after[1].HostMac);
         using var inside = RouteNetlink.Open(pod);
         Assert.All(
-            inside.Neighbours().Where(n => n.Permanent && (n.Address.Equals(IPAddress.Parse("169.254.1.1")) || n.Address.Equals(IPAddress.Parse("fe80::ecc:1")))),
+            inside.Neighbours().Where(n => n.Permanent
+                && (n.Address.Equals(IPAddress.Parse("169.254.1.1")) || n.Address.Equals(IPAddress.Parse("fe80::ecc:1")))),
             n => Assert.Equal(Other, n.Mac));
         Assert.Equal(0, await node.Handler.VerifyAsync(TestContext.Current.CancellationToken));
     }
@@ -69,13 +70,15 @@ public class MacChangeTests
                 var (host, mac) = ChainedInterfaces.Find(directory["pod"], "eth0")!.Value;
                 var record = new EndpointRecord
                 {
-                    ContainerId = "c", Ifname = "eth0", Netns = directory["pod"], Number = 1, Addresses = ["10.9.0.7"], Mac = mac, Foreign = host, Ready = true,
+                    ContainerId = "c", Ifname = "eth0", Netns = directory["pod"], Number = 1, Addresses = ["10.9.0.7"], Mac = mac,
+                        Foreign = host, Ready = true,
                 };
                 netlink.SetMac(link.Index, Other);
                 Assert.Equal(link.Index, ChainedInterfaces.FindHost(record)?.Ifindex);
                 Assert.True(ChainedInterfaces.HasPodSide(record));
                 // Of an older agent, which wrote no number down.
-                Assert.Equal(link.Index, ChainedInterfaces.FindHost(record with { Foreign = new ChainedInterface(host.HostName, host.HostMac) })?.Ifindex);
+                Assert.Equal(link.Index,
+                    ChainedInterfaces.FindHost(record with { Foreign = new ChainedInterface(host.HostName, host.HostMac) })?.Ifindex);
 
                 // Control: another pod's interface of the same name is another.
                 netlink.DeleteLink(link.Index);

@@ -29,11 +29,13 @@ internal sealed class MortalNode(InNode real, KillSwitch kill) : IPodNetwork, IE
 
     public EndpointRecord Current(EndpointRecord endpoint) => real.Current(endpoint);
 
-    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => real.Disconnected(endpoints);
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        real.Disconnected(endpoints);
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => real.Differences(endpoint);
 
-    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) => kill.Step(() => real.RemoveOrphans(endpoints));
+    public IReadOnlyList<string> RemoveOrphans(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        kill.Step(() => real.RemoveOrphans(endpoints));
 
     public void Attach(HostLink link) => kill.Step(() => real.Attach(link));
 
@@ -59,7 +61,8 @@ internal sealed class MortalStore(EndpointStore real, KillSwitch kill) : IEndpoi
 
     public Task WaitForRangesAsync(TimeSpan limit, CancellationToken cancel) => real.WaitForRangesAsync(limit, cancel);
 
-    public EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked) => kill.Step(() => real.Reserve(key, netns, pod, asked));
+    public EndpointRecord Reserve(EndpointKey key, string netns, string pod, IReadOnlyList<Addr> asked) =>
+        kill.Step(() => real.Reserve(key, netns, pod, asked));
 
     public EndpointRecord AddChained(EndpointRecord record) => kill.Step(() => real.AddChained(record));
 

@@ -45,7 +45,9 @@ internal sealed class Pair : IDisposable
         }
     }
 
-    /// <summary>Sends each frame from the first pod, and after each one that is allowed: that one arrives at the other pod, and the frame did not.</summary>
+    /// <summary>
+    /// Sends each frame from the first pod, and after each one that is allowed: that one arrives at the other pod, and the frame did not.
+    /// </summary>
     public async Task Silent(Pod listener, Action<string> tell, Dictionary<string, byte[]> frames)
     {
         using var heard = listener.Namespace.Run(() => FrameSocket.Open(listener.Ifindex));
@@ -116,7 +118,8 @@ internal sealed class Pair : IDisposable
     }
 
     /// <summary>A pod as it came out of its ADD.</summary>
-    internal sealed record Pod(NetworkNamespace Namespace, int Ifindex, string V4, string V6, string LinkLocal, string HostLinkLocal, byte[] Mac, byte[] HostMac)
+    internal sealed record Pod(NetworkNamespace Namespace, int Ifindex, string V4, string V6, string LinkLocal, string HostLinkLocal,
+        byte[] Mac, byte[] HostMac)
     {
         public static async Task<Pod> Add(RealNode node, string name, Action? prepare = null)
         {
@@ -129,7 +132,8 @@ internal sealed class Pair : IDisposable
             using var outside = RouteNetlink.Open(node.Namespace);
             var (eth, host) = (inside.FindLink("eth0")!, outside.FindLink(record.Key.HostInterface)!);
             return new Pod(
-                ns, eth.Index, record.Addresses[0], record.Addresses[1], LinkLocalOf(inside, eth), LinkLocalOf(outside, host), eth.Mac, host.Mac);
+                ns, eth.Index, record.Addresses[0], record.Addresses[1], LinkLocalOf(inside, eth), LinkLocalOf(outside, host), eth.Mac,
+                host.Mac);
         }
 
         public bool Equals(Pod? other) => ReferenceEquals(this, other);

@@ -6,7 +6,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Pods.Tests.Interfaces;
 
-/// <summary>A pod that sends whatever it likes, below its own stack: nothing but its own packets to another's address gets to anybody.</summary>
+/// <summary>
+/// A pod that sends whatever it likes, below its own stack: nothing but its own packets to another's address gets to anybody.
+/// </summary>
 public sealed class PodIsolationTests(ITestOutputHelper log)
 {
     private static readonly byte[] Mark = "ebpf-cni isolation test"u8.ToArray();
@@ -63,7 +65,9 @@ public sealed class PodIsolationTests(ITestOutputHelper log)
         Assert.True(Drops() - before >= (ulong)forged.Count, $"{Drops() - before} of {forged.Count} were counted as dropped");
 
         ulong Drops() => town.Node.Dataplane.Counters.Read()
-            .Where(r => r.Hook == Hook.PodEgress && r.Reason is Reason.SourceAddress or Reason.SourceMac or Reason.Protocol or Reason.LinkLocal).Aggregate(0ul, (sum, r) => sum + r.Packets);
+            .Where(r => r.Hook == Hook.PodEgress
+                && r.Reason is Reason.SourceAddress or Reason.SourceMac or Reason.Protocol or Reason.LinkLocal)
+                .Aggregate(0ul, (sum, r) => sum + r.Packets);
     }
 
     [Fact]
@@ -115,7 +119,8 @@ public sealed class PodIsolationTests(ITestOutputHelper log)
 
         Assert.Equal(Mark.Length, control.Receive(new byte[100])); // and what was sent before has not arrived
         Assert.Equal(0, loopback.Available);
-        Assert.Contains(town.Node.Dataplane.Counters.Read(), r => r.Hook == Hook.PodEgress && r.Reason == Reason.Loopback && r.Packets == 1);
+        Assert.Contains(town.Node.Dataplane.Counters.Read(),
+            r => r.Hook == Hook.PodEgress && r.Reason == Reason.Loopback && r.Packets == 1);
 
         Socket Bind(string address) => town.Node.Namespace.Run(() =>
         {

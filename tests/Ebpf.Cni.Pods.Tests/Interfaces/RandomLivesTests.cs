@@ -11,8 +11,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Pods.Tests.Interfaces;
 
 /// <summary>
-/// A thousand random commands against the kernel, the agent being killed at random steps in between, namespaces going away, DELs being queued
-/// while it is dead: in the end nothing is left. (Kills of a real process: EndToEnd.Tests, KilledAgentTests.)
+/// A thousand random commands against the kernel, the agent being killed at random steps in between, namespaces going away, DELs being
+/// queued while it is dead: in the end nothing is left. (Kills of a real process: EndToEnd.Tests, KilledAgentTests.)
 /// </summary>
 public class RandomLivesTests(ITestOutputHelper log)
 {
@@ -52,7 +52,8 @@ public class RandomLivesTests(ITestOutputHelper log)
         }
 
         log.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"seed {seed}: {Commands} commands in {clock.Elapsed.TotalSeconds:0.0} s: {string.Join(", ", _done.OrderBy(d => d.Key).Select(d => $"{d.Value} {d.Key}"))}"));
+            $"seed {seed}: {Commands} commands in {clock.Elapsed.TotalSeconds:0.0} s: {string.Join(", "
+                + "", _done.OrderBy(d => d.Key).Select(d => $"{d.Value} {d.Key}"))}"));
         Assert.True(_done["killed"] > 50, "the agent was killed now and then"); // the control
         Assert.NotEqual(before, Traces(node)); // and the traces can be seen
         node.RestartPods();
@@ -127,7 +128,8 @@ public class RandomLivesTests(ITestOutputHelper log)
         node.Namespace.Run(() =>
         {
             using var netlink = RouteNetlink.Open();
-            Assert.DoesNotContain(netlink.Links(), l => l.Name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal) && !names.Contains(l.Name));
+            Assert.DoesNotContain(netlink.Links(), l =>
+                l.Name.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal) && !names.Contains(l.Name));
         });
         Assert.All(node.Store.All, r => Assert.True(r.Ready));
     }

@@ -114,7 +114,8 @@ public class RealCapabilityTests(ITestOutputHelper log)
             Assert.Contains(a, names);
             Assert.Contains("ecni0123456789a", names);
             Assert.DoesNotContain(b, names);
-            Assert.DoesNotContain(netlink.Routes(PodWiring.RouteProtocol), r => r.Destination.BaseAddress.Equals(IPAddress.Parse("10.201.0.250")));
+            Assert.DoesNotContain(netlink.Routes(PodWiring.RouteProtocol),
+                r => r.Destination.BaseAddress.Equals(IPAddress.Parse("10.201.0.250")));
             Assert.DoesNotContain(netlink.Neighbours(), n => n.Address.Equals(IPAddress.Parse("10.201.0.250")));
         });
         Assert.Single(node.Dataplane.Endpoints.List());
@@ -152,5 +153,6 @@ public class RealCapabilityTests(ITestOutputHelper log)
         return Rate(netlink, "eth0");
     }
 
-    private static ulong Rate(RouteNetlink netlink, string name) => netlink.Queues(netlink.FindLink(name)!.Index).Select(q => q.Rate).DefaultIfEmpty().Max();
+    private static ulong Rate(RouteNetlink netlink, string name) =>
+        netlink.Queues(netlink.FindLink(name)!.Index).Select(q => q.Rate).DefaultIfEmpty().Max();
 }

@@ -38,7 +38,8 @@ internal sealed class RealNode : IDisposable
         Namespace = NetworkNamespace.Create(_directory["node"]);
         try
         {
-            Namespace.Run(() => new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance).Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
+            Namespace.Run(() => new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance)
+                .Run([System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.AddressFamily.InterNetworkV6]));
             Open();
         }
         catch
@@ -126,7 +127,8 @@ internal sealed class RealNode : IDisposable
         Dataplane = Namespace.Run(() => NodeDataplane.Open(new DataplaneOptions
         {
             BpffsRoot = _bpffs, ObjectDirectory = Path.GetDirectoryName(Repository.BpfObject("pod"))!, CgroupRoot = _cgroup,
-            ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTcpMax = 1024, ConntrackOtherMax = 1024, SocketFlowsMax = 4096, EndpointTableSize = 64,
+            ServiceTableSize = 1024, BackendTableSize = 4096, ConntrackTcpMax = 1024, ConntrackOtherMax = 1024, SocketFlowsMax = 4096,
+            EndpointTableSize = 64,
         }));
         OpenPods();
     }
@@ -146,7 +148,8 @@ internal sealed class RealNode : IDisposable
         var mortal = new MortalNode(real, Kill);
         var pending = new PendingDeletes(_directory["deletes"], NullLogger<PendingDeletes>.Instance);
         Handler = new CniHandler(
-            new MortalStore(Store, Kill), mortal, mortal, new NoHostPorts(), pending, new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)),
+            new MortalStore(Store, Kill), mortal, mortal, new NoHostPorts(), pending,
+            new CniLimits(8, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)),
             NullLogger<CniHandler>.Instance);
         new EndpointAdoption(Store, real, real, pending, NullLogger<EndpointAdoption>.Instance).Run();
         Handler.DeletePendingAsync(CancellationToken.None).GetAwaiter().GetResult();

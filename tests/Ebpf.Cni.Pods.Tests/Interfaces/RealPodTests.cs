@@ -42,7 +42,8 @@ public class RealPodTests(ITestOutputHelper log)
         node.Namespace.Run(() =>
         {
             using var netlink = RouteNetlink.Open();
-            netlink.DeleteRoute(netlink.Routes(PodWiring.RouteProtocol).First(r => r.Destination.BaseAddress.AddressFamily == AddressFamily.InterNetwork));
+            netlink.DeleteRoute(netlink.Routes(PodWiring.RouteProtocol)
+                .First(r => r.Destination.BaseAddress.AddressFamily == AddressFamily.InterNetwork));
         });
         Assert.Contains("no route to", await CheckFailure(node, extra), StringComparison.Ordinal);
         await node.Run("ADD", "a");
@@ -174,7 +175,8 @@ public class RealPodTests(ITestOutputHelper log)
     }
 
     private static List<IPAddress> Addresses(System.Text.Json.JsonElement answer) =>
-        [.. answer.GetProperty("result").GetProperty("ips").EnumerateArray().Select(i => IPAddress.Parse(i.GetProperty("address").GetString()!.Split('/')[0]))];
+        [.. answer.GetProperty("result").GetProperty("ips").EnumerateArray()
+            .Select(i => IPAddress.Parse(i.GetProperty("address").GetString()!.Split('/')[0]))];
 
     private static string Talk(NetworkNamespace from, NetworkNamespace to, IPAddress address)
     {

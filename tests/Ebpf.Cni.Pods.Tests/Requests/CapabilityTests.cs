@@ -17,7 +17,8 @@ public class CapabilityTests
         Assert.Equal(["10.1.0.77/32", "fd00:1::2/128"], CniFixture.AddressesOf(await fixture.Run(Add("\"ips\":[\"10.1.0.77/24\"]"))));
         Assert.Equal(["10.1.0.2/32", "fd00:1::77/128"], CniFixture.AddressesOf(await fixture.Run(Add("\"ips\":[\"fd00:1::77\"]", "c2"))));
         Assert.Equal(
-            ["10.1.0.99/32", "fd00:1::99/128"], CniFixture.AddressesOf(await fixture.Run(Add("\"ips\":[\"fd00:1::99\",\"10.1.0.99\"]", "c3"))));
+            ["10.1.0.99/32", "fd00:1::99/128"],
+            CniFixture.AddressesOf(await fixture.Run(Add("\"ips\":[\"fd00:1::99\",\"10.1.0.99\"]", "c3"))));
     }
 
     [Fact]
@@ -75,7 +76,8 @@ public class CapabilityTests
     public async Task Rates_are_kept_and_a_repeated_ADD_changes_them()
     {
         using var fixture = new CniFixture();
-        await fixture.Run(Add("\"bandwidth\":{\"ingressRate\":8000000,\"ingressBurst\":80000,\"egressRate\":0,\"egressBurst\":4294967295}"));
+        await fixture.Run(Add(
+            "\"bandwidth\":{\"ingressRate\":8000000,\"ingressBurst\":80000,\"egressRate\":0,\"egressBurst\":4294967295}"));
         fixture.Restart(adopt: true);
         Assert.Equal(new Bandwidth(8000000, 80000, 0, 4294967295), fixture.Store.Find(Key)!.Bandwidth);
         await fixture.Run("ADD");

@@ -70,7 +70,8 @@ public class ChainTests
         Assert.Equal(CniErrorCode.CheckFailed, (await fixture.Fails(CniFixture.Request("CHECK", extra: $",\"prevResult\":{wrong}"))).Code);
     }
 
-    private static CniRequest Add(string previous, string extra = "") => CniFixture.Request("ADD", extra: $",\"prevResult\":{previous}{extra}");
+    private static CniRequest Add(string previous, string extra = "") =>
+        CniFixture.Request("ADD", extra: $",\"prevResult\":{previous}{extra}");
 
     private static JsonElement.ArrayEnumerator Items(JsonElement owner, string name) => owner.GetProperty(name).EnumerateArray();
 }

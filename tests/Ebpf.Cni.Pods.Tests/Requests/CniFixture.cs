@@ -62,10 +62,13 @@ internal sealed class CniFixture : IDisposable
         new(new EndpointFiles(directory, "n1"), TimeSpan.FromSeconds(60), Time, NullLogger<EndpointStore>.Instance);
 
     public CniHandler HandlerOver<TNode>(TNode node, EndpointStore? store = null) where TNode : IPodNetwork, IEndpointPrograms =>
-        new(store ?? Store, node, node, HostPorts, Pending, new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)) { Current = () => Current, Chained = Chained }, NullLogger<CniHandler>.Instance);
+        new(store ?? Store, node, node, HostPorts, Pending,
+            new CniLimits(4, TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(2)) { Current = () => Current, Chained = Chained },
+            NullLogger<CniHandler>.Instance);
 
     public static CniRequest Request(
-        string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "", string network = "k8s") =>
+        string command, string container = Container, string netns = "/ns/a", string version = "1.0.0", string extra = "",
+        string network = "k8s") =>
         CniRequest.Parse(Encoding.UTF8.GetBytes(
             $$$"""
             {"command":"{{{command}}}","containerId":"{{{container}}}","netns":"{{{netns}}}","ifname":"eth0",
@@ -76,7 +79,8 @@ internal sealed class CniFixture : IDisposable
     public async Task<JsonElement> Run(CniRequest request) =>
         JsonDocument.Parse(await Handler.HandleAsync(request, TestContext.Current.CancellationToken)).RootElement;
 
-    public Task<JsonElement> Run(string command, string container = Container, string netns = "/ns/a") => Run(Request(command, container, netns));
+    public Task<JsonElement> Run(string command, string container = Container, string netns = "/ns/a") =>
+        Run(Request(command, container, netns));
 
     public async Task<CniException> Fails(CniRequest request) => await Assert.ThrowsAsync<CniException>(() => Run(request));
 

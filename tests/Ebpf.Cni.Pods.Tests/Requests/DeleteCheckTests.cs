@@ -102,7 +102,8 @@ public class DeleteCheckTests
         Assert.Equal("{}", (await fixture.Run(CniFixture.Request("STATUS", version: "1.1.0"))).GetRawText());
         using var fresh = new TemporaryDirectory();
         using var handler = fixture.HandlerOver(fixture.Node, fixture.StoreAt(fresh.Path));
-        var error = await Assert.ThrowsAsync<CniException>(() => handler.HandleAsync(CniFixture.Request("STATUS", version: "1.1.0"), default));
+        var error = await Assert.ThrowsAsync<CniException>(
+            () => handler.HandleAsync(CniFixture.Request("STATUS", version: "1.1.0"), default));
         Assert.Equal(CniErrorCode.PluginNotAvailable, error.Code);
     }
 

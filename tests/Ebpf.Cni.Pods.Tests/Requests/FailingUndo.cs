@@ -36,7 +36,8 @@ internal sealed class FailingUndo(FakeNode node, string undo) : IPodNetwork, IEn
 
     public EndpointRecord Current(EndpointRecord endpoint) => node.Current(endpoint);
 
-    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) => node.Disconnected(endpoints);
+    public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) =>
+        node.Disconnected(endpoints);
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) => node.Differences(endpoint);
 

@@ -39,7 +39,8 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
     /// <summary>What another plugin has made, by namespace.</summary>
     public Dictionary<string, (ChainedInterface Host, string PodMac)> Foreign { get; } = [];
 
-    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) => Foreign.TryGetValue(netns, out var found) ? found : null;
+    public (ChainedInterface Host, string PodMac)? FindChained(string netns, string ifname) =>
+        Foreign.TryGetValue(netns, out var found) ? found : null;
 
     public bool NamespaceIsGone(string netns) => GoneNamespaces.Contains(netns);
 
@@ -85,7 +86,9 @@ internal sealed class FakeNode : IPodNetwork, IEndpointPrograms
         ChangedMacs.TryGetValue(endpoint.Key, out var mac) && endpoint.NodeMac != mac ? endpoint with { NodeMac = mac } : endpoint;
 
     public IReadOnlyList<(EndpointRecord Endpoint, string What)> Disconnected(IReadOnlyCollection<EndpointRecord> endpoints) =>
-        [.. endpoints.Where(e => Links.ContainsKey(e.Key) && ((e.Foreign is null && !Connected.Contains(e.Key)) || !ReferenceEquals(Current(e), e))).Select(e => (e, "it is not connected"))];
+        [.. endpoints.Where(e => Links.ContainsKey(e.Key)
+            && ((e.Foreign is null && !Connected.Contains(e.Key)) || !ReferenceEquals(Current(e), e)))
+            .Select(e => (e, "it is not connected"))];
 
     public IReadOnlyList<string> Differences(EndpointRecord endpoint) =>
         Links.ContainsKey(endpoint.Key) ? [] : [$"there is no interface {endpoint.Key.HostInterface} on the node"];

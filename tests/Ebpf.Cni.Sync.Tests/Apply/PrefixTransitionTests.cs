@@ -17,7 +17,8 @@ public class PrefixTransitionTests
     public void What_becomes_tunnelled_is_so_at_once() => Assert.Equal([Other, Tunnelled], Between([Other, Direct], [Other, Tunnelled]));
 
     [Fact]
-    public void What_becomes_direct_stays_tunnelled_until_the_routes_have_changed() => Assert.Equal([Other, Tunnelled], Between([Other, Tunnelled], [Other, Direct]));
+    public void What_becomes_direct_stays_tunnelled_until_the_routes_have_changed() =>
+        Assert.Equal([Other, Tunnelled], Between([Other, Tunnelled], [Other, Direct]));
 
     [Fact]
     public void So_does_what_goes() => Assert.Equal([Other, Tunnelled], Between([Other, Tunnelled], [Other]));
@@ -35,11 +36,13 @@ public class PrefixTransitionTests
     [Fact]
     public void Without_a_past_there_is_nothing_between() => Assert.Equal([Direct], PrefixTransition.Between(default, [Direct]));
 
-    private static ImmutableArray<DesiredPrefix> Between(ImmutableArray<DesiredPrefix> before, ImmutableArray<DesiredPrefix> after) => PrefixTransition.Between(before, after);
+    private static ImmutableArray<DesiredPrefix> Between(ImmutableArray<DesiredPrefix> before, ImmutableArray<DesiredPrefix> after) =>
+        PrefixTransition.Between(before, after);
 
     private static DesiredPrefix Prefix(string network, string? tunnel)
     {
         var parsed = IPNetwork.Parse(network);
-        return new DesiredPrefix(Addr.From(parsed.BaseAddress), parsed.PrefixLength, IpcacheFlags.Pod, tunnel is null ? null : Addr.Parse(tunnel));
+        return new DesiredPrefix(Addr.From(parsed.BaseAddress), parsed.PrefixLength, IpcacheFlags.Pod,
+            tunnel is null ? null : Addr.Parse(tunnel));
     }
 }

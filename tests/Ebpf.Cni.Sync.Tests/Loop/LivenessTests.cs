@@ -3,7 +3,9 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Sync.Tests.Loop;
 
-/// <summary>A loop that hangs in a call to the kernel, wherever, is ill health (/livez fails) after --healthz-timeout, and not before.</summary>
+/// <summary>
+/// A loop that hangs in a call to the kernel, wherever, is ill health (/livez fails) after --healthz-timeout, and not before.
+/// </summary>
 public class LivenessTests
 {
     private static readonly TimeSpan Beyond = RunningLoop.Patience + TimeSpan.FromSeconds(1);

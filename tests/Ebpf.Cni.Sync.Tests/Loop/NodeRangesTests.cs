@@ -27,7 +27,8 @@ public class NodeRangesTests
             new EndpointFiles(state.Path, Node), TimeSpan.FromSeconds(60), new FakeTimeProvider(), NullLogger<EndpointStore>.Instance);
         var options = new SyncOptions(Node);
         var ranges = new NodeRanges(
-            addresses, new NodeSetup(new SysctlTree(settings.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
+            addresses, new NodeSetup(new SysctlTree(settings.Path), NullLogger<NodeSetup>.Instance), options,
+            NullLogger<NodeRanges>.Instance);
         var cluster = Of(new NodeSnapshot { Name = Node, PodCidrs = ["10.244.1.0/24"] });
         ranges.TakeChanged(cluster);
         Assert.Equal("1", File.ReadAllText(forwarding).Trim());

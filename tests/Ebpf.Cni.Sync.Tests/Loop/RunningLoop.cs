@@ -53,7 +53,8 @@ internal sealed class RunningLoop : IAsyncDisposable
             new() { BpffsRoot = "", ObjectDirectory = "", CgroupRoot = "" }, addresses, null!, Clock, NullLogger<DataplaneHolder>.Instance);
         var cleaner = new ConntrackCleaner(holder, Observer, Clock, NullLogger<ConntrackCleaner>.Instance);
         var ranges = new NodeRanges(
-            addresses, new NodeSetup(new SysctlTree(_state.Path), NullLogger<NodeSetup>.Instance), options, NullLogger<NodeRanges>.Instance);
+            addresses, new NodeSetup(new SysctlTree(_state.Path), NullLogger<NodeSetup>.Instance), options,
+            NullLogger<NodeRanges>.Instance);
         var issues = new IssueReport(
             new IssueEvents(_nowhere, NodeName, NullLogger<IssueEvents>.Instance), Observer, Clock, NullLogger<IssueReport>.Instance);
         var report = new SyncReport(Status, Applied, issues, cleaner, Observer);

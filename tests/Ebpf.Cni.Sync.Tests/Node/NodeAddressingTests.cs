@@ -29,10 +29,12 @@ public class NodeAddressingTests
     {
         var node = Of(TwoNics, ["10.0.0.8"], Defaults);
         Assert.Equal(
-            [new UplinkDevice(2, "eth0", Addr.Parse("198.51.100.7"), Addr.Parse("2001:db8::7")), new UplinkDevice(3, "eth1", Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7"))],
+            [new UplinkDevice(2, "eth0", Addr.Parse("198.51.100.7"), Addr.Parse("2001:db8::7")),
+                new UplinkDevice(3, "eth1", Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7"))],
             node.Uplinks);
         Assert.Equal((Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7")), (node.V4, node.V6));
-        Assert.Equal([Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7")], node.NodePortAddresses.OrderBy(a => a.ToString(), StringComparer.Ordinal));
+        Assert.Equal([Addr.Parse("10.0.0.8"), Addr.Parse("2001:db8::7")],
+            node.NodePortAddresses.OrderBy(a => a.ToString(), StringComparer.Ordinal));
     }
 
     [Fact]
@@ -91,7 +93,8 @@ public class NodeAddressingTests
             netlink.SetUp(netlink.FindLink("up0")!.Index);
             netlink.SetUp(netlink.FindLink("up1")!.Index);
             netlink.AddAddress(netlink.FindLink("up0")!.Index, IPAddress.Parse("192.0.2.1"), 24);
-            netlink.ReplaceRoute(new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), netlink.FindLink("up0")!.Index) { Gateway = IPAddress.Parse("192.0.2.254") });
+            netlink.ReplaceRoute(new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), netlink.FindLink("up0")!.Index)
+                { Gateway = IPAddress.Parse("192.0.2.254") });
             var read = NodeNetworkState.Read();
             Assert.Equal(read, NodeNetworkState.Read());
             netlink.AddAddress(netlink.FindLink("up0")!.Index, IPAddress.Parse("192.0.2.2"), 24);
@@ -106,7 +109,8 @@ public class NodeAddressingTests
     private static NodeNetwork Of(NodeNetworkState facts, IEnumerable<string> internalIPs, SyncOptions options) =>
         NodeAddressing.Of(facts, internalIPs, options, UplinkMemory.None);
 
-    private static LinkInfo Link(int index, string name, string kind = "") => new(index, name) { Up = true, Running = true, Kind = kind, Ethernet = name != "lo" };
+    private static LinkInfo Link(int index, string name, string kind = "") =>
+        new(index, name) { Up = true, Running = true, Kind = kind, Ethernet = name != "lo" };
 
     private static AddressInfo Address(int ifindex, string address) => new(ifindex, IPAddress.Parse(address), 24) { Permanent = true };
 }

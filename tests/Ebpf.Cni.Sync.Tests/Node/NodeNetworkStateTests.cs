@@ -7,7 +7,9 @@ using ProcessStartInfo = System.Diagnostics.ProcessStartInfo;
 
 namespace Ebpf.Cni.Sync.Tests.Node;
 
-/// <summary>Read from real devices and routes, in a namespace of its own. Bonds and VLAN devices are made where the kernel has them.</summary>
+/// <summary>
+/// Read from real devices and routes, in a namespace of its own. Bonds and VLAN devices are made where the kernel has them.
+/// </summary>
 public class NodeNetworkStateTests(ITestOutputHelper log)
 {
     [Fact]
@@ -42,7 +44,8 @@ public class NodeNetworkStateTests(ITestOutputHelper log)
             Assert.Equal("a0", Uplinks());
             using var monitor = RouteMonitor.Open();
             Ip("nexthop replace id 1 via 10.2.0.3 dev b0");
-            Assert.True(monitor.WaitForChangeAsync(TestContext.Current.CancellationToken).Wait(TimeSpan.FromSeconds(10)), "nobody told of the next hop");
+            Assert.True(monitor.WaitForChangeAsync(TestContext.Current.CancellationToken).Wait(TimeSpan.FromSeconds(10)),
+                "nobody told of the next hop");
             Assert.Equal("b0", Uplinks());
             Ip("nexthop replace id 1 via 10.1.0.2 dev a0");
             Ip("route replace default nhid 3");
@@ -119,7 +122,8 @@ public class NodeNetworkStateTests(ITestOutputHelper log)
     }
 
     private static string Uplinks() =>
-        string.Join(' ', UplinkChoice.Of(NodeNetworkState.Read(), [], [], UplinkMemory.None).Devices.Select(d => d.Name).Order(StringComparer.Ordinal));
+        string.Join(' ', UplinkChoice.Of(NodeNetworkState.Read(), [], [], UplinkMemory.None).Devices.Select(d => d.Name)
+            .Order(StringComparer.Ordinal));
 
     private static void Ip(string arguments) => Assert.True(TryIp(arguments, out var error), $"ip {arguments}: {error}");
 

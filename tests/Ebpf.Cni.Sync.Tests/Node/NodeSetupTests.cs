@@ -33,7 +33,8 @@ public class NodeSetupTests
             File.WriteAllText("/proc/sys/net/ipv6/conf/up0/accept_ra", "1");
             File.WriteAllText("/proc/sys/net/ipv6/conf/fixed0/accept_ra", "0");
             new NodeSetup(new SysctlTree(SysctlTree.Usual), NullLogger<NodeSetup>.Instance).Run([AddressFamily.InterNetworkV6]);
-            Assert.Equal(("1", "2", "0"), (Read("ipv6/conf/all/forwarding"), Read("ipv6/conf/up0/accept_ra"), Read("ipv6/conf/fixed0/accept_ra")));
+            Assert.Equal(("1", "2", "0"),
+                (Read("ipv6/conf/all/forwarding"), Read("ipv6/conf/up0/accept_ra"), Read("ipv6/conf/fixed0/accept_ra")));
         });
     }
 
@@ -66,11 +67,13 @@ public class NodeSetupTests
             return (settings, Settings());
         });
         Assert.Equal(
-            ["/proc/sys/net/ipv4/conf/lo/accept_local 1", "/proc/sys/net/ipv4/conf/lo/route_localnet 1", "/proc/sys/net/ipv4/conf/lo/rp_filter 2"],
+            ["/proc/sys/net/ipv4/conf/lo/accept_local 1", "/proc/sys/net/ipv4/conf/lo/route_localnet 1",
+                "/proc/sys/net/ipv4/conf/lo/rp_filter 2"],
             after.Except(before).Order(StringComparer.Ordinal));
 
         static List<string> Settings() =>
-            [.. Directory.EnumerateFiles("/proc/sys/net/ipv4/conf", "*", SearchOption.AllDirectories).Where(f => File.GetUnixFileMode(f).HasFlag(UnixFileMode.UserRead))
+            [.. Directory.EnumerateFiles("/proc/sys/net/ipv4/conf", "*", SearchOption.AllDirectories)
+                .Where(f => File.GetUnixFileMode(f).HasFlag(UnixFileMode.UserRead))
                 .Select(f => $"{f} {File.ReadAllText(f).Trim()}")];
     }
 

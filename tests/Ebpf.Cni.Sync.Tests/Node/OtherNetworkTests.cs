@@ -8,7 +8,9 @@ using KernelRoute = Ebpf.Cni.Kernel.Netlink.Route;
 
 namespace Ebpf.Cni.Sync.Tests.Node;
 
-/// <summary>Networks beside that of the default route: their devices are uplinks as well, containers' are not, and what cannot be told is named.</summary>
+/// <summary>
+/// Networks beside that of the default route: their devices are uplinks as well, containers' are not, and what cannot be told is named.
+/// </summary>
 public class OtherNetworkTests
 {
     private static readonly NodeNetworkState Usual = new(
@@ -79,14 +81,17 @@ public class OtherNetworkTests
     public void A_bridge_over_a_card_is_an_uplink_and_the_card_is_not()
     {
         var facts = With(Link(3, "br0", "bridge"), "10.99.0.1/24");
-        Assert.Equal(["eth0", "br0"], Of(facts with { Links = [.. facts.Links, Link(4, "eth1") with { Master = 3 }] }).Devices.Select(d => d.Name));
-        Assert.Equal("br0", Assert.Single(Of(facts with { Links = [.. facts.Links, Link(4, "vx0", "vxlan") with { Master = 3 }] }).Unfit).Name);
+        Assert.Equal(["eth0", "br0"],
+            Of(facts with { Links = [.. facts.Links, Link(4, "eth1") with { Master = 3 }] }).Devices.Select(d => d.Name));
+        Assert.Equal("br0", Assert.Single(
+            Of(facts with { Links = [.. facts.Links, Link(4, "vx0", "vxlan") with { Master = 3 }] }).Unfit).Name);
     }
 
     [Fact]
     public void What_leads_to_another_network_does_not_become_the_nodes_address_nor_the_MTU()
     {
-        var facts = With(Link(1, "first") with { Mtu = 1300 }, "10.99.0.1/24") with { Links = [Link(1, "first") with { Mtu = 1300 }, Link(2, "eth0") with { Mtu = 1500 }] };
+        var facts = With(Link(1, "first") with { Mtu = 1300 }, "10.99.0.1/24") with
+            { Links = [Link(1, "first") with { Mtu = 1300 }, Link(2, "eth0") with { Mtu = 1500 }] };
         facts = facts with { Addresses = [Address(1, "10.99.0.1/24"), Address(2, "10.0.0.7/24")] };
         var network = NodeAddressing.Of(facts, [], new("n"), UplinkMemory.None);
         Assert.Equal("10.0.0.7", network.V4?.ToString());
@@ -105,7 +110,8 @@ public class OtherNetworkTests
         {
             using var netlink = RouteNetlink.Open();
             Make(netlink, netlink.AddVeth("eth0", "e0", storage, null, null, 1500), "192.0.2.1");
-            netlink.AddRoute(new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), netlink.FindLink("eth0")!.Index) { Gateway = IPAddress.Parse("192.0.2.254") });
+            netlink.AddRoute(new KernelRoute(IPNetwork.Parse("0.0.0.0/0"), netlink.FindLink("eth0")!.Index)
+                { Gateway = IPAddress.Parse("192.0.2.254") });
             Make(netlink, netlink.AddVeth("st0", "e1", storage, null, null, 1500), "10.99.0.1");
             Make(netlink, netlink.AddVeth("in0", "in1"), "10.98.0.1");
             Make(netlink, netlink.AddBridge("docker0"), "172.17.0.1");
@@ -119,7 +125,8 @@ public class OtherNetworkTests
         }
     }
 
-    private static UplinkChoice Of(NodeNetworkState facts, ImmutableArray<string>? patterns = null) => UplinkChoice.Of(facts, [], patterns ?? [], UplinkMemory.None);
+    private static UplinkChoice Of(NodeNetworkState facts, ImmutableArray<string>? patterns = null) =>
+        UplinkChoice.Of(facts, [], patterns ?? [], UplinkMemory.None);
 
     private static NodeNetworkState With(LinkInfo link, params string[] addresses) => Usual with
     {
@@ -127,11 +134,13 @@ public class OtherNetworkTests
         Addresses = [.. Usual.Addresses, .. addresses.Select(a => Address(link.Index, a))],
     };
 
-    private static LinkInfo Link(int index, string name, string kind = "") => new(index, name) { Up = true, Running = true, Kind = kind, Ethernet = name != "lo" };
+    private static LinkInfo Link(int index, string name, string kind = "") =>
+        new(index, name) { Up = true, Running = true, Kind = kind, Ethernet = name != "lo" };
 
     private static AddressInfo Address(int ifindex, string text)
     {
         var parts = text.Split('/');
-        return new(ifindex, IPAddress.Parse(parts[0]), int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture)) { Permanent = true };
+        return new(ifindex, IPAddress.Parse(parts[0]), int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture))
+            { Permanent = true };
     }
 }

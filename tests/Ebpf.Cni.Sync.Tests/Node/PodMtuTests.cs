@@ -38,13 +38,16 @@ public class PodMtuTests
     [InlineData(RoutingMode.Auto, TunnelUnderlay.Auto, "fd00::1", 70)]
     [InlineData(RoutingMode.Tunnel, TunnelUnderlay.IPv4, "fd00::1", 50)]
     [InlineData(RoutingMode.Tunnel, TunnelUnderlay.IPv6, "192.0.2.1", 70)]
-    public void Encapsulation_is_left_room_for_wherever_it_may_be_needed(RoutingMode mode, TunnelUnderlay underlay, string own, int bytes) =>
-        Assert.Equal(bytes, Encapsulation.Bytes(new RoutingContext { Mode = mode, Underlay = underlay, InternalIPs = [Addr.Parse(own)] }, DesiredState.Empty));
+    public void Encapsulation_is_left_room_for_wherever_it_may_be_needed(
+        RoutingMode mode, TunnelUnderlay underlay, string own, int bytes) =>
+        Assert.Equal(bytes, Encapsulation.Bytes(
+            new RoutingContext { Mode = mode, Underlay = underlay, InternalIPs = [Addr.Parse(own)] }, DesiredState.Empty));
 
     [Fact]
     public void A_peer_that_is_reached_over_IPv6_decides()
     {
-        var desired = DesiredState.Empty with { Prefixes = [new DesiredPrefix(Addr.Parse("10.244.1.0"), 24, IpcacheFlags.Pod, Addr.Parse("fd00::2"))] };
+        var desired = DesiredState.Empty with
+            { Prefixes = [new DesiredPrefix(Addr.Parse("10.244.1.0"), 24, IpcacheFlags.Pod, Addr.Parse("fd00::2"))] };
         Assert.Equal(70, Encapsulation.Bytes(new RoutingContext { InternalIPs = [Addr.Parse("192.0.2.1")] }, desired));
     }
 
@@ -67,5 +70,6 @@ public class PodMtuTests
         Assert.Equal(1400, chosen.Value);
     }
 
-    private static LinkInfo Link(int index, string name, int mtu, bool up = true) => new(index, name) { Mtu = mtu, Up = up, Ethernet = true };
+    private static LinkInfo Link(int index, string name, int mtu, bool up = true) =>
+        new(index, name) { Mtu = mtu, Up = up, Ethernet = true };
 }

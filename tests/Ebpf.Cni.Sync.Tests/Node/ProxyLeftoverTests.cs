@@ -8,7 +8,8 @@ namespace Ebpf.Cni.Sync.Tests.Node;
 public class ProxyLeftoverTests
 {
     private static readonly NodeNetworkState Clean = new(
-        [new(1, "lo") { Up = true }, new(2, "eth0") { Up = true, Ethernet = true }], [Address(2, "192.0.2.1")], [new(IPNetwork.Parse("0.0.0.0/0"), 2)]);
+        [new(1, "lo") { Up = true }, new(2, "eth0") { Up = true, Ethernet = true }], [Address(2, "192.0.2.1")],
+        [new(IPNetwork.Parse("0.0.0.0/0"), 2)]);
 
     [Theory]
     [InlineData("kube-ipvs0", true)]

@@ -75,11 +75,14 @@ public class UplinkChoiceTests
     [Fact]
     public void Without_a_way_out_bridges_of_containers_and_tunnels_are_no_uplinks()
     {
-        var facts = Usual with { DefaultRoutes = [], Links = [.. Usual.Links, Link(8, "ecni-vxlan", "vxlan")], Addresses = [.. Usual.Addresses, Address(8, "10.9.0.1")] };
+        var facts = Usual with { DefaultRoutes = [], Links = [.. Usual.Links, Link(8, "ecni-vxlan", "vxlan")],
+            Addresses = [.. Usual.Addresses, Address(8, "10.9.0.1")] };
         Assert.Equal("eth0", Names(Of(facts)));
         // A bridge over the node's own card is how others reach it.
-        Assert.Equal("docker0", Names(Of(facts with { Links = [Eth0 with { Master = 4 }, Docker], Addresses = [Address(4, "172.17.0.1")] })));
-        Assert.Equal("", Names(Of(facts with { Links = [Docker, Link(9, "veth1", "veth") with { Master = 4 }], Addresses = [Address(4, "172.17.0.1")] })));
+        Assert.Equal("docker0",
+            Names(Of(facts with { Links = [Eth0 with { Master = 4 }, Docker], Addresses = [Address(4, "172.17.0.1")] })));
+        Assert.Equal("", Names(
+            Of(facts with { Links = [Docker, Link(9, "veth1", "veth") with { Master = 4 }], Addresses = [Address(4, "172.17.0.1")] })));
     }
 
     [Fact]
@@ -101,7 +104,8 @@ public class UplinkChoiceTests
     public void A_device_that_was_lost_stays_beside_those_that_are_there()
     {
         // No network of its own would make it one.
-        var both = new NodeNetworkState([Eth0, Eth1], [Address(2, "192.0.2.7"), Address(3, "10.0.0.7") with { PrefixLength = 32 }], [Default("0.0.0.0/0", 2)]);
+        var both = new NodeNetworkState([Eth0, Eth1], [Address(2, "192.0.2.7"), Address(3, "10.0.0.7") with { PrefixLength = 32 }],
+            [Default("0.0.0.0/0", 2)]);
         var before = Of(both, internalIPs: "10.0.0.7");
         Assert.Equal("eth0 eth1", Names(before));
         Assert.Equal("eth0 eth1", Names(Of(both with { Addresses = [Address(2, "192.0.2.7")] }, before.Memory, internalIPs: "10.0.0.7")));
@@ -126,7 +130,8 @@ public class UplinkChoiceTests
         Assert.Equal("eth0 eth1", Names(Of(Usual with { Links = [.. Usual.Links, Eth1] }, patterns: ["eth*"])));
     }
 
-    private static UplinkChoice Of(NodeNetworkState facts, UplinkMemory? memory = null, ImmutableArray<string>? patterns = null, params string[] internalIPs) =>
+    private static UplinkChoice Of(NodeNetworkState facts, UplinkMemory? memory = null, ImmutableArray<string>? patterns = null,
+        params string[] internalIPs) =>
         UplinkChoice.Of(facts, [.. internalIPs.Select(IPAddress.Parse)], patterns ?? [], memory ?? UplinkMemory.None);
 
     private static string Names(UplinkChoice choice) => string.Join(' ', choice.Devices.Select(d => d.Name));

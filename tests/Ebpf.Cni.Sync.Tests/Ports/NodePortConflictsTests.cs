@@ -52,7 +52,8 @@ public class NodePortConflictsTests
             using var datagrams = new UdpClient(new IPEndPoint(IPAddress.Any, 30080));
             using var sockets = SocketDiagnostics.Open();
             return NodePortConflicts.Find(
-                Ports, sockets.Listeners(new HashSet<ushort> { 30080 }), new HashSet<IPAddress> { IPAddress.Parse("192.0.2.1"), IPAddress.Loopback }).ToList();
+                Ports, sockets.Listeners(new HashSet<ushort> { 30080 }),
+                new HashSet<IPAddress> { IPAddress.Parse("192.0.2.1"), IPAddress.Loopback }).ToList();
         });
         Assert.Equal(inTheWay ? [Web] : [], found.Select(f => f.Port));
     }

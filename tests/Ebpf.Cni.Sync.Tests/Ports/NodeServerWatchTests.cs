@@ -54,7 +54,8 @@ public sealed class NodeServerWatchTests : IDisposable
             netlink.SetUp(1);
             using var datagrams = new UdpClient(new IPEndPoint(IPAddress.Parse(address), port));
             using var sockets = SocketDiagnostics.Open();
-            return NodeServerWatch.Served(NodeServerWatch.Candidates(Compiled([]), [Dns]), sockets.Listeners(new HashSet<ushort> { 53, 5353, 9153 }));
+            return NodeServerWatch.Served(NodeServerWatch.Candidates(Compiled([]), [Dns]),
+                sockets.Listeners(new HashSet<ushort> { 53, 5353, 9153 }));
         });
         Assert.Equal(counts ? [new NodeServer(Dns, 53, IpProtocol.Udp)] : ImmutableArray<NodeServer>.Empty, served);
     }

@@ -25,7 +25,8 @@ public sealed class ReservedPortsTests : IDisposable
     [InlineData("81,80,79", "79-81")]
     [InlineData("1,3,65535\n", "1,3,65535")]
     [InlineData("30000-30003,30005-30006", "30000-30003,30005-30006")]
-    public void Ports_are_read_and_written_as_the_kernel_does_it(string text, string written) => Assert.Equal(written, PortList.Write(PortList.Parse(text)));
+    public void Ports_are_read_and_written_as_the_kernel_does_it(string text, string written) =>
+        Assert.Equal(written, PortList.Write(PortList.Parse(text)));
 
     [Fact]
     public void What_is_used_is_reserved_and_what_is_used_no_more_is_not() => Run(() =>
@@ -100,9 +101,11 @@ public sealed class ReservedPortsTests : IDisposable
     }
 
     /// <summary>Each time as a new agent.</summary>
-    private bool Apply(params ushort[] ports) => new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Apply(ports.ToHashSet());
+    private bool Apply(params ushort[] ports) =>
+        new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Apply(ports.ToHashSet());
 
-    private (string Removed, string Left) Release() => new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Release();
+    private (string Removed, string Left) Release() =>
+        new ReservedPorts(new SysctlTree(SysctlTree.Usual), _directory["reserved"]).Release();
 
     private static string Now() => File.ReadAllText(Path).Trim();
 }

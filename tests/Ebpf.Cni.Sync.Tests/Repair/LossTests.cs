@@ -51,7 +51,8 @@ public class LossTests
             node.Namespace.Run(() => Flush(routes: false, neighbours: true));
             await Eventually.True(() => Neighbours(node) == 2, "the pod's neighbours are back", TimeSpan.FromSeconds(10));
             node.Namespace.Run(() => SetDown(node));
-            await Eventually.True(() => Routes(node) == 2, "the pod's interface is on again, and its routes are back", TimeSpan.FromSeconds(10));
+            await Eventually.True(() => Routes(node) == 2, "the pod's interface is on again, and its routes are back",
+                TimeSpan.FromSeconds(10));
             Assert.True(node.State.TakeLoss());
         }
         finally
@@ -73,8 +74,10 @@ public class LossTests
         try
         {
             node.Namespace.Run(() => File.WriteAllText(Forwarding, "0"));
-            await Eventually.True(() => node.Namespace.Run(() => File.ReadAllText(Forwarding).Trim()) == "1", "the node forwards", TimeSpan.FromSeconds(10));
-            await Eventually.True(() => node.Handler.ReconnectAsync(CancellationToken.None).Result == 0, "so does the pod's interface", TimeSpan.FromSeconds(10));
+            await Eventually.True(() => node.Namespace.Run(() => File.ReadAllText(Forwarding).Trim()) == "1", "the node forwards",
+                TimeSpan.FromSeconds(10));
+            await Eventually.True(() => node.Handler.ReconnectAsync(CancellationToken.None).Result == 0, "so does the pod's interface",
+                TimeSpan.FromSeconds(10));
         }
         finally
         {

@@ -13,7 +13,8 @@ internal sealed class CurrentLayout(string variant = "") : ITcLayout
 
     public IReadOnlyList<string> Connections { get; } = [MapNames.ConntrackTcp, MapNames.ConntrackAny];
 
-    public void Configure(BpfObject opened, ConfigFlags flags) => opened.SetReadOnlyGlobal(MapNames.Config, new Config(flags | ConfigFlags.CoarseClock));
+    public void Configure(BpfObject opened, ConfigFlags flags) =>
+        opened.SetReadOnlyGlobal(MapNames.Config, new Config(flags | ConfigFlags.CoarseClock));
 
     public void SetNode(TcObjects objects, NodeEnd node)
     {

@@ -104,7 +104,8 @@ internal static class PacketCases
     public static PacketCase NodePortToRemote(MeasuredNode node, IpProtocol protocol, bool v6, bool tunnel = false) => new(
         $"NodePort to remote backend, {(tunnel ? "tunnel" : "direct")}, {(protocol == IpProtocol.Udp ? "UDP" : "TCP")}, {Family(v6)}",
         Place.Uplink(node),
-        new Packet { Src = MeasuredNode.Outside(v6), Dst = MeasuredNode.Node(v6), Dport = NodePort, Protocol = protocol, Flags = TcpFlags.Data },
+        new Packet { Src = MeasuredNode.Outside(v6), Dst = MeasuredNode.Node(v6), Dport = NodePort, Protocol = protocol,
+            Flags = TcpFlags.Data },
         true, Only(Address.Remote(v6)), BackendPort)
     {
         Answers = tunnel ? Place.OutOfTunnel(node) : Place.Uplink(node),

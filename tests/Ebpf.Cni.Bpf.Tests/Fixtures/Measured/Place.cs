@@ -6,7 +6,9 @@ namespace Ebpf.Cni.Bpf.Tests.Fixtures.Measured;
 /// <summary>The hook and device where a packet meets a program.</summary>
 /// <param name="Hook">The program.</param>
 /// <param name="Ifindex">The device.</param>
-/// <param name="From">The device by which the packet entered the node, whose program sent it here; 0 if that is <paramref name="Ifindex"/>.</param>
+/// <param name="From">
+/// The device by which the packet entered the node, whose program sent it here; 0 if that is <paramref name="Ifindex"/>.
+/// </param>
 /// <param name="Src">The frame's source MAC address.</param>
 /// <param name="Dst">The frame's destination MAC address.</param>
 /// <param name="Unpacked">The packet carries the metadata of a tunnel from the other node.</param>

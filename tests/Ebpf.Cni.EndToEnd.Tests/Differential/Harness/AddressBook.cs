@@ -41,7 +41,8 @@ internal sealed class AddressBook
 
     // what the node tells itself over loopback also comes from the node
     private bool IsNode(IPAddress seen, Scenario scenario) =>
-        seen.Equals(this[scenario.Entry, scenario.Service.Family]) || (IPAddress.IsLoopback(seen) && scenario.Client.Site() == scenario.Entry);
+        seen.Equals(this[scenario.Entry, scenario.Service.Family])
+            || (IPAddress.IsLoopback(seen) && scenario.Client.Site() == scenario.Entry);
 
     private static Family FamilyOf(IPAddress address) =>
         address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? Family.V4 : Family.V6;

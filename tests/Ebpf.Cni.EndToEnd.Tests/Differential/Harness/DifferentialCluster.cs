@@ -10,8 +10,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
 
 /// <summary>
-/// A cluster of two nodes, two zones and an outside, with the endpoints and clients of every scenario in it; started in one of the modes. The scenarios
-/// are asked once, and the tests of the class look at the same observations.
+/// A cluster of two nodes, two zones and an outside, with the endpoints and clients of every scenario in it; started in one of the modes.
+/// The scenarios are asked once, and the tests of the class look at the same observations.
 /// </summary>
 public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
 {
@@ -102,7 +102,8 @@ public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
         foreach (var backend in Backends.All)
             foreach (var address in Of(ServerPod(backend)))
                 _addresses.Add(backend, address);
-        foreach (var (client, pod) in new[] { (Client.Pod, ClientPod(Site.A)), (Client.OtherPod, ClientPod(Site.B)), (Client.Server, ServerPod(Backend.A1)) })
+        foreach (var (client, pod) in new[] { (Client.Pod, ClientPod(Site.A)), (Client.OtherPod, ClientPod(Site.B)),
+            (Client.Server, ServerPod(Backend.A1)) })
             foreach (var address in Of(pod))
                 _addresses.Add(client, address);
         foreach (var (site, host) in new[] { (Site.A, Client.Host), (Site.B, Client.OtherHost) })
@@ -124,7 +125,8 @@ public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
         var places = (await AddAsync([.. scenarios.Select(s => s.Service).Distinct()])).ToDictionary(p => p.Case);
 
         var clock = Stopwatch.StartNew();
-        List<Probe> probes = [.. scenarios.Select((s, i) => new Probe($"{_mode.ToString().ToLowerInvariant()}-{i:000}", s, places[s.Service]))];
+        List<Probe> probes = [.. scenarios.Select(
+            (s, i) => new Probe($"{_mode.ToString().ToLowerInvariant()}-{i:000}", s, places[s.Service]))];
         var observed = await new Prober(Cluster, _addresses).AskAsync(probes);
         return new Survey(_mode, probes, observed, clock.Elapsed);
     }
@@ -132,12 +134,13 @@ public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
     private async Task CreateAsync(IEnumerable<ServicePlace> places)
     {
         foreach (var batch in places.Chunk(32))
-            await Task.WhenAll(batch.SelectMany(p => ServiceObjects.Slices(p, _addresses).Append(ServiceObjects.Service(p))).Select(o => Cluster.Client.ApplyAsync(o)));
+            await Task.WhenAll(batch.SelectMany(p => ServiceObjects.Slices(p, _addresses).Append(ServiceObjects.Service(p)))
+                .Select(o => Cluster.Client.ApplyAsync(o)));
     }
 
     /// <summary>
-    /// Waits until both agents have applied all that was created so far. An agent applies one snapshot after the other: when a second Service, made after the first
-    /// has answered, answers too, everything that came before the first is in the tables.
+    /// Waits until both agents have applied all that was created so far. An agent applies one snapshot after the other: when a second
+    /// Service, made after the first has answered, answers too, everything that came before the first is in the tables.
     /// </summary>
     private async Task AppliedAsync()
     {
@@ -150,7 +153,8 @@ public abstract class DifferentialCluster : Tests.Cluster.SandboxFixture
             var probes = new[] { Client.Pod, Client.OtherPod }
                 .Select(c => new Probe(c.ToString(), new Scenario(_mode, service, c, AddressKind.Cluster, Transport.Tcp), place)).ToList();
             await Eventually.True(
-                async () => (await prober.AskAsync(probes)).Values.All(o => o.Failures.Count == 0), $"the services are in the tables of both nodes, service {place.Name} answers", TimeSpan.FromSeconds(60));
+                async () => (await prober.AskAsync(probes)).Values.All(o => o.Failures.Count == 0),
+                $"the services are in the tables of both nodes, service {place.Name} answers", TimeSpan.FromSeconds(60));
         }
     }
 }

@@ -16,7 +16,8 @@ internal static class Judge
             Verdict.Served served => Served(scenario, served, observed, addresses),
             Verdict.Refused => Only(observed, Observation.Refused),
             Verdict.Dropped => Only(observed, Observation.Silence),
-            Verdict.Health health => observed.Failures.Count == 0 && observed.Answers.Keys.All(a => Observation.TryReadHealth(a, out var seen) && seen == health)
+            Verdict.Health health => observed.Failures.Count == 0
+            && observed.Answers.Keys.All(a => Observation.TryReadHealth(a, out var seen) && seen == health)
                 ? Answered(observed) : "another answer",
             _ => "no such verdict",
         };

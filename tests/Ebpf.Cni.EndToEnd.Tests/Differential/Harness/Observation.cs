@@ -17,7 +17,8 @@ internal sealed record Observation(IReadOnlyDictionary<string, int> Answers, IRe
     public static bool TryReadAnswer(string text, out (Backend Backend, int Port, IPAddress Source) answer)
     {
         answer = default;
-        if (text.Split(' ') is not [var server, var source] || server.Split(':') is not [var name, var port] || !IPAddress.TryParse(source, out var address))
+        if (text.Split(' ') is not [var server, var source] || server.Split(':') is not [var name, var port]
+            || !IPAddress.TryParse(source, out var address))
             return false;
         if (!Enum.TryParse<Backend>(name, ignoreCase: true, out var backend) || !int.TryParse(port, out var number))
             return false;

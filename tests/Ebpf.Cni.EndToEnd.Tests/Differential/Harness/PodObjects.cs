@@ -23,7 +23,8 @@ internal static class PodObjects
         });
         container["readinessProbe"] = new JsonObject
         {
-            ["tcpSocket"] = new JsonObject { ["port"] = int.Parse(ports.Split(',')[^1], System.Globalization.CultureInfo.InvariantCulture) },
+            ["tcpSocket"] = new JsonObject
+                { ["port"] = int.Parse(ports.Split(',')[^1], System.Globalization.CultureInfo.InvariantCulture) },
             ["periodSeconds"] = 1,
         };
         return pod;
@@ -36,7 +37,8 @@ internal static class PodObjects
     {
         ["apiVersion"] = "v1",
         ["kind"] = "Pod",
-        ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "default", ["labels"] = new JsonObject { ["differential"] = "true" } },
+        ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "default",
+            ["labels"] = new JsonObject { ["differential"] = "true" } },
         ["spec"] = new JsonObject
         {
             ["nodeName"] = node,

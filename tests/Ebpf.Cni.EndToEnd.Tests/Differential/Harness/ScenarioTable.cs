@@ -12,8 +12,10 @@ internal static class ScenarioTable
         var (scenario, service) = (row.Scenario, row.Scenario.Service);
         var ranges = service.Ranges == SourceRanges.None ? "" : $" only={Low(service.Ranges)}";
         var label = service.OtherProxy ? " other-proxy" : "";
-        return $"{row.Id} {Low(scenario.Client),-9} -> {Low(scenario.Address),-16} {Low(scenario.Transport),-9} {Low(service.Family)} int={Low(service.Internal),-7} ext={Low(service.External),-7} "
-            + $"[{service.Endpoints}]{ranges}{label} | {row.Expected} | {row.Observed.Describe(scenario, addresses)} | {(row.Problem is null ? "ok" : "WRONG: " + row.Problem)}";
+        return $"{row.Id} {Low(scenario.Client),-9} -> {Low(scenario.Address),-16} {Low(scenario.Transport),-9} {Low(service.Family)} "
+            + $"int={Low(service.Internal),-7} ext={Low(service.External),-7} "
+            + $"[{service.Endpoints}]{ranges}{label} | {row.Expected} | {row.Observed.Describe(scenario, addresses)} | "
+                + $"{(row.Problem is null ? "ok" : "WRONG: " + row.Problem)}";
     }
 
     public static void Publish(string name, Mode mode, IReadOnlyList<Row> rows, AddressBook addresses, TimeSpan took)
@@ -28,10 +30,12 @@ internal static class ScenarioTable
         var asked = rows.Sum(r => r.Observed.Answers.Values.Sum() + r.Observed.Failures.Values.Sum());
         var wrong = rows.Count(r => r.Problem is not null);
         var summary = string.Create(CultureInfo.InvariantCulture,
-            $"{name}: {rows.Count} scenarios with --socket-lb {Low(mode)} ({served} served, {refused} refused, {dropped} dropped, {health} health checks; {asked} questions, {took.TotalSeconds:0} s), {wrong} not as kube-proxy's rules say");
+            $"{name}: {rows.Count} scenarios with --socket-lb {Low(mode)} ({served} served, {refused} refused, {dropped} dropped, {health} "
+                + $"health checks; {asked} questions, {took.TotalSeconds:0} s), {wrong} not as kube-proxy's rules say");
         Console.WriteLine("figure: " + summary);
         var directory = Directory.CreateDirectory(Path.Combine(Repository.Root, "build"));
-        File.WriteAllLines(Path.Combine(directory.FullName, $"{name}.txt"), [summary, .. lines, "", "Expected other than kube-proxy does:", .. Differences.All.Select(Text)]);
+        File.WriteAllLines(Path.Combine(directory.FullName, $"{name}.txt"),
+            [summary, .. lines, "", "Expected other than kube-proxy does:", .. Differences.All.Select(Text)]);
     }
 
     private static string Text(Difference d) => $"- {d.Name}. kube-proxy: {d.KubeProxy} Here: {d.Here} Why: {d.Reason}";

@@ -6,7 +6,8 @@ namespace Ebpf.Cni.EndToEnd.Tests.Differential.Harness;
 /// <summary>The Service and the EndpointSlices that make a case: written by hand, as no controller would on demand.</summary>
 internal static class ServiceObjects
 {
-    private static readonly (string Name, Transport Transport)[] Transports = [("tcp", Transport.Tcp), ("udp", Transport.Udp), ("sctp", Transport.Sctp)];
+    private static readonly (string Name, Transport Transport)[] Transports =
+        [("tcp", Transport.Tcp), ("udp", Transport.Udp), ("sctp", Transport.Sctp)];
 
     public static JsonObject Service(ServicePlace place)
     {
@@ -44,7 +45,8 @@ internal static class ServiceObjects
             ["spec"] = spec,
             ["status"] = new JsonObject
             {
-                ["loadBalancer"] = new JsonObject { ["ingress"] = new JsonArray(new JsonObject { ["ip"] = place.LoadBalancerIp.ToString() }) },
+                ["loadBalancer"] = new JsonObject
+                    { ["ingress"] = new JsonArray(new JsonObject { ["ip"] = place.LoadBalancerIp.ToString() }) },
             },
         };
     }
@@ -127,5 +129,6 @@ internal static class ServiceObjects
 
     private static string FamilyName(Family family) => family == Family.V4 ? "IPv4" : "IPv6";
 
-    private static string Protocol(Transport transport) => transport switch { Transport.Tcp => "TCP", Transport.Sctp => "SCTP", _ => "UDP" };
+    private static string Protocol(Transport transport) =>
+        transport switch { Transport.Tcp => "TCP", Transport.Sctp => "SCTP", _ => "UDP" };
 }

@@ -15,9 +15,11 @@ internal sealed record ServicePlace(int Number, ServiceCase Case)
     private const int Block = 690;
 
     public static readonly IPNetwork[] Ranges =
-        [.. new[] { "10.96.0.0/16", "fd96::/112", "10.250.0.0/16", "fd00:250::/64", "10.251.0.0/16", "fd00:251::/64" }.Select(IPNetwork.Parse)];
+        [.. new[] { "10.96.0.0/16", "fd96::/112", "10.250.0.0/16", "fd00:250::/64", "10.251.0.0/16", "fd00:251::/64" }.Select(
+            IPNetwork.Parse)];
 
-    public string Name { get; } = Number < Block ? $"case-{Number:000}" : throw new ArgumentOutOfRangeException(nameof(Number), "node ports for so many are not there");
+    public string Name { get; } = Number < Block
+        ? $"case-{Number:000}" : throw new ArgumentOutOfRangeException(nameof(Number), "node ports for so many are not there");
 
     public IPAddress ClusterIp => At("10.96.", "fd96::");
 
@@ -27,7 +29,8 @@ internal sealed record ServicePlace(int Number, ServiceCase Case)
 
     public int HealthPort => 30000 + (3 * Block) + Number;
 
-    public int NodePort(Transport transport) => 30000 + Number + (transport switch { Transport.Tcp => 0, Transport.Sctp => 2, _ => 1 } * Block);
+    public int NodePort(Transport transport) =>
+        30000 + Number + (transport switch { Transport.Tcp => 0, Transport.Sctp => 2, _ => 1 } * Block);
 
     /// <summary>Where a scenario's question goes.</summary>
     public (IPAddress Address, int Port) Target(Scenario scenario, AddressBook addresses) => scenario.Address switch
@@ -38,7 +41,8 @@ internal sealed record ServicePlace(int Number, ServiceCase Case)
         AddressKind.Loopback => (IPAddress.Loopback, NodePort(scenario.Transport)),
         AddressKind.External => (ExternalIp, Port),
         AddressKind.LoadBalancer => (LoadBalancerIp, Port),
-        AddressKind.Endpoint => (addresses[Case.Endpoints.All[0].Backend, Case.Family], Case.Endpoints.All[0].Backend.Site() == Site.A ? TargetPortOnA : TargetPortOnB),
+        AddressKind.Endpoint => (addresses[Case.Endpoints.All[0].Backend, Case.Family],
+            Case.Endpoints.All[0].Backend.Site() == Site.A ? TargetPortOnA : TargetPortOnB),
         _ => (addresses[Site.A, Case.Family], HealthPort),
     };
 

@@ -17,9 +17,11 @@ internal static class Differences
     public static readonly ImmutableArray<Difference> All =
     [
         new("pods keep their source towards external addresses",
-            "A pod that asks for a node port, an external IP or a load balancer IP of a Service with externalTrafficPolicy Cluster is masqueraded.",
+            "A pod that asks for a node port, an external IP or a load balancer IP of a Service with externalTrafficPolicy Cluster is "
+                + "masqueraded.",
             "The pod's own address is what the backend sees.",
-            "The answer comes back to the pod's node anyway, which translates it; hiding the client would only cost ports and blind logs and policies.",
+            "The answer comes back to the pod's node anyway, which translates it; hiding the client would only cost ports and blind logs "
+                + "and policies.",
             s => s.IsExternalAddress && s.Client.IsPod() && s.Client.Site() == s.Entry && s.Service.External == Policy.Cluster,
             (_, verdict) => WithSource(verdict, Source.Node, Source.Client)),
         new("node ports on 127.0.0.1",
@@ -39,7 +41,8 @@ internal static class Differences
     public static Verdict Expected(Scenario scenario) => Expected(scenario, new KubeProxyRules());
 
     public static Verdict Expected(Scenario scenario, KubeProxyRules rules) =>
-        All.Where(d => d.Applies(scenario)).Aggregate(rules.Decide(scenario), (verdict, difference) => difference.Change(scenario, verdict));
+        All.Where(d => d.Applies(scenario)).Aggregate(
+            rules.Decide(scenario), (verdict, difference) => difference.Change(scenario, verdict));
 
     private static Verdict WithSource(Verdict verdict, Source from, Source to) => verdict is Verdict.Served served
         ? new Verdict.Served(served.By.ToImmutableSortedDictionary(p => p.Key, p => p.Value == from ? to : p.Value))

@@ -70,7 +70,8 @@ internal sealed record EndpointSet(string Name, ImmutableArray<EndpointEntry> Al
 /// <summary>Every combination of states and places whose treatment is documented, by name.</summary>
 internal static class EndpointSets
 {
-    private static readonly EndpointState R = EndpointState.Ready, U = EndpointState.Unready, T = EndpointState.Terminating, G = EndpointState.Gone;
+    private static readonly EndpointState R = EndpointState.Ready, U = EndpointState.Unready, T = EndpointState.Terminating,
+        G = EndpointState.Gone;
 
     public static readonly ImmutableArray<EndpointSet> All =
     [
@@ -100,7 +101,8 @@ internal static class EndpointSets
         new("zone hints, unready without", [new(Backend.A1, R, "AB"), new(Backend.B1, R, "B"), new(Backend.B2, U), new(Backend.A2, T)]),
         new("zone hints, all terminating", [new(Backend.A1, T, "A"), new(Backend.B1, T, "B")]),
         new("node hints", [new(Backend.A1, R, "", "A"), new(Backend.A2, R, "", "A"), new(Backend.B1, R, "", "B")]),
-        new("node hint missing on one, zones on all", [new(Backend.A1, R, "A", "A"), new(Backend.A2, R, "A"), new(Backend.B1, R, "B", "B")]),
+        new("node hint missing on one, zones on all",
+            [new(Backend.A1, R, "A", "A"), new(Backend.A2, R, "A"), new(Backend.B1, R, "B", "B")]),
         new("node hints, none for A", [new(Backend.B1, R, "A", "B"), new(Backend.B2, R, "B", "B")]),
     ];
 

@@ -44,7 +44,9 @@ internal class KubeProxyRules
         return ready.IsEmpty ? [.. endpoints.Where(ServesWhileTerminating)] : Hinted(ready, node);
     }
 
-    /// <summary>The node's ready ones; if it has none, those of the node that terminate and still serve. Hints do not matter here.</summary>
+    /// <summary>
+    /// The node's ready ones; if it has none, those of the node that terminate and still serve. Hints do not matter here.
+    /// </summary>
     protected virtual ImmutableArray<EndpointEntry> LocalEndpoints(ImmutableArray<EndpointEntry> endpoints, Site node)
     {
         ImmutableArray<EndpointEntry> here = [.. endpoints.Where(e => e.Backend.Site() == node)];
@@ -66,7 +68,8 @@ internal class KubeProxyRules
     }
 
     /// <summary>"Traffic not from pods is masqueraded": a router may lead the cluster IP's range to any node.</summary>
-    protected virtual Verdict InternalTraffic(Scenario scenario, ImmutableArray<EndpointEntry> cluster, ImmutableArray<EndpointEntry> local) =>
+    protected virtual Verdict InternalTraffic(
+        Scenario scenario, ImmutableArray<EndpointEntry> cluster, ImmutableArray<EndpointEntry> local) =>
         To(scenario, scenario.Service.Internal == Policy.Local ? local : cluster, masquerade: !scenario.Client.IsPod());
 
     /// <summary>

@@ -106,7 +106,8 @@ internal enum SourceRanges
 /// <param name="External">externalTrafficPolicy.</param>
 /// <param name="OtherProxy">Labelled service.kubernetes.io/service-proxy-name.</param>
 internal sealed record ServiceCase(
-    Family Family, Policy Internal, Policy External, EndpointSet Endpoints, SourceRanges Ranges = SourceRanges.None, bool OtherProxy = false);
+    Family Family, Policy Internal, Policy External, EndpointSet Endpoints, SourceRanges Ranges = SourceRanges.None,
+    bool OtherProxy = false);
 
 /// <summary>One question to the cluster.</summary>
 internal sealed record Scenario(Mode Mode, ServiceCase Service, Client Client, AddressKind Address, Transport Transport)
@@ -115,7 +116,8 @@ internal sealed record Scenario(Mode Mode, ServiceCase Service, Client Client, A
     public Site Entry => Address is AddressKind.NodePort or AddressKind.Health ? Site.A : Client.Site() ?? Site.A;
 
     /// <summary>Node ports, external and load balancer addresses: what externalTrafficPolicy is about.</summary>
-    public bool IsExternalAddress => Address is AddressKind.NodePort or AddressKind.Loopback or AddressKind.External or AddressKind.LoadBalancer;
+    public bool IsExternalAddress =>
+        Address is AddressKind.NodePort or AddressKind.Loopback or AddressKind.External or AddressKind.LoadBalancer;
 
     /// <summary>Whether such a question can be asked at all.</summary>
     public bool IsPossible =>
@@ -128,7 +130,8 @@ internal sealed record Scenario(Mode Mode, ServiceCase Service, Client Client, A
 
     // the kernel has no socket hooks for SCTP, so what a node itself sends is translated by packet programs or not at all
     private bool MeetsPacketPrograms =>
-        Mode == Mode.Off || Address == AddressKind.Endpoint || Client is not (Client.Host or Client.OtherHost) || (Client == Client.OtherHost && Address == AddressKind.NodePort);
+        Mode == Mode.Off || Address == AddressKind.Endpoint || Client is not (Client.Host or Client.OtherHost)
+            || (Client == Client.OtherHost && Address == AddressKind.NodePort);
 }
 
 /// <summary>Where clients are.</summary>

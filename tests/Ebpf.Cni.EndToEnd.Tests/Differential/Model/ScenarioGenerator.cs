@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Ebpf.Cni.EndToEnd.Tests.Differential.Model;
 
 /// <summary>
-/// Picks scenarios out of the product of all there is to combine: a core that every run asks, in which each value of each dimension occurs beside
-/// those it matters for, and a random part.
+/// Picks scenarios out of the product of all there is to combine: a core that every run asks, in which each value of each dimension occurs
+/// beside those it matters for, and a random part.
 /// </summary>
 internal static class ScenarioGenerator
 {
@@ -26,7 +26,8 @@ internal static class ScenarioGenerator
     }
 
     private static IEnumerable<Scenario> Core(Mode mode) =>
-        Endpoints(mode).Concat(Ways(mode)).Concat(Ranges(mode)).Concat(HealthChecks(mode)).Concat(Sctp(mode)).Concat(Direct(mode)).Concat(Rest(mode));
+        Endpoints(mode).Concat(Ways(mode)).Concat(Ranges(mode)).Concat(HealthChecks(mode)).Concat(Sctp(mode)).Concat(Direct(mode))
+            .Concat(Rest(mode));
 
     /// <summary>Every state of endpoints under every policy; transports and families take turns.</summary>
     private static IEnumerable<Scenario> Endpoints(Mode mode) =>
@@ -52,7 +53,8 @@ internal static class ScenarioGenerator
     private static IEnumerable<Scenario> Ranges(Mode mode) =>
         from ranges in Enum.GetValues<SourceRanges>()
         where ranges != SourceRanges.None
-        let service = new ServiceCase((int)ranges % 2 == 0 ? Family.V4 : Family.V6, Policy.Cluster, (int)ranges / 2 % 2 == 0 ? Policy.Cluster : Policy.Local, Mixed, ranges)
+        let service = new ServiceCase((int)ranges % 2 == 0 ? Family.V4 : Family.V6, Policy.Cluster,
+            (int)ranges / 2 % 2 == 0 ? Policy.Cluster : Policy.Local, Mixed, ranges)
         from way in new[]
         {
             (Client.Pod, AddressKind.LoadBalancer), (Client.Host, AddressKind.LoadBalancer), (Client.Outside, AddressKind.LoadBalancer),
@@ -78,7 +80,8 @@ internal static class ScenarioGenerator
         from set in new[] { "local ready", "remote ready", "local host network" }
         from client in Clients.All
         from transport in new[] { Transport.Tcp, Transport.UdpSendTo, Transport.Sctp }
-        let service = new ServiceCase(((int)client + (int)transport) % 2 == 0 ? Family.V4 : Family.V6, Policy.Cluster, Policy.Cluster, EndpointSets.Named(set))
+        let service = new ServiceCase(((int)client + (int)transport) % 2 == 0 ? Family.V4 : Family.V6, Policy.Cluster, Policy.Cluster,
+            EndpointSets.Named(set))
         select new Scenario(mode, service, client, AddressKind.Endpoint, transport);
 
     private static IEnumerable<Scenario> Rest(Mode mode) =>
@@ -86,14 +89,20 @@ internal static class ScenarioGenerator
         from scenario in new[]
         {
             // someone else's Service
-            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Cluster, Mixed, OtherProxy: true), Client.Outside, AddressKind.NodePort, Transport.Tcp),
+            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Cluster, Mixed, OtherProxy: true), Client.Outside,
+                AddressKind.NodePort, Transport.Tcp),
             // itself and nobody else
-            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Cluster, EndpointSets.Named("local ready")), Client.Server, AddressKind.Cluster, Transport.Tcp),
-            new Scenario(mode, new ServiceCase(family, Policy.Local, Policy.Local, EndpointSets.Named("local ready")), Client.Server, AddressKind.LoadBalancer, Transport.Udp),
+            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Cluster, EndpointSets.Named("local ready")), Client.Server,
+                AddressKind.Cluster, Transport.Tcp),
+            new Scenario(mode, new ServiceCase(family, Policy.Local, Policy.Local, EndpointSets.Named("local ready")), Client.Server,
+                AddressKind.LoadBalancer, Transport.Udp),
             // the host's own server, from the host's own socket
-            new Scenario(mode, new ServiceCase(family, Policy.Local, Policy.Local, EndpointSets.Named("local host network")), Client.Host, AddressKind.Cluster, Transport.Tcp),
-            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Cluster, EndpointSets.Named("local host network")), Client.Outside, AddressKind.LoadBalancer, Transport.Tcp),
-            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Local, EndpointSets.Named("local host network")), Client.Outside, AddressKind.External, Transport.Udp),
+            new Scenario(mode, new ServiceCase(family, Policy.Local, Policy.Local, EndpointSets.Named("local host network")), Client.Host,
+                AddressKind.Cluster, Transport.Tcp),
+            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Cluster, EndpointSets.Named("local host network")),
+                Client.Outside, AddressKind.LoadBalancer, Transport.Tcp),
+            new Scenario(mode, new ServiceCase(family, Policy.Cluster, Policy.Local, EndpointSets.Named("local host network")),
+                Client.Outside, AddressKind.External, Transport.Udp),
         }
         select scenario;
 

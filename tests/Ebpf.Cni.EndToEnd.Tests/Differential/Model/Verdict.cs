@@ -29,7 +29,8 @@ internal abstract record Verdict
         public override int GetHashCode() => By.Aggregate(0, (hash, pair) => HashCode.Combine(hash, pair.Key, pair.Value));
 
         public override string ToString() => string.Join(
-            "; ", By.GroupBy(p => p.Value).Select(g => string.Join(' ', g.Select(p => Low(p.Key))) + " sees " + Low(g.Key).Replace(", ", "|", StringComparison.Ordinal)));
+            "; ", By.GroupBy(p => p.Value).Select(g =>
+                string.Join(' ', g.Select(p => Low(p.Key))) + " sees " + Low(g.Key).Replace(", ", "|", StringComparison.Ordinal)));
     }
 
     /// <summary>Told at once that nobody is there.</summary>
