@@ -47,9 +47,6 @@ internal static class Directions
     /// <summary>Files longer than <see cref="LongestFile"/> lines, each with the reason why it is better whole.</summary>
     public static readonly IReadOnlyDictionary<string, string> LongFiles = new Dictionary<string, string>();
 
-    /// <summary>Projects whose folders still know each other in circles.</summary>
-    public static readonly IReadOnlyList<string> WithCircles = ["Ebpf.Cni.Sandbox"];
-
     public const int LongestFile = 400;
 
     /// <summary>What a project's compiled code may use: what it may reference, and what those may.</summary>

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Install;
+using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Sandbox.Tests.Cluster;
 
 namespace Ebpf.Cni.Sandbox.Tests.Install;
