@@ -95,7 +95,8 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
     private async Task<(StoreWatch Watch, long Version)> StartAsync(
         EventWriter writer, WatchParameters parameters, CancellationToken cancel)
     {
-        if (!parameters.SendInitialEvents && long.TryParse(parameters.ResourceVersion, CultureInfo.InvariantCulture, out var from) && from > 0)
+        if (!parameters.SendInitialEvents
+            && long.TryParse(parameters.ResourceVersion, CultureInfo.InvariantCulture, out var from) && from > 0)
             return (store.Watch(parameters.Type, from), from);
         var (present, version, watch) = store.ListAndWatch(parameters.Type);
         foreach (var item in present.Where(parameters.Filter))
@@ -145,7 +146,8 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
             var metadata = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture), ["creationTimestamp"] = null };
             if (initialEnd)
                 metadata["annotations"] = new JsonObject { ["k8s.io/initial-events-end"] = "true" };
-            var body = new JsonObject { ["kind"] = parameters.Type.Kind, ["apiVersion"] = parameters.Type.ApiVersion, ["metadata"] = metadata };
+            var type = parameters.Type;
+            var body = new JsonObject { ["kind"] = type.Kind, ["apiVersion"] = type.ApiVersion, ["metadata"] = metadata };
             return WriteAsync("BOOKMARK", body, cancel);
         }
 

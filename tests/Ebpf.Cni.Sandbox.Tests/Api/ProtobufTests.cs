@@ -5,7 +5,7 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Tests.Api;
 
-/// <summary>Bodies in the API's protobuf, byte by byte; what kubectl sends is in the tests of its verbs.</summary>
+/// <summary>Bodies in the API's protobuf, byte by byte. The tests of the verbs cover the bodies that kubectl sends.</summary>
 public sealed class ProtobufTests : ApiTest
 {
     private const byte Unknown = 200;
@@ -14,7 +14,7 @@ public sealed class ProtobufTests : ApiTest
     private static readonly byte[] Map = [.. Member(1, Text(1, "a")), .. Member(2, [.. Text(1, "k"), .. Text(2, "v")]), 0x20, 0];
 
     [Fact]
-    public async Task An_object_is_what_it_would_be_in_json()
+    public async Task An_object_equals_its_json()
     {
         var (code, made) = await PostAsync(Envelope("v1", "ConfigMap", Map));
         Assert.Equal(201, code);
@@ -22,7 +22,7 @@ public sealed class ProtobufTests : ApiTest
     }
 
     [Fact]
-    public async Task A_field_that_is_not_known_is_refused_unless_it_is_empty()
+    public async Task An_unknown_field_is_refused_unless_it_is_empty()
     {
         Assert.Equal(201, (await PostAsync(Envelope("v1", "ConfigMap", [.. Map, .. Member(Unknown, [])]))).Code);
         var (code, status) = await PostAsync(Envelope("v1", "ConfigMap", [.. Map, .. Member(Unknown, [1])]));
@@ -31,7 +31,7 @@ public sealed class ProtobufTests : ApiTest
     }
 
     [Fact]
-    public async Task What_is_no_such_object_is_refused()
+    public async Task Unknown_kinds_and_malformed_bodies_are_refused()
     {
         Assert.Equal(400, (await PostAsync(Envelope("v1", "Nothing", Map))).Code);
         Assert.Equal(400, (await PostAsync(Envelope("v1", "ConfigMap", [10, 100]))).Code);

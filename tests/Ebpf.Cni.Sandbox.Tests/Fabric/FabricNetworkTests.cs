@@ -79,7 +79,8 @@ public class FabricNetworkTests
         Requires.Root();
         using var network = FabricNetwork.Create(_paths);
         var cgroup = _paths.NodeCgroup("node-b");
-        var plan = new ProcessPlan(network.AddNode(NodeAddressPlan.Of(2)), cgroup, ["sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1000 & wait"]);
+        string[] stubborn = ["sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1000 & wait"];
+        var plan = new ProcessPlan(network.AddNode(NodeAddressPlan.Of(2)), cgroup, stubborn);
         using var process = NodeProcess.Start(plan with { LogFile = "/dev/null" });
         await Eventually.True(() => CgroupProcesses.All(cgroup).Count >= 3, "the children run");
         var all = CgroupProcesses.All(cgroup).Select(ProcessIdentity.Of).ToList();
