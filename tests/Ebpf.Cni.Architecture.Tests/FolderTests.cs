@@ -42,6 +42,7 @@ public sealed class FolderTests
             let user = FolderOf(project, type)
             where user is not null
             from dependency in type.Dependencies
+            where dependency.Target is not GenericParameter // the loader gives it any namespace
             let used = FolderOf(project, dependency.Target)
             where used is not null && used != user
             select new FolderUse(user, used, $"{type.Name} uses {dependency.Target.Name}");
