@@ -1,6 +1,6 @@
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Sandbox.Cli;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 
 try
 {

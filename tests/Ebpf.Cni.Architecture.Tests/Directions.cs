@@ -47,9 +47,6 @@ internal static class Directions
     /// <summary>Files longer than <see cref="LongestFile"/> lines, each with the reason why it is better whole.</summary>
     public static readonly IReadOnlyDictionary<string, string> LongFiles = new Dictionary<string, string>();
 
-    /// <summary>Projects whose folders still know each other in circles.</summary>
-    public static readonly IReadOnlyList<string> WithCircles = ["Ebpf.Cni.Sandbox"];
-
     /// <summary>Projects whose log lines share a block of event ids: they were one project when the lines got theirs.</summary>
     public static readonly IReadOnlySet<string> SharedEventIds = new HashSet<string> { "Ebpf.Cni.Agent", "Ebpf.Cni.Pods", "Ebpf.Cni.Sync" };
 

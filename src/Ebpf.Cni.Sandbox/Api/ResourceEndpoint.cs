@@ -50,7 +50,7 @@ internal sealed class ResourceEndpoint(
         return o => o.Key.StartsWith(prefix, StringComparison.Ordinal) && labels.Matches(o.Json) && fields.Matches(o.Json);
     }
 
-    private WatchOptions Watch(HttpRequest request, ResourceRequest target) => new(
+    private WatchParameters Watch(HttpRequest request, ResourceRequest target) => new(
         target.Type,
         Filter(request, target),
         request.Query["resourceVersion"],

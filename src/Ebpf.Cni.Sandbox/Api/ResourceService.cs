@@ -162,12 +162,21 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
                 meta.Remove(field);
         }
 
-        meta.Remove("managedFields");
+        Trim(meta);
         if (type.HasStatus && present["status"] is { } status)
             next["status"] = status.DeepClone();
         else if (type.HasStatus)
             next.Remove("status");
         return next;
+    }
+
+    // The API omits what is empty: kubectl diff would show an empty map, which its patch adds, as a change.
+    private static void Trim(JsonObject meta)
+    {
+        meta.Remove("managedFields");
+        foreach (var field in (string[])["labels", "annotations", "finalizers", "ownerReferences"])
+            if (meta[field] is JsonObject { Count: 0 } or JsonArray { Count: 0 })
+                meta.Remove(field);
     }
 
     private static JsonObject Patched(PatchKind kind, JsonObject present, JsonNode patch) => (kind, patch) switch
@@ -183,7 +192,7 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
     private static void Identify(ResourceType type, string ns, JsonObject obj)
     {
         var meta = obj.Child("metadata");
-        meta.Remove("managedFields");
+        Trim(meta);
         if (type.Namespaced && (meta.Text("namespace") ?? ns) != ns)
             throw ApiException.BadRequest("the namespace of the provided object does not match the namespace sent on the request");
         if (type.Namespaced)

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Ebpf.Cni.Sandbox.Api;
 
 /// <summary>How one watch wants its events.</summary>
-internal sealed record WatchOptions(
+internal sealed record WatchParameters(
     ResourceType Type,
     Func<StoredObject, bool> Filter,
     string? ResourceVersion,
@@ -27,9 +27,9 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
 {
     private static readonly byte[] LineEnd = "}\n"u8.ToArray();
 
-    public async Task RunAsync(HttpContext context, WatchOptions options, CancellationToken stopping)
+    public async Task RunAsync(HttpContext context, WatchParameters parameters, CancellationToken stopping)
     {
-        using var timeout = new CancellationTokenSource(options.Timeout, time);
+        using var timeout = new CancellationTokenSource(parameters.Timeout, time);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, timeout.Token, stopping);
         misbehaviour.Opened(context);
         try
@@ -39,7 +39,7 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
             await context.Response.StartAsync(ends.Token);
             // The headers go out now: a client waits for them before it believes that it watches.
             await context.Response.Body.FlushAsync(ends.Token);
-            await StreamAsync(context.Response, options, ends.Token);
+            await StreamAsync(context.Response, parameters, ends.Token);
         }
         catch (OperationCanceledException)
         {
@@ -51,14 +51,14 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
         }
     }
 
-    private async Task StreamAsync(HttpResponse response, WatchOptions options, CancellationToken cancel)
+    private async Task StreamAsync(HttpResponse response, WatchParameters parameters, CancellationToken cancel)
     {
-        var writer = new EventWriter(response, options);
+        var writer = new EventWriter(response, parameters);
         StoreWatch watch;
         long version;
         try
         {
-            (watch, version) = await StartAsync(writer, options, cancel);
+            (watch, version) = await StartAsync(writer, parameters, cancel);
         }
         catch (ApiException e)
         {
@@ -69,13 +69,15 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
         using (watch)
         using (var bookmarks = new PeriodicTimer(bookmarkPeriod, time))
         {
-            var nextBookmark = options.Bookmarks ? bookmarks.WaitForNextTickAsync(cancel).AsTask() : Task.Delay(Timeout.Infinite, cancel);
+            var nextBookmark = parameters.Bookmarks
+                ? bookmarks.WaitForNextTickAsync(cancel).AsTask()
+                : Task.Delay(Timeout.Infinite, cancel);
             while (true)
             {
                 var changed = watch.Changes.WaitToReadAsync(cancel).AsTask();
                 await Task.WhenAny(changed, nextBookmark);
                 await misbehaviour.WhileStalledAsync(cancel);
-                version = await DrainAsync(watch.Changes, writer, options, version, cancel);
+                version = await DrainAsync(watch.Changes, writer, parameters, version, cancel);
                 if (changed.IsCompleted && !await changed)
                     return;
                 if (nextBookmark.IsCompleted)
@@ -90,25 +92,28 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
         }
     }
 
-    private async Task<(StoreWatch Watch, long Version)> StartAsync(EventWriter writer, WatchOptions options, CancellationToken cancel)
+    private async Task<(StoreWatch Watch, long Version)> StartAsync(
+        EventWriter writer, WatchParameters parameters, CancellationToken cancel)
     {
-        if (long.TryParse(options.ResourceVersion, CultureInfo.InvariantCulture, out var from) && from > 0 && !options.SendInitialEvents)
-            return (store.Watch(options.Type, from), from);
-        var (present, version, watch) = store.ListAndWatch(options.Type);
-        foreach (var item in present.Where(options.Filter))
+        if (!parameters.SendInitialEvents
+            && long.TryParse(parameters.ResourceVersion, CultureInfo.InvariantCulture, out var from) && from > 0)
+            return (store.Watch(parameters.Type, from), from);
+        var (present, version, watch) = store.ListAndWatch(parameters.Type);
+        foreach (var item in present.Where(parameters.Filter))
             await writer.WriteAsync("ADDED", item, cancel);
-        if (options is { SendInitialEvents: true, Bookmarks: true })
+        if (parameters is { SendInitialEvents: true, Bookmarks: true })
             await writer.BookmarkAsync(version, true, cancel);
         return (watch, version);
     }
 
-    private static async Task<long> DrainAsync(ChannelReader<StoreEvent> changes, EventWriter writer, WatchOptions options, long version, CancellationToken cancel)
+    private static async Task<long> DrainAsync(
+        ChannelReader<StoreEvent> changes, EventWriter writer, WatchParameters parameters, long version, CancellationToken cancel)
     {
         while (changes.TryRead(out var change))
         {
             version = change.ResourceVersion;
-            var matched = change.Previous is not null && options.Filter(change.Previous);
-            var matches = change.Kind != StoreEventKind.Deleted && options.Filter(change.Object);
+            var matched = change.Previous is not null && parameters.Filter(change.Previous);
+            var matches = change.Kind != StoreEventKind.Deleted && parameters.Filter(change.Object);
             if (matches)
                 await writer.WriteAsync(matched ? "MODIFIED" : "ADDED", change.Object, cancel);
             else if (matched)
@@ -118,15 +123,15 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
         return version;
     }
 
-    private sealed class EventWriter(HttpResponse response, WatchOptions options)
+    private sealed class EventWriter(HttpResponse response, WatchParameters parameters)
     {
         private bool _columnsSent;
 
         public async Task WriteAsync(string type, StoredObject obj, CancellationToken cancel)
         {
-            if (options.Table is { } table)
+            if (parameters.Table is { } table)
             {
-                await WriteAsync(type, table.Render([obj.Json], null, options.IncludeObject, !_columnsSent), cancel);
+                await WriteAsync(type, table.Render([obj.Json], null, parameters.IncludeObject, !_columnsSent), cancel);
                 _columnsSent = true;
                 return;
             }
@@ -141,7 +146,9 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
             var metadata = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture), ["creationTimestamp"] = null };
             if (initialEnd)
                 metadata["annotations"] = new JsonObject { ["k8s.io/initial-events-end"] = "true" };
-            return WriteAsync("BOOKMARK", new JsonObject { ["kind"] = options.Type.Kind, ["apiVersion"] = options.Type.ApiVersion, ["metadata"] = metadata }, cancel);
+            var type = parameters.Type;
+            var body = new JsonObject { ["kind"] = type.Kind, ["apiVersion"] = type.ApiVersion, ["metadata"] = metadata };
+            return WriteAsync("BOOKMARK", body, cancel);
         }
 
         private async Task LineAsync(string type, ReadOnlyMemory<byte> body, CancellationToken cancel)

@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Sandbox.Cluster;
 internal sealed class AgentPodReport : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
-    private readonly NodeContext _node;
+    private readonly KubeletContext _node;
     private readonly JsonObject _pod;
     private readonly StatusPublisher _publisher;
     private readonly CancellationTokenSource _stop = new();
@@ -18,7 +18,7 @@ internal sealed class AgentPodReport : IDisposable
     private volatile bool _ready;
     private int _starts;
 
-    public AgentPodReport(NodeContext node, JsonObject pod)
+    public AgentPodReport(KubeletContext node, JsonObject pod)
     {
         (_node, _pod) = (node, pod);
         _publisher = new StatusPublisher(node, Status, () => pod);

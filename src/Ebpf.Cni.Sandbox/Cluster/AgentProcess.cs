@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Api.Streaming;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Kubelet;
 using Ebpf.Cni.Sandbox.Store;
@@ -22,9 +23,9 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
 
     private readonly HttpClient _http = NamespaceSockets.CreateHttpClient(node.Namespace);
     private readonly SemaphoreSlim _turn = new(1);
-    private volatile TaskCompletionSource<AgentPod> _arrival = NewArrival();
+    private volatile TaskCompletionSource<DaemonSetPod> _arrival = NewArrival();
     private AgentPodReport? _report;
-    private NodeContext? _context;
+    private KubeletContext? _context;
     private bool _automatic = options.StartAgents && !options.Install;
     private Process? _process;
     private MountTree? _files;
@@ -33,7 +34,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
     public int? Id => _process is { HasExited: false } running ? running.Id : null;
 
     /// <summary>From now on the node can have pods.</summary>
-    public void Connect(NodeContext context) => _context = context;
+    public void Connect(KubeletContext context) => _context = context;
 
     /// <summary>The node has this pod, or it has changed.</summary>
     public void Present(JsonObject pod)
@@ -48,7 +49,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
         try
         {
             var artifacts = Path.GetFullPath(options.Artifacts ?? throw new InvalidOperationException("the sandbox was made without artifacts: it has no agent to start"));
-            var arrived = new AgentPod(_context!, mounts, artifacts, pod);
+            var arrived = new DaemonSetPod(_context!, mounts, artifacts, pod);
             _report = new AgentPodReport(_context!, pod);
             _arrival.TrySetResult(arrived);
         }
@@ -167,7 +168,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
     }
 
     /// <summary>The last lines of the log.</summary>
-    public string LogTail(int lines = 20) => AgentPod.Tail(node.AgentLog, lines);
+    public string LogTail(int lines = 20) => DaemonSetPod.Tail(node.AgentLog, lines);
 
     public void Dispose()
     {
@@ -178,7 +179,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
         _turn.Dispose();
     }
 
-    private async Task<AgentPod> ArrivedAsync()
+    private async Task<DaemonSetPod> ArrivedAsync()
     {
         try
         {
@@ -239,7 +240,7 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
         await KillAsync();
     }
 
-    private static TaskCompletionSource<AgentPod> NewArrival() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static TaskCompletionSource<DaemonSetPod> NewArrival() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private string Code() => _process is { HasExited: true } ended ? $" with exit code {ended.ExitCode}" : "";
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Api;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Controllers;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Install;
@@ -16,7 +17,7 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
     private readonly Dictionary<string, NodeKubelet> _kubelets = [];
     private ControllerSet? _controllers;
 
-    public NodeNetwork? Network { get; set; }
+    public FabricNetwork? Network { get; set; }
 
     public ApiServer? Api { get; private set; }
 
@@ -54,7 +55,7 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
         foreach (var node in _nodes.Values)
         {
             await Api!.WriteKubeconfigAsync(node.Directories.Kubeconfig, new Uri($"http://127.0.0.1:{SandboxCluster.NodeApiPort}"));
-            var context = new NodeContext(paths, node.Addresses, node.Namespace, client, options.Time)
+            var context = new KubeletContext(paths, node.Addresses, node.Namespace, client, options.Time)
             {
                 Labels = options.LabelsOf(_kubelets.Count),
                 Mounts = node.Mounts,

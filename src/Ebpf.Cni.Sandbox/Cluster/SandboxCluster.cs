@@ -1,5 +1,6 @@
 using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Sandbox.Api;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Install;
 using Ebpf.Cni.Sandbox.Store;
@@ -74,9 +75,9 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         Directory.CreateDirectory(paths.WorkDirectory);
         var record = new SandboxRecord(ProcessIdentity.OfThisProcess(), null, [], false);
         record.Write(paths);
-        var nodes = Enumerable.Range(0, options.Nodes).Select(i => NodeAddresses.Of(i + 1, options.LinkOf(i))).ToList();
+        var nodes = Enumerable.Range(0, options.Nodes).Select(i => NodeAddressPlan.Of(i + 1, options.LinkOf(i))).ToList();
         progress($"{nodes.Count} nodes as network namespaces: {string.Join(", ", nodes.Select(n => $"{n.Node} ({n.V4}, {n.V6})"))}");
-        parts.Network = NodeNetwork.Create(paths);
+        parts.Network = FabricNetwork.Create(paths);
         foreach (var node in nodes)
             AddNode(options, paths, parts, node);
         await parts.StartApiAsync(options, ct);
@@ -104,7 +105,7 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         return cluster;
     }
 
-    private static void AddNode(SandboxOptions options, SandboxPaths paths, ClusterParts parts, NodeAddresses node)
+    private static void AddNode(SandboxOptions options, SandboxPaths paths, ClusterParts parts, NodeAddressPlan node)
     {
         paths.NodeDirectories(node.Node).Create();
         BpfFileSystem.Ensure(paths.NodeBpffs(node.Node));

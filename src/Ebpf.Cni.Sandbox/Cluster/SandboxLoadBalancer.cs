@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Api.Admission;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 

@@ -9,7 +9,7 @@ public sealed class SandboxNode
     private static readonly TimeSpan ReadyPatience = TimeSpan.FromSeconds(30);
     private readonly SandboxPaths _paths;
 
-    internal SandboxNode(SandboxPaths paths, NodeAddresses addresses, NetworkNamespace network, SandboxOptions options)
+    internal SandboxNode(SandboxPaths paths, NodeAddressPlan addresses, NetworkNamespace network, SandboxOptions options)
     {
         _paths = paths;
         Addresses = addresses;
@@ -20,7 +20,7 @@ public sealed class SandboxNode
 
     public string Name => Addresses.Node;
 
-    public NodeAddresses Addresses { get; }
+    public NodeAddressPlan Addresses { get; }
 
     public NetworkNamespace Namespace { get; }
 

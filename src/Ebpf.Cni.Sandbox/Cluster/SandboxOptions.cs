@@ -72,7 +72,7 @@ public sealed record SandboxOptions
         if (agent is not null && (ManifestFile is null || !File.Exists(ManifestFile)))
             throw new InvalidOperationException($"the manifest to install from is missing: {Manifest ?? string.Join(" or ", ManifestPlaces(Artifacts!))}");
         ArgumentOutOfRangeException.ThrowIfLessThan(Nodes, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Nodes, Fabric.NodeAddresses.MostNodes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Nodes, Fabric.NodeAddressPlan.MostNodes);
         foreach (var link in Links)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(link, nameof(Links));

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
-using Ebpf.Cni.Sandbox.Api;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Kubelet;
 using Ebpf.Cni.Sandbox.Store;

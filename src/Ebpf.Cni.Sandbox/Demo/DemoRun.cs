@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Net;
-using Ebpf.Cni.Sandbox.Cli;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Install;

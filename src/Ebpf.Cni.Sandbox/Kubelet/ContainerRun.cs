@@ -12,13 +12,14 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 /// One container of a pod: starts its command, starts it again when it ends and the pod's restart policy says so, and ends
 /// it. Its cgroup is removed after each end, with whatever the command left running.
 /// </summary>
-internal sealed class ContainerRun(NodeContext node, JsonObject pod, JsonObject container, NetworkNamespace network, PodAddresses addresses, Action onChange)
+internal sealed class ContainerRun(
+    KubeletContext node, JsonObject pod, JsonObject container, NetworkNamespace network, PodAddresses addresses, Action onChange)
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan GoodRun = TimeSpan.FromMinutes(10);
 
-    private readonly Backoff _backoff = new(node.Time, FirstPause, LongestPause);
+    private readonly PodBackoff _backoff = new(node.Time, FirstPause, LongestPause);
     private volatile ContainerState _state = new ContainerState.Waiting("ContainerCreating");
     private volatile bool _ready;
 

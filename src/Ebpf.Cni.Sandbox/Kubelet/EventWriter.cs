@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Api.Streaming;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 
@@ -14,21 +14,21 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 /// </summary>
 internal sealed class NodeKubelet : IAsyncDisposable
 {
-    private readonly NodeContext _node;
+    private readonly KubeletContext _node;
     private readonly NodeRegistration _registration;
     private readonly CancellationTokenSource _shutdown = new();
     private readonly ConcurrentDictionary<string, PodWorker> _pods = new();
     private readonly ConcurrentDictionary<string, byte> _system = new();
     private readonly Task _loops;
 
-    private NodeKubelet(NodeContext node)
+    private NodeKubelet(KubeletContext node)
     {
         _node = node;
         _registration = new NodeRegistration(node);
         _loops = Task.WhenAll(_registration.RunAsync(_shutdown.Token), FollowAsync(_shutdown.Token));
     }
 
-    public static NodeKubelet Start(NodeContext node) => new(node);
+    public static NodeKubelet Start(KubeletContext node) => new(node);
 
     public string NodeName => _node.Name;
 

@@ -2,7 +2,7 @@ using System.Net;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;
@@ -11,12 +11,12 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 internal sealed class NodeRegistration : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
-    private readonly NodeContext _node;
+    private readonly KubeletContext _node;
     private readonly FileSystemWatcher _files;
     private readonly Lock _lock = new();
     private TaskCompletionSource _changed = NewSignal();
 
-    public NodeRegistration(NodeContext node)
+    public NodeRegistration(KubeletContext node)
     {
         _node = node;
         _files = new FileSystemWatcher(node.Directories.CniConfiguration);
@@ -100,7 +100,7 @@ internal sealed class NodeRegistration : IDisposable
 /// <summary>The shape of a Node. Pure.</summary>
 internal static class NodeObject
 {
-    public static JsonObject New(NodeContext node) => new()
+    public static JsonObject New(KubeletContext node) => new()
     {
         ["apiVersion"] = "v1",
         ["kind"] = "Node",
@@ -117,7 +117,7 @@ internal static class NodeObject
         },
     };
 
-    public static JsonObject Status(NodeContext node, JsonObject present, bool ready)
+    public static JsonObject Status(KubeletContext node, JsonObject present, bool ready)
     {
         var resources = new JsonObject
         {
@@ -148,7 +148,7 @@ internal static class NodeObject
 
     private static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64";
 
-    private static JsonObject Labels(NodeContext node)
+    private static JsonObject Labels(KubeletContext node)
     {
         var labels = new JsonObject
         {
@@ -161,7 +161,7 @@ internal static class NodeObject
         return labels;
     }
 
-    private static JsonObject Ready(NodeContext node, JsonObject present, bool ready)
+    private static JsonObject Ready(KubeletContext node, JsonObject present, bool ready)
     {
         var text = ready ? "True" : "False";
         var before = present.Items("status", "conditions").FirstOrDefault(c => c.Text("type") == "Ready");

@@ -8,19 +8,19 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 /// <summary>A pod's network namespace, wired by the node's CNI plugins; or the node's own, for a pod that shares it.</summary>
 internal sealed class PodNetwork
 {
-    private readonly NodeContext _node;
+    private readonly KubeletContext _node;
     private readonly CniConfiguration? _list;
     private readonly CniAttachment? _attachment;
     private readonly JsonObject? _result;
 
-    private PodNetwork(NodeContext node, IReadOnlyList<IPAddress> addresses)
+    private PodNetwork(KubeletContext node, IReadOnlyList<IPAddress> addresses)
     {
         _node = node;
         Namespace = node.Namespace;
         Addresses = new PodAddresses(addresses, node.HostAddresses);
     }
 
-    private PodNetwork(NodeContext node, NetworkNamespace made, CniConfiguration list, CniAttachment attachment, JsonObject result)
+    private PodNetwork(KubeletContext node, NetworkNamespace made, CniConfiguration list, CniAttachment attachment, JsonObject result)
         : this(node, CniRuntime.AddressesOf(result))
     {
         Namespace = made;
@@ -34,11 +34,11 @@ internal sealed class PodNetwork
     public PodAddresses Addresses { get; }
 
     /// <summary>The network of a pod with hostNetwork.</summary>
-    public static PodNetwork OfNode(NodeContext node) => new(node, node.HostAddresses);
+    public static PodNetwork OfNode(KubeletContext node) => new(node, node.HostAddresses);
 
     /// <summary>Makes the namespace and adds it. On failure everything is undone, by DEL too, as runtimes do.</summary>
     /// <exception cref="CniPluginException">A plugin refused, or gave the pod no address.</exception>
-    public static async Task<PodNetwork> CreateAsync(NodeContext node, CniConfiguration list, JsonObject pod, CancellationToken ct)
+    public static async Task<PodNetwork> CreateAsync(KubeletContext node, CniConfiguration list, JsonObject pod, CancellationToken ct)
     {
         var path = node.Paths.PodNamespace(pod.Uid());
         var attachment = new CniAttachment(Guid.NewGuid().ToString("N"), path, pod.Namespace(), pod.Name(), pod.Uid())
@@ -89,7 +89,8 @@ internal sealed class PodNetwork
         return mappings.Count > 0 ? new JsonObject { ["portMappings"] = mappings } : [];
     }
 
-    private static async Task<string?> TryDeleteAsync(NodeContext node, CniConfiguration list, CniAttachment attachment, JsonObject? result)
+    private static async Task<string?> TryDeleteAsync(
+        KubeletContext node, CniConfiguration list, CniAttachment attachment, JsonObject? result)
     {
         try
         {

@@ -6,7 +6,7 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 /// <summary>A pod's status, computed from its containers. Pure.</summary>
 internal static class PodStatus
 {
-    public static JsonObject Build(JsonObject pod, PodAddresses? addresses, IReadOnlyList<ContainerRun> containers, NodeContext node)
+    public static JsonObject Build(JsonObject pod, PodAddresses? addresses, IReadOnlyList<ContainerRun> containers, KubeletContext node)
     {
         var previous = pod["status"] as JsonObject ?? [];
         var status = new JsonObject

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Api.Streaming;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 
@@ -15,7 +15,7 @@ internal sealed class PodWorker : IDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
-    private readonly NodeContext _node;
+    private readonly KubeletContext _node;
     private readonly Func<CancellationToken, Task<CniConfiguration>> _networkReady;
     private readonly CancellationTokenSource _stop;
     private readonly StatusPublisher _publisher;
@@ -26,7 +26,8 @@ internal sealed class PodWorker : IDisposable
 
     /// <param name="networkReady">Completes once the node has a network configuration.</param>
     /// <param name="shutdown">The node goes down: stop at once, and leave the API alone.</param>
-    public PodWorker(NodeContext node, JsonObject pod, Func<CancellationToken, Task<CniConfiguration>> networkReady, CancellationToken shutdown)
+    public PodWorker(
+        KubeletContext node, JsonObject pod, Func<CancellationToken, Task<CniConfiguration>> networkReady, CancellationToken shutdown)
     {
         _node = node;
         _pod = pod;
@@ -124,7 +125,7 @@ internal sealed class PodWorker : IDisposable
     {
         if (_pod.Flag("spec", "hostNetwork") == true)
             return PodNetwork.OfNode(_node);
-        var backoff = new Backoff(_node.Time, FirstPause, LongestPause);
+        var backoff = new PodBackoff(_node.Time, FirstPause, LongestPause);
         while (true)
         {
             try
@@ -165,7 +166,7 @@ internal sealed class PodWorker : IDisposable
         var logs = _node.PodLogDirectory(_pod.Uid());
         if (Directory.Exists(logs))
             Directory.Delete(logs, recursive: true);
-        var backoff = new Backoff(_node.Time, FirstPause, LongestPause);
+        var backoff = new PodBackoff(_node.Time, FirstPause, LongestPause);
         while (!_gone && !shutdown.IsCancellationRequested)
         {
             try

@@ -13,7 +13,7 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 /// the pod.
 /// </summary>
 internal sealed class ReadinessProbe(
-    NodeContext node, JsonObject probe, JsonObject container, PodAddresses addresses, NetworkNamespace network, string cgroup)
+    KubeletContext node, JsonObject probe, JsonObject container, PodAddresses addresses, NetworkNamespace network, string cgroup)
 {
     // a server that is just starting is ready soon: a whole period would be a wait for nothing
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(100);

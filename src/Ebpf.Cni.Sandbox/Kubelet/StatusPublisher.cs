@@ -2,13 +2,13 @@ using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;
 
 /// <summary>Writes a pod's status to the API: the newest one, as often as it changes, until it got there.</summary>
-internal sealed class StatusPublisher(NodeContext node, Func<JsonObject> status, Func<JsonObject> pod)
+internal sealed class StatusPublisher(KubeletContext node, Func<JsonObject> status, Func<JsonObject> pod)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
     private readonly Channel<bool> _dirty = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });

@@ -4,7 +4,7 @@ using System.Globalization;
 namespace Ebpf.Cni.Sandbox.Store;
 
 /// <summary>A list at one resourceVersion; the rest of a paged list reads the same version, whatever happened since.</summary>
-public sealed record ListPage(IReadOnlyList<StoredObject> Items, long ResourceVersion, string? Continue, int? Remaining);
+public sealed record ObjectPage(IReadOnlyList<StoredObject> Items, long ResourceVersion, string? Continue, int? Remaining);
 
 /// <summary>
 /// Continue tokens: "serial.offset" into a frozen list. A frozen list is forgotten when <see cref="Expire"/> is called or when many newer ones exist;
@@ -17,10 +17,10 @@ internal sealed class ListPages
     private readonly Dictionary<long, (ImmutableArray<StoredObject> Items, long Version)> _frozen = [];
     private long _serial;
 
-    public ListPage First(ImmutableArray<StoredObject> items, long version, int limit)
+    public ObjectPage First(ImmutableArray<StoredObject> items, long version, int limit)
     {
         if (limit <= 0 || items.Length <= limit)
-            return new ListPage(items, version, null, null);
+            return new ObjectPage(items, version, null, null);
         lock (_lock)
         {
             _frozen[++_serial] = (items, version);
@@ -29,7 +29,7 @@ internal sealed class ListPages
         }
     }
 
-    public ListPage Next(string token, int limit)
+    public ObjectPage Next(string token, int limit)
     {
         var parts = token.Split('.');
         if (parts.Length != 2 || !long.TryParse(parts[0], CultureInfo.InvariantCulture, out var serial) || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
@@ -48,12 +48,12 @@ internal sealed class ListPages
             _frozen.Clear();
     }
 
-    private ListPage Page(long serial, int offset, int limit)
+    private ObjectPage Page(long serial, int offset, int limit)
     {
         var (items, version) = _frozen[serial];
         var count = limit <= 0 ? items.Length - offset : Math.Min(limit, items.Length - offset);
         var rest = items.Length - offset - count;
         var next = rest > 0 ? string.Create(CultureInfo.InvariantCulture, $"{serial}.{offset + count}") : null;
-        return new ListPage(items[offset..(offset + count)], version, next, rest > 0 ? rest : null);
+        return new ObjectPage(items[offset..(offset + count)], version, next, rest > 0 ? rest : null);
     }
 }

@@ -46,14 +46,14 @@ public sealed class ObjectStore
     public IReadOnlyList<StoredObject> List(ResourceType type, string? ns = null) => Snapshot(type, ns, null).Items;
 
     /// <summary>The first page of a list, or all of it when <paramref name="limit"/> is 0.</summary>
-    public ListPage ListPage(ResourceType type, string? ns, Func<StoredObject, bool>? filter, int limit)
+    public ObjectPage ListPage(ResourceType type, string? ns, Func<StoredObject, bool>? filter, int limit)
     {
         var (items, version) = Snapshot(type, ns, filter);
         return _pages.First(items, version, limit);
     }
 
     /// <exception cref="ApiException">410 for an expired token, 400 for one that was never given.</exception>
-    public ListPage NextPage(string token, int limit) => _pages.Next(token, limit);
+    public ObjectPage NextPage(string token, int limit) => _pages.Next(token, limit);
 
     /// <summary>Stores a new object, setting uid, creationTimestamp, generation and resourceVersion, and a name from generateName.</summary>
     public StoredObject Create(ResourceType type, JsonObject json)

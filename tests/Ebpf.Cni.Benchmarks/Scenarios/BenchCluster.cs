@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Ebpf.Cni.Benchmarks.Figures;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Ebpf.Cni.Benchmarks.Figures;
 using Ebpf.Cni.Benchmarks.Roles;
 using Ebpf.Cni.Benchmarks.Strain;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;

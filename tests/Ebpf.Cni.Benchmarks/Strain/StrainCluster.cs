@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;

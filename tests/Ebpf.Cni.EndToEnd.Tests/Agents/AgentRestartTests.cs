@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;

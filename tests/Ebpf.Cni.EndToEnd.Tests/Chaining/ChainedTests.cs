@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;

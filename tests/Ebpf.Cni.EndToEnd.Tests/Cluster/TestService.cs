@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;
 

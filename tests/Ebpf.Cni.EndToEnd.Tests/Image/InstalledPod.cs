@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Runtime.Cri;
-using Ebpf.Cni.Sandbox.Api;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;
 

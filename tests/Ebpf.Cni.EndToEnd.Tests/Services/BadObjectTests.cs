@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.EndToEnd.Tests.Services;

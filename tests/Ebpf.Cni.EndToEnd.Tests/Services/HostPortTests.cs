@@ -1,5 +1,5 @@
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Store;
 using static Ebpf.Cni.EndToEnd.Tests.Cluster.ServiceCluster;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.EndToEnd.Tests.Cluster;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Store;
 using Ebpf.Cni.Testing;
 using static Ebpf.Cni.EndToEnd.Tests.Cluster.ServiceCluster;

@@ -39,6 +39,17 @@ public sealed class WriteTests : ApiTest
         Assert.True(JsonNode.DeepEquals(JsonNode.Parse(expected), result.At("data")), result.At("data")?.ToJsonString());
     }
 
+    [Fact]
+    public async Task Empty_members_of_metadata_are_left_out()
+    {
+        const string Empty = """{"metadata":{"name":"b","labels":{},"annotations":{},"finalizers":[]},"data":{}}""";
+        var made = (await SendAsync(HttpMethod.Post, ConfigMaps, Empty)).Json!.AsObject();
+        var patch = """{"metadata":{"annotations":{}}}""";
+        var patched = (await SendAsync(HttpMethod.Patch, ConfigMaps + "/b", patch, "application/merge-patch+json")).Json!.AsObject();
+        string[] present = ["creationTimestamp", "name", "namespace", "resourceVersion", "uid"];
+        Assert.All([made, patched], json => Assert.Equal(present, json.Child("metadata").Select(p => p.Key).Order(StringComparer.Ordinal)));
+    }
+
     [Theory]
     [InlineData("application/json-patch+json", """[{"op":"test","path":"/data/value","value":"9"}]""", 422)]
     [InlineData("application/json-patch+json", """[{"op":"remove","path":"/nowhere/at/all"}]""", 422)]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Ebpf.Cni.Sandbox.Api;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;

@@ -52,6 +52,7 @@ public sealed class ApplyTests : KubectlTest
     public async Task Server_side_apply_label_annotate_patch_edit_and_set_work()
     {
         Assert.Contains("serverside-applied", await Kubectl("apply", "--server-side", "-f", Example), StringComparison.Ordinal);
+        Assert.Empty(await Kubectl("diff", "-f", Example)); // the client's patch has an empty map of annotations
         await Kubectl("label", "svc", "hello", "tier=before");
         await Kubectl("annotate", "svc", "hello", "a=b");
         await Kubectl("patch", "svc", "hello", "-p", """{"spec":{"internalTrafficPolicy":"Local"}}""");

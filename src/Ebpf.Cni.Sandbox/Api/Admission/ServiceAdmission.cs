@@ -8,7 +8,7 @@ namespace Ebpf.Cni.Sandbox.Api.Admission;
 internal sealed class ServiceAdmission(IPNetwork v4, IPNetwork v6)
 {
     private readonly Lock _lock = new();
-    private readonly ServiceAddresses _addresses = new(v4, v6);
+    private readonly ClusterIpAllocator _addresses = new(v4, v6);
     private readonly NodePortAllocator _nodePorts = new();
 
     /// <param name="keep">False: nothing stays allocated (a dry run).</param>

@@ -35,7 +35,7 @@ internal static class ProtobufReader
             (json["apiVersion"], json["kind"]) = (version, kind);
             return json;
         }
-        catch (InvalidProtocolBufferException e)
+        catch (Exception e) when (e is InvalidProtocolBufferException or ArgumentOutOfRangeException) // a time beyond all years
         {
             throw ApiException.BadRequest("the body is no valid protobuf: " + e.Message);
         }

@@ -1,7 +1,7 @@
 namespace Ebpf.Cni.Sandbox.Kubelet;
 
 /// <summary>Pauses that double. A sandbox is for the impatient: they start shorter than a real kubelet's.</summary>
-internal sealed class Backoff(TimeProvider time, TimeSpan first, TimeSpan longest)
+internal sealed class PodBackoff(TimeProvider time, TimeSpan first, TimeSpan longest)
 {
     private readonly TimeSpan _first = first;
     private TimeSpan _next = first;

@@ -10,7 +10,7 @@ namespace Ebpf.Cni.Sandbox.Fabric;
 /// The machines' network: bridges in a namespace of their own, one namespace a node, and one for all that is outside, joined
 /// by veths. A bridge is a link, dual-stack; between links the outside routes. The root namespace gets nothing.
 /// </summary>
-public sealed class NodeNetwork : IDisposable
+public sealed class FabricNetwork : IDisposable
 {
     private const string NodeLink = "eth0";
     private const uint LocalTable = 255;
@@ -19,7 +19,7 @@ public sealed class NodeNetwork : IDisposable
     private readonly Dictionary<LinkAddresses, int> _bridges = [];
     private readonly Dictionary<string, NetworkNamespace> _nodes = [];
 
-    private NodeNetwork(SandboxPaths paths, NetworkNamespace fabric)
+    private FabricNetwork(SandboxPaths paths, NetworkNamespace fabric)
     {
         _paths = paths;
         _fabric = fabric;
@@ -30,16 +30,16 @@ public sealed class NodeNetwork : IDisposable
     /// <summary>The router that the nodes' default routes lead to, and the world behind it. The network owns it.</summary>
     public NetworkNamespace Outside { get; }
 
-    public static NodeNetwork Create(SandboxPaths paths)
+    public static FabricNetwork Create(SandboxPaths paths)
     {
         ArgumentNullException.ThrowIfNull(paths);
         var fabric = NetworkNamespace.Create(paths.FabricNamespace);
         fabric.Run(RefuseRouterAdvertisements);
-        return new NodeNetwork(paths, fabric);
+        return new FabricNetwork(paths, fabric);
     }
 
     /// <summary>Makes a node's namespace and plugs it in. The network owns the result.</summary>
-    public NetworkNamespace AddNode(NodeAddresses node)
+    public NetworkNamespace AddNode(NodeAddressPlan node)
     {
         ArgumentNullException.ThrowIfNull(node);
         var made = NetworkNamespace.Create(_paths.NodeNamespace(node.Node));

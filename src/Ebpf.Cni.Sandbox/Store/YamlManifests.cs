@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
-namespace Ebpf.Cni.Sandbox.Api;
+namespace Ebpf.Cni.Sandbox.Store;
 
 /// <summary>YAML manifests as JSON objects, by YAML's core schema: only plain scalars become numbers, flags or null.</summary>
 public static class YamlManifests

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Store;
 
-namespace Ebpf.Cni.Sandbox.Cluster;
+namespace Ebpf.Cni.Sandbox.Client;
 
 /// <summary>
 /// Follows all objects of a kind that a selector picks: lists, watches, and lists again when a watch cannot go on. What

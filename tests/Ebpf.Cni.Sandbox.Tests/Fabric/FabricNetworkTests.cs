@@ -8,7 +8,7 @@ using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Sandbox.Tests.Fabric;
 
-public class NodeNetworkTests
+public class FabricNetworkTests
 {
     private readonly SandboxPaths _paths = new("t-fabric");
 
@@ -17,9 +17,9 @@ public class NodeNetworkTests
     {
         Requires.Root();
         var before = NetworkInterface.GetAllNetworkInterfaces().Select(i => i.Name).Order().ToList();
-        using (var network = NodeNetwork.Create(_paths))
+        using (var network = FabricNetwork.Create(_paths))
         {
-            var (a, b) = (NodeAddresses.Of(1), NodeAddresses.Of(2));
+            var (a, b) = (NodeAddressPlan.Of(1), NodeAddressPlan.Of(2));
             await Reaches(network.AddNode(a), network.AddNode(b), b);
             Assert.Equal(before, NetworkInterface.GetAllNetworkInterfaces().Select(i => i.Name).Order());
         }
@@ -30,15 +30,15 @@ public class NodeNetworkTests
     public async Task Nodes_on_other_links_are_reached_through_the_router()
     {
         Requires.Root();
-        using var network = NodeNetwork.Create(_paths);
-        var (a, c) = (NodeAddresses.Of(1), NodeAddresses.Of(3, link: 1));
+        using var network = FabricNetwork.Create(_paths);
+        var (a, c) = (NodeAddressPlan.Of(1), NodeAddressPlan.Of(3, link: 1));
         Assert.Equal(("172.30.0.11", "172.31.0.13", "fd00:31::13"), (a.V4.ToString(), c.V4.ToString(), c.V6.ToString()));
         var (insideA, insideC) = (network.AddNode(a), network.AddNode(c));
         await Reaches(insideA, insideC, c);
         await Reaches(insideC, insideA, a);
     }
 
-    private static async Task Reaches(NetworkNamespace from, NetworkNamespace to, NodeAddresses at)
+    private static async Task Reaches(NetworkNamespace from, NetworkNamespace to, NodeAddressPlan at)
     {
         foreach (var address in (IPAddress[])[at.V4, at.V6])
         {
@@ -56,8 +56,8 @@ public class NodeNetworkTests
     public async Task A_process_is_born_in_its_namespace_and_cgroup_and_its_first_socket_too()
     {
         Requires.Root();
-        using var network = NodeNetwork.Create(_paths);
-        var inside = network.AddNode(NodeAddresses.Of(1));
+        using var network = FabricNetwork.Create(_paths);
+        var inside = network.AddNode(NodeAddressPlan.Of(1));
         var cgroup = _paths.NodeCgroup("node-a");
         try
         {
@@ -77,9 +77,10 @@ public class NodeNetworkTests
     public async Task Ending_a_cgroup_ends_children_and_strays_too()
     {
         Requires.Root();
-        using var network = NodeNetwork.Create(_paths);
+        using var network = FabricNetwork.Create(_paths);
         var cgroup = _paths.NodeCgroup("node-b");
-        var plan = new ProcessPlan(network.AddNode(NodeAddresses.Of(2)), cgroup, ["sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1000 & wait"]);
+        string[] stubborn = ["sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1000 & wait"];
+        var plan = new ProcessPlan(network.AddNode(NodeAddressPlan.Of(2)), cgroup, stubborn);
         using var process = NodeProcess.Start(plan with { LogFile = "/dev/null" });
         await Eventually.True(() => CgroupProcesses.All(cgroup).Count >= 3, "the children run");
         var all = CgroupProcesses.All(cgroup).Select(ProcessIdentity.Of).ToList();

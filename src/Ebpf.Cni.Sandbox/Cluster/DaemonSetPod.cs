@@ -12,19 +12,19 @@ namespace Ebpf.Cni.Sandbox.Cluster;
 /// The installation's pod on a node: its specification made into containers. What the API knows (its ConfigMaps) is read when a container starts, as a
 /// kubelet would have updated it by then.
 /// </summary>
-internal sealed class AgentPod
+internal sealed class DaemonSetPod
 {
     /// <summary>What the image sets; the rest of a container's environment is the specification's, and what every kubelet adds.</summary>
     private const string ImagePath = "/opt/ebpf-cni:/usr/bin";
 
-    private readonly NodeContext _node;
+    private readonly KubeletContext _node;
     private readonly NodeMounts _mounts;
     private readonly string _artifacts;
     private readonly PodPlan _plan;
     private bool _prepared;
 
     /// <exception cref="FormatException">The sandbox does not understand the specification.</exception>
-    public AgentPod(NodeContext node, NodeMounts mounts, string artifacts, JsonObject pod)
+    public DaemonSetPod(KubeletContext node, NodeMounts mounts, string artifacts, JsonObject pod)
     {
         (_node, _mounts, _artifacts, Object) = (node, mounts, artifacts, pod);
         _plan = PodReader.Read(pod["spec"] as JsonObject ?? []);

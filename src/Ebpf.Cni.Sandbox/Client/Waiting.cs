@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Store;
 
-namespace Ebpf.Cni.Sandbox.Cluster;
+namespace Ebpf.Cni.Sandbox.Client;
 
 /// <summary>Waiting for the cluster by watching it.</summary>
 public static class Waiting

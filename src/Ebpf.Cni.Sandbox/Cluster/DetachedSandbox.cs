@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using Ebpf.Cni.Sandbox.Cluster;
 using Ebpf.Cni.Sandbox.Fabric;
 
-namespace Ebpf.Cni.Sandbox.Cli;
+namespace Ebpf.Cni.Sandbox.Cluster;
 
 /// <summary>A sandbox in a process of its own that outlives this one: this program again, with `up`, in its own session.</summary>
 internal static class DetachedSandbox

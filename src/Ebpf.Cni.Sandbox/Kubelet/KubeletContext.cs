@@ -2,14 +2,15 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Kernel.Namespaces;
 using Ebpf.Cni.Sandbox.Api.Streaming;
-using Ebpf.Cni.Sandbox.Cluster;
+using Ebpf.Cni.Sandbox.Client;
 using Ebpf.Cni.Sandbox.Fabric;
 using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Kubelet;
 
-/// <summary>What everything on a node shares.</summary>
-internal sealed record NodeContext(SandboxPaths Paths, NodeAddresses Addresses, NetworkNamespace Namespace, ApiClient Api, TimeProvider Time)
+/// <summary>What the parts of a node's kubelet share: addresses, directories, API, clock.</summary>
+internal sealed record KubeletContext(
+    SandboxPaths Paths, NodeAddressPlan Addresses, NetworkNamespace Namespace, ApiClient Api, TimeProvider Time)
 {
     public string Name => Addresses.Node;
 
@@ -48,10 +49,4 @@ internal sealed record SystemPod(
 {
     public bool IsThis(JsonObject pod) =>
         pod.Namespace() == Namespace && pod.Items("metadata", "ownerReferences").Any(o => o.Text("kind") == "DaemonSet" && o.Text("name") == Name);
-}
-
-internal static class Timestamps
-{
-    public static string Text(DateTimeOffset time) =>
-        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 }

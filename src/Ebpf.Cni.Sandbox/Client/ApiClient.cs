@@ -5,7 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Ebpf.Cni.Sandbox.Store;
 
-namespace Ebpf.Cni.Sandbox.Cluster;
+namespace Ebpf.Cni.Sandbox.Client;
 
 /// <summary>The API answered with a Status instead of the object.</summary>
 public sealed class ApiStatusException(HttpStatusCode code, string message) : Exception($"{(int)code}: {message}")

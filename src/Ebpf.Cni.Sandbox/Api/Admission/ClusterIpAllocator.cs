@@ -7,7 +7,7 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Api.Admission;
 
 /// <summary>The families of a Service, and its cluster address of each.</summary>
-internal sealed class ServiceAddresses(IPNetwork v4, IPNetwork v6)
+internal sealed class ClusterIpAllocator(IPNetwork v4, IPNetwork v6)
 {
     private readonly Dictionary<string, AddressAllocator> _pools = new() { ["IPv4"] = new(v4), ["IPv6"] = new(v6) };
 
