@@ -61,7 +61,8 @@ public sealed class DetectorControls
     public void What_follows_them_is(string code) => Assert.Single(Detectors.FixedWaits(File(code)));
 
     [Fact]
-    public void Findings_name_the_line() => Assert.Equal(["src/X/Y.cs:3: Task.Delay(1"], Detectors.FixedWaits(File("/* 1\n2 */\nTask.Delay(1)")));
+    public void Findings_name_the_line() =>
+        Assert.Equal(["src/X/Y.cs:3: Task.Delay(1"], Detectors.FixedWaits(File("/* 1\n2 */\nTask.Delay(1)")));
 
     [Fact]
     public void Sources_are_found_at_all()

@@ -5,7 +5,8 @@ namespace Ebpf.Cni.Architecture.Tests;
 
 /// <summary>
 /// Each finds what must not be in a file; the tests show that it is not there, and that it would be found. Calls that must not
-/// be made are the compiler's to find (BannedSymbols.txt), and what a project may use is read from its assembly (<see cref="DirectionTests"/>).
+/// be made are the compiler's to find (BannedSymbols.txt), and what a project may use is read from its assembly
+/// (<see cref="DirectionTests"/>).
 /// </summary>
 internal static partial class Detectors
 {

@@ -4,8 +4,8 @@ using ArchUnitNET.Loader;
 namespace Ebpf.Cni.Architecture.Tests;
 
 /// <summary>
-/// Folders of a project depend on each other in one direction. A folder is a namespace directly below the project's. Types beside the folders
-/// count as one more folder, above or below all others.
+/// Folders of a project depend on each other in one direction. A folder is a namespace directly below the project's. Types beside the
+/// folders count as one more folder, above or below all others.
 /// </summary>
 public sealed class FolderTests
 {

@@ -5,7 +5,8 @@ namespace Ebpf.Cni.Sandbox.Api;
 
 /// <summary>
 /// The sandbox's own paths: POST /sandbox/{drop-watches, stall-watches, resume-watches, compact, expire-tokens, clear-faults},
-/// POST /sandbox/faults with {"kind":"Status","path":"/services","count":3,"status":500,"delaySeconds":0,"retryAfterSeconds":1,"onlyWatches":false}.
+/// POST /sandbox/faults with
+/// {"kind":"Status","path":"/services","count":3,"status":500,"delaySeconds":0,"retryAfterSeconds":1,"onlyWatches":false}.
 /// </summary>
 internal sealed class AdminEndpoint(Misbehaviour misbehaviour, Func<HttpContext, Task<bool>>? extension)
 {

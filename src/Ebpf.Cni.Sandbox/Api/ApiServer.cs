@@ -23,7 +23,10 @@ public sealed record ApiServerOptions
 
     public TimeSpan BookmarkPeriod { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Bound sockets to serve besides, such as one on the loopback of each node's namespace. They are the server's from then on, and end with it.</summary>
+    /// <summary>
+    /// Bound sockets to serve besides, such as one on the loopback of each node's namespace. They are the server's from then on, and end
+    /// with it.
+    /// </summary>
     public IReadOnlyList<Socket> ExtraListeners { get; init; } = [];
 
     /// <summary>The same by TLS, with <see cref="Certificate"/>.</summary>
@@ -91,10 +94,12 @@ public sealed class ApiServer : IAsyncDisposable
         var watches = new WatchStream(store, misbehaviour, options.Time, options.BookmarkPeriod);
         var (logs, streams) = (options.Logs ?? new NoPodLogs(), options.Streams ?? new NoPodStreams());
         var endpoint = new ResourceEndpoint(resources, watches, logs, streams, options.Time);
-        var pipeline = new RequestPipeline(endpoint, misbehaviour, new AdminEndpoint(misbehaviour, options.Extension), server._stopping.Token);
+        var pipeline = new RequestPipeline(endpoint, misbehaviour, new AdminEndpoint(misbehaviour, options.Extension),
+            server._stopping.Token);
         app.Run(pipeline.InvokeAsync);
         foreach (var name in (string[])["default", "kube-system", "kube-public"])
-            resources.Create(ResourceTypes.Namespaces, "", new() { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = name } });
+            resources.Create(ResourceTypes.Namespaces, "",
+                new() { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = name } });
         await app.StartAsync();
         var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
         server.Address = new Uri(addresses.First(a => a.StartsWith("http://127.0.0.1:", StringComparison.Ordinal)));

@@ -5,7 +5,9 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api;
 
-/// <summary>The documents by which clients find out what is served: groups, kinds, version, and as much OpenAPI as kubectl asks for.</summary>
+/// <summary>
+/// The documents by which clients find out what is served: groups, kinds, version, and as much OpenAPI as kubectl asks for.
+/// </summary>
 internal static class Discovery
 {
     private static readonly string[] Verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -14,8 +16,10 @@ internal static class Discovery
     public static JsonObject? Answer(string path) => path.Trim('/').Split('/') switch
     {
         ["version"] => Version(),
-        ["api"] => new JsonObject { ["kind"] = "APIVersions", ["versions"] = new JsonArray("v1"), ["serverAddressByClientCIDRs"] = new JsonArray() },
-        ["apis"] => new JsonObject { ["kind"] = "APIGroupList", ["apiVersion"] = "v1", ["groups"] = Groups().Select(g => (JsonNode)Group(g)).ToJsonArray() },
+        ["api"] => new JsonObject { ["kind"] = "APIVersions", ["versions"] = new JsonArray("v1"),
+            ["serverAddressByClientCIDRs"] = new JsonArray() },
+        ["apis"] => new JsonObject { ["kind"] = "APIGroupList", ["apiVersion"] = "v1",
+            ["groups"] = Groups().Select(g => (JsonNode)Group(g)).ToJsonArray() },
         ["api", "v1"] => Resources("", "v1"),
         ["apis", var group] when Groups().Any(g => g.Group == group) => Group(Groups().First(g => g.Group == group)),
         ["apis", var group, var version] when Groups().Contains((group, version)) => Resources(group, version),
@@ -39,7 +43,8 @@ internal static class Discovery
         ["buildDate"] = "1970-01-01T00:00:00Z",
         ["goVersion"] = "",
         ["compiler"] = ".NET " + Environment.Version,
-        ["platform"] = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? "linux/amd64" : "linux/" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
+        ["platform"] = RuntimeInformation.ProcessArchitecture == Architecture.X64
+        ? "linux/amd64" : "linux/" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
     };
 
     private static JsonObject Group((string Group, string Version) group)
@@ -72,7 +77,8 @@ internal static class Discovery
             resources.Add((JsonNode)Subresource(type, "portforward", "PodPortForwardOptions"));
         }
 
-        return new JsonObject { ["kind"] = "APIResourceList", ["apiVersion"] = "v1", ["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}", ["resources"] = resources };
+        return new JsonObject { ["kind"] = "APIResourceList", ["apiVersion"] = "v1",
+            ["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}", ["resources"] = resources };
     }
 
     private static JsonObject Resource(ResourceType type)

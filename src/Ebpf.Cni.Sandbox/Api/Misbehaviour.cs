@@ -33,7 +33,8 @@ public enum FaultKind
 /// <param name="Delay">Waited before, whatever the kind.</param>
 /// <param name="RetryAfterSeconds">A Retry-After header, or none.</param>
 /// <param name="OnlyWatches">True: only watches; false: only other requests; null: both.</param>
-public sealed record Fault(FaultKind Kind, string? Path = null, int Count = 1, int Status = 500, TimeSpan Delay = default, int? RetryAfterSeconds = null, bool? OnlyWatches = null);
+public sealed record Fault(FaultKind Kind, string? Path = null, int Count = 1, int Status = 500, TimeSpan Delay = default,
+    int? RetryAfterSeconds = null, bool? OnlyWatches = null);
 
 /// <summary>Makes the API server behave as badly as a real one can, on command.</summary>
 public sealed class Misbehaviour(ObjectStore store)
@@ -81,7 +82,8 @@ public sealed class Misbehaviour(ObjectStore store)
     }
 
     /// <summary>From now on watches stay open but say nothing, bookmarks included, until <see cref="ResumeWatches"/>.</summary>
-    public void StallWatches() => Interlocked.CompareExchange(ref _stalled, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), null);
+    public void StallWatches() =>
+        Interlocked.CompareExchange(ref _stalled, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), null);
 
     public void ResumeWatches() => Interlocked.Exchange(ref _stalled, null)?.TrySetResult();
 
@@ -95,7 +97,8 @@ public sealed class Misbehaviour(ObjectStore store)
     {
         lock (_lock)
         {
-            var at = _faults.FindIndex(f => (f.Fault.Path is null || path.Contains(f.Fault.Path, StringComparison.Ordinal)) && (f.Fault.OnlyWatches ?? isWatch) == isWatch);
+            var at = _faults.FindIndex(f => (f.Fault.Path is null || path.Contains(f.Fault.Path, StringComparison.Ordinal))
+                && (f.Fault.OnlyWatches ?? isWatch) == isWatch);
             if (at < 0)
                 return null;
             var (fault, left) = _faults[at];

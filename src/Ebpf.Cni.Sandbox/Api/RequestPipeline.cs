@@ -3,7 +3,9 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Api;
 
-/// <summary>From a request to the code that answers it, by way of the faults that tests have ordered; errors become Status objects.</summary>
+/// <summary>
+/// From a request to the code that answers it, by way of the faults that tests have ordered; errors become Status objects.
+/// </summary>
 internal sealed class RequestPipeline(ResourceEndpoint endpoint, Misbehaviour misbehaviour, AdminEndpoint admin, CancellationToken stopping)
 {
     public async Task InvokeAsync(HttpContext context)
@@ -55,7 +57,8 @@ internal sealed class RequestPipeline(ResourceEndpoint endpoint, Misbehaviour mi
                 await AnswerAsync(context, "<html>502 Bad Gateway</html>\n");
                 return true;
             case FaultKind.Truncate:
-                await AnswerAsync(context, isWatch ? "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"na" : "{\"kind\":\"List\",\"items\":[{\"metadata\":{");
+                await AnswerAsync(context,
+                    isWatch ? "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"na" : "{\"kind\":\"List\",\"items\":[{\"metadata\":{");
                 return true;
             case FaultKind.WatchError when isWatch:
                 var error = new JsonObject { ["type"] = "ERROR", ["object"] = Status(fault).ToStatus() };

@@ -23,7 +23,8 @@ internal sealed class ResourceEndpoint(
         {
             ("GET", { Name: null }) when IsWatch(request) => watches.RunAsync(context, Watch(request, target), stopping),
             ("GET", { Name: null }) => ListAsync(context, target),
-            ("GET", { Subresource: null or "status" }) => AnswerAsync(context, target, resources.Get(target.Type, target.Namespace, target.Name!).Json),
+            ("GET", { Subresource: null or "status" }) =>
+                AnswerAsync(context, target, resources.Get(target.Type, target.Namespace, target.Name!).Json),
             ("GET", { Subresource: "log" }) when IsPod(target) => LogAsync(context, target),
             ("GET" or "POST", { Subresource: "exec" }) when IsPod(target) => _exec.RunAsync(context, Pod(target), stopping),
             ("GET" or "POST", { Subresource: "portforward" }) when IsPod(target) => _ports.RunAsync(context, Pod(target), stopping),
@@ -56,7 +57,8 @@ internal sealed class ResourceEndpoint(
         request.Query["resourceVersion"],
         request.Query["allowWatchBookmarks"].ToString() is "true" or "1",
         request.Query["sendInitialEvents"].ToString() is "true" or "1",
-        TimeSpan.FromSeconds(int.TryParse(request.Query["timeoutSeconds"], CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : Random.Shared.Next(1800, 3600)),
+        TimeSpan.FromSeconds(int.TryParse(request.Query["timeoutSeconds"], CultureInfo.InvariantCulture, out var seconds) && seconds > 0
+            ? seconds : Random.Shared.Next(1800, 3600)),
         WantsTable(request) ? _tables.For(target.Type) : null,
         request.Query["includeObject"]);
 
@@ -72,7 +74,8 @@ internal sealed class ResourceEndpoint(
         if (page.Continue is not null)
             (metadata["continue"], metadata["remainingItemCount"]) = (page.Continue, page.Remaining);
         if (WantsTable(context.Request))
-            await Bodies.WriteAsync(context.Response, _tables.For(target.Type).Render(page.Items.Select(i => i.Json), metadata, query["includeObject"]));
+            await Bodies.WriteAsync(context.Response,
+                _tables.For(target.Type).Render(page.Items.Select(i => i.Json), metadata, query["includeObject"]));
         else if (Wants(context.Request, "PartialObjectMetadataList"))
             await Bodies.WriteAsync(context.Response, PartialList(page.Items, metadata));
         else
@@ -94,7 +97,8 @@ internal sealed class ResourceEndpoint(
     private static byte[] EncodeList(ResourceType type, IReadOnlyList<StoredObject> items, JsonObject metadata)
     {
         using var buffer = new MemoryStream();
-        buffer.Write(Encoding.UTF8.GetBytes($"{{\"kind\":\"{type.Kind}List\",\"apiVersion\":\"{type.ApiVersion}\",\"metadata\":{metadata.ToJsonString()},\"items\":["));
+        buffer.Write(Encoding.UTF8.GetBytes(
+            $"{{\"kind\":\"{type.Kind}List\",\"apiVersion\":\"{type.ApiVersion}\",\"metadata\":{metadata.ToJsonString()},\"items\":["));
         for (var i = 0; i < items.Count; i++)
         {
             if (i > 0)
@@ -117,8 +121,10 @@ internal sealed class ResourceEndpoint(
     private Task AnswerAsync(HttpContext context, ResourceRequest target, JsonObject json, int status = 200)
     {
         if (WantsTable(context.Request))
-            return Bodies.WriteAsync(context.Response, _tables.For(target.Type).Render([json], null, context.Request.Query["includeObject"]), status);
-        return Bodies.WriteAsync(context.Response, Wants(context.Request, "PartialObjectMetadata") ? TableDefinition.PartialMetadata(json) : json, status);
+            return Bodies.WriteAsync(context.Response,
+                _tables.For(target.Type).Render([json], null, context.Request.Query["includeObject"]), status);
+        return Bodies.WriteAsync(context.Response,
+            Wants(context.Request, "PartialObjectMetadata") ? TableDefinition.PartialMetadata(json) : json, status);
     }
 
     private async Task CreateAsync(HttpContext context, ResourceRequest target)
@@ -132,7 +138,8 @@ internal sealed class ResourceEndpoint(
     private async Task UpdateAsync(HttpContext context, ResourceRequest target)
     {
         var body = await Bodies.ReadObjectAsync(context.Request);
-        await AnswerAsync(context, target, resources.Update(target.Type, target.Namespace, target.Name!, body, target.Subresource, DryRun(context.Request)).Json);
+        await AnswerAsync(context, target,
+            resources.Update(target.Type, target.Namespace, target.Name!, body, target.Subresource, DryRun(context.Request)).Json);
     }
 
     private async Task PatchAsync(HttpContext context, ResourceRequest target)
@@ -179,7 +186,8 @@ internal sealed class ResourceEndpoint(
     private async Task DeleteAsync(HttpContext context, ResourceRequest target)
     {
         var options = await Bodies.ReadAsync(context.Request);
-        long? grace = int.TryParse(context.Request.Query["gracePeriodSeconds"], CultureInfo.InvariantCulture, out var seconds) ? seconds : options.Number("gracePeriodSeconds");
+        long? grace = int.TryParse(context.Request.Query["gracePeriodSeconds"], CultureInfo.InvariantCulture, out var seconds)
+            ? seconds : options.Number("gracePeriodSeconds");
         if (DryRun(context.Request) || options.Texts("dryRun").Contains("All"))
         {
             await AnswerAsync(context, target, resources.Get(target.Type, target.Namespace, target.Name!).Json);
@@ -210,7 +218,8 @@ internal sealed class ResourceEndpoint(
         ["apiVersion"] = "v1",
         ["metadata"] = new JsonObject(),
         ["status"] = "Success",
-        ["details"] = new JsonObject { ["name"] = target.Name, ["group"] = target.Type.Group, ["kind"] = target.Type.Plural, ["uid"] = gone.Uid() },
+        ["details"] = new JsonObject { ["name"] = target.Name, ["group"] = target.Type.Group, ["kind"] = target.Type.Plural,
+            ["uid"] = gone.Uid() },
     };
 
     private Task LogAsync(HttpContext context, ResourceRequest target)

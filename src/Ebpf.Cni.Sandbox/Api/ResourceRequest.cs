@@ -20,8 +20,10 @@ internal sealed record ResourceRequest(ResourceType Type, string Namespace, stri
         return r.Parts switch
         {
             // "namespaces/x/pods/…" is a path into a namespace; "namespaces/x" and "namespaces/x/status" are the Namespace itself.
-            ["namespaces", var ns, var plural, .. var rest] when Find(r.Group, r.Version, plural) is { Namespaced: true } type => From(type, ns, rest),
-            [var plural, .. var rest] when Find(r.Group, r.Version, plural) is { } type && (!type.Namespaced || rest.Length == 0) => From(type, "", rest),
+            ["namespaces", var ns, var plural, .. var rest] when Find(r.Group, r.Version, plural) is { Namespaced: true } type =>
+                From(type, ns, rest),
+            [var plural, .. var rest] when Find(r.Group, r.Version, plural) is { } type && (!type.Namespaced || rest.Length == 0) =>
+                From(type, "", rest),
             _ => null,
         };
     }

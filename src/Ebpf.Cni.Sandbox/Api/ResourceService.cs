@@ -8,8 +8,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Api;
 
 /// <summary>
-/// The verbs of the API on objects, with everything a kind means: defaults, checks, addresses, the split between spec and status, graceful deletion
-/// of pods. The REST layer, the demo and tests all write through it.
+/// The verbs of the API on objects, with everything a kind means: defaults, checks, addresses, the split between spec and status, graceful
+/// deletion of pods. The REST layer, the demo and tests all write through it.
 /// </summary>
 public sealed partial class ResourceService(ObjectStore store, IPNetwork serviceCidrV4, IPNetwork serviceCidrV6, TimeProvider? time = null)
 {
@@ -19,7 +19,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
     public ObjectStore Store => store;
 
     /// <exception cref="ApiException">404.</exception>
-    public StoredObject Get(ResourceType type, string ns, string name) => store.Get(type, ns, name) ?? throw ApiException.NotFound(type, name);
+    public StoredObject Get(ResourceType type, string ns, string name) =>
+        store.Get(type, ns, name) ?? throw ApiException.NotFound(type, name);
 
     public StoredObject Create(ResourceType type, string ns, JsonObject json, bool dryRun = false)
     {
@@ -54,7 +55,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         return Change(type, ns, name, _ => json.Copy(), subresource, json.Text("metadata", "resourceVersion"), dryRun);
     }
 
-    public StoredObject Patch(ResourceType type, string ns, string name, PatchKind kind, JsonNode patch, string? subresource = null, bool dryRun = false)
+    public StoredObject Patch(ResourceType type, string ns, string name, PatchKind kind, JsonNode patch, string? subresource = null,
+        bool dryRun = false)
     {
         ArgumentNullException.ThrowIfNull(patch);
         if (kind == PatchKind.Apply && subresource is null && store.Get(type, ns, name) is null)
@@ -74,9 +76,9 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
     }
 
     /// <summary>
-    /// Deletes the object. A pod that runs on a node is only marked: its kubelet stops it and removes it. <paramref name="graceSeconds"/> overrides the
-    /// pod's own grace period, 0 removes at once; <paramref name="onlyUid"/> is a precondition (409 when another object has taken the name).
-    /// Returns the object's last or marked state.
+    /// Deletes the object. A pod that runs on a node is only marked: its kubelet stops it and removes it. <paramref name="graceSeconds"/>
+    /// overrides the pod's own grace period, 0 removes at once; <paramref name="onlyUid"/> is a precondition (409 when another object has
+    /// taken the name). Returns the object's last or marked state.
     /// </summary>
     public StoredObject Delete(ResourceType type, string ns, string name, long? graceSeconds = null, string? onlyUid = null)
     {
@@ -125,7 +127,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         }
     }
 
-    private StoredObject Change(ResourceType type, string ns, string name, Func<JsonObject, JsonObject> change, string? subresource, string? expectedVersion, bool dryRun)
+    private StoredObject Change(ResourceType type, string ns, string name, Func<JsonObject, JsonObject> change, string? subresource,
+        string? expectedVersion, bool dryRun)
     {
         JsonObject? result = null;
         var stored = store.Update(type, ns, name, present =>
@@ -154,7 +157,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         next["apiVersion"] = type.ApiVersion;
         next["kind"] = type.Kind;
         var meta = next.Child("metadata");
-        foreach (var field in (string[])["name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"])
+        foreach (var field in (string[])["name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation",
+            "deletionTimestamp", "deletionGracePeriodSeconds"])
         {
             if (present["metadata"]?[field] is { } value)
                 meta[field] = value.DeepClone();
@@ -187,7 +191,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         _ => throw ApiException.BadRequest("the patch does not have the shape that its content type announces"),
     };
 
-    private static JsonObject Detach(JsonNode patch) => patch is JsonObject obj ? obj.Copy() : throw ApiException.BadRequest("not an object");
+    private static JsonObject Detach(JsonNode patch) =>
+        patch is JsonObject obj ? obj.Copy() : throw ApiException.BadRequest("not an object");
 
     private static void Identify(ResourceType type, string ns, JsonObject obj)
     {
@@ -200,7 +205,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
         if (meta.Text("name") is null && meta.Text("generateName") is { } prefix)
             meta["name"] = prefix + ObjectStore.RandomSuffix();
         if (!NamePattern().IsMatch(obj.Name()))
-            throw ApiException.Invalid(type, obj.Name(), "metadata.name", "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'");
+            throw ApiException.Invalid(type, obj.Name(), "metadata.name",
+                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'");
     }
 
     private void Admit(ResourceType type, JsonObject obj, JsonObject? previous, bool dryRun)
@@ -213,7 +219,8 @@ public sealed partial class ResourceService(ObjectStore store, IPNetwork service
             WorkloadAdmission.OnPod(obj);
         else if (ReferenceEquals(type, ResourceTypes.Pods))
             WorkloadAdmission.OnPodUpdate(previous!, obj);
-        else if (ReferenceEquals(type, ResourceTypes.Deployments) || ReferenceEquals(type, ResourceTypes.ReplicaSets) || ReferenceEquals(type, ResourceTypes.DaemonSets))
+        else if (ReferenceEquals(type, ResourceTypes.Deployments) || ReferenceEquals(type, ResourceTypes.ReplicaSets)
+            || ReferenceEquals(type, ResourceTypes.DaemonSets))
             WorkloadAdmission.OnWorkload(type, obj, previous);
         else if (ReferenceEquals(type, ResourceTypes.Namespaces))
             obj.Child("status").Default("phase", "Active");

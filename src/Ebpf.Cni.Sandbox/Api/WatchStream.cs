@@ -139,11 +139,13 @@ internal sealed class WatchStream(ObjectStore store, Misbehaviour misbehaviour, 
             await LineAsync(type, obj.Encoded, cancel);
         }
 
-        public Task WriteAsync(string type, JsonObject body, CancellationToken cancel) => LineAsync(type, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
+        public Task WriteAsync(string type, JsonObject body, CancellationToken cancel) =>
+            LineAsync(type, Encoding.UTF8.GetBytes(body.ToJsonString()), cancel);
 
         public Task BookmarkAsync(long version, bool initialEnd, CancellationToken cancel)
         {
-            var metadata = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture), ["creationTimestamp"] = null };
+            var metadata = new JsonObject { ["resourceVersion"] = version.ToString(CultureInfo.InvariantCulture),
+                ["creationTimestamp"] = null };
             if (initialEnd)
                 metadata["annotations"] = new JsonObject { ["k8s.io/initial-events-end"] = "true" };
             var type = parameters.Type;

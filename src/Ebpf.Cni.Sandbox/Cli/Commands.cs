@@ -25,13 +25,15 @@ internal static class Commands
         Description = "the manifest that installs the agents, as the chart renders it (default: deploy/ebpf-cni.yaml beside the artifacts)",
     };
 
-    private static readonly Option<bool> NoInstall = new("--no-install") { Description = "leave it to others to apply that manifest: agents start when they do" };
+    private static readonly Option<bool> NoInstall = new("--no-install")
+        { Description = "leave it to others to apply that manifest: agents start when they do" };
 
     private static readonly Option<int> Nodes = new("--nodes") { Description = "how many nodes", DefaultValueFactory = _ => 2 };
 
     private static readonly Option<int[]> Links = new("--link")
     {
-        Description = "the link that a node is on, once for each node in their order (0: that of all others); between links there is a router that knows no pods",
+        Description = "the link that a node is on, once for each node in their order (0: that of all others); between links there is a "
+            + "router that knows no pods",
         DefaultValueFactory = _ => [],
     };
 
@@ -43,7 +45,8 @@ internal static class Commands
         DefaultValueFactory = _ => [],
     };
 
-    public static RootCommand Create() => new("A Kubernetes cluster in a box: an API in memory, nodes as network namespaces, the shipped agent and CNI plugin.")
+    public static RootCommand Create() =>
+        new("A Kubernetes cluster in a box: an API in memory, nodes as network namespaces, the shipped agent and CNI plugin.")
     {
         Name,
         Up(),
@@ -55,7 +58,8 @@ internal static class Commands
 
     private static Command Up()
     {
-        var command = new Command("up", "start a sandbox and run it until Ctrl-C or SIGTERM") { Artifacts, Manifest, NoInstall, Nodes, Links, Port, AgentArguments };
+        var command = new Command("up", "start a sandbox and run it until Ctrl-C or SIGTERM")
+            { Artifacts, Manifest, NoInstall, Nodes, Links, Port, AgentArguments };
         command.SetAction(async (parsed, ct) =>
         {
             await using var cluster = await SandboxCluster.StartAsync(Options(parsed) with { Progress = Console.WriteLine }, ct);
@@ -81,7 +85,8 @@ internal static class Commands
     private static Command Agent()
     {
         var command = new Command("agent", "what happens to agents");
-        foreach (var (action, what) in (ReadOnlySpan<(string, string)>)[("kill", "kill -9"), ("stop", "SIGTERM, and wait"), ("start", "start, and wait until it is ready")])
+        foreach (var (action, what) in (ReadOnlySpan<(string, string)>)[("kill", "kill -9"), ("stop", "SIGTERM, and wait"),
+            ("start", "start, and wait until it is ready")])
             command.Add(AgentAction(action, what));
         return command;
     }
@@ -102,8 +107,11 @@ internal static class Commands
     private static Command DemoCommand()
     {
         var keep = new Option<bool>("--keep") { Description = "leave the sandbox running" };
-        var manifest = new Option<string>("--manifest") { Description = "a Deployment, a Service in front of it, and a pod to ask from", DefaultValueFactory = _ => "examples/hello.yaml" };
-        var command = new Command("demo", "a Service answered by eBPF: start, apply, ask 300 times, show who answered") { Artifacts, Manifest, Nodes, Links, Port, AgentArguments, keep, manifest };
+        var manifest = new Option<string>("--manifest")
+            { Description = "a Deployment, a Service in front of it, and a pod to ask from",
+            DefaultValueFactory = _ => "examples/hello.yaml" };
+        var command = new Command("demo", "a Service answered by eBPF: start, apply, ask 300 times, show who answered")
+            { Artifacts, Manifest, Nodes, Links, Port, AgentArguments, keep, manifest };
         command.SetAction((parsed, ct) =>
             new DemoRun(Options(parsed), Path.GetFullPath(parsed.GetRequiredValue(manifest)), parsed.GetValue(keep)).RunAsync(ct));
         return command;

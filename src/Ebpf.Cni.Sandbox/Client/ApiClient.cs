@@ -65,7 +65,8 @@ public sealed class ApiClient : IDisposable
     }
 
     /// <param name="ns">Empty for all.</param>
-    public async Task<IReadOnlyList<JsonObject>> ListAsync(ResourceType type, string ns = "", string? labels = null, CancellationToken ct = default)
+    public async Task<IReadOnlyList<JsonObject>> ListAsync(
+        ResourceType type, string ns = "", string? labels = null, CancellationToken ct = default)
     {
         var list = await SendAsync(HttpMethod.Get, PathOf(type, ns) + Query(("labelSelector", labels)), null, ct);
         return [.. list.Items("items")];
@@ -74,7 +75,8 @@ public sealed class ApiClient : IDisposable
     public Task<JsonObject> CreateAsync(ResourceType type, string ns, JsonObject body, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Post, PathOf(type, ns), JsonBody(body), ct);
 
-    public Task<JsonObject> PatchAsync(ResourceType type, string ns, string name, JsonObject patch, string? subresource = null, CancellationToken ct = default) =>
+    public Task<JsonObject> PatchAsync(ResourceType type, string ns, string name, JsonObject patch, string? subresource = null,
+        CancellationToken ct = default) =>
         SendAsync(HttpMethod.Patch, PathOf(type, ns, name, subresource), JsonBody(patch, MergePatch), ct);
 
     /// <summary>Creates the object, or merges it into what is there.</summary>
@@ -83,11 +85,13 @@ public sealed class ApiClient : IDisposable
         var type = ResourceTypes.FindKind(manifest.Text("apiVersion") ?? "", manifest.Text("kind") ?? "")
             ?? throw new FormatException($"the sandbox has no kind {manifest.Text("kind")} in {manifest.Text("apiVersion")}");
         var ns = type.Namespaced ? manifest.Text("metadata", "namespace") ?? "default" : "";
-        return SendAsync(HttpMethod.Patch, PathOf(type, ns, manifest.Name()) + "?fieldManager=sandbox&force=true", JsonBody(manifest, ApplyPatch), ct);
+        return SendAsync(HttpMethod.Patch, PathOf(type, ns, manifest.Name()) + "?fieldManager=sandbox&force=true",
+            JsonBody(manifest, ApplyPatch), ct);
     }
 
     /// <summary>False if there was none. Pods end gracefully, unless <paramref name="graceSeconds"/> says otherwise.</summary>
-    public async Task<bool> DeleteAsync(ResourceType type, string ns, string name, long? graceSeconds = null, string? uid = null, CancellationToken ct = default)
+    public async Task<bool> DeleteAsync(ResourceType type, string ns, string name, long? graceSeconds = null, string? uid = null,
+        CancellationToken ct = default)
     {
         var options = new JsonObject { ["kind"] = "DeleteOptions", ["apiVersion"] = "v1" };
         if (graceSeconds is not null)
@@ -116,7 +120,8 @@ public sealed class ApiClient : IDisposable
         SendAsync(HttpMethod.Post, path, JsonBody(body ?? []), ct);
 
     /// <summary>One list: the objects, and the version to watch from.</summary>
-    internal async Task<(IReadOnlyList<JsonObject> Items, string Version)> ListForWatchAsync(string path, string query, CancellationToken ct)
+    internal async Task<(IReadOnlyList<JsonObject> Items, string Version)> ListForWatchAsync(
+        string path, string query, CancellationToken ct)
     {
         var list = await SendAsync(HttpMethod.Get, path + query, null, ct);
         return ([.. list.Items("items")], list.Text("metadata", "resourceVersion") ?? "");

@@ -25,7 +25,8 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
             {
                 await FollowAsync(onPresent, onGone, onConsistent ?? (() => { }), ct);
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or JsonException or ApiStatusException && !ct.IsCancellationRequested)
+            catch (Exception e) when (e is HttpRequestException or IOException or JsonException or ApiStatusException
+                && !ct.IsCancellationRequested)
             {
                 await Task.Delay(Pause, ct); // the API is away, or misbehaves as it was told to
             }
@@ -35,7 +36,8 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
     private async Task FollowAsync(Action<JsonObject> onPresent, Action<JsonObject> onGone, Action onConsistent, CancellationToken ct)
     {
         var path = ApiClient.PathOf(type, ns);
-        var (items, version) = await client.ListForWatchAsync(path, ApiClient.Query(("labelSelector", labels), ("fieldSelector", fields)), ct);
+        var (items, version) = await client.ListForWatchAsync(
+            path, ApiClient.Query(("labelSelector", labels), ("fieldSelector", fields)), ct);
         var uids = items.Select(item => item.Uid()).ToHashSet();
         foreach (var gone in _known.Values.Where(known => !uids.Contains(known.Uid())).ToList())
             Gone(gone, onGone);
@@ -45,7 +47,8 @@ public sealed class ObjectFollower(ApiClient client, ResourceType type, string n
         while (true)
         {
             var query = ApiClient.Query(
-                ("labelSelector", labels), ("fieldSelector", fields), ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version));
+                ("labelSelector", labels), ("fieldSelector", fields), ("watch", "true"), ("allowWatchBookmarks", "true"),
+                ("resourceVersion", version));
             await foreach (var (kind, body) in client.WatchAsync(path, query, ct))
             {
                 if (kind == "ERROR")

@@ -12,7 +12,9 @@ public static class Waiting
     /// Waits until <paramref name="condition"/> holds for the objects that the selector picks, all of them as they are
     /// at one moment. Asked after every change; returns the objects it held for.
     /// </summary>
-    /// <exception cref="TimeoutException">Not within <paramref name="limit"/> (60 s); names <paramref name="what"/> and shows the objects.</exception>
+    /// <exception cref="TimeoutException">
+    /// Not within <paramref name="limit"/> (60 s); names <paramref name="what"/> and shows the objects.
+    /// </exception>
     public static async Task<IReadOnlyList<JsonObject>> WaitAsync(
         this ApiClient client, ResourceType type, string ns, string? labels, Func<IReadOnlyList<JsonObject>, bool> condition, string what,
         TimeSpan? limit = null, CancellationToken ct = default)
@@ -34,7 +36,8 @@ public static class Waiting
 
         try
         {
-            await new ObjectFollower(client, type, ns, labels).RunAsync(body => now[body.Uid()] = body, body => now.Remove(body.Uid()), over.Token, Check);
+            await new ObjectFollower(client, type, ns, labels)
+                .RunAsync(body => now[body.Uid()] = body, body => now.Remove(body.Uid()), over.Token, Check);
         }
         catch (OperationCanceledException) when (met is not null || !ct.IsCancellationRequested)
         {
@@ -53,7 +56,9 @@ public static class Waiting
             pods => pods.Count == count && pods.All(pod => pod.Condition("Ready") == "True" && !pod.IsTerminating()),
             $"{count} pods with {labels} ready", limit, ct);
 
-    /// <summary>Waits until the Service's EndpointSlices hold exactly <paramref name="count"/> ready endpoints of each family they have.</summary>
+    /// <summary>
+    /// Waits until the Service's EndpointSlices hold exactly <paramref name="count"/> ready endpoints of each family they have.
+    /// </summary>
     public static Task<IReadOnlyList<JsonObject>> WaitForEndpointsAsync(
         this ApiClient client, string service, int count, string ns = "default", TimeSpan? limit = null, CancellationToken ct = default) =>
         client.WaitAsync(

@@ -82,7 +82,8 @@ internal sealed class AgentPodReport : IDisposable
             ["conditions"] = ((string[])["Initialized", "ContainersReady", "Ready", "PodScheduled"]).Select(type => (JsonNode)new JsonObject
             {
                 ["type"] = type,
-                ["status"] = type is "PodScheduled" || (type is "Initialized" ? _state is not ContainerState.Waiting : _ready) ? "True" : "False",
+                ["status"] = type is "PodScheduled" || (type is "Initialized" ? _state is not ContainerState.Waiting : _ready)
+                ? "True" : "False",
                 ["lastTransitionTime"] = now,
             }).ToJsonArray(),
             ["containerStatuses"] = new JsonArray(new JsonObject

@@ -12,8 +12,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Cluster;
 
 /// <summary>
-/// A node's agent: the container of the installation's pod on it. Unlike a kubelet it starts nothing again by itself: when an agent dies and
-/// when it comes back is for tests and people to say.
+/// A node's agent: the container of the installation's pod on it. Unlike a kubelet it starts nothing again by itself: when an agent dies
+/// and when it comes back is for tests and people to say.
 /// </summary>
 internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxOptions options) : IDisposable
 {
@@ -48,7 +48,8 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
             return;
         try
         {
-            var artifacts = Path.GetFullPath(options.Artifacts ?? throw new InvalidOperationException("the sandbox was made without artifacts: it has no agent to start"));
+            var artifacts = Path.GetFullPath(options.Artifacts
+                ?? throw new InvalidOperationException("the sandbox was made without artifacts: it has no agent to start"));
             var arrived = new DaemonSetPod(_context!, mounts, artifacts, pod);
             _report = new AgentPodReport(_context!, pod);
             _arrival.TrySetResult(arrived);
@@ -158,7 +159,8 @@ internal sealed class AgentProcess(SandboxNode node, NodeMounts mounts, SandboxO
             return true;
         try
         {
-            using var answer = await _http.GetAsync(new Uri($"http://{probe.Host ?? node.Addresses.V4.ToString()}:{probe.Port}{probe.Path}"), ct);
+            using var answer = await _http.GetAsync(
+                new Uri($"http://{probe.Host ?? node.Addresses.V4.ToString()}:{probe.Port}{probe.Path}"), ct);
             return answer.IsSuccessStatusCode;
         }
         catch (HttpRequestException)

@@ -38,7 +38,8 @@ internal sealed class ClusterParts(SandboxPaths paths) : IAsyncDisposable
             Port = options.ApiPort,
             Time = options.Time,
             ExtraListeners = [.. _nodes.Values.Select(node => NamespaceSockets.BindLoopback(node.Namespace, SandboxCluster.NodeApiPort))],
-            SecureListeners = [.. _nodes.Values.Select(node => NamespaceSockets.BindLoopback(node.Namespace, SandboxCluster.NodeSecureApiPort))],
+            SecureListeners = [.. _nodes.Values.Select(
+                node => NamespaceSockets.BindLoopback(node.Namespace, SandboxCluster.NodeSecureApiPort))],
             Certificate = certificate,
             Logs = new KubeletLogs(name => _kubelets.GetValueOrDefault(name)),
             Streams = new KubeletStreams(name => _kubelets.GetValueOrDefault(name)),

@@ -9,8 +9,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Cluster;
 
 /// <summary>
-/// The installation's pod on a node: its specification made into containers. What the API knows (its ConfigMaps) is read when a container starts, as a
-/// kubelet would have updated it by then.
+/// The installation's pod on a node: its specification made into containers. What the API knows (its ConfigMaps) is read when a container
+/// starts, as a kubelet would have updated it by then.
 /// </summary>
 internal sealed class DaemonSetPod
 {
@@ -28,7 +28,8 @@ internal sealed class DaemonSetPod
     {
         (_node, _mounts, _artifacts, Object) = (node, mounts, artifacts, pod);
         _plan = PodReader.Read(pod["spec"] as JsonObject ?? []);
-        Main = _plan.Containers is [var only] ? only : throw new FormatException($"{pod.Name()} has {_plan.Containers.Count} containers: the sandbox runs one, which tests start and kill");
+        Main = _plan.Containers is [var only] ? only : throw new FormatException(
+            $"{pod.Name()} has {_plan.Containers.Count} containers: the sandbox runs one, which tests start and kill");
     }
 
     public JsonObject Object { get; }
@@ -41,7 +42,9 @@ internal sealed class DaemonSetPod
 
     private string Directory => Path.Combine(_node.Directories.Root, "pods", Object.Uid());
 
-    /// <summary>Runs the init containers, if that has not been done: they belong to the pod's making, not to its containers' restarts.</summary>
+    /// <summary>
+    /// Runs the init containers, if that has not been done: they belong to the pod's making, not to its containers' restarts.
+    /// </summary>
     /// <exception cref="InvalidOperationException">One failed; carries the end of its log.</exception>
     public async Task PrepareAsync()
     {
@@ -56,7 +59,9 @@ internal sealed class DaemonSetPod
                 using var process = NodeProcess.Start(plan);
                 await process.WaitForExitAsync();
                 if (process.ExitCode != 0)
-                    throw new InvalidOperationException($"the init container {container.Name} of {_node.Name} ended with exit code {process.ExitCode}:\n{Tail(plan.LogFile!)}");
+                    throw new InvalidOperationException(
+                        $"the init container {container.Name} of {_node.Name} ended with exit code "
+                        + $"{process.ExitCode}:\n{Tail(plan.LogFile!)}");
             }
         }
         ShowLog(Main);
@@ -104,7 +109,8 @@ internal sealed class DaemonSetPod
                 System.IO.Directory.Delete(directory, recursive: true);
     }
 
-    public static string Tail(string log, int lines = 20) => File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(lines)) : "(no log)";
+    public static string Tail(string log, int lines = 20) =>
+        File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(lines)) : "(no log)";
 
     private string CgroupOf(ContainerPlan container) => Path.Combine(_node.Paths.NodeCgroup(_node.Name), container.Name);
 
@@ -154,8 +160,10 @@ internal sealed class DaemonSetPod
             System.IO.Directory.CreateDirectory(source);
         else if (host.Type == "FileOrCreate" && !Path.Exists(source))
             File.Create(source).Dispose();
-        if (host.Type.StartsWith("Directory", StringComparison.Ordinal) ? !System.IO.Directory.Exists(source) : host.Type.Length > 0 && !File.Exists(source))
-            throw new InvalidOperationException($"hostPath {host.Path} is not a {host.Type.Replace("OrCreate", "", StringComparison.Ordinal).ToLowerInvariant()}");
+        if (host.Type.StartsWith("Directory", StringComparison.Ordinal)
+            ? !System.IO.Directory.Exists(source) : host.Type.Length > 0 && !File.Exists(source))
+            throw new InvalidOperationException(
+                $"hostPath {host.Path} is not a {host.Type.Replace("OrCreate", "", StringComparison.Ordinal).ToLowerInvariant()}");
     }
 
     private async Task WriteAsync(VolumePlan.ConfigMap map, string directory)

@@ -21,8 +21,11 @@ internal static class DetachedSandbox
     {
         var paths = new SandboxPaths(options.Name);
         if (SandboxRecord.Read(paths) is { } present && present.Owner.IsAlive)
-            throw new InvalidOperationException($"a sandbox '{options.Name}' is running (process {present.Owner.Id}): end it with `{string.Join(' ', Self)} down --name {options.Name}`");
-        using var process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", Prologue, "sh", paths.OwnerLog, .. Self, "up", .. Arguments(options)]))
+            throw new InvalidOperationException(
+                $"a sandbox '{options.Name}' is running (process {present.Owner.Id}): end it with `{string.Join(' ', Self)} down --name "
+                + $"{options.Name}`");
+        using var process = Process.Start(
+            new ProcessStartInfo("/bin/sh", ["-c", Prologue, "sh", paths.OwnerLog, .. Self, "up", .. Arguments(options)]))
             ?? throw new InvalidOperationException("/bin/sh did not start");
         try
         {
@@ -54,6 +57,7 @@ internal static class DetachedSandbox
             "--api-port", options.ApiPort.ToString(CultureInfo.InvariantCulture),
         ];
         string[] manifest = options.Manifest is { } file ? ["--install", file] : [];
-        return arguments.Concat(manifest).Concat(options.Links.Select(link => "--link=" + link.ToString(CultureInfo.InvariantCulture))).Concat(options.AgentArguments.Select(argument => "--agent-arg=" + argument));
+        return arguments.Concat(manifest).Concat(options.Links.Select(link => "--link=" + link.ToString(CultureInfo.InvariantCulture)))
+            .Concat(options.AgentArguments.Select(argument => "--agent-arg=" + argument));
     }
 }

@@ -37,15 +37,20 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
     public ApiServer Api => _parts.Api!;
 
     /// <summary>Makes a cluster and waits until its agents and nodes are ready. Nothing is left behind on failure.</summary>
-    /// <exception cref="InvalidOperationException">A sandbox of this name is running, or an agent does not start; carries the end of its log.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A sandbox of this name is running, or an agent does not start; carries the end of its log.
+    /// </exception>
     public static async Task<SandboxCluster> StartAsync(SandboxOptions options, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        var manifest = options.ManifestFile is { } file ? await InstallManifest.ReadAsync(file, ct) : null; // what is wrong with it is better known before the rest
+        // What is wrong with it is better known before the rest
+        var manifest = options.ManifestFile is { } file ? await InstallManifest.ReadAsync(file, ct) : null;
         var paths = new SandboxPaths(options.Name);
         if (SandboxRecord.Read(paths) is { } record && record.Owner.IsAlive)
-            throw new InvalidOperationException($"a sandbox '{options.Name}' is running (process {record.Owner.Id}): end it with `ebpf-cni-sandbox down --name {options.Name}`");
+            throw new InvalidOperationException(
+                $"a sandbox '{options.Name}' is running (process {record.Owner.Id}): end it with `ebpf-cni-sandbox down --name "
+                + $"{options.Name}`");
         await SandboxCleanup.RemoveAsync(paths, keepOwnerLog: true);
         var parts = new ClusterParts(paths);
         try
@@ -90,7 +95,8 @@ public sealed class SandboxCluster : SandboxView, IAsyncDisposable
         {
             foreach (var document in manifest.Objects)
                 await cluster.Client.ApplyAsync(document, ct);
-            progress($"applied {Path.GetFileName(options.ManifestFile)}: {string.Join(", ", manifest.Objects.Select(o => o.Text("kind")))}");
+            progress($"applied {Path.GetFileName(options.ManifestFile)}: {string.Join(", "
+                + "", manifest.Objects.Select(o => o.Text("kind")))}");
         }
         if (manifest is { } && options.Install && options.StartAgents)
         {

@@ -42,7 +42,8 @@ internal sealed class SandboxLoadBalancer : IAsyncDisposable
         _http = NamespaceSockets.CreateHttpClient(outside.Namespace, Patience);
         var follower = new ObjectFollower(client, ResourceTypes.Services);
         _running = Task.WhenAll(
-            follower.RunAsync(service => _services[service.Uid()] = service, service => _services.TryRemove(service.Uid(), out _), _stop.Token),
+            follower.RunAsync(service => _services[service.Uid()] = service, service => _services.TryRemove(service.Uid(), out _),
+                _stop.Token),
             RunAsync(_stop.Token));
     }
 
@@ -59,7 +60,8 @@ internal sealed class SandboxLoadBalancer : IAsyncDisposable
         using var timer = new PeriodicTimer(Interval);
         while (await timer.WaitForNextTickAsync(ct))
         {
-            var balanced = _services.Values.Where(service => service.Text("spec", "type") == "LoadBalancer" && service.Text("spec", "loadBalancerClass") is null).ToList();
+            var balanced = _services.Values.Where(service =>
+                service.Text("spec", "type") == "LoadBalancer" && service.Text("spec", "loadBalancerClass") is null).ToList();
             foreach (var gone in _addresses.Keys.Except(balanced.Select(service => service.Uid())).ToList())
                 Release(gone);
             foreach (var service in balanced)
@@ -73,13 +75,15 @@ internal sealed class SandboxLoadBalancer : IAsyncDisposable
         if (!_addresses.TryGetValue(service.Uid(), out var addresses) || addresses.Count != families.Count)
         {
             Release(service.Uid());
-            addresses = [.. families.Select(family => _pools[family].Take() ?? throw new InvalidOperationException($"no {family} address is left for load balancers"))];
+            addresses = [.. families.Select(family =>
+                _pools[family].Take() ?? throw new InvalidOperationException($"no {family} address is left for load balancers"))];
             _addresses[service.Uid()] = addresses;
         }
 
         foreach (var address in addresses)
             await RouteAsync(service, address, ct);
-        if (!service.Items("status", "loadBalancer", "ingress").Select(ingress => ingress.Text("ip")).SequenceEqual(addresses.Select(address => address.ToString())))
+        if (!service.Items("status", "loadBalancer", "ingress").Select(ingress => ingress.Text("ip"))
+            .SequenceEqual(addresses.Select(address => address.ToString())))
             await PublishAsync(service, addresses, ct);
     }
 

@@ -68,7 +68,8 @@ public sealed class SandboxNode
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            throw new InvalidOperationException($"the agent of {Name} was not ready within {ReadyPatience.TotalSeconds:0} s:\n{Agent.LogTail()}");
+            throw new InvalidOperationException(
+                $"the agent of {Name} was not ready within {ReadyPatience.TotalSeconds:0} s:\n{Agent.LogTail()}");
         }
     }
 

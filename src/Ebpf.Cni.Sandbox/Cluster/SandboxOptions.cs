@@ -13,8 +13,8 @@ public sealed record SandboxOptions
     public IReadOnlyList<string> Zones { get; init; } = [];
 
     /// <summary>
-    /// The link of each node, in their order: 0 is the one that nodes beyond the list are on; nodes on another are reached through the outside router, which knows no
-    /// pods.
+    /// The link of each node, in their order: 0 is the one that nodes beyond the list are on; nodes on another are reached through the
+    /// outside router, which knows no pods.
     /// </summary>
     public IReadOnlyList<int> Links { get; init; } = [];
 
@@ -28,7 +28,8 @@ public sealed record SandboxOptions
     public string? Artifacts { get; init; }
 
     /// <summary>
-    /// What installs the agents: one file with all objects, as the chart renders it. Null: deploy/ebpf-cni.yaml beside the artifacts, or among them.
+    /// What installs the agents: one file with all objects, as the chart renders it. Null: deploy/ebpf-cni.yaml beside the artifacts, or
+    /// among them.
     /// </summary>
     public string? Manifest { get; init; }
 
@@ -38,7 +39,9 @@ public sealed record SandboxOptions
     /// <summary>Added to every agent's command line.</summary>
     public IReadOnlyList<string> AgentArguments { get; init; } = [];
 
-    /// <summary>Start the agents and wait until they are ready; otherwise that is left to <see cref="SandboxNode.StartAgentAsync"/>.</summary>
+    /// <summary>
+    /// Start the agents and wait until they are ready; otherwise that is left to <see cref="SandboxNode.StartAgentAsync"/>.
+    /// </summary>
     public bool StartAgents { get; init; } = true;
 
     /// <summary>The API's port on this machine's loopback; 0: a free one.</summary>
@@ -53,7 +56,8 @@ public sealed record SandboxOptions
     internal string? ManifestFile => Artifacts is null ? null : Manifest ?? ManifestPlaces(Artifacts).FirstOrDefault(File.Exists);
 
     private static IEnumerable<string> ManifestPlaces(string artifacts) =>
-        [Path.GetFullPath(Path.Combine(artifacts, "..", "deploy", "ebpf-cni.yaml")), Path.GetFullPath(Path.Combine(artifacts, "deploy", "ebpf-cni.yaml"))];
+        [Path.GetFullPath(Path.Combine(artifacts, "..", "deploy", "ebpf-cni.yaml")),
+            Path.GetFullPath(Path.Combine(artifacts, "deploy", "ebpf-cni.yaml"))];
 
     internal int LinkOf(int node) => node < Links.Count ? Links[node] : 0;
 
@@ -61,7 +65,9 @@ public sealed record SandboxOptions
         ? new Dictionary<string, string> { ["topology.kubernetes.io/zone"] = Zones[node] }
         : new Dictionary<string, string>();
 
-    /// <exception cref="InvalidOperationException">This process may not make namespaces, or the artifacts are not there; says what to do.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// This process may not make namespaces, or the artifacts are not there; says what to do.
+    /// </exception>
     internal void Validate()
     {
         if (!Environment.IsPrivilegedProcess)
@@ -70,7 +76,8 @@ public sealed record SandboxOptions
         if (agent is not null && !File.Exists(agent))
             throw new InvalidOperationException($"{agent} is missing: `make publish` makes it");
         if (agent is not null && (ManifestFile is null || !File.Exists(ManifestFile)))
-            throw new InvalidOperationException($"the manifest to install from is missing: {Manifest ?? string.Join(" or ", ManifestPlaces(Artifacts!))}");
+            throw new InvalidOperationException(
+                $"the manifest to install from is missing: {Manifest ?? string.Join(" or ", ManifestPlaces(Artifacts!))}");
         ArgumentOutOfRangeException.ThrowIfLessThan(Nodes, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Nodes, Fabric.NodeAddressPlan.MostNodes);
         foreach (var link in Links)

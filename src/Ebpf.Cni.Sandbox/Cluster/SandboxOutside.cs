@@ -7,9 +7,10 @@ using Route = Ebpf.Cni.Kernel.Netlink.Route;
 namespace Ebpf.Cni.Sandbox.Cluster;
 
 /// <summary>
-/// What is not in the cluster: the router that the nodes' default routes lead to (<see cref="LinkAddresses.GatewayV4"/>) and the world behind it
-/// (<see cref="OutsideAddresses"/>), in one namespace without agent or CNI. It knows the nodes' links, and of the cluster's own ranges only
-/// what it is told by <see cref="Route(IPNetwork, string)"/>, as an upstream router is by BGP or a load balancer by its targets.
+/// What is not in the cluster: the router that the nodes' default routes lead to (<see cref="LinkAddresses.GatewayV4"/>) and the world
+/// behind it (<see cref="OutsideAddresses"/>), in one namespace without agent or CNI. It knows the nodes' links, and of the cluster's own
+/// ranges only what it is told by <see cref="Route(IPNetwork, string)"/>, as an upstream router is by BGP or a load balancer by its
+/// targets.
 /// </summary>
 public sealed class SandboxOutside
 {

@@ -20,7 +20,8 @@ internal sealed record SandboxRecord(ProcessIdentity Owner, Uri? Api, IReadOnlyL
             if (json.Number("owner") is not { } owner || json.Number("ownerStartTime") is not { } started)
                 return null;
             var api = json.Text("api") is { } text ? new Uri(text) : null;
-            return new SandboxRecord(new ProcessIdentity((int)owner, (ulong)started), api, [.. json.Texts("nodes")], json.Flag("ready") ?? false);
+            return new SandboxRecord(new ProcessIdentity((int)owner, (ulong)started), api, [.. json.Texts("nodes")],
+                json.Flag("ready") ?? false);
         }
         catch (Exception e) when (e is IOException or JsonException)
         {

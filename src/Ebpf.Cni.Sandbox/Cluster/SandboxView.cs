@@ -55,7 +55,8 @@ public class SandboxView : IDisposable
     }
 
     /// <inheritdoc cref="Waiting.WaitForPodsReadyAsync"/>
-    public Task<IReadOnlyList<JsonObject>> WaitForPodsReady(string labels, int count, TimeSpan? limit = null, CancellationToken ct = default) =>
+    public Task<IReadOnlyList<JsonObject>> WaitForPodsReady(
+        string labels, int count, TimeSpan? limit = null, CancellationToken ct = default) =>
         Client.WaitForPodsReadyAsync(labels, count, "default", limit, ct);
 
     /// <summary>Runs a command in a pod's network namespace and cgroup, with its first container's environment, to its end.</summary>
@@ -69,10 +70,12 @@ public class SandboxView : IDisposable
     }
 
     /// <summary>Runs a command on a node, to its end: in its network namespace and below its cgroup, with its files.</summary>
-    public async Task<ExecResult> ExecOnNodeAsync(string node, IReadOnlyList<string> command, string input = "", CancellationToken ct = default)
+    public async Task<ExecResult> ExecOnNodeAsync(
+        string node, IReadOnlyList<string> command, string input = "", CancellationToken ct = default)
     {
         using var network = NetworkNamespace.Open(Paths.NodeNamespace(node));
-        var plan = new ProcessPlan(network, Path.Combine(Paths.NodeCgroup(node), "exec"), command) { Mounts = NodeMounts.Find(Paths.NodeDirectories(node)) };
+        var plan = new ProcessPlan(network, Path.Combine(Paths.NodeCgroup(node), "exec"), command)
+            { Mounts = NodeMounts.Find(Paths.NodeDirectories(node)) };
         return await NodeProcess.RunAsync(plan, input, ct);
     }
 
@@ -80,7 +83,8 @@ public class SandboxView : IDisposable
     public Task<string> MetricsAsync(string node, CancellationToken ct = default) => Client.TextAsync(NodeEndpoint.MetricsPath(node), ct);
 
     /// <summary>What would run the command in the pod; the caller disposes the namespace after starting it.</summary>
-    internal async Task<(ProcessPlan Plan, NetworkNamespace Network)> PlanAsync(string pod, IReadOnlyList<string> command, CancellationToken ct)
+    internal async Task<(ProcessPlan Plan, NetworkNamespace Network)> PlanAsync(
+        string pod, IReadOnlyList<string> command, CancellationToken ct)
     {
         var (ns, name) = pod.Split('/') is [var first, var second] ? (first, second) : ("default", pod);
         var found = await Client.FindAsync(ResourceTypes.Pods, ns, name, ct);

@@ -3,7 +3,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Controllers;
 
 /// <summary>
-/// A level-driven loop: any change of the kinds it looks at makes it reconcile everything, and changes that arrive meanwhile make one more round, not many.
+/// A level-driven loop: any change of the kinds it looks at makes it reconcile everything, and changes that arrive meanwhile make one more
+/// round, not many.
 /// </summary>
 internal abstract partial class Controller(ObjectStore store, ILogger logger)
 {

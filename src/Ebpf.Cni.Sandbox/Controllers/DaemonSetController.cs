@@ -8,10 +8,11 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Controllers;
 
 /// <summary>
-/// One pod of each DaemonSet on every node that its nodeSelector matches, ready or not: that a node becomes ready may be the pod's work. A new template
-/// replaces them within maxUnavailable, or (OnDelete) as somebody deletes them.
+/// One pod of each DaemonSet on every node that its nodeSelector matches, ready or not: that a node becomes ready may be the pod's work. A
+/// new template replaces them within maxUnavailable, or (OnDelete) as somebody deletes them.
 /// </summary>
-internal sealed class DaemonSetController(ResourceService resources, EventRecorder events, ILogger logger) : Controller(resources.Store, logger)
+internal sealed class DaemonSetController(ResourceService resources, EventRecorder events, ILogger logger)
+    : Controller(resources.Store, logger)
 {
     private const string HashLabel = "controller-revision-hash";
     private const string Source = "daemonset-controller";
@@ -59,7 +60,8 @@ internal sealed class DaemonSetController(ResourceService resources, EventRecord
         if (set.Text("spec", "updateStrategy", "type") == "OnDelete")
             return;
         var unavailable = nodes - pods.Count(p => p.Condition("Ready") == "True" && !p.IsTerminating());
-        var outdated = pods.Where(p => p.Text("metadata", "labels", HashLabel) != hash && !p.IsTerminating()).OrderBy(p => p.Condition("Ready") == "True" ? 1 : 0);
+        var outdated = pods.Where(p => p.Text("metadata", "labels", HashLabel) != hash && !p.IsTerminating())
+            .OrderBy(p => p.Condition("Ready") == "True" ? 1 : 0);
         foreach (var pod in outdated)
         {
             // one that serves nobody can go at once

@@ -8,14 +8,17 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Controllers;
 
 /// <summary>
-/// One ReplicaSet per template of a Deployment. A new template is rolled out within maxSurge and maxUnavailable, or after all old pods are gone (Recreate).
+/// One ReplicaSet per template of a Deployment. A new template is rolled out within maxSurge and maxUnavailable, or after all old pods are
+/// gone (Recreate).
 /// </summary>
-internal sealed class DeploymentController(ResourceService resources, EventRecorder events, TimeProvider time, ILogger logger) : Controller(resources.Store, logger)
+internal sealed class DeploymentController(ResourceService resources, EventRecorder events, TimeProvider time, ILogger logger)
+    : Controller(resources.Store, logger)
 {
     private const string HashLabel = "pod-template-hash";
     private const string RevisionAnnotation = "deployment.kubernetes.io/revision";
 
-    protected override IReadOnlyList<ResourceType> Watched { get; } = [ResourceTypes.Deployments, ResourceTypes.ReplicaSets, ResourceTypes.Pods];
+    protected override IReadOnlyList<ResourceType> Watched
+        { get; } = [ResourceTypes.Deployments, ResourceTypes.ReplicaSets, ResourceTypes.Pods];
 
     protected override void Reconcile()
     {
@@ -25,7 +28,8 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
 
     private void Reconcile(JsonObject deployment)
     {
-        var sets = Store.List(ResourceTypes.ReplicaSets, deployment.Namespace()).Select(s => s.Json).Where(s => s.IsControlledBy(deployment)).ToList();
+        var sets = Store.List(ResourceTypes.ReplicaSets, deployment.Namespace()).Select(s => s.Json)
+            .Where(s => s.IsControlledBy(deployment)).ToList();
         var hash = TemplateHash(deployment);
         var current = sets.FirstOrDefault(s => s.Text("metadata", "labels", HashLabel) == hash);
         if (current is null)
@@ -47,7 +51,8 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
         template.Child("metadata").Child("labels")[HashLabel] = hash;
         var selector = ((JsonObject)deployment.At("spec", "selector")!).Copy();
         selector.Child("matchLabels")[HashLabel] = hash;
-        var revision = 1 + sets.Select(s => long.TryParse(s.Text("metadata", "annotations", RevisionAnnotation), CultureInfo.InvariantCulture, out var r) ? r : 0).DefaultIfEmpty().Max();
+        var revision = 1 + sets.Select(s => long.TryParse(
+            s.Text("metadata", "annotations", RevisionAnnotation), CultureInfo.InvariantCulture, out var r) ? r : 0).DefaultIfEmpty().Max();
         return resources.Create(ResourceTypes.ReplicaSets, deployment.Namespace(), new JsonObject
         {
             ["metadata"] = new JsonObject
@@ -80,7 +85,8 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
             unavailable = 1;
         var next = oldTotal == 0 ? wanted : Math.Min(wanted, Math.Max(Replicas(current), wanted + surge - oldTotal));
         Scale(deployment, current, next);
-        // Counted from what the sets want, not from what they report: a report lags behind, and believing it would remove the same pods' share twice.
+        // Counted from what the sets want, not from what they report: a report lags behind, and believing it would remove the same pods'
+        // share twice.
         var removable = Math.Max(0, oldTotal - (wanted - unavailable) + (current.Number("status", "availableReplicas") ?? 0));
         foreach (var set in old.OrderBy(s => s.Text("metadata", "creationTimestamp"), StringComparer.Ordinal))
         {
@@ -100,13 +106,15 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
             s.Child("spec")["replicas"] = replicas;
             return s;
         });
-        events.Normal(deployment, "ScalingReplicaSet", $"Scaled {direction} replica set {set.Name()} from {Replicas(set)} to {replicas}", "deployment-controller");
+        events.Normal(deployment, "ScalingReplicaSet", $"Scaled {direction} replica set {set.Name()} from {Replicas(set)} to {replicas}",
+            "deployment-controller");
     }
 
     private void DropHistory(JsonObject deployment, List<JsonObject> old)
     {
         var limit = (int)(deployment.Number("spec", "revisionHistoryLimit") ?? 10);
-        var empty = old.Where(s => Replicas(s) == 0 && (s.Number("status", "replicas") ?? 0) == 0).OrderBy(s => s.Text("metadata", "creationTimestamp"), StringComparer.Ordinal).ToList();
+        var empty = old.Where(s => Replicas(s) == 0 && (s.Number("status", "replicas") ?? 0) == 0)
+            .OrderBy(s => s.Text("metadata", "creationTimestamp"), StringComparer.Ordinal).ToList();
         foreach (var set in empty.Take(empty.Count - limit))
             Store.Remove(ResourceTypes.ReplicaSets, set.Namespace(), set.Name());
     }
@@ -127,9 +135,11 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
             status["availableReplicas"] = available;
             status["unavailableReplicas"] = Math.Max(0, wanted - available);
             var enough = available >= wanted - Share(d, "maxUnavailable", wanted, roundUp: false);
-            Conditions.Set(status, "Available", enough, enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable", enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", time.GetUtcNow());
+            Conditions.Set(status, "Available", enough, enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+                enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", time.GetUtcNow());
             var complete = updated == wanted && available == wanted && Total("replicas") == wanted;
-            Conditions.Set(status, "Progressing", true, complete ? "NewReplicaSetAvailable" : "ReplicaSetUpdated", $"ReplicaSet \"{current.Name()}\" {(complete ? "has successfully progressed" : "is progressing")}.", time.GetUtcNow());
+            Conditions.Set(status, "Progressing", true, complete ? "NewReplicaSetAvailable" : "ReplicaSetUpdated",
+                $"ReplicaSet \"{current.Name()}\" {(complete ? "has successfully progressed" : "is progressing")}.", time.GetUtcNow());
             d.Child("metadata").Child("annotations")[RevisionAnnotation] = current.Text("metadata", "annotations", RevisionAnnotation);
             return d;
         });
@@ -142,7 +152,8 @@ internal sealed class DeploymentController(ResourceService resources, EventRecor
         var limit = deployment.At("spec", "strategy", "rollingUpdate", field);
         if (limit.Number() is { } absolute)
             return absolute;
-        if (limit.Text() is not { } text || !text.EndsWith('%') || !long.TryParse(text.AsSpan(0, text.Length - 1), CultureInfo.InvariantCulture, out var percent))
+        if (limit.Text() is not { } text || !text.EndsWith('%')
+            || !long.TryParse(text.AsSpan(0, text.Length - 1), CultureInfo.InvariantCulture, out var percent))
             return 0;
         return roundUp ? ((wanted * percent) + 99) / 100 : wanted * percent / 100;
     }

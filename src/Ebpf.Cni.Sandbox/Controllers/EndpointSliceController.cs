@@ -6,16 +6,19 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Controllers;
 
 /// <summary>
-/// EndpointSlices from the selectors of Services and the addresses and conditions of pods: one set of slices per family and per combination of
-/// resolved target ports, at most <see cref="MaxEndpoints"/> endpoints each. Writes only what differs. Slices made by others are left alone.
+/// EndpointSlices from the selectors of Services and the addresses and conditions of pods: one set of slices per family and per combination
+/// of resolved target ports, at most <see cref="MaxEndpoints"/> endpoints each. Writes only what differs. Slices made by others are left
+/// alone.
 /// </summary>
-internal sealed class EndpointSliceController(ResourceService resources, TimeProvider time, ILogger logger) : Controller(resources.Store, logger)
+internal sealed class EndpointSliceController(ResourceService resources, TimeProvider time, ILogger logger)
+    : Controller(resources.Store, logger)
 {
     public const int MaxEndpoints = 100;
     private const string ManagedBy = "endpointslice-controller.k8s.io";
     private const string TriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
 
-    protected override IReadOnlyList<ResourceType> Watched { get; } = [ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
+    protected override IReadOnlyList<ResourceType> Watched
+        { get; } = [ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
 
     protected override void Reconcile()
     {
@@ -54,7 +57,8 @@ internal sealed class EndpointSliceController(ResourceService resources, TimePro
     }
 
     // Pods may resolve a named target port differently (two versions of a Deployment): each resolution gets its own slices.
-    private static List<(JsonArray Ports, List<JsonObject> Endpoints)> Group(JsonObject service, List<JsonObject> backends, string family, List<JsonObject> nodes)
+    private static List<(JsonArray Ports, List<JsonObject> Endpoints)> Group(
+        JsonObject service, List<JsonObject> backends, string family, List<JsonObject> nodes)
     {
         var groups = new List<(JsonArray Ports, List<JsonObject> Endpoints)>();
         foreach (var pod in backends)
@@ -74,7 +78,8 @@ internal sealed class EndpointSliceController(ResourceService resources, TimePro
     }
 
     private static string? AddressOf(JsonObject pod, string family) =>
-        pod.Items("status", "podIPs").Select(i => i.Text("ip")).FirstOrDefault(ip => ip is not null && ip.Contains(':') == (family == "IPv6"));
+        pod.Items("status", "podIPs").Select(i => i.Text("ip"))
+            .FirstOrDefault(ip => ip is not null && ip.Contains(':') == (family == "IPv6"));
 
     private static JsonArray ResolvePorts(JsonObject service, JsonObject pod)
     {
@@ -110,7 +115,8 @@ internal sealed class EndpointSliceController(ResourceService resources, TimePro
                 ["terminating"] = terminating,
             },
             ["nodeName"] = pod.Text("spec", "nodeName"),
-            ["targetRef"] = new JsonObject { ["kind"] = "Pod", ["name"] = pod.Name(), ["namespace"] = pod.Namespace(), ["uid"] = pod.Uid() },
+            ["targetRef"] = new JsonObject { ["kind"] = "Pod", ["name"] = pod.Name(), ["namespace"] = pod.Namespace(),
+                ["uid"] = pod.Uid() },
         };
         if (TopologyHints.ZoneOf(nodes.Find(n => n.Name() == pod.Text("spec", "nodeName"))) is { } zone)
             endpoint["zone"] = zone;
@@ -145,7 +151,8 @@ internal sealed class EndpointSliceController(ResourceService resources, TimePro
         }
     }
 
-    private void Replace(JsonObject service, JsonObject slice, List<JsonObject> endpoints) => Store.Update(ResourceTypes.EndpointSlices, slice.Namespace(), slice.Name(), s =>
+    private void Replace(JsonObject service, JsonObject slice, List<JsonObject> endpoints) =>
+        Store.Update(ResourceTypes.EndpointSlices, slice.Namespace(), slice.Name(), s =>
     {
         var next = endpoints.Cast<JsonNode>().ToJsonArray();
         if (!JsonNode.DeepEquals(s["endpoints"], next))
@@ -155,7 +162,8 @@ internal sealed class EndpointSliceController(ResourceService resources, TimePro
         return s;
     });
 
-    private void Create(JsonObject service, string family, JsonArray ports, List<JsonObject> endpoints) => resources.Create(ResourceTypes.EndpointSlices, service.Namespace(), new JsonObject
+    private void Create(JsonObject service, string family, JsonArray ports, List<JsonObject> endpoints) =>
+        resources.Create(ResourceTypes.EndpointSlices, service.Namespace(), new JsonObject
     {
         ["metadata"] = new JsonObject
         {

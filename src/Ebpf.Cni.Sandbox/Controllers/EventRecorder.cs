@@ -10,9 +10,11 @@ public sealed class EventRecorder(ResourceService resources, TimeProvider time)
     private readonly Lock _lock = new();
     private readonly Dictionary<(string Uid, string Reason, string Message), string> _said = [];
 
-    public void Normal(JsonObject about, string reason, string message, string source, string? host = null) => Write(about, "Normal", reason, message, source, host);
+    public void Normal(JsonObject about, string reason, string message, string source, string? host = null) =>
+        Write(about, "Normal", reason, message, source, host);
 
-    public void Warning(JsonObject about, string reason, string message, string source, string? host = null) => Write(about, "Warning", reason, message, source, host);
+    public void Warning(JsonObject about, string reason, string message, string source, string? host = null) =>
+        Write(about, "Warning", reason, message, source, host);
 
     private void Write(JsonObject about, string type, string reason, string message, string source, string? host)
     {
@@ -22,7 +24,8 @@ public sealed class EventRecorder(ResourceService resources, TimeProvider time)
         {
             try
             {
-                if (_said.TryGetValue((about.Uid(), reason, message), out var name) && resources.Store.Get(ResourceTypes.Events, ns, name) is not null)
+                if (_said.TryGetValue((about.Uid(), reason, message), out var name)
+                    && resources.Store.Get(ResourceTypes.Events, ns, name) is not null)
                 {
                     resources.Store.Update(ResourceTypes.Events, ns, name, e =>
                     {
@@ -43,7 +46,8 @@ public sealed class EventRecorder(ResourceService resources, TimeProvider time)
         }
     }
 
-    private static JsonObject Document(JsonObject about, string ns, string type, string reason, string message, string source, string? host, string now) => new()
+    private static JsonObject Document(JsonObject about, string ns, string type, string reason, string message, string source, string? host,
+        string now) => new()
     {
         ["metadata"] = new JsonObject { ["generateName"] = about.Name() + ".", ["namespace"] = ns },
         ["involvedObject"] = new JsonObject

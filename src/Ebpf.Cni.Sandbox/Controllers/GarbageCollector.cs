@@ -7,7 +7,8 @@ namespace Ebpf.Cni.Sandbox.Controllers;
 internal sealed class GarbageCollector(ResourceService resources, ILogger logger) : Controller(resources.Store, logger)
 {
     protected override IReadOnlyList<ResourceType> Watched { get; } =
-        [ResourceTypes.Deployments, ResourceTypes.ReplicaSets, ResourceTypes.DaemonSets, ResourceTypes.Services, ResourceTypes.Pods, ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
+        [ResourceTypes.Deployments, ResourceTypes.ReplicaSets, ResourceTypes.DaemonSets, ResourceTypes.Services, ResourceTypes.Pods,
+            ResourceTypes.EndpointSlices, ResourceTypes.Nodes];
 
     protected override void Reconcile()
     {
@@ -15,7 +16,9 @@ internal sealed class GarbageCollector(ResourceService resources, ILogger logger
         {
             foreach (var obj in Store.List(type).Select(o => o.Json).Where(o => !o.IsTerminating()))
             {
-                if (Ownership.Controller(obj) is { } owner && IsGone(owner.Text("apiVersion") ?? "", owner.Text("kind") ?? "", obj.Namespace(), owner.Text("name") ?? "", owner.Text("uid")))
+                if (Ownership.Controller(obj) is { } owner
+                    && IsGone(owner.Text("apiVersion") ?? "", owner.Text("kind") ?? "", obj.Namespace(), owner.Text("name") ?? "",
+                    owner.Text("uid")))
                     resources.Delete(type, obj.Namespace(), obj.Name(), onlyUid: obj.Uid());
             }
         }

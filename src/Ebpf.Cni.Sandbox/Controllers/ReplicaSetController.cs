@@ -4,8 +4,11 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Controllers;
 
-/// <summary>Keeps as many pods of each ReplicaSet as it wants: makes what is missing, deletes the least useful of what is too much.</summary>
-internal sealed class ReplicaSetController(ResourceService resources, EventRecorder events, ILogger logger) : Controller(resources.Store, logger)
+/// <summary>
+/// Keeps as many pods of each ReplicaSet as it wants: makes what is missing, deletes the least useful of what is too much.
+/// </summary>
+internal sealed class ReplicaSetController(ResourceService resources, EventRecorder events, ILogger logger)
+    : Controller(resources.Store, logger)
 {
     private const string Source = "replicaset-controller";
 
@@ -29,7 +32,8 @@ internal sealed class ReplicaSetController(ResourceService resources, EventRecor
         var wanted = (int)(set.Number("spec", "replicas") ?? 1);
         for (var i = alive.Count; i < wanted; i++)
             CreatePod(set);
-        foreach (var victim in alive.OrderBy(Usefulness).ThenByDescending(p => p.Text("metadata", "creationTimestamp"), StringComparer.Ordinal).Take(alive.Count - wanted))
+        foreach (var victim in alive.OrderBy(Usefulness)
+            .ThenByDescending(p => p.Text("metadata", "creationTimestamp"), StringComparer.Ordinal).Take(alive.Count - wanted))
         {
             resources.Delete(ResourceTypes.Pods, victim.Namespace(), victim.Name());
             events.Normal(set, "SuccessfulDelete", $"Deleted pod: {victim.Name()}", Source);
@@ -46,11 +50,13 @@ internal sealed class ReplicaSetController(ResourceService resources, EventRecor
         var metadata = (template["metadata"] as JsonObject)?.Copy() ?? [];
         metadata["generateName"] = set.Name() + "-";
         metadata["ownerReferences"] = Ownership.Reference(set);
-        var pod = resources.Create(ResourceTypes.Pods, set.Namespace(), new JsonObject { ["metadata"] = metadata, ["spec"] = template["spec"]?.DeepClone() });
+        var pod = resources.Create(ResourceTypes.Pods, set.Namespace(),
+            new JsonObject { ["metadata"] = metadata, ["spec"] = template["spec"]?.DeepClone() });
         events.Normal(set, "SuccessfulCreate", $"Created pod: {pod.Json.Name()}", Source);
     }
 
-    private void UpdateStatus(JsonObject set, List<JsonObject> alive) => Store.Update(ResourceTypes.ReplicaSets, set.Namespace(), set.Name(), s =>
+    private void UpdateStatus(JsonObject set, List<JsonObject> alive) =>
+        Store.Update(ResourceTypes.ReplicaSets, set.Namespace(), set.Name(), s =>
     {
         var status = s.Child("status");
         var ready = alive.Count(p => p.Condition("Ready") == "True");

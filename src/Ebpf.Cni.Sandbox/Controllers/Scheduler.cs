@@ -3,8 +3,11 @@ using Ebpf.Cni.Sandbox.Store;
 
 namespace Ebpf.Cni.Sandbox.Controllers;
 
-/// <summary>Binds pods to ready, schedulable nodes that match their nodeSelector: fewest pods of the same owner first, then fewest pods.</summary>
-internal sealed class Scheduler(ResourceService resources, EventRecorder events, TimeProvider time, ILogger logger) : Controller(resources.Store, logger)
+/// <summary>
+/// Binds pods to ready, schedulable nodes that match their nodeSelector: fewest pods of the same owner first, then fewest pods.
+/// </summary>
+internal sealed class Scheduler(ResourceService resources, EventRecorder events, TimeProvider time, ILogger logger)
+    : Controller(resources.Store, logger)
 {
     protected override IReadOnlyList<ResourceType> Watched { get; } = [ResourceTypes.Pods, ResourceTypes.Nodes];
 
@@ -14,7 +17,8 @@ internal sealed class Scheduler(ResourceService resources, EventRecorder events,
         var waiting = pods.Where(p => p.Json.Text("spec", "nodeName") is null && !p.Json.IsTerminating()).ToList();
         if (waiting.Count == 0)
             return;
-        var nodes = Store.List(ResourceTypes.Nodes).Where(n => n.Json.Condition("Ready") == "True" && n.Json.Flag("spec", "unschedulable") != true).ToList();
+        var nodes = Store.List(ResourceTypes.Nodes)
+            .Where(n => n.Json.Condition("Ready") == "True" && n.Json.Flag("spec", "unschedulable") != true).ToList();
         var placed = pods.Where(p => p.Json.Text("spec", "nodeName") is not null && !p.Json.IsTerminating())
             .Select(p => (Node: p.Json.Text("spec", "nodeName")!, Owner: OwnerOf(p))).ToList();
         foreach (var pod in waiting)
@@ -51,7 +55,8 @@ internal sealed class Scheduler(ResourceService resources, EventRecorder events,
                 Conditions.Set(p.Child("status"), "PodScheduled", true, "Scheduled", "", time.GetUtcNow());
                 return p;
             });
-            events.Normal(pod.Json, "Scheduled", $"Successfully assigned {pod.Json.Namespace()}/{pod.Json.Name()} to {node}", "default-scheduler");
+            events.Normal(pod.Json, "Scheduled", $"Successfully assigned {pod.Json.Namespace()}/{pod.Json.Name()} to {node}",
+                "default-scheduler");
         }
         catch (ApiException e) when (e.Code == 404)
         {

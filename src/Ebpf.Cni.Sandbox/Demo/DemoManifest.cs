@@ -31,5 +31,6 @@ internal sealed record DemoManifest(string Labels, int Replicas, string Service,
     }
 
     private static JsonObject Find(IReadOnlyList<JsonObject> documents, string kind) =>
-        documents.FirstOrDefault(document => document.Text("kind") == kind) ?? throw new FormatException($"the demo's manifest has no {kind}");
+        documents.FirstOrDefault(document => document.Text("kind") == kind)
+            ?? throw new FormatException($"the demo's manifest has no {kind}");
 }

@@ -68,7 +68,8 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
             return false;
         var service = await sandbox.Client.GetAsync(ResourceTypes.Services, "default", known.Service, ct);
         var good = true;
-        foreach (var (kind, v6, title) in (IReadOnlyList<(string, bool, string)>)[("tcp", false, "HTTP over IPv4"), ("udp", false, "UDP over IPv4"), ("tcp", true, "HTTP over IPv6")])
+        foreach (var (kind, v6, title) in (IReadOnlyList<(string, bool, string)>)[("tcp", false, "HTTP over IPv4"),
+            ("udp", false, "UDP over IPv4"), ("tcp", true, "HTTP over IPv6")])
             good &= await AskAsync(sandbox, known, kind, title, DemoManifest.Target(service, v6, kind.ToUpperInvariant()), ct);
         await TablesAsync(sandbox, ct);
         return good;
@@ -79,22 +80,26 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         try
         {
             var pods = await sandbox.WaitForPodsReady(known.Labels, known.Replicas, ct: ct);
-            await sandbox.Client.WaitAsync(ResourceTypes.Pods, "default", null, all => all.Any(p => p.Name() == known.Client && p.Condition("Ready") == "True"), "the client ready", ct: ct);
+            await sandbox.Client.WaitAsync(ResourceTypes.Pods, "default", null,
+                all => all.Any(p => p.Name() == known.Client && p.Condition("Ready") == "True"), "the client ready", ct: ct);
             await sandbox.Client.WaitForEndpointsAsync(known.Service, known.Replicas, ct: ct);
             foreach (var pod in pods)
-                _output.Step($"pod {pod.Name()} ready on {pod.Text("spec", "nodeName")}: {string.Join(", ", pod.Items("status", "podIPs").Select(ip => ip.Text("ip")))}");
+                _output.Step($"pod {pod.Name()} ready on {pod.Text("spec", "nodeName")}: {string.Join(", "
+                    + "", pod.Items("status", "podIPs").Select(ip => ip.Text("ip")))}");
             return true;
         }
         catch (TimeoutException e)
         {
             _output.Problem(e.Message);
-            foreach (var warning in (await sandbox.Client.ListAsync(ResourceTypes.Events, "default", ct: ct)).Where(w => w.Text("type") == "Warning").TakeLast(10))
+            foreach (var warning in (await sandbox.Client.ListAsync(ResourceTypes.Events, "default", ct: ct))
+                .Where(w => w.Text("type") == "Warning").TakeLast(10))
                 _output.Problem($"{warning.Text("involvedObject", "name")}: {warning.Text("reason")}: {warning.Text("message")}");
             return false;
         }
     }
 
-    private async Task<bool> AskAsync(SandboxView sandbox, DemoManifest known, string kind, string title, IPEndPoint? target, CancellationToken ct)
+    private async Task<bool> AskAsync(SandboxView sandbox, DemoManifest known, string kind, string title, IPEndPoint? target,
+        CancellationToken ct)
     {
         if (target is null)
         {
@@ -103,8 +108,10 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         }
         await UntilServedAsync(sandbox, known.Client, kind, target, ct);
         var round = await RequestRound.RunAsync(sandbox, known.Client, kind, target, Requests, ct);
-        _output.Table($"{Requests} requests to {target}: {title}", ["pod", "node", "answers", "share"], round.Answers.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(Row), numbers: 2);
-        _output.Line(string.Create(CultureInfo.InvariantCulture, $"{round.Answered} answered, {round.Failed} failed; median {round.MedianMs:0.00} ms, slowest {round.SlowestMs:0.00} ms"));
+        _output.Table($"{Requests} requests to {target}: {title}", ["pod", "node", "answers", "share"],
+            round.Answers.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(Row), numbers: 2);
+        _output.Line(string.Create(CultureInfo.InvariantCulture,
+            $"{round.Answered} answered, {round.Failed} failed; median {round.MedianMs:0.00} ms, slowest {round.SlowestMs:0.00} ms"));
         foreach (var (problem, times) in round.Failures)
             _output.Problem($"{times} times {problem}");
         if (round.Answers.Count < Math.Min(FewestBackends, known.Replicas))
@@ -136,7 +143,8 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         var rows = new List<IReadOnlyList<string>>();
         foreach (var node in sandbox.NodeNames)
             rows.AddRange(AgentTables.Read(await sandbox.MetricsAsync(node, ct))
-                .Select(table => (string[])[node, table.Table, table.Entries.ToString(CultureInfo.InvariantCulture), table.Size.ToString(CultureInfo.InvariantCulture)]));
+                .Select(table => (string[])[node, table.Table, table.Entries.ToString(CultureInfo.InvariantCulture),
+                    table.Size.ToString(CultureInfo.InvariantCulture)]));
         _output.Table("Kernel tables", ["node", "table", "entries", "size"], rows, numbers: 2);
     }
 
@@ -158,7 +166,8 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         _output.Line("  kubectl -n kube-system logs ds/ebpf-cni -f");
         foreach (var node in sandbox.NodeNames)
             _output.Line($"  curl -s {new Uri(sandbox.ApiAddress, NodeEndpoint.MetricsPath(node))}");
-        _output.Line($"  {self} agent kill {sandbox.NodeNames[0]}    # traffic goes on; `agent start {sandbox.NodeNames[0]}` brings it back");
+        _output.Line($"  {self} agent kill {sandbox.NodeNames[0]}    # traffic goes on; `agent start {sandbox.NodeNames[0]}` brings it "
+            + $"back");
         _output.Line($"  {self} down    # ends it and removes everything");
     }
 }

@@ -9,7 +9,8 @@ namespace Ebpf.Cni.Sandbox.Demo;
 /// <summary>Many requests to one address, each on a new socket, sent by one process in the client's pod; and who answered.</summary>
 /// <param name="Answers">By what was answered: "POD NODE".</param>
 /// <param name="Failures">By what went wrong.</param>
-internal sealed record RequestRound(IReadOnlyDictionary<string, int> Answers, IReadOnlyDictionary<string, int> Failures, double MedianMs, double SlowestMs)
+internal sealed record RequestRound(IReadOnlyDictionary<string, int> Answers, IReadOnlyDictionary<string, int> Failures, double MedianMs,
+    double SlowestMs)
 {
     private const string Program = """
         import collections, json, socket, sys, time
@@ -47,7 +48,8 @@ internal sealed record RequestRound(IReadOnlyDictionary<string, int> Answers, IR
 
     /// <param name="kind">"tcp": an HTTP request on a new connection; "udp": a datagram from a new socket.</param>
     /// <exception cref="InvalidOperationException">The program itself failed.</exception>
-    public static async Task<RequestRound> RunAsync(SandboxView sandbox, string client, string kind, IPEndPoint target, int count, CancellationToken ct)
+    public static async Task<RequestRound> RunAsync(
+        SandboxView sandbox, string client, string kind, IPEndPoint target, int count, CancellationToken ct)
     {
         string[] command =
         [
@@ -56,7 +58,8 @@ internal sealed record RequestRound(IReadOnlyDictionary<string, int> Answers, IR
         ];
         var ran = (await sandbox.ExecAsync(client, command, ct: ct)).ThrowIfFailed();
         var json = JsonNode.Parse(ran.Output);
-        return new RequestRound(Counts(json, "answers"), Counts(json, "failures"), (json.Number("median") ?? 0) / 1000.0, (json.Number("slowest") ?? 0) / 1000.0);
+        return new RequestRound(Counts(json, "answers"), Counts(json, "failures"), (json.Number("median") ?? 0) / 1000.0,
+            (json.Number("slowest") ?? 0) / 1000.0);
     }
 
     private static Dictionary<string, int> Counts(JsonNode? json, string field) =>

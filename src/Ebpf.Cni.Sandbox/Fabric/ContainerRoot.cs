@@ -5,19 +5,21 @@ using Ebpf.Cni.Sandbox.Install;
 namespace Ebpf.Cni.Sandbox.Fabric;
 
 /// <summary>
-/// The files of a container on a node: what the image has, with the container's mounts, and nothing else. Programs and libraries are this machine's,
-/// read-only; what the image has of ours is the directory of artifacts.
+/// The files of a container on a node: what the image has, with the container's mounts, and nothing else. Programs and libraries are this
+/// machine's, read-only; what the image has of ours is the directory of artifacts.
 /// </summary>
 /// <param name="Artifacts">What the image has in /opt/ebpf-cni.</param>
 /// <param name="Volumes">Volume → where the node has it.</param>
 /// <param name="Secrets">The directory of the service account's files; null: the container gets none.</param>
-internal sealed record ContainerRoot(ContainerPlan Container, string Artifacts, IReadOnlyDictionary<string, string> Volumes, string? Secrets)
+internal sealed record ContainerRoot(ContainerPlan Container, string Artifacts, IReadOnlyDictionary<string, string> Volumes,
+    string? Secrets)
 {
     private const string Product = "/opt/ebpf-cni";
     private const string ServiceAccount = "/run/secrets/kubernetes.io/serviceaccount";
 
     private static readonly string[] Programs = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-    private static readonly string[] Settings = ["hosts", "resolv.conf", "passwd", "group", "nsswitch.conf", "ssl", "alternatives", "ld.so.cache"];
+    private static readonly string[] Settings =
+        ["hosts", "resolv.conf", "passwd", "group", "nsswitch.conf", "ssl", "alternatives", "ld.so.cache"];
     private static readonly string[] Devices = ["null", "zero", "full", "random", "urandom", "tty"];
 
     /// <summary>Which runtimes keep a container without privileges from writing.</summary>
@@ -69,7 +71,8 @@ internal sealed record ContainerRoot(ContainerPlan Container, string Artifacts, 
         Mounting.FileSystem("tmpfs", root + "/dev", data: "mode=755");
         foreach (var name in Devices)
             Mounting.BindNew("/dev/" + name, $"{root}/dev/{name}");
-        foreach (var (name, target) in ((string, string)[])[("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")])
+        foreach (var (name, target) in ((string, string)[])[("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
+            ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")])
             File.CreateSymbolicLink($"{root}/dev/{name}", target);
     }
 

@@ -101,7 +101,9 @@ public sealed class FabricNetwork : IDisposable
         return bridge;
     }
 
-    /// <summary>From link to link. What it knows of pods it is told (<see cref="Cluster.SandboxOutside.Route(IPNetwork, string)"/>), or nothing.</summary>
+    /// <summary>
+    /// From link to link. What it knows of pods it is told (<see cref="Cluster.SandboxOutside.Route(IPNetwork, string)"/>), or nothing.
+    /// </summary>
     private static void Forward()
     {
         Sysctl.Ensure("net.ipv4.ip_forward", "1");

@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Ebpf.Cni.Sandbox.Fabric;
 
-/// <summary>A layer-2 network between machines, dual-stack, and the router's addresses in it: what the default routes of its nodes lead to.</summary>
+/// <summary>
+/// A layer-2 network between machines, dual-stack, and the router's addresses in it: what the default routes of its nodes lead to.
+/// </summary>
 public sealed record LinkAddresses
 {
     public const int PrefixLengthV4 = 24;

@@ -6,8 +6,9 @@ using Ebpf.Cni.Kernel.Namespaces;
 namespace Ebpf.Cni.Sandbox.Fabric;
 
 /// <summary>
-/// A node's files: this machine's, with the node's own directories where a real node has them. They are a mount namespace in which one process sleeps: the
-/// node's process 1, so to speak. It is in a cgroup of the node, so that it ends with everything else; and with it the namespace, without a trace.
+/// A node's files: this machine's, with the node's own directories where a real node has them. They are a mount namespace in which one
+/// process sleeps: the node's process 1, so to speak. It is in a cgroup of the node, so that it ends with everything else; and with it the
+/// namespace, without a trace.
 /// </summary>
 public sealed class NodeMounts : IDisposable
 {
@@ -20,7 +21,9 @@ public sealed class NodeMounts : IDisposable
     public const string Cgroups = "/sys/fs/cgroup";
     public const string NetworkSettings = "/proc/sys/net";
 
-    /// <summary>What a container that asks for the node's /proc is given: of all processes the first, whose namespaces are the node's.</summary>
+    /// <summary>
+    /// What a container that asks for the node's /proc is given: of all processes the first, whose namespaces are the node's.
+    /// </summary>
     public const string Processes = "/proc";
 
     /// <summary>A node's own directories: what a container may ask for. Anything else would be this machine's.</summary>
@@ -71,9 +74,13 @@ public sealed class NodeMounts : IDisposable
 
     /// <summary>For processes that do not own the sandbox. Null: the node has none yet.</summary>
     internal static string? Find(NodeDirectories directories) =>
-        File.Exists(directories.FirstProcess) ? PathOf(int.Parse(File.ReadAllText(directories.FirstProcess), CultureInfo.InvariantCulture)) : null;
+        File.Exists(directories.FirstProcess) ? PathOf(
+            int.Parse(File.ReadAllText(directories.FirstProcess), CultureInfo.InvariantCulture)) : null;
 
-    /// <summary>Shows a network namespace, bound outside to a path below /run/netns, at the same path to the node and its containers. It goes with the file.</summary>
+    /// <summary>
+    /// Shows a network namespace, bound outside to a path below /run/netns, at the same path to the node and its containers. It goes with
+    /// the file.
+    /// </summary>
     public void Show(NetworkNamespace shown, string path)
     {
         ArgumentNullException.ThrowIfNull(shown);
@@ -86,7 +93,8 @@ public sealed class NodeMounts : IDisposable
     /// <exception cref="InvalidOperationException">It is none of the node's own.</exception>
     internal string SourceOf(string hostPath)
     {
-        var full = System.IO.Path.TrimEndingDirectorySeparator(hostPath.StartsWith("/var/run/", StringComparison.Ordinal) ? hostPath[4..] : hostPath);
+        var full = System.IO.Path.TrimEndingDirectorySeparator(
+            hostPath.StartsWith("/var/run/", StringComparison.Ordinal) ? hostPath[4..] : hostPath);
         if (full == Processes)
             return _directories.Processes;
         return Own.Any(own => full == own || full.StartsWith(own + "/", StringComparison.Ordinal))
@@ -139,7 +147,8 @@ public sealed class NodeMounts : IDisposable
     private static void WaitInside(Process first, string identity)
     {
         var entered = $"/proc/{first.Id}/ns/mnt";
-        if (!SpinWait.SpinUntil(() => first.HasExited || new FileInfo(entered).LinkTarget == identity, TimeSpan.FromSeconds(10)) || first.HasExited)
+        if (!SpinWait.SpinUntil(() => first.HasExited || new FileInfo(entered).LinkTarget == identity, TimeSpan.FromSeconds(10))
+            || first.HasExited)
             throw new InvalidOperationException("the node's first process did not start: nsenter and sleep must be on PATH");
     }
 }

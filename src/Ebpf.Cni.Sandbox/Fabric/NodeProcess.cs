@@ -15,7 +15,10 @@ public sealed record ProcessPlan(NetworkNamespace Namespace, string Cgroup, IRea
 
     public string WorkingDirectory { get; init; } = "/";
 
-    /// <summary>The mount namespace in which the command is looked for and runs, as a file that nsenter takes; null: the caller's. Everything else here is meant as the caller sees it.</summary>
+    /// <summary>
+    /// The mount namespace in which the command is looked for and runs, as a file that nsenter takes; null: the caller's. Everything else
+    /// here is meant as the caller sees it.
+    /// </summary>
     public string? Mounts { get; init; }
 
     /// <summary>Gets both outputs, appended; null: they are the caller's, or captured.</summary>
@@ -33,8 +36,8 @@ public sealed record ProcessPlan(NetworkNamespace Namespace, string Cgroup, IRea
 
 /// <summary>
 /// Starts processes inside namespaces. .NET forks on the thread that calls, and a child is born in its parent thread's
-/// network namespace; nothing else changes (<c>ip netns exec</c> would mount another /sys and hide cgroups and pins). Another mount namespace is
-/// entered by a program of one thread on its way to the command.
+/// network namespace; nothing else changes (<c>ip netns exec</c> would mount another /sys and hide cgroups and pins). Another mount
+/// namespace is entered by a program of one thread on its way to the command.
 /// </summary>
 internal static class NodeProcess
 {

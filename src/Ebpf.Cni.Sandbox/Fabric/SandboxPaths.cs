@@ -31,7 +31,9 @@ public sealed class SandboxPaths
 
     public string StateFile => Path.Combine(WorkDirectory, "sandbox.json");
 
-    /// <summary>What the process that owns the sandbox prints, where it has no terminal. Beside the work directory: it is older than that.</summary>
+    /// <summary>
+    /// What the process that owns the sandbox prints, where it has no terminal. Beside the work directory: it is older than that.
+    /// </summary>
     public string OwnerLog => $"/run/ebpf-cni-sandbox-{Name}.log";
 
     public string KubeconfigFile => Path.Combine(WorkDirectory, "kubeconfig");

@@ -8,7 +8,8 @@ internal static class ContainerReader
     /// <summary>What containerd gives a container that says nothing.</summary>
     private static readonly string[] UsualCapabilities =
     [
-        "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+        "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID",
+            "SETPCAP", "SETUID", "SYS_CHROOT",
     ];
 
     public static ContainerPlan Read(Fields container)
@@ -123,7 +124,8 @@ internal static class ContainerReader
         if (container.Child(name) is not { } probe)
             return null;
         // the sandbox asks more often than a kubelet would: nobody wants to wait
-        probe.WithoutMeaning("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold", "terminationGracePeriodSeconds");
+        probe.WithoutMeaning("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold",
+            "terminationGracePeriodSeconds");
         ProbePlan? plan = null;
         if (probe.Child("httpGet") is { } get)
         {

@@ -4,8 +4,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Install;
 
 /// <summary>
-/// Reads an object of a specification member by member, and knows in the end which members nobody asked for: what is not understood is refused,
-/// because a field that is silently ignored is a difference to a real node that nobody sees.
+/// Reads an object of a specification member by member, and knows in the end which members nobody asked for: what is not understood is
+/// refused, because a field that is silently ignored is a difference to a real node that nobody sees.
 /// </summary>
 internal sealed class Fields
 {
@@ -37,7 +37,8 @@ internal sealed class Fields
     public long? Number(string name) => Value<long?>(name, node => node.Number(), "a number");
 
     public IReadOnlyList<string> Texts(string name) =>
-        Value(name, node => node is JsonArray list && list.All(item => item.Text() is not null) ? list.Select(item => item.Text()!).ToList() : null, "a list of texts") ?? [];
+        Value(name, node => node is JsonArray list && list.All(item => item.Text() is not null)
+            ? list.Select(item => item.Text()!).ToList() : null, "a list of texts") ?? [];
 
     public IEnumerable<KeyValuePair<string, string>> Pairs(string name) => Value(name, node => node as JsonObject, "a map").Pairs();
 
@@ -49,11 +50,13 @@ internal sealed class Fields
     }
 
     /// <summary>Null where there is none.</summary>
-    public Fields? Child(string name) => Value(name, node => node as JsonObject, "an object") is { } child ? new Fields(child, Of(name), _problems) : null;
+    public Fields? Child(string name) => Value(name, node => node as JsonObject, "an object") is { } child
+        ? new Fields(child, Of(name), _problems) : null;
 
     public IReadOnlyList<Fields> Children(string name)
     {
-        var list = Value(name, node => node is JsonArray items && items.All(item => item is JsonObject) ? items : null, "a list of objects") ?? [];
+        var list = Value(name, node => node is JsonArray items && items.All(item => item is JsonObject) ? items : null, "a list of objects")
+            ?? [];
         return [.. list.Select((item, at) => new Fields((JsonObject)item!, $"{Of(name)}[{item.Text("name") ?? $"{at}"}]", _problems))];
     }
 

@@ -6,11 +6,14 @@ namespace Ebpf.Cni.Sandbox.Install;
 /// <summary>Reads the specification of a DaemonSet's pod. What it does not understand it refuses by name, everything at once.</summary>
 public static class PodReader
 {
-    /// <exception cref="FormatException">Names each field that is not understood, missing, or of a value that a sandbox has no equal for.</exception>
+    /// <exception cref="FormatException">
+    /// Names each field that is not understood, missing, or of a value that a sandbox has no equal for.
+    /// </exception>
     public static PodPlan ReadDaemonSet(JsonObject daemonSet)
     {
         ArgumentNullException.ThrowIfNull(daemonSet);
-        return Read(daemonSet.At("spec", "template", "spec") as JsonObject ?? throw new FormatException($"the DaemonSet {daemonSet.Name()} has no spec.template.spec"));
+        return Read(daemonSet.At("spec", "template", "spec") as JsonObject
+            ?? throw new FormatException($"the DaemonSet {daemonSet.Name()} has no spec.template.spec"));
     }
 
     /// <inheritdoc cref="ReadDaemonSet"/>
@@ -23,14 +26,16 @@ public static class PodReader
         foreach (var container in plan.Preparations.Concat(plan.Containers))
             foreach (var mount in container.Mounts.Where(m => !plan.Volumes.ContainsKey(m.Volume)))
                 problems.Add($"{container.Name} mounts the volume {mount.Volume}, which there is not");
-        return problems.Count == 0 ? plan : throw new FormatException($"the sandbox cannot run this pod as it is specified: {string.Join("; ", problems)}");
+        return problems.Count == 0 ? plan : throw new FormatException(
+            $"the sandbox cannot run this pod as it is specified: {string.Join("; ", problems)}");
     }
 
     private static PodPlan Pod(Fields spec)
     {
         // who may be where, and in what order, is settled before a node looks; images are this machine's files
         spec.WithoutMeaning(
-            "priorityClassName", "priority", "preemptionPolicy", "tolerations", "nodeSelector", "affinity", "nodeName", "schedulerName", "imagePullSecrets", "enableServiceLinks", "serviceAccount");
+            "priorityClassName", "priority", "preemptionPolicy", "tolerations", "nodeSelector", "affinity", "nodeName", "schedulerName",
+            "imagePullSecrets", "enableServiceLinks", "serviceAccount");
         if (spec.Flag("hostNetwork") != true)
             spec.Refuse("hostNetwork", "a DaemonSet's pod with a network of its own is an ordinary pod");
         foreach (var shared in (string[])["hostPID", "hostIPC", "shareProcessNamespace"])

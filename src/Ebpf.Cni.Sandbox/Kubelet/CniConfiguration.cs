@@ -19,7 +19,8 @@ internal sealed record CniConfiguration(string Name, string CniVersion, IReadOnl
             var json = JsonNode.Parse(File.ReadAllText(first)) as JsonObject ?? throw new FormatException($"{first} is no object");
             // a .conf holds one plugin's configuration, a .conflist a list of them
             var plugins = first.EndsWith(".conflist", StringComparison.Ordinal) ? json.Items("plugins").ToList() : [json];
-            return json.Text("name") is { Length: > 0 } name && plugins.Count > 0 && plugins.TrueForAll(plugin => plugin.Text("type") is { Length: > 0 })
+            return json.Text("name") is { Length: > 0 } name && plugins.Count > 0
+                && plugins.TrueForAll(plugin => plugin.Text("type") is { Length: > 0 })
                 ? new CniConfiguration(name, json.Text("cniVersion") ?? "0.2.0", plugins)
                 : throw new FormatException($"{first} lacks a name, or plugins with a type");
         }

@@ -29,7 +29,8 @@ internal static class ContainerEnvironment
         {
             var name = variable.Text("name") ?? throw new ContainerConfigurationException("an environment variable without a name");
             environment[name] = variable["valueFrom"] is JsonObject source
-                ? FieldOf(pod, source.Text("fieldRef", "fieldPath") ?? throw new ContainerConfigurationException("the sandbox knows only fieldRef as the source of a variable"), addresses)
+                ? FieldOf(pod, source.Text("fieldRef", "fieldPath")
+                    ?? throw new ContainerConfigurationException("the sandbox knows only fieldRef as the source of a variable"), addresses)
                 : Expand(variable.Text("value") ?? "", environment);
         }
         return environment;

@@ -53,7 +53,9 @@ internal sealed class ContainerRun(
 
     private string Cgroup => Path.Combine(node.Paths.PodCgroup(node.Name, pod.Uid()), Name);
 
-    /// <summary>Until it has ended for good, or <paramref name="stop"/>: then it gets SIGTERM, and SIGKILL after <paramref name="grace"/>.</summary>
+    /// <summary>
+    /// Until it has ended for good, or <paramref name="stop"/>: then it gets SIGTERM, and SIGKILL after <paramref name="grace"/>.
+    /// </summary>
     public async Task RunAsync(Func<TimeSpan> grace, CancellationToken stop)
     {
         try

@@ -41,7 +41,8 @@ internal sealed class EventWriter(ApiClient api, string node, TimeProvider time)
         {
             await api.CreateAsync(ResourceTypes.Events, pod.Namespace(), body);
         }
-        catch (Exception e) when (e is HttpRequestException or ApiStatusException or IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is HttpRequestException or ApiStatusException or IOException or OperationCanceledException
+            or ObjectDisposedException)
         {
             // the namespace may be gone, or the API away
         }

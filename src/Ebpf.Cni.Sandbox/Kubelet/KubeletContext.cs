@@ -48,5 +48,6 @@ internal sealed record SystemPod(
     string Namespace, string Name, Action<JsonObject> Present, Action<JsonObject> Gone, Func<ExecRequest, Task<ProcessPlan>> ExecPlanAsync)
 {
     public bool IsThis(JsonObject pod) =>
-        pod.Namespace() == Namespace && pod.Items("metadata", "ownerReferences").Any(o => o.Text("kind") == "DaemonSet" && o.Text("name") == Name);
+        pod.Namespace() == Namespace && pod.Items("metadata", "ownerReferences")
+            .Any(o => o.Text("kind") == "DaemonSet" && o.Text("name") == Name);
 }

@@ -14,13 +14,15 @@ internal sealed class KubeletLogs(Func<string, NodeKubelet?> kubelet) : IPodLogs
         ArgumentNullException.ThrowIfNull(request);
         var runner = kubelet(pod.Text("spec", "nodeName") ?? "");
         if (runner is null)
-            throw ApiException.BadRequest($"container \"{request.Container}\" in pod \"{pod.Name()}\" is waiting to start: no node runs it");
+            throw ApiException.BadRequest(
+                $"container \"{request.Container}\" in pod \"{pod.Name()}\" is waiting to start: no node runs it");
         var (directory, finished) = runner.LogsOf(pod, request.Container);
         var file = FileOf(directory, request.Previous);
         if (file is null && request.Previous)
             throw ApiException.BadRequest($"previous terminated container \"{request.Container}\" in pod \"{pod.Name()}\" not found");
         if (file is null)
-            throw ApiException.BadRequest($"container \"{request.Container}\" in pod \"{pod.Name()}\" is waiting to start: ContainerCreating");
+            throw ApiException.BadRequest(
+                $"container \"{request.Container}\" in pod \"{pod.Name()}\" is waiting to start: ContainerCreating");
         context.Response.ContentType = "text/plain; charset=utf-8";
         await using var log = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         if (request.TailLines is { } lines)
@@ -31,7 +33,8 @@ internal sealed class KubeletLogs(Func<string, NodeKubelet?> kubelet) : IPodLogs
     }
 
     // one file a start, named by its number
-    private static string? FileOf(string directory, bool previous) => !Directory.Exists(directory) ? null : Directory.GetFiles(directory, "*.log")
+    private static string? FileOf(string directory, bool previous) =>
+        !Directory.Exists(directory) ? null : Directory.GetFiles(directory, "*.log")
         .OrderByDescending(file => int.Parse(Path.GetFileNameWithoutExtension(file), CultureInfo.InvariantCulture))
         .ElementAtOrDefault(previous ? 1 : 0);
 

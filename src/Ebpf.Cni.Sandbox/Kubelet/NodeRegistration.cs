@@ -146,7 +146,8 @@ internal static class NodeObject
         };
     }
 
-    private static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64";
+    private static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64
+        ? "arm64" : "amd64";
 
     private static JsonObject Labels(KubeletContext node)
     {

@@ -36,7 +36,8 @@ internal static class PodStatus
     {
         if (containers.Count > 0 && containers.All(run => run.Finished))
             return containers.All(run => run.State is ContainerState.Terminated { ExitCode: 0 }) ? "Succeeded" : "Failed";
-        return containers.Count > 0 && containers.All(run => run.State is not ContainerState.Waiting { Reason: "ContainerCreating" or "CreateContainerConfigError" })
+        return containers.Count > 0 && containers.All(
+            run => run.State is not ContainerState.Waiting { Reason: "ContainerCreating" or "CreateContainerConfigError" })
             ? "Running"
             : pod.Text("status", "phase") is "Running" ? "Running" : "Pending";
     }
@@ -48,7 +49,8 @@ internal static class PodStatus
             : containers.Count > 0 && containers.All(run => run.Finished) ? "PodCompleted"
             : "ContainersNotReady";
         // what others wrote, such as the scheduler, stays
-        var kept = previous.Items("conditions").Where(c => c.Text("type") is not ("Initialized" or "ContainersReady" or "Ready")).Select(c => (JsonNode)c.Copy());
+        var kept = previous.Items("conditions").Where(c => c.Text("type") is not ("Initialized" or "ContainersReady" or "Ready"))
+            .Select(c => (JsonNode)c.Copy());
         return kept
             .Append(Condition(previous, "Initialized", true, null, now))
             .Append(Condition(previous, "ContainersReady", ready, reason, now))

@@ -57,7 +57,8 @@ internal sealed class PodWorker : IDisposable
     public void Dispose() => _stop.Dispose();
 
     /// <summary>Whether the container will write no more to its log.</summary>
-    public bool IsFinished(string container) => _containers.FirstOrDefault(run => run.Name == container)?.Finished ?? Completion.IsCompleted;
+    public bool IsFinished(string container) =>
+        _containers.FirstOrDefault(run => run.Name == container)?.Finished ?? Completion.IsCompleted;
 
     /// <summary>How to run a command in one of the containers.</summary>
     /// <exception cref="ApiException">It does not run.</exception>
@@ -171,7 +172,8 @@ internal sealed class PodWorker : IDisposable
         {
             try
             {
-                await _node.Api.DeleteAsync(ResourceTypes.Pods, _pod.Namespace(), _pod.Name(), graceSeconds: 0, uid: _pod.Uid(), ct: shutdown);
+                await _node.Api.DeleteAsync(ResourceTypes.Pods, _pod.Namespace(), _pod.Name(), graceSeconds: 0, uid: _pod.Uid(),
+                    ct: shutdown);
                 return;
             }
             catch (ApiStatusException e) when (e.Code == System.Net.HttpStatusCode.Conflict)

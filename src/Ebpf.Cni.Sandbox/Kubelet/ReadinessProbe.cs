@@ -73,7 +73,8 @@ internal sealed class ReadinessProbe(
         {
             return $"no answer within {_timeout.TotalSeconds:0} s";
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException or IOException or ContainerConfigurationException or FormatException)
+        catch (Exception e) when (e is HttpRequestException or SocketException or IOException or ContainerConfigurationException
+            or FormatException)
         {
             return e.Message;
         }

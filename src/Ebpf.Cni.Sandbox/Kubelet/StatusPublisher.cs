@@ -11,7 +11,8 @@ namespace Ebpf.Cni.Sandbox.Kubelet;
 internal sealed class StatusPublisher(KubeletContext node, Func<JsonObject> status, Func<JsonObject> pod)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
-    private readonly Channel<bool> _dirty = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _dirty = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>Something changed.</summary>
     public void Touch() => _dirty.Writer.TryWrite(true);

@@ -27,7 +27,8 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
         return status;
     }
 
-    public static ApiException NotFound(ResourceType type, string name) => new(404, "NotFound", $"{Named(type)} \"{name}\" not found", Details(type, name));
+    public static ApiException NotFound(ResourceType type, string name) =>
+        new(404, "NotFound", $"{Named(type)} \"{name}\" not found", Details(type, name));
 
     public static ApiException NoSuchPath() => new(404, "NotFound", "the server could not find the requested resource");
 
@@ -35,7 +36,8 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
         new(409, "AlreadyExists", $"{Named(type)} \"{name}\" already exists", Details(type, name));
 
     public static ApiException Conflict(ResourceType type, string name) =>
-        new(409, "Conflict", $"Operation cannot be fulfilled on {Named(type)} \"{name}\": the object has been modified; please apply your changes to the latest version and try again", Details(type, name));
+        new(409, "Conflict", $"Operation cannot be fulfilled on {Named(type)} \"{name}\": the object has been modified; please apply your "
+            + $"changes to the latest version and try again", Details(type, name));
 
     public static ApiException Invalid(ResourceType type, string name, string field, string problem) =>
         new(422, "Invalid", $"{type.Kind} \"{name}\" is invalid: {field}: {problem}", new JsonObject
@@ -51,9 +53,11 @@ public sealed class ApiException(int code, string reason, string message, JsonOb
     /// <summary>The history no longer reaches back to the wanted resourceVersion: list again.</summary>
     public static ApiException Expired(string message) => new(410, "Expired", message);
 
-    public static ApiException MethodNotAllowed() => new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+    public static ApiException MethodNotAllowed() =>
+        new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
 
     private static string Named(ResourceType type) => type.QualifiedName;
 
-    private static JsonObject Details(ResourceType type, string name) => new() { ["name"] = name, ["group"] = type.Group, ["kind"] = type.Plural };
+    private static JsonObject Details(ResourceType type, string name) =>
+        new() { ["name"] = name, ["group"] = type.Group, ["kind"] = type.Plural };
 }

@@ -51,7 +51,8 @@ internal sealed class EventHistory(int capacity)
 /// <summary>The stream of changes of one kind (or of all), from one resourceVersion on, without gaps.</summary>
 public sealed class StoreWatch : IDisposable
 {
-    private readonly Channel<StoreEvent> _changes = Channel.CreateUnbounded<StoreEvent>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<StoreEvent> _changes =
+        Channel.CreateUnbounded<StoreEvent>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Action<StoreWatch> _onClose;
     private readonly ResourceType? _type;
 

@@ -24,7 +24,8 @@ public static class JsonReading
         node.At(path) is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 
     public static long? Number(this JsonNode? node, params ReadOnlySpan<string> path) =>
-        node.At(path) is JsonValue value && value.GetValueKind() == JsonValueKind.Number && TryInteger(value, out var number) ? number : null;
+        node.At(path) is JsonValue value && value.GetValueKind() == JsonValueKind.Number && TryInteger(value, out var number)
+            ? number : null;
 
     public static bool? Flag(this JsonNode? node, params ReadOnlySpan<string> path) =>
         node.At(path) is JsonValue value && value.TryGetValue<bool>(out var flag) ? flag : null;

@@ -7,8 +7,8 @@ namespace Ebpf.Cni.Sandbox.Store;
 public sealed record ObjectPage(IReadOnlyList<StoredObject> Items, long ResourceVersion, string? Continue, int? Remaining);
 
 /// <summary>
-/// Continue tokens: "serial.offset" into a frozen list. A frozen list is forgotten when <see cref="Expire"/> is called or when many newer ones exist;
-/// its token then answers 410 Expired, as a compacted token does in a real cluster.
+/// Continue tokens: "serial.offset" into a frozen list. A frozen list is forgotten when <see cref="Expire"/> is called or when many newer
+/// ones exist; its token then answers 410 Expired, as a compacted token does in a real cluster.
 /// </summary>
 internal sealed class ListPages
 {
@@ -32,13 +32,17 @@ internal sealed class ListPages
     public ObjectPage Next(string token, int limit)
     {
         var parts = token.Split('.');
-        if (parts.Length != 2 || !long.TryParse(parts[0], CultureInfo.InvariantCulture, out var serial) || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
+        if (parts.Length != 2 || !long.TryParse(parts[0], CultureInfo.InvariantCulture, out var serial)
+            || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
             throw ApiException.BadRequest("continue key is not valid");
         lock (_lock)
         {
             if (!_frozen.ContainsKey(serial))
-                throw ApiException.Expired("The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.");
-            return offset <= _frozen[serial].Items.Length ? Page(serial, offset, limit) : throw ApiException.BadRequest("continue key is not valid");
+                throw ApiException.Expired(
+                    "The provided continue parameter is too old to display a consistent list result. You must start a new list without the "
+                    + "continue parameter.");
+            return offset <= _frozen[serial].Items.Length
+                ? Page(serial, offset, limit) : throw ApiException.BadRequest("continue key is not valid");
         }
     }
 

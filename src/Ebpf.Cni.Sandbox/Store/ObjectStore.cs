@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Ebpf.Cni.Sandbox.Store;
 
 /// <summary>
-/// Every object of the cluster, in memory, under one counter of versions as in etcd. Knows nothing of any kind's meaning: defaults, validation and
-/// addresses are the API's business (<c>ResourceService</c>); tests may write nonsense here that the API would refuse.
+/// Every object of the cluster, in memory, under one counter of versions as in etcd. Knows nothing of any kind's meaning: defaults,
+/// validation and addresses are the API's business (<c>ResourceService</c>); tests may write nonsense here that the API would refuse.
 /// </summary>
 public sealed class ObjectStore
 {
@@ -55,7 +55,9 @@ public sealed class ObjectStore
     /// <exception cref="ApiException">410 for an expired token, 400 for one that was never given.</exception>
     public ObjectPage NextPage(string token, int limit) => _pages.Next(token, limit);
 
-    /// <summary>Stores a new object, setting uid, creationTimestamp, generation and resourceVersion, and a name from generateName.</summary>
+    /// <summary>
+    /// Stores a new object, setting uid, creationTimestamp, generation and resourceVersion, and a name from generateName.
+    /// </summary>
     public StoredObject Create(ResourceType type, JsonObject json)
     {
         ArgumentNullException.ThrowIfNull(type);
@@ -83,7 +85,8 @@ public sealed class ObjectStore
     /// <paramref name="change"/> runs inside the store's lock and may return null to leave all as it is.
     /// </summary>
     /// <exception cref="ApiException">404; 409 when <paramref name="expectedVersion"/> is given and is not the present one.</exception>
-    public StoredObject Update(ResourceType type, string ns, string name, Func<JsonObject, JsonObject?> change, string? expectedVersion = null)
+    public StoredObject Update(ResourceType type, string ns, string name, Func<JsonObject, JsonObject?> change,
+        string? expectedVersion = null)
     {
         ArgumentNullException.ThrowIfNull(change);
         lock (_lock)
@@ -100,7 +103,9 @@ public sealed class ObjectStore
         }
     }
 
-    /// <summary>Removes the object now. Returns its last state, or null when it was gone already or <paramref name="onlyIf"/> refuses.</summary>
+    /// <summary>
+    /// Removes the object now. Returns its last state, or null when it was gone already or <paramref name="onlyIf"/> refuses.
+    /// </summary>
     public StoredObject? Remove(ResourceType type, string ns, string name, Func<StoredObject, bool>? onlyIf = null)
     {
         lock (_lock)
@@ -167,7 +172,8 @@ public sealed class ObjectStore
         }
 
         var prefix = string.IsNullOrEmpty(ns) ? null : ns + "/";
-        return ([.. all.Values.Where(o => (prefix is null || o.Key.StartsWith(prefix, StringComparison.Ordinal)) && (filter is null || filter(o)))], version);
+        return ([.. all.Values.Where(o => (prefix is null || o.Key.StartsWith(prefix, StringComparison.Ordinal))
+            && (filter is null || filter(o)))], version);
     }
 
     private void Close(StoreWatch watch)

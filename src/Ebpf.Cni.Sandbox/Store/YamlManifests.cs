@@ -43,7 +43,9 @@ public static class YamlManifests
         "true" or "True" or "TRUE" => true,
         "false" or "False" or "FALSE" => false,
         _ when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => number,
-        _ when text.Any(char.IsAsciiDigit) && double.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var real) => real,
+        _ when text.Any(char.IsAsciiDigit) && double.TryParse(
+            text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture,
+            out var real) => real,
         _ => text,
     };
 }

@@ -29,7 +29,8 @@ public class ServiceMetricsTests
                 "ebpf_cni_service_connections_total{namespace=\"default\",service=\"web\",port=\"http\"} 3",
                 "ebpf_cni_service_packets_total{namespace=\"default\",service=\"web\",port=\"http\",direction=\"to\"} 16",
                 "ebpf_cni_service_bytes_total{namespace=\"default\",service=\"web\",port=\"http\",direction=\"from\"} 1310",
-                "ebpf_cni_service_backend_packets_total{namespace=\"default\",service=\"web\",port=\"http\",backend=\"10.1.0.1:8080\",direction=\"from\"} 13",
+                "ebpf_cni_service_backend_packets_total{namespace=\"default\",service=\"web\",port=\"http\","
+                + "backend=\"10.1.0.1:8080\",direction=\"from\"} 13",
                 "ebpf_cni_service_backend_connections_total{namespace=\"\",service=\"other\",port=\"\",backend=\"\"} 0",
             ],
             line => Assert.Contains(line + "\n", text, StringComparison.Ordinal));

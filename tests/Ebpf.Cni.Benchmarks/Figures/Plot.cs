@@ -18,20 +18,20 @@ internal static class Plot
         var values = series.SelectMany(s => s.Values).OfType<double>().ToList();
         var (low, high) = logarithmic ? (Decade(values.Min(), down: true), Decade(values.Max(), down: false)) : (0.0, values.Max() * 1.08);
         var text = new StringBuilder();
-        Add(text, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} "
-            + $"{Height}\" font-family=\"sans-serif\" font-size=\"12\">");
-        Add(text, $"<rect width=\"{Width}\" height=\"{Height}\" fill=\"white\"/><text "
-            + $"x=\"{Left}\" y=\"24\" font-size=\"15\">{title}</text>");
+        const string font = "font-family=\"sans-serif\" font-size=\"12\"";
+        Add(text, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {Height}\" {font}>");
+        Add(text, $"<rect width=\"{Width}\" height=\"{Height}\" fill=\"white\"/>");
+        Add(text, $"<text x=\"{Left}\" y=\"24\" font-size=\"15\">{title}</text>");
         foreach (var tick in logarithmic ? Decades(low, high) : Enumerable.Range(0, 6).Select(i => high * i / 5))
         {
             var y = Y(tick);
-            Add(text, $"<line x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y:0.0}\" y2=\"{y:0.0}\" stroke=\"#ddd\"/><text "
-                + $"x=\"{Left - 8}\" y=\"{y + 4:0.0}\" text-anchor=\"end\">{Label(tick)}</text>");
+            Add(text, $"<line x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{y:0.0}\" y2=\"{y:0.0}\" stroke=\"#ddd\"/>");
+            Add(text, $"<text x=\"{Left - 8}\" y=\"{y + 4:0.0}\" text-anchor=\"end\">{Label(tick)}</text>");
         }
         for (var i = 0; i < sizes.Count; i++)
             Add(text, $"<text x=\"{X(i):0.0}\" y=\"{Height - Bottom + 20}\" text-anchor=\"middle\">{sizes[i]}</text>");
-        Add(text, $"<text x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 8}\" text-anchor=\"middle\">services</text><text "
-            + $"x=\"12\" y=\"38\" fill=\"#555\">{unit}</text>");
+        Add(text, $"<text x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 8}\" text-anchor=\"middle\">services</text>");
+        Add(text, $"<text x=\"12\" y=\"38\" fill=\"#555\">{unit}</text>");
         for (var s = 0; s < series.Count; s++)
             Line(series[s], s);
         return text.Append("</svg>\n").ToString();
@@ -45,8 +45,8 @@ internal static class Plot
             foreach (var point in points)
                 Add(text, $"<circle cx=\"{point.X:0.0}\" cy=\"{point.Y:0.0}\" r=\"3\" fill=\"{line.Colour}\"/>");
             var y = Top + 10 + number * 20;
-            Add(text, $"<rect x=\"{Width - Right + 16}\" y=\"{y - 9}\" width=\"12\" height=\"12\" fill=\"{line.Colour}\"/><text "
-                + $"x=\"{Width - Right + 34}\" y=\"{y + 2}\">{line.Name}</text>");
+            Add(text, $"<rect x=\"{Width - Right + 16}\" y=\"{y - 9}\" width=\"12\" height=\"12\" fill=\"{line.Colour}\"/>");
+            Add(text, $"<text x=\"{Width - Right + 34}\" y=\"{y + 2}\">{line.Name}</text>");
         }
 
         double X(int i) => Left + (Width - Left - Right) * (i + 0.5) / sizes.Count;

@@ -79,7 +79,8 @@ public class RandomLivesTests(ITestOutputHelper log)
                 node.Pod(pod);
                 extra = random.Next(3) switch
                 {
-                    0 => ",\"runtimeConfig\":{\"bandwidth\":{\"ingressRate\":80000000,\"ingressBurst\":800000,\"egressRate\":80000000,\"egressBurst\":800000}}",
+                    0 => ",\"runtimeConfig\":{\"bandwidth\":{\"ingressRate\":80000000,\"ingressBurst\":800000,"
+                        + "\"egressRate\":80000000,\"egressBurst\":800000}}",
                     1 => ",\"runtimeConfig\":{\"mac\":\"c2:11:22:33:44:55\"}",
                     _ => "",
                 };

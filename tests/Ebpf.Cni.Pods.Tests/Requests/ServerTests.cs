@@ -55,7 +55,8 @@ public sealed class ServerTests : IAsyncLifetime
     [InlineData("{\"command\":\"ADD\",\"config\":{\"cniVersion\":\"9\"}}", CniErrorCode.IncompatibleVersion)]
     [InlineData("{\"command\":\"ADD\",\"config\":{\"cniVersion\":\"1.0.0\"},\"containerId\":\"../..\"}", CniErrorCode.InvalidEnvironment)]
     [InlineData(
-        "{\"command\":\"ADD\",\"config\":{\"cniVersion\":\"1.0.0\",\"prevResult\":[]},\"containerId\":\"c\",\"ifname\":\"e\",\"netns\":\"/n\"}",
+        "{\"command\":\"ADD\",\"config\":{\"cniVersion\":\"1.0.0\",\"prevResult\":[]},"
+            + "\"containerId\":\"c\",\"ifname\":\"e\",\"netns\":\"/n\"}",
         CniErrorCode.InvalidNetworkConfig)]
     [InlineData(
         "{\"command\":\"ADD\",\"config\":{\"cniVersion\":\"1.0.0\"},\"containerId\":\"c\",\"ifname\":\"e\",\"netns\":\"\\ud800\"}",

@@ -33,7 +33,8 @@ public abstract class ApiTest : IAsyncLifetime
     }
 
     /// <summary>Sends a request and returns the status code and the JSON of the answer.</summary>
-    protected async Task<(int Code, JsonNode? Json)> SendAsync(HttpMethod method, string path, string? body = null, string contentType = "application/json", string accept = "application/json")
+    protected async Task<(int Code, JsonNode? Json)> SendAsync(
+        HttpMethod method, string path, string? body = null, string contentType = "application/json", string accept = "application/json")
     {
         using var request = new HttpRequestMessage(method, path);
         request.Headers.TryAddWithoutValidation("Accept", accept);
@@ -44,7 +45,8 @@ public abstract class ApiTest : IAsyncLifetime
         return ((int)answer.StatusCode, text.Length == 0 ? null : JsonNode.Parse(text));
     }
 
-    protected Task<(int Code, JsonNode? Json)> GetAsync(string path, string accept = "application/json") => SendAsync(HttpMethod.Get, path, accept: accept);
+    protected Task<(int Code, JsonNode? Json)> GetAsync(string path, string accept = "application/json") =>
+        SendAsync(HttpMethod.Get, path, accept: accept);
 
     protected void MakeConfigMaps(int count)
     {
@@ -52,7 +54,8 @@ public abstract class ApiTest : IAsyncLifetime
             Make($"m{i:000}");
     }
 
-    protected StoredObject Make(string name, string value = "1") => Server.Resources.Create(ResourceTypes.ConfigMaps, "default", ConfigMap(name, value));
+    protected StoredObject Make(string name, string value = "1") =>
+        Server.Resources.Create(ResourceTypes.ConfigMaps, "default", ConfigMap(name, value));
 
     protected static JsonObject ConfigMap(string name, string value) => new()
     {

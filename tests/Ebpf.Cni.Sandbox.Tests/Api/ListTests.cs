@@ -56,7 +56,8 @@ public sealed class ListTests : ApiTest
         Make("a", "1");
         Make("b", "2");
         Make("c", "3");
-        async Task<string> Names(string query) => string.Join(',', (await GetAsync(ConfigMaps + query)).Json.Items("items").Select(i => i.Name()));
+        async Task<string> Names(string query) =>
+            string.Join(',', (await GetAsync(ConfigMaps + query)).Json.Items("items").Select(i => i.Name()));
         Assert.Equal("a,b", await Names("?labelSelector=v%20in%20(1,2)"));
         Assert.Equal("c", await Names("?labelSelector=v%20notin%20(1,2)"));
         Assert.Equal("b,c", await Names("?labelSelector=v,v!=1"));
@@ -81,7 +82,9 @@ public sealed class ListTests : ApiTest
     {
         foreach (var type in ResourceTypes.All)
         {
-            Server.Store.Create(type, new() { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["name"] = "odd", ["namespace"] = type.Namespaced ? "default" : null }, ["spec"] = 7, ["status"] = "x" });
+            Server.Store.Create(type,
+                new() { ["metadata"] = new System.Text.Json.Nodes.JsonObject
+                { ["name"] = "odd", ["namespace"] = type.Namespaced ? "default" : null }, ["spec"] = 7, ["status"] = "x" });
             var root = type.Group.Length == 0 ? "/api/v1/" : $"/apis/{type.ApiVersion}/";
             var (code, table) = await GetAsync(root + type.Plural, "application/json;as=Table;v=v1;g=meta.k8s.io");
             Assert.Equal(200, code);

@@ -20,6 +20,7 @@ public sealed class ListenerTests
         }
 
         using var late = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        Assert.Equal(SocketError.ConnectionRefused, (await Assert.ThrowsAsync<SocketException>(async () => await late.ConnectAsync(end))).SocketErrorCode);
+        Assert.Equal(SocketError.ConnectionRefused,
+            (await Assert.ThrowsAsync<SocketException>(async () => await late.ConnectAsync(end))).SocketErrorCode);
     }
 }

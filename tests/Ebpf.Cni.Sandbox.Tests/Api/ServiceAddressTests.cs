@@ -23,7 +23,9 @@ public sealed class ServiceAddressTests : ApiTest
     public async Task A_refused_service_keeps_no_address()
     {
         await SendAsync(HttpMethod.Post, Services, Service("a", "\"clusterIP\":\"10.96.3.3\""));
-        Assert.Equal(422, (await SendAsync(HttpMethod.Post, Services, Service("b", "\"ipFamilyPolicy\":\"RequireDualStack\",\"clusterIPs\":[\"10.96.4.4\",\"10.96.4.5\"],\"ipFamilies\":[\"IPv4\",\"IPX\"]"))).Code);
+        Assert.Equal(422, (await SendAsync(HttpMethod.Post, Services,
+            Service("b", "\"ipFamilyPolicy\":\"RequireDualStack\",\"clusterIPs\":[\"10.96.4.4\",\"10.96.4.5\"],"
+                + "\"ipFamilies\":[\"IPv4\",\"IPX\"]"))).Code);
         Assert.Equal(201, (await SendAsync(HttpMethod.Post, Services, Service("c", "\"clusterIP\":\"10.96.4.4\""))).Code);
     }
 
@@ -44,7 +46,8 @@ public sealed class ServiceAddressTests : ApiTest
     {
         var (_, headless) = await SendAsync(HttpMethod.Post, Services, Service("a", "\"clusterIP\":\"None\""));
         Assert.Equal(["None"], headless.Texts("spec", "clusterIPs"));
-        var (_, external) = await SendAsync(HttpMethod.Post, Services, Service("b", "\"type\":\"ExternalName\",\"externalName\":\"x.example\""));
+        var (_, external) = await SendAsync(HttpMethod.Post, Services,
+            Service("b", "\"type\":\"ExternalName\",\"externalName\":\"x.example\""));
         Assert.Null(external.Text("spec", "clusterIP"));
     }
 
@@ -53,13 +56,17 @@ public sealed class ServiceAddressTests : ApiTest
     {
         var ports = new HashSet<long?>();
         for (var i = 0; i < 5; i++)
-            Assert.True(ports.Add((await SendAsync(HttpMethod.Post, Services, Service("n" + i.ToString(CultureInfo.InvariantCulture), "\"type\":\"NodePort\""))).Json.Items("spec", "ports").First().Number("nodePort")));
+            Assert.True(ports.Add(
+                (await SendAsync(HttpMethod.Post, Services,
+                Service("n" + i.ToString(CultureInfo.InvariantCulture), "\"type\":\"NodePort\""))).Json.Items("spec", "ports").First()
+                .Number("nodePort")));
         var before = Server.Store.Get(ResourceTypes.Services, "default", "n0")!.Json.Items("spec", "ports").First().Number("nodePort");
         var (_, after) = await SendAsync(HttpMethod.Patch, Services + "/n0", """{"metadata":{"labels":{"a":"b"}}}""", "application/merge-patch+json");
         Assert.Equal(before, after.Items("spec", "ports").First().Number("nodePort"));
     }
 
-    private Task<(int Code, System.Text.Json.Nodes.JsonNode? Json)> Patch(string patch) => SendAsync(HttpMethod.Patch, Services + "/a", patch, "application/merge-patch+json");
+    private Task<(int Code, System.Text.Json.Nodes.JsonNode? Json)> Patch(string patch) =>
+        SendAsync(HttpMethod.Patch, Services + "/a", patch, "application/merge-patch+json");
 
     private static string Service(string name, string spec) => $$$"""{"metadata":{"name":"{{{name}}}"},"spec":{ {{{spec}}},"ports":[{"port":80}]} }""";
 }

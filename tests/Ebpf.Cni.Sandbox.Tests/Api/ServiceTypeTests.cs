@@ -145,7 +145,8 @@ public sealed class ServiceTypeTests : ApiTest
         SendAsync(HttpMethod.Post, Services, $$"""{"metadata":{"name":"{{name}}"},"spec":{ {{spec}} } }""");
 
     private static (string? Ip, string? Mode) Ingress(JsonNode? service) =>
-        service.Items("status", "loadBalancer", "ingress").Select(i => ((string?, string?))(i.Text("ip"), i.Text("ipMode"))).FirstOrDefault();
+        service.Items("status", "loadBalancer", "ingress").Select(i => ((string?, string?))(i.Text("ip"), i.Text("ipMode")))
+            .FirstOrDefault();
 
     private static List<long> NodePorts(JsonNode? service) => [.. service.Items("spec", "ports").Select(p => p.Number("nodePort") ?? 0)];
 }

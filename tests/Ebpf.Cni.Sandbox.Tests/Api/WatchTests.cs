@@ -33,7 +33,8 @@ public sealed class WatchTests : ApiTest
     public async Task A_streaming_list_ends_its_initial_state_with_a_marked_bookmark()
     {
         Make("a");
-        using var watch = await WatchAsync(ConfigMaps + "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+        using var watch = await WatchAsync(ConfigMaps
+            + "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
         Assert.Equal([("ADDED", "a")], await Take(watch, 1));
         var (type, mark) = await watch.NextAsync();
         Assert.Equal("BOOKMARK", type);
@@ -96,7 +97,8 @@ public sealed class WatchTests : ApiTest
         Server.Misbehaviour.StallWatches();
         Make("a");
         var line = watch.NextAsync();
-        // A watch on another connection proves that time has passed in which this one could have spoken; it stalls as well, so use the list.
+        // A watch on another connection proves that time has passed in which this one could have spoken; it stalls as well, so use the
+        // list.
         Assert.Single((await GetAsync(ConfigMaps)).Json.Items("items"));
         Server.Misbehaviour.ResumeWatches();
         var next = await line;
@@ -131,5 +133,7 @@ public sealed class WatchTests : ApiTest
         return seen;
     }
 
-    private void Change(string name, string value) => Server.Resources.Patch(ResourceTypes.ConfigMaps, "default", name, Sandbox.Api.Patching.PatchKind.Merge, (JsonNode)ConfigMap(name, value));
+    private void Change(string name, string value) =>
+        Server.Resources.Patch(ResourceTypes.ConfigMaps, "default", name, Sandbox.Api.Patching.PatchKind.Merge,
+        (JsonNode)ConfigMap(name, value));
 }

@@ -12,8 +12,10 @@ public sealed class WriteTests : ApiTest
     public async Task A_write_that_names_an_older_version_conflicts_and_changes_nothing()
     {
         var first = Make("a").Json.ToJsonString();
-        Assert.Equal(200, (await SendAsync(HttpMethod.Put, ConfigMaps + "/a", first.Replace("\"value\":\"1\"", "\"value\":\"2\"", StringComparison.Ordinal))).Code);
-        var (code, status) = await SendAsync(HttpMethod.Put, ConfigMaps + "/a", first.Replace("\"value\":\"1\"", "\"value\":\"3\"", StringComparison.Ordinal));
+        Assert.Equal(200, (await SendAsync(HttpMethod.Put, ConfigMaps + "/a",
+            first.Replace("\"value\":\"1\"", "\"value\":\"2\"", StringComparison.Ordinal))).Code);
+        var (code, status) = await SendAsync(HttpMethod.Put, ConfigMaps + "/a",
+            first.Replace("\"value\":\"1\"", "\"value\":\"3\"", StringComparison.Ordinal));
         Assert.Equal((409, "Conflict"), (code, status.Text("reason")));
         Assert.Equal("2", (await GetAsync(ConfigMaps + "/a")).Json.Text("data", "value"));
     }

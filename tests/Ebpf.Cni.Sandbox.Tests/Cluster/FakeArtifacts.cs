@@ -3,8 +3,8 @@ using Ebpf.Cni.Testing;
 namespace Ebpf.Cni.Sandbox.Tests.Cluster;
 
 /// <summary>
-/// A directory of artifacts whose agent only writes a network configuration, answers its health and metrics addresses, and says on SIGTERM that it goes.
-/// It is installed by the same manifest as the real one.
+/// A directory of artifacts whose agent only writes a network configuration, answers its health and metrics addresses, and says on SIGTERM
+/// that it goes. It is installed by the same manifest as the real one.
 /// </summary>
 internal sealed class FakeArtifacts : IDisposable
 {

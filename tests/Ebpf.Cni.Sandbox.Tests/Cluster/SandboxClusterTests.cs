@@ -132,7 +132,8 @@ public sealed class SandboxClusterTests : IDisposable
         const string name = "t-killed";
         var paths = new SandboxPaths(name);
         using var owner = Process.Start(new ProcessStartInfo(
-            Path.Combine(AppContext.BaseDirectory, "ebpf-cni-sandbox"), ["up", "--name", name, "--artifacts", _artifacts.Path]) { RedirectStandardOutput = true })!;
+            Path.Combine(AppContext.BaseDirectory, "ebpf-cni-sandbox"), ["up", "--name", name, "--artifacts", _artifacts.Path])
+                { RedirectStandardOutput = true })!;
         try
         {
             await Eventually.True(() => SandboxRecord.Read(paths) is { Ready: true }, "the sandbox is up");
@@ -175,7 +176,8 @@ public sealed class SandboxClusterTests : IDisposable
     {
         Requires.Root();
         await using var cluster = await SandboxCluster.StartAsync(new SandboxOptions { Name = "t-outside", Zones = ["east", "west"] });
-        var labels = (await cluster.Client.ListAsync(ResourceTypes.Nodes)).Select(node => node.Text("metadata", "labels", "topology.kubernetes.io/zone"));
+        var labels = (await cluster.Client.ListAsync(ResourceTypes.Nodes))
+            .Select(node => node.Text("metadata", "labels", "topology.kubernetes.io/zone"));
         Assert.Equal(["east", "west"], labels);
         foreach (var (world, service) in ((string, string)[])[("198.51.100.7", "203.0.113.5"), ("2001:db8:51::7", "2001:db8:99::5")])
         {
@@ -198,7 +200,8 @@ public sealed class SandboxClusterTests : IDisposable
         Task<ExecResult> AskAsync(string from, string to) => cluster.Outside.ExecAsync(["ping", "-c1", "-W1", "-I", from, to]);
     }
 
-    private Task<SandboxCluster> StartAsync(string name) => SandboxCluster.StartAsync(new SandboxOptions { Name = name, Artifacts = _artifacts.Path });
+    private Task<SandboxCluster> StartAsync(string name) =>
+        SandboxCluster.StartAsync(new SandboxOptions { Name = name, Artifacts = _artifacts.Path });
 
     private static ulong NamespaceOf(int process)
     {

@@ -13,7 +13,8 @@ public abstract class ControllerTest : IAsyncLifetime
 {
     private ControllerSet _controllers = null!;
 
-    protected ResourceService Resources { get; } = new(new ObjectStore(), System.Net.IPNetwork.Parse("10.96.0.0/16"), System.Net.IPNetwork.Parse("fd96::/112"));
+    protected ResourceService Resources { get; } =
+        new(new ObjectStore(), System.Net.IPNetwork.Parse("10.96.0.0/16"), System.Net.IPNetwork.Parse("fd96::/112"));
 
     protected ObjectStore Store => Resources.Store;
 
@@ -42,7 +43,8 @@ public abstract class ControllerTest : IAsyncLifetime
 
     protected List<JsonObject> Pods() => [.. Store.List(ResourceTypes.Pods).Select(p => p.Json)];
 
-    protected List<JsonObject> Slices(string family) => [.. Store.List(ResourceTypes.EndpointSlices).Select(s => s.Json).Where(s => s.Text("addressType") == family)];
+    protected List<JsonObject> Slices(string family) =>
+        [.. Store.List(ResourceTypes.EndpointSlices).Select(s => s.Json).Where(s => s.Text("addressType") == family)];
 
     protected IEnumerable<JsonObject> Endpoints(string family) => Slices(family).SelectMany(s => s.Items("endpoints"));
 

@@ -30,7 +30,8 @@ public sealed class EndpointSliceTests : ControllerTest
         Report("p", 7, ready: true);
         await Soon(() => Conditions("IPv6") == "fd44::7:ready=true,serving=true,terminating=false", "it is ready");
         Assert.Equal("node-a", Endpoints("IPv4").Single().Text("nodeName"));
-        Assert.Equal([("http", 8080L, "TCP"), ("raw", 9000L, "UDP")], Slices("IPv4").Single().Items("ports").Select(p => (p.Text("name"), p.Number("port") ?? 0, p.Text("protocol"))));
+        Assert.Equal([("http", 8080L, "TCP"), ("raw", 9000L, "UDP")],
+            Slices("IPv4").Single().Items("ports").Select(p => (p.Text("name"), p.Number("port") ?? 0, p.Text("protocol"))));
 
         Resources.Delete(ResourceTypes.Pods, "default", "p");
         await Soon(() => Conditions("IPv4") == "10.244.0.7:ready=false,serving=true,terminating=true", "it serves while it ends");
@@ -47,7 +48,8 @@ public sealed class EndpointSliceTests : ControllerTest
         await Soon(() => Pods().TrueForAll(p => p.Text("spec", "nodeName") is not null), "both are bound");
         Report("p", 1, ready: true);
         Report("q", 2, ready: true);
-        await Soon(() => string.Join(',', Slices("IPv4").Select(s => s.Items("ports").FirstOrDefault().Number("port")).Order()) == "8080,9090", "one slice for each port");
+        await Soon(() => string.Join(',', Slices("IPv4").Select(s => s.Items("ports").FirstOrDefault().Number("port"))
+            .Order()) == "8080,9090", "one slice for each port");
     }
 
     [Fact]
@@ -61,7 +63,9 @@ public sealed class EndpointSliceTests : ControllerTest
             Report(name, i, ready: true);
         }
 
-        await Soon(() => Endpoints("IPv4").Count() == 130 && Endpoints("IPv6").Count() == 130 && Pods().TrueForAll(p => p.Text("spec", "nodeName") is not null) && Endpoints("IPv4").All(e => e.Text("nodeName") is not null), "all are in");
+        await Soon(() => Endpoints("IPv4").Count() == 130 && Endpoints("IPv6").Count() == 130
+            && Pods().TrueForAll(p => p.Text("spec", "nodeName") is not null) && Endpoints("IPv4").All(e => e.Text("nodeName") is not null),
+            "all are in");
         Assert.Equal(2, Slices("IPv4").Count);
         Assert.All(Slices("IPv4"), s => Assert.InRange(s.Items("endpoints").Count(), 1, 100));
         var before = Slices("IPv4").ToDictionary(s => s.Name(), s => s.Text("metadata", "resourceVersion"));
@@ -77,7 +81,8 @@ public sealed class EndpointSliceTests : ControllerTest
         await Soon(() => Slices("IPv4").Count == 1, "its slice");
         Resources.Create(ResourceTypes.EndpointSlices, "default", Object("""{"metadata":{"name":"mine","labels":{"kubernetes.io/service-name":"hello"}},"addressType":"IPv4","endpoints":[],"ports":[]}"""));
         Resources.Delete(ResourceTypes.Services, "default", "hello");
-        await Soon(() => string.Join(',', Store.List(ResourceTypes.EndpointSlices).Select(s => s.Json.Name())) == "mine", "only the one made by hand is left");
+        await Soon(() => string.Join(',', Store.List(ResourceTypes.EndpointSlices).Select(s => s.Json.Name())) == "mine",
+            "only the one made by hand is left");
     }
 
     [Fact]
@@ -97,7 +102,8 @@ public sealed class EndpointSliceTests : ControllerTest
         Report("p", 1, ready: true);
         Report("q", 2, ready: true);
         Report("r", 3, ready: false);
-        await Soon(() => Endpoints("IPv4").Count() == 3 && Endpoints("IPv4").All(e => e.Text("zone") == (e.Text("nodeName") == "node-a" ? "east" : "west")), "zones are known");
+        await Soon(() => Endpoints("IPv4").Count() == 3
+            && Endpoints("IPv4").All(e => e.Text("zone") == (e.Text("nodeName") == "node-a" ? "east" : "west")), "zones are known");
         Assert.All(Endpoints("IPv4"), e => Assert.Null(e["hints"]));
 
         foreach (var distribution in (string[])["PreferClose", "PreferSameZone"])
@@ -115,9 +121,11 @@ public sealed class EndpointSliceTests : ControllerTest
         await Soon(() => Hints() == "1:/ 2:/ 3:/", "no longer even");
 
         void Distribute(string? how) => Resources.Patch(
-            ResourceTypes.Services, "default", "hello", Sandbox.Api.Patching.PatchKind.Merge, new JsonObject { ["spec"] = new JsonObject { ["trafficDistribution"] = how } });
+            ResourceTypes.Services, "default", "hello", Sandbox.Api.Patching.PatchKind.Merge,
+            new JsonObject { ["spec"] = new JsonObject { ["trafficDistribution"] = how } });
         string Hints() => string.Join(' ', Endpoints("IPv4").OrderBy(e => e.Texts("addresses").Single(), StringComparer.Ordinal).Select(e =>
-            $"{e.Texts("addresses").Single()[^1]}:{string.Join(',', e.Items("hints", "forZones").Select(z => z.Text("name")))}/{string.Join(',', e.Items("hints", "forNodes").Select(n => n.Text("name")))}"));
+            $"{e.Texts("addresses").Single()[^1]}:{string.Join(',', e.Items("hints", "forZones").Select(z => z.Text("name")))}/"
+            + string.Join(',', e.Items("hints", "forNodes").Select(n => n.Text("name")))));
     }
 
     [Fact]
@@ -130,7 +138,8 @@ public sealed class EndpointSliceTests : ControllerTest
         Report("p", 7, ready: false);
         Report("q", 8, ready: true);
         Resources.Delete(ResourceTypes.Pods, "default", "p");
-        await Soon(() => Conditions("IPv4").Contains("10.244.0.7:ready=true,serving=false,terminating=true", StringComparison.Ordinal), "an ending pod is ready for this service");
+        await Soon(() => Conditions("IPv4").Contains("10.244.0.7:ready=true,serving=false,terminating=true", StringComparison.Ordinal),
+            "an ending pod is ready for this service");
         Store.Update(ResourceTypes.Pods, "default", "q", q =>
         {
             q.Child("status")["phase"] = "Failed";
@@ -161,5 +170,6 @@ public sealed class EndpointSliceTests : ControllerTest
         """)!);
 
     private string Conditions(string family) => string.Join(';', Endpoints(family).Select(e =>
-        e.Texts("addresses").Single() + ":" + string.Join(',', ((JsonObject)e["conditions"]!).Select(c => $"{c.Key}={(c.Value.Flag() == true ? "true" : "false")}"))));
+        e.Texts("addresses").Single() + ":" + string.Join(
+            ',', ((JsonObject)e["conditions"]!).Select(c => $"{c.Key}={(c.Value.Flag() == true ? "true" : "false")}"))));
 }

@@ -35,7 +35,9 @@ public sealed class WorkloadTests : ControllerTest
         Apply(Deployment(2));
         await Soon(() => Pods().Count(p => p.Text("spec", "nodeName") is not null) == 2, "two pods are scheduled");
         ReportAll(ready: true);
-        await Soon(() => Status("availableReplicas") == 2 && Store.Get(ResourceTypes.Deployments, "default", "web")!.Json.Condition("Available") == "True", "the deployment is available");
+        await Soon(() => Status("availableReplicas") == 2
+            && Store.Get(ResourceTypes.Deployments, "default", "web")!.Json.Condition("Available") == "True",
+            "the deployment is available");
     }
 
     [Fact]
@@ -51,7 +53,8 @@ public sealed class WorkloadTests : ControllerTest
             {
                 Assert.True(Pods().Count(p => !p.IsTerminating() && p.Condition("Ready") == "True") >= 3, "fewer than three pods serve");
                 ReportAll(ready: true);
-                return Pods().Count(p => !p.IsTerminating() && p.Items("spec", "containers").First().Text("image") == "two") == 4 && Pods().TrueForAll(p => p.IsTerminating() || p.Items("spec", "containers").First().Text("image") == "two");
+                return Pods().Count(p => !p.IsTerminating() && p.Items("spec", "containers").First().Text("image") == "two") == 4
+                    && Pods().TrueForAll(p => p.IsTerminating() || p.Items("spec", "containers").First().Text("image") == "two");
             },
             "all pods are of the new template");
         Assert.Equal(2, Store.List(ResourceTypes.ReplicaSets).Count);
@@ -63,7 +66,8 @@ public sealed class WorkloadTests : ControllerTest
         Apply(Deployment(2));
         await Soon(() => Pods().Count == 2, "two pods");
         Resources.Delete(ResourceTypes.Deployments, "default", "web");
-        await Soon(() => Store.List(ResourceTypes.ReplicaSets).Count == 0 && Pods().TrueForAll(p => p.IsTerminating()), "its sets are gone and its pods are told to end");
+        await Soon(() => Store.List(ResourceTypes.ReplicaSets).Count == 0 && Pods().TrueForAll(p => p.IsTerminating()),
+            "its sets are gone and its pods are told to end");
     }
 
     [Fact]

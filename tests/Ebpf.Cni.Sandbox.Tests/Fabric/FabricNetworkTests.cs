@@ -61,7 +61,8 @@ public class FabricNetworkTests
         var cgroup = _paths.NodeCgroup("node-a");
         try
         {
-            var plan = new ProcessPlan(inside, cgroup, ["sh", "-c", "stat -Lc %i /proc/self/ns/net; grep ^0:: /proc/self/cgroup; cat; echo wrong >&2; exit 3"]);
+            var plan = new ProcessPlan(inside, cgroup,
+                ["sh", "-c", "stat -Lc %i /proc/self/ns/net; grep ^0:: /proc/self/cgroup; cat; echo wrong >&2; exit 3"]);
             var ran = await NodeProcess.RunAsync(plan, "from input");
             Assert.Equal([$"{inside.Inode}", $"0::/ebpf-cni-sandbox-{_paths.Name}/node-a", "from input"], ran.Output.Split('\n'));
             Assert.Equal("wrong\n", ran.Errors);

@@ -49,7 +49,8 @@ public sealed class PodReaderTests
         Assert.Equal(["BPF", "NET_ADMIN"], main.Capabilities);
         Assert.Equal(new ProbePlan("127.0.0.1", 80, "/ready"), main.Readiness);
         Assert.Equal(
-            [new MountPlan("settings", "/etc/main", true, Propagation.None, ""), new MountPlan("node", "/var/lib/main", false, Propagation.HostToContainer, "part")], main.Mounts);
+            [new MountPlan("settings", "/etc/main", true, Propagation.None, ""),
+                new MountPlan("node", "/var/lib/main", false, Propagation.HostToContainer, "part")], main.Mounts);
         Assert.Equal(new VolumePlan.HostPath("/var/lib/main", "DirectoryOrCreate"), plan.Volumes["node"]);
         var settings = Assert.IsType<VolumePlan.ConfigMap>(plan.Volumes["settings"]);
         Assert.Equal(("main", "b"), (settings.Name, settings.Items["a"]));
@@ -70,12 +71,14 @@ public sealed class PodReaderTests
     [InlineData("hostNetwork: true", "hostNetwork: false", "spec.hostNetwork")]
     [InlineData("image: registry/main:1", "lifecycle: {}", "spec.containers[main].lifecycle")]
     [InlineData("image: registry/main:1", "envFrom: []", "spec.containers[main].envFrom")]
-    [InlineData("value: \"1\"", "valueFrom: {secretKeyRef: {name: a, key: b}}", "spec.containers[main].env[LITERAL].valueFrom.secretKeyRef")]
+    [InlineData("value: \"1\"", "valueFrom: {secretKeyRef: {name: a, key: b}}",
+        "spec.containers[main].env[LITERAL].valueFrom.secretKeyRef")]
     [InlineData("command: [/bin/main, --one]", "stdin: false", "spec.containers[main].command")]
     [InlineData("allowPrivilegeEscalation: false", "privileged: true", "spec.containers[main].securityContext.privileged")]
     [InlineData("allowPrivilegeEscalation: false", "runAsUser: 1000", "spec.containers[main].securityContext.runAsUser")]
     [InlineData("readOnly: true", "recursiveReadOnly: Enabled", "spec.containers[main].volumeMounts[settings].recursiveReadOnly")]
-    [InlineData("mountPropagation: HostToContainer", "mountPropagation: Sideways", "spec.containers[main].volumeMounts[node].mountPropagation")]
+    [InlineData("mountPropagation: HostToContainer", "mountPropagation: Sideways",
+        "spec.containers[main].volumeMounts[node].mountPropagation")]
     [InlineData("subPath: part", "subPath: ../part", "spec.containers[main].volumeMounts[node].subPath")]
     [InlineData("mountPath: /etc/main", "mountPath: etc", "spec.containers[main].volumeMounts[settings].mountPath")]
     [InlineData("httpGet: {host: 127.0.0.1, port: 80, path: /ready}", "grpc: {port: 80}", "spec.containers[main].readinessProbe.grpc")]
@@ -103,10 +106,12 @@ public sealed class PodReaderTests
         var manifest = await InstallManifest.ReadAsync(FakeArtifacts.RealManifest, TestContext.Current.CancellationToken);
         var main = Assert.Single(manifest.Pod.Containers);
         Assert.Equal(["/opt/ebpf-cni/ebpf-cni-agent", "--config", "/etc/ebpf-cni/agent.json"], main.Command);
-        Assert.Equal("/opt/ebpf-cni/ebpf-cni-agent prepare --host-proc /host/proc", string.Join(' ', Assert.Single(manifest.Pod.Preparations).Command.Take(4)));
+        Assert.Equal("/opt/ebpf-cni/ebpf-cni-agent prepare --host-proc /host/proc",
+            string.Join(' ', Assert.Single(manifest.Pod.Preparations).Command.Take(4)));
         Assert.True(main.ReadOnlyRoot && main.NoNewPrivileges);
         Assert.DoesNotContain("NET_RAW", main.Capabilities);
-        Assert.Contains("agent.json", manifest.ConfigMapData(manifest.Pod.Volumes.Values.OfType<VolumePlan.ConfigMap>().Single().Name).Keys);
+        Assert.Contains("agent.json",
+            manifest.ConfigMapData(manifest.Pod.Volumes.Values.OfType<VolumePlan.ConfigMap>().Single().Name).Keys);
     }
 
     [Theory]

@@ -33,9 +33,11 @@ public sealed class KubeletTests : IAsyncLifetime
     [Fact]
     public async Task A_node_is_ready_once_it_has_a_network_configuration()
     {
-        await Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Count == 1 && nodes[0].Condition("Ready") == "False", "the node registers, not ready");
+        await Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes.Count == 1 && nodes[0].Condition("Ready") == "False",
+            "the node registers, not ready");
         FakeCni.Install(Node);
-        var ready = await Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes[0].Condition("Ready") == "True", "the node is ready");
+        var ready = await Client.WaitAsync(ResourceTypes.Nodes, "", null, nodes => nodes[0].Condition("Ready") == "True",
+            "the node is ready");
         Assert.Equal(["10.244.1.0/24", "fd00:10:244:1::/64"], ready[0].Texts("spec", "podCIDRs"));
         Assert.Equal(["172.30.0.11", "fd00:30::11", "node-a"], ready[0].Items("status", "addresses").Select(a => a.Text("address")));
     }
@@ -62,8 +64,10 @@ public sealed class KubeletTests : IAsyncLifetime
         await Client.WaitAsync(ResourceTypes.Pods, "default", null, pods => pods.Count == 0, "the pod is gone");
         var calls = FakeCni.Calls(Node);
         Assert.Equal(["ADD", "DEL"], calls.Select(call => call[..3]));
-        Assert.All(calls, call => Assert.Contains($"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=server;", call, StringComparison.Ordinal));
-        Assert.All(calls, call => Assert.Contains("\"note\":\"mine\",\"name\":\"fake\",\"cniVersion\":\"1.0.0\"", call, StringComparison.Ordinal));
+        Assert.All(calls, call =>
+            Assert.Contains($"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=server;", call, StringComparison.Ordinal));
+        Assert.All(calls, call =>
+            Assert.Contains("\"note\":\"mine\",\"name\":\"fake\",\"cniVersion\":\"1.0.0\"", call, StringComparison.Ordinal));
         Assert.Contains("\"prevResult\":{", calls[1], StringComparison.Ordinal);
         Assert.Equal(3, Directory.GetFiles("/run/netns", "ebpf-cni-sandbox-t-kubelet_*").Length); // the fabric, outside, the node
         Assert.Empty(Directory.GetDirectories(Path.Combine(Node.CgroupPath, "pods")));
@@ -113,7 +117,8 @@ public sealed class KubeletTests : IAsyncLifetime
         await _cluster.ApplyAsync(Server);
         await Client.WaitAsync(
             ResourceTypes.Events, "default", null,
-            events => events.Any(e => e.Text("reason") == "FailedCreatePodSandBox" && e.Text("message")!.Contains("try again later as the test wants", StringComparison.Ordinal)),
+            events => events.Any(e => e.Text("reason") == "FailedCreatePodSandBox"
+                && e.Text("message")!.Contains("try again later as the test wants", StringComparison.Ordinal)),
             "an event carries the plugin's error");
         FakeCni.Fail(Node, false);
         await _cluster.WaitForPodsReady("app=server", 1);
@@ -136,13 +141,15 @@ public sealed class KubeletTests : IAsyncLifetime
         Assert.Equal("first\nlast words\n", await Client.TextAsync(log + "?tailLines=5"));
         Assert.Equal("last words\n", await Client.TextAsync(log + "?tailLines=1&follow=true")); // ends, for the container has
         Assert.Equal("", await Client.TextAsync(log + "?tailLines=0"));
-        Assert.False(Directory.Exists(Path.Combine(Node.CgroupPath, "pods", Find(await Client.ListAsync(ResourceTypes.Pods), "bad").Uid(), "main")));
+        Assert.False(Directory.Exists(
+            Path.Combine(Node.CgroupPath, "pods", Find(await Client.ListAsync(ResourceTypes.Pods), "bad").Uid(), "main")));
     }
 
     [Fact]
     public async Task A_deaf_command_is_killed_when_its_grace_is_over_and_a_pod_on_the_nodes_network_needs_no_plugin()
     {
-        await _cluster.ApplyAsync(Pod("deaf", "Always", "trap '' TERM; echo up; while :; do sleep 1000; done", "hostNetwork: true, terminationGracePeriodSeconds: 1"));
+        await _cluster.ApplyAsync(Pod("deaf", "Always", "trap '' TERM; echo up; while :; do sleep 1000; done",
+            "hostNetwork: true, terminationGracePeriodSeconds: 1"));
         var pod = Assert.Single(await _cluster.WaitForPodsReady("app=deaf", 1));
         Assert.Equal("172.30.0.11", pod.Text("status", "podIP"));
         await Client.DeleteAsync(ResourceTypes.Pods, "default", "deaf");

@@ -54,7 +54,8 @@ public sealed class TerminationTests : IAsyncLifetime
             await Endpoint("ready=False,serving=False,terminating=True");
             directory.Delete(recursive: true);
             await _cluster.Client.WaitForEndpointsAsync("ending", 0);
-            await _cluster.Client.WaitAsync(ResourceTypes.Pods, "default", null, pods => pods.Count == 0, "it is gone long before its grace is over");
+            await _cluster.Client.WaitAsync(ResourceTypes.Pods, "default", null, pods => pods.Count == 0,
+                "it is gone long before its grace is over");
         }
         finally
         {
@@ -65,7 +66,8 @@ public sealed class TerminationTests : IAsyncLifetime
         Task Endpoint(string conditions) => _cluster.Client.WaitAsync(
             ResourceTypes.EndpointSlices, "default", "kubernetes.io/service-name=ending",
             slices => slices.SelectMany(s => s.Items("endpoints")).Any(e =>
-                $"ready={e.Flag("conditions", "ready")},serving={e.Flag("conditions", "serving")},terminating={e.Flag("conditions", "terminating")}" == conditions),
+                $"ready={e.Flag("conditions", "ready")},serving={e.Flag("conditions", "serving")},"
+                + $"terminating={e.Flag("conditions", "terminating")}" == conditions),
             conditions);
     }
 
@@ -76,11 +78,13 @@ public sealed class TerminationTests : IAsyncLifetime
         await _cluster.ApplyAsync(Mapped("unable", 8081));
         await _cluster.WaitForPodsReady("app=unable", 1);
         Assert.DoesNotContain("runtimeConfig", Assert.Single(FakeCni.Calls(Node)), StringComparison.Ordinal);
-        File.WriteAllText(list, File.ReadAllText(list).Replace("\"note\"", "\"capabilities\":{\"portMappings\":true},\"note\"", StringComparison.Ordinal));
+        File.WriteAllText(list, File.ReadAllText(list)
+            .Replace("\"note\"", "\"capabilities\":{\"portMappings\":true},\"note\"", StringComparison.Ordinal));
         await _cluster.ApplyAsync(Mapped("able", 8082));
         await _cluster.WaitForPodsReady("app=able", 1);
         var call = FakeCni.Calls(Node)[^1];
-        Assert.Contains("\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8082,\"containerPort\":80,\"protocol\":\"udp\",\"hostIP\":\"172.30.0.11\"}]}", call, StringComparison.Ordinal);
+        Assert.Contains("\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8082,\"containerPort\":80,\"protocol\":\"udp\","
+            + "\"hostIP\":\"172.30.0.11\"}]}", call, StringComparison.Ordinal);
         Assert.DoesNotContain("capabilities", call, StringComparison.Ordinal);
     }
 
@@ -93,15 +97,19 @@ public sealed class TerminationTests : IAsyncLifetime
             metadata: {name: balanced}
             spec: {type: LoadBalancer, ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]}
             """);
-        var service = (await Balanced(s => s.Items("status", "loadBalancer", "ingress").Count() == 2)).Items("status", "loadBalancer", "ingress").Select(i => i.Text("ip"));
+        var service = (await Balanced(s => s.Items("status", "loadBalancer", "ingress").Count() == 2))
+            .Items("status", "loadBalancer", "ingress").Select(i => i.Text("ip"));
         Assert.Equal(["203.0.113.1", "2001:db8:113::1"], service);
-        await Eventually.True(async () => (await Routes()).Contains("203.0.113.1 via 172.30.0.11", StringComparison.Ordinal), "it is routed");
-        await _cluster.Client.PatchAsync(ResourceTypes.Services, "default", "balanced", new() { ["spec"] = new System.Text.Json.Nodes.JsonObject { ["type"] = "ClusterIP" } });
+        await Eventually.True(async () => (await Routes()).Contains("203.0.113.1 via 172.30.0.11", StringComparison.Ordinal),
+            "it is routed");
+        await _cluster.Client.PatchAsync(ResourceTypes.Services, "default", "balanced",
+            new() { ["spec"] = new System.Text.Json.Nodes.JsonObject { ["type"] = "ClusterIP" } });
         await Balanced(s => !s.Items("status", "loadBalancer", "ingress").Any());
         await Eventually.True(async () => !(await Routes()).Contains("203.0.113", StringComparison.Ordinal), "it is routed no more");
 
         async Task<System.Text.Json.Nodes.JsonObject> Balanced(Func<System.Text.Json.Nodes.JsonObject, bool> condition) =>
-            (await _cluster.Client.WaitAsync(ResourceTypes.Services, "default", null, all => all.Any(s => s.Name() == "balanced" && condition(s)), "its status")).Single(s => s.Name() == "balanced");
+            (await _cluster.Client.WaitAsync(ResourceTypes.Services, "default", null,
+                all => all.Any(s => s.Name() == "balanced" && condition(s)), "its status")).Single(s => s.Name() == "balanced");
         async Task<string> Routes() => (await _cluster.Outside.ExecAsync(["ip", "route"])).ThrowIfFailed().Output;
     }
 

@@ -70,8 +70,10 @@ internal sealed class ClusterIpAllocator(IPNetwork v4, IPNetwork v6)
 
     private static void Families(JsonObject service, JsonObject spec)
     {
-        spec.Default("ipFamilyPolicy", spec.Texts("ipFamilies").Count() > 1 || spec.Texts("clusterIPs").Count() > 1 ? "RequireDualStack" : "SingleStack");
-        var given = spec.Texts("clusterIPs").Concat([spec.Text("clusterIP") ?? ""]).Where(t => IPAddress.TryParse(t, out _)).Select(t => FamilyOf(IPAddress.Parse(t)));
+        spec.Default("ipFamilyPolicy", spec.Texts("ipFamilies").Count() > 1 || spec.Texts("clusterIPs").Count() > 1
+            ? "RequireDualStack" : "SingleStack");
+        var given = spec.Texts("clusterIPs").Concat([spec.Text("clusterIP") ?? ""]).Where(t => IPAddress.TryParse(t, out _))
+            .Select(t => FamilyOf(IPAddress.Parse(t)));
         var families = spec.Texts("ipFamilies").Concat(given).Distinct().ToList();
         if (families.Count == 0)
             families.Add("IPv4");
@@ -93,8 +95,10 @@ internal sealed class ClusterIpAllocator(IPNetwork v4, IPNetwork v6)
             if (FamilyOf(address) != family)
                 continue;
             if (!_pools[family].Network.Contains(address))
-                throw Invalid(service, "spec.clusterIPs", $"Invalid value: \"{text}\": the provided IP is not in the valid range {_pools[family].Network}");
-            return _pools[family].Take(address) ? address : throw Invalid(service, "spec.clusterIPs", $"Invalid value: \"{text}\": provided IP is already allocated");
+                throw Invalid(service, "spec.clusterIPs",
+                    $"Invalid value: \"{text}\": the provided IP is not in the valid range {_pools[family].Network}");
+            return _pools[family].Take(address) ? address : throw Invalid(
+                service, "spec.clusterIPs", $"Invalid value: \"{text}\": provided IP is already allocated");
         }
 
         return _pools[family].Take() ?? throw new ApiException(500, "InternalError", $"the service range {_pools[family].Network} is full");
@@ -102,5 +106,6 @@ internal sealed class ClusterIpAllocator(IPNetwork v4, IPNetwork v6)
 
     private static string FamilyOf(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6 ? "IPv6" : "IPv4";
 
-    private static ApiException Invalid(JsonObject service, string field, string problem) => ApiException.Invalid(ResourceTypes.Services, service.Name(), field, problem);
+    private static ApiException Invalid(JsonObject service, string field, string problem) =>
+        ApiException.Invalid(ResourceTypes.Services, service.Name(), field, problem);
 }

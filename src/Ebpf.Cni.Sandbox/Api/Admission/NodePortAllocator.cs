@@ -100,7 +100,8 @@ internal sealed class NodePortAllocator
     }
 
     private static HashSet<long> NumbersOf(JsonObject? service) =>
-        [.. service.Items("spec", "ports").Select(port => port.Number("nodePort") ?? 0).Append(service.Number("spec", "healthCheckNodePort") ?? 0).Where(number => number != 0)];
+        [.. service.Items("spec", "ports").Select(port => port.Number("nodePort") ?? 0)
+            .Append(service.Number("spec", "healthCheckNodePort") ?? 0).Where(number => number != 0)];
 
     private static ApiException Invalid(JsonObject service, string field, long number, string problem) =>
         ApiException.Invalid(ResourceTypes.Services, service.Name(), field, $"Invalid value: {number}: {problem}");

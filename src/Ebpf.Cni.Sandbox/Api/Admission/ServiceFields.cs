@@ -41,7 +41,8 @@ internal static class ServiceFields
         spec.Default("healthCheckNodePort", before["healthCheckNodePort"]?.DeepClone());
         var used = spec.Items("ports").Select(port => port.Number("nodePort")).ToHashSet();
         foreach (var port in spec.Items("ports").Where(port => port.Number("nodePort") is null or 0))
-            if (before.Items("ports").FirstOrDefault(old => old.Text("name") == port.Text("name")).Number("nodePort") is { } number && used.Add(number))
+            if (before.Items("ports").FirstOrDefault(old => old.Text("name") == port.Text("name")).Number("nodePort") is { } number
+                && used.Add(number))
                 port["nodePort"] = number;
     }
 
@@ -69,7 +70,8 @@ internal static class ServiceFields
         if (IsExternalName(spec) && spec.Text("externalName") is null or "")
             throw Invalid(service, "spec.externalName", "Required value");
         foreach (var address in spec.Texts("externalIPs"))
-            if (!IPAddress.TryParse(address, out var parsed) || IPAddress.IsLoopback(parsed) || parsed.Equals(IPAddress.Any) || parsed.Equals(IPAddress.IPv6Any))
+            if (!IPAddress.TryParse(address, out var parsed) || IPAddress.IsLoopback(parsed) || parsed.Equals(IPAddress.Any)
+                || parsed.Equals(IPAddress.IPv6Any))
                 throw Invalid(service, "spec.externalIPs", $"Invalid value: \"{address}\": may not be loopback, unspecified or no address");
         if (spec.Text("type") != "LoadBalancer" && spec.Texts("loadBalancerSourceRanges").Any())
             throw Invalid(service, "spec.LoadBalancerSourceRanges", "Forbidden: may only be used when `type` is 'LoadBalancer'");
@@ -84,16 +86,19 @@ internal static class ServiceFields
         OneOf(service, spec, "trafficDistribution", "PreferClose", "PreferSameZone", "PreferSameNode");
         OneOf(service, spec, "type", "ClusterIP", "NodePort", "LoadBalancer", "ExternalName");
         if (spec.Number("sessionAffinityConfig", "clientIP", "timeoutSeconds") is <= 0 or > 86400)
-            throw Invalid(service, "spec.sessionAffinityConfig.clientIP.timeoutSeconds", "Invalid value: must be greater than 0 and less than 86400");
+            throw Invalid(service, "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+                "Invalid value: must be greater than 0 and less than 86400");
         if (spec.Number("healthCheckNodePort") is not (null or 0) && !NodePortAllocator.NeedsHealthCheck(service))
-            throw Invalid(service, "spec.healthCheckNodePort", "Invalid value: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
+            throw Invalid(service, "spec.healthCheckNodePort",
+                "Invalid value: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
     }
 
     public static bool IsExternalName(JsonObject spec) => spec.Text("type") == "ExternalName";
 
     private static bool HasNodePorts(JsonObject spec) => spec.Text("type") is "NodePort" or "LoadBalancer";
 
-    private static bool HasExternalPolicy(JsonObject spec) => HasNodePorts(spec) || (!IsExternalName(spec) && spec.Texts("externalIPs").Any());
+    private static bool HasExternalPolicy(JsonObject spec) =>
+        HasNodePorts(spec) || (!IsExternalName(spec) && spec.Texts("externalIPs").Any());
 
     private static IEnumerable<long?> NodePorts(JsonObject spec) => spec.Items("ports").Select(port => port.Number("nodePort"));
 
@@ -135,5 +140,6 @@ internal static class ServiceFields
             throw Invalid(service, "spec." + field, $"Unsupported value: \"{value}\"");
     }
 
-    private static ApiException Invalid(JsonObject service, string field, string problem) => ApiException.Invalid(ResourceTypes.Services, service.Name(), field, problem);
+    private static ApiException Invalid(JsonObject service, string field, string problem) =>
+        ApiException.Invalid(ResourceTypes.Services, service.Name(), field, problem);
 }

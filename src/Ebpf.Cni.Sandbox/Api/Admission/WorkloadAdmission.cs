@@ -17,7 +17,8 @@ internal static class WorkloadAdmission
     public static void OnPodUpdate(JsonObject previous, JsonObject pod)
     {
         if (previous.Text("spec", "nodeName") is { } node && pod.Text("spec", "nodeName") != node)
-            throw ApiException.Invalid(ResourceTypes.Pods, pod.Name(), "spec.nodeName", "Forbidden: pod updates may not change fields other than images, tolerations and grace periods");
+            throw ApiException.Invalid(ResourceTypes.Pods, pod.Name(), "spec.nodeName",
+                "Forbidden: pod updates may not change fields other than images, tolerations and grace periods");
         PodSpec(ResourceTypes.Pods, pod.Name(), pod.Child("spec"));
     }
 
@@ -32,7 +33,8 @@ internal static class WorkloadAdmission
         if (selector.IsEmpty)
             throw ApiException.Invalid(type, workload.Name(), "spec.selector", "Required value");
         if (!selector.Matches(spec["template"]))
-            throw ApiException.Invalid(type, workload.Name(), "spec.template.metadata.labels", "Invalid value: `selector` does not match template `labels`");
+            throw ApiException.Invalid(type, workload.Name(), "spec.template.metadata.labels",
+                "Invalid value: `selector` does not match template `labels`");
         if (previous is not null && !JsonNode.DeepEquals(previous.At("spec", "selector"), spec["selector"]))
             throw ApiException.Invalid(type, workload.Name(), "spec.selector", "field is immutable");
         PodSpec(type, workload.Name(), spec.Child("template").Child("spec"));

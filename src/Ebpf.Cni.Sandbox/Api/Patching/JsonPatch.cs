@@ -5,8 +5,9 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Api.Patching;
 
 /// <summary>
-/// JSON patch, RFC 6902: add, remove, replace, test, copy and move, one after the other. Not by Microsoft.AspNetCore.JsonPatch.SystemTextJson: that
-/// accepts operations with a missing or unknown `op`, paths without a leading slash, and indices with leading zeros.
+/// JSON patch, RFC 6902: add, remove, replace, test, copy and move, one after the other. Not by
+/// Microsoft.AspNetCore.JsonPatch.SystemTextJson: that accepts operations with a missing or unknown `op`, paths without a leading slash,
+/// and indices with leading zeros.
 /// </summary>
 public static class JsonPatch
 {
@@ -112,7 +113,8 @@ public static class JsonPatch
     }
 
     private static int Index(JsonArray array, string step, int highest) =>
-        int.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index <= highest && (step is "0" || step[0] != '0')
+        int.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index <= highest
+            && (step is "0" || step[0] != '0')
             ? index
             : throw Failed($"no item {step} in a list of {array.Count}");
 

@@ -5,8 +5,8 @@ namespace Ebpf.Cni.Sandbox.Api.Patching;
 
 /// <summary>
 /// Kubernetes' strategic merge: as a merge patch, but lists of objects with a known key are merged item by item, and the directives $patch,
-/// $setElementOrder, $deleteFromPrimitiveList and $retainKeys are followed. Also what server-side apply does here: field ownership is not tracked,
-/// so what an applier leaves out stays.
+/// $setElementOrder, $deleteFromPrimitiveList and $retainKeys are followed. Also what server-side apply does here: field ownership is not
+/// tracked, so what an applier leaves out stays.
 /// </summary>
 public static class StrategicMergePatch
 {
@@ -71,7 +71,8 @@ public static class StrategicMergePatch
                 MergeItems(present, items, key);
                 break;
             case JsonArray items:
-                target[name] = new JsonArray([.. items.Where(i => i.Text("$patch") is null).Select(i => i is JsonObject o ? Apply([], o) : i?.DeepClone())]);
+                target[name] = new JsonArray(
+                    [.. items.Where(i => i.Text("$patch") is null).Select(i => i is JsonObject o ? Apply([], o) : i?.DeepClone())]);
                 break;
             default:
                 target[name] = value.DeepClone();

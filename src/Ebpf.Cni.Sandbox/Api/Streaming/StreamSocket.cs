@@ -9,8 +9,8 @@ using Microsoft.Net.Http.Headers;
 namespace Ebpf.Cni.Sandbox.Api.Streaming;
 
 /// <summary>
-/// The WebSocket that a streaming request asks for. The handshake (RFC 6455, section 4.2) is done here, because ASP.NET's refuses the slash in
-/// kubectl's SPDY/3.1+portforward.k8s.io.
+/// The WebSocket that a streaming request asks for. The handshake (RFC 6455, section 4.2) is done here, because ASP.NET's refuses the slash
+/// in kubectl's SPDY/3.1+portforward.k8s.io.
 /// </summary>
 internal static class StreamSocket
 {
@@ -40,6 +40,7 @@ internal static class StreamSocket
         return WebSocket.CreateFromStream(await upgrade.UpgradeAsync(), new WebSocketCreationOptions { IsServer = true });
     }
 
-    [SuppressMessage("Security", "CA5350", Justification = "the protocol's choice: it shows that the server speaks it, and protects nothing")]
+    [SuppressMessage("Security", "CA5350", Justification =
+        "the protocol's choice: it shows that the server speaks it, and protects nothing")]
     private static string Accept(string key) => Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + Suffix)));
 }

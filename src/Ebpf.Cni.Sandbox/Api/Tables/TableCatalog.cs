@@ -43,9 +43,11 @@ internal sealed class TableCatalog
     private static TableDefinition Pods(TableColumn name, TableColumn age) => new(
     [
         name,
-        Of("Ready", o => $"{o.Items("status", "containerStatuses").Count(c => c.Flag("ready") == true)}/{o.Items("spec", "containers").Count()}"),
+        Of("Ready", o =>
+            $"{o.Items("status", "containerStatuses").Count(c => c.Flag("ready") == true)}/{o.Items("spec", "containers").Count()}"),
         Of("Status", PodStatus),
-        Of("Restarts", o => o.Items("status", "containerStatuses").Sum(c => c.Number("restartCount") ?? 0).ToString(CultureInfo.InvariantCulture)),
+        Of("Restarts", o => o.Items("status", "containerStatuses").Sum(c => c.Number("restartCount") ?? 0)
+            .ToString(CultureInfo.InvariantCulture)),
         age,
         Of("IP", o => o.Text("status", "podIP") ?? "<none>", wide: true),
         Of("Node", o => o.Text("spec", "nodeName") ?? "<none>", wide: true),
@@ -57,18 +59,22 @@ internal sealed class TableCatalog
     {
         if (pod.IsTerminating())
             return "Terminating";
-        var waiting = pod.Items("status", "containerStatuses").Select(c => c.Text("state", "waiting", "reason")).FirstOrDefault(r => r is not null);
-        return waiting ?? pod.Text("status", "reason") ?? (pod.Text("status", "phase") == "Succeeded" ? "Completed" : pod.Text("status", "phase") ?? "Unknown");
+        var waiting = pod.Items("status", "containerStatuses").Select(c => c.Text("state", "waiting", "reason"))
+            .FirstOrDefault(r => r is not null);
+        return waiting ?? pod.Text("status", "reason")
+            ?? (pod.Text("status", "phase") == "Succeeded" ? "Completed" : pod.Text("status", "phase") ?? "Unknown");
     }
 
     private static TableDefinition Nodes(TableColumn name, TableColumn age) => new(
     [
         name,
-        Of("Status", o => (o.Condition("Ready") == "True" ? "Ready" : "NotReady") + (o.Flag("spec", "unschedulable") == true ? ",SchedulingDisabled" : "")),
+        Of("Status", o => (o.Condition("Ready") == "True" ? "Ready" : "NotReady")
+            + (o.Flag("spec", "unschedulable") == true ? ",SchedulingDisabled" : "")),
         Of("Roles", _ => "<none>"),
         age,
         Of("Version", o => o.Text("status", "nodeInfo", "kubeletVersion")),
-        Of("Internal-IP", o => o.Items("status", "addresses").FirstOrDefault(a => a.Text("type") == "InternalIP").Text("address") ?? "<none>", wide: true),
+        Of("Internal-IP", o => o.Items("status", "addresses").FirstOrDefault(a => a.Text("type") == "InternalIP").Text("address")
+            ?? "<none>", wide: true),
         Of("External-IP", _ => "<none>", wide: true),
         Of("OS-Image", o => o.Text("status", "nodeInfo", "osImage"), wide: true),
         Of("Kernel-Version", o => o.Text("status", "nodeInfo", "kernelVersion"), wide: true),
@@ -81,14 +87,17 @@ internal sealed class TableCatalog
         Of("Type", o => o.Text("spec", "type")),
         Of("Cluster-IP", o => o.Text("spec", "clusterIP") ?? "<none>"),
         Of("External-IP", ExternalIp),
-        Of("Port(s)", o => Join(o.Items("spec", "ports").Select(p => p.Number("nodePort") is { } n ? $"{p.Number("port")}:{n}/{p.Text("protocol")}" : $"{p.Number("port")}/{p.Text("protocol")}"))),
+        Of("Port(s)", o => Join(o.Items("spec", "ports")
+            .Select(p => p.Number("nodePort") is { } n
+            ? $"{p.Number("port")}:{n}/{p.Text("protocol")}" : $"{p.Number("port")}/{p.Text("protocol")}"))),
         age,
         Of("Selector", o => Join(o.Pairs("spec", "selector").Select(p => $"{p.Key}={p.Value}")), wide: true),
     ]);
 
     private static string ExternalIp(JsonObject service)
     {
-        var addresses = service.Items("status", "loadBalancer", "ingress").Select(i => i.Text("ip") ?? i.Text("hostname") ?? "").Concat(service.Texts("spec", "externalIPs")).ToList();
+        var addresses = service.Items("status", "loadBalancer", "ingress").Select(i => i.Text("ip") ?? i.Text("hostname") ?? "")
+            .Concat(service.Texts("spec", "externalIPs")).ToList();
         return service.Text("spec", "type") switch
         {
             "ExternalName" => service.Text("spec", "externalName") ?? "<none>",
@@ -148,7 +157,8 @@ internal sealed class TableCatalog
 
     private static TableDefinition Events(TimeProvider time) => new(
     [
-        Of("Last Seen", o => TableDefinition.Age(o.Text("lastTimestamp") ?? o.Text("eventTime") ?? o.Text("metadata", "creationTimestamp"), time.GetUtcNow())),
+        Of("Last Seen", o => TableDefinition.Age(
+            o.Text("lastTimestamp") ?? o.Text("eventTime") ?? o.Text("metadata", "creationTimestamp"), time.GetUtcNow())),
         Of("Type", o => o.Text("type")),
         Of("Reason", o => o.Text("reason")),
         Of("Object", o => $"{o.Text("involvedObject", "kind")?.ToLowerInvariant()}/{o.Text("involvedObject", "name")}"),

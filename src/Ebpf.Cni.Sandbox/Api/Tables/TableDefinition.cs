@@ -5,7 +5,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Api.Tables;
 
 /// <summary>One column of a server-side table; <paramref name="Wide"/> ones show with -o wide.</summary>
-internal sealed record TableColumn(string Name, Func<JsonObject, JsonNode?> Cell, bool Wide = false, string Type = "string", string Format = "");
+internal sealed record TableColumn(string Name, Func<JsonObject, JsonNode?> Cell, bool Wide = false, string Type = "string",
+    string Format = "");
 
 /// <summary>The columns that kubectl prints for one kind.</summary>
 internal sealed record TableDefinition(IReadOnlyList<TableColumn> Columns)
