@@ -163,6 +163,7 @@ internal sealed class DemoRun(SandboxOptions options, string manifest, bool keep
         _output.Line($"  kubectl exec {known.Client} -- python3 -c '{ask}'");
         _output.Line($"  kubectl port-forward service/{known.Service} 8080:80    # and in another shell: curl localhost:8080");
         _output.Line("  kubectl -n kube-system exec ds/ebpf-cni -- ecni status");
+        _output.Line($"  PATH={Path.GetFullPath(options.Artifacts ?? "artifacts")}:$PATH kubectl ecni status    # all nodes in one table");
         _output.Line("  kubectl -n kube-system logs ds/ebpf-cni -f");
         foreach (var node in sandbox.NodeNames)
             _output.Line($"  curl -s {new Uri(sandbox.ApiAddress, NodeEndpoint.MetricsPath(node))}");
