@@ -154,7 +154,7 @@ public static partial class AgentHost
 
     private static Serilog.Core.Logger Logger(AgentOptions options, RecentErrors errors)
     {
-        const string template = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{OptionHint}{NewLine}{Exception}";
+        const string template = "{Timestamp:yyyy-MM-dd HH:mm:ss.fff} {Level:u3} {Message:lj}{OptionHint:l}{NewLine}{Exception}";
         var configuration = new LoggerConfiguration()
             .MinimumLevel.Is(Level(options.LogLevel))
             .MinimumLevel.Override("Microsoft", Max(LogEventLevel.Warning, Level(options.LogLevel)))

@@ -20,7 +20,7 @@ public sealed class RecentErrors(int most = RecentErrors.Most) : ILogEventSink
 
     private readonly Lock _lock = new();
     private readonly MessageTemplateTextFormatter _text =
-        new($"{{Message:lj}}{{{OptionHintEnricher.Property}}}", CultureInfo.InvariantCulture);
+        new($"{{Message:lj}}{{{OptionHintEnricher.Property}:l}}", CultureInfo.InvariantCulture);
     private readonly LinkedList<LoggedError> _lines = [];
 
     /// <summary>Newest first.</summary>
