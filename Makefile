@@ -38,7 +38,7 @@ test: build image-rootfs ## every test; what needs root is skipped without it, a
 	@CONFIGURATION=$(CONFIGURATION) scripts/test.sh
 
 soak: build ## storms of random objects against the whole sync loop, for an hour; SOAK_MINUTES=... for longer
-	@EBPF_CNI_SOAK_MINUTES=$(or $(SOAK_MINUTES),60) dotnet tests/Ebpf.Cni.Agent.Tests/bin/$(CONFIGURATION)/net10.0/Ebpf.Cni.Agent.Tests.dll -noColor -noLogo -class '*.StormTests'
+	@EBPF_CNI_SOAK_MINUTES=$(or $(SOAK_MINUTES),60) dotnet tests/Ebpf.Cni.Sync.Tests/bin/$(CONFIGURATION)/net10.0/Ebpf.Cni.Sync.Tests.dll -noColor -noLogo -class '*.StormTests'
 
 bench: publish ## measure against direct connections, iptables and nftables rules; writes docs/benchmarks.md and its plots
 	@dotnet run --project tests/Ebpf.Cni.Benchmarks -c Release -- $(BENCH_ARGS)
