@@ -30,7 +30,7 @@ RUN apt-get update -qq \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=sdk /usr/share/dotnet /usr/share/dotnet
 WORKDIR /src
-COPY .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
+COPY .editorconfig BannedSymbols.txt Directory.Build.props Directory.Build.targets Directory.Packages.props ./
 COPY src/ src/
 COPY deploy/ deploy/
 COPY scripts/publish.sh scripts/

@@ -87,6 +87,6 @@ try
 }
 catch (Exception e) when (e is KubernetesConnectionException or IOException or UnauthorizedAccessException or SocketException)
 {
-    Console.Error.WriteLine(e.Message);
+    Console.Error.WriteLine(e.Message + OptionHint.Of(e.Message));
     return 1;
 }

@@ -29,6 +29,16 @@ public sealed class ImageRecipeTests
             StringComparison.Ordinal);
     }
 
+    /// <summary>The compiler ends with an error for want of such a file.</summary>
+    [Fact]
+    public void Files_that_every_build_reads_are_copied()
+    {
+        var files = Read("Directory.Build.targets").Split("Include=\"$(RepositoryRoot)").Skip(1).Select(f => f[..f.IndexOf('"')]).ToList();
+        Assert.NotEmpty(files);
+        Assert.All(files, f =>
+            Assert.Matches($"COPY [^\n]*\\b{f.Split('/')[0].Replace(".", "\\.", StringComparison.Ordinal)}[ /]", Dockerfile));
+    }
+
     [Fact]
     public void The_image_is_what_the_script_put_together_and_nothing_else()
     {

@@ -23,7 +23,7 @@ public static class NodeImage
             done
         done
         bpftool net show | grep prog_id | sed 's/^/program /' || true
-        [ -z "$cgroup" ] || bpftool cgroup show "$cgroup" | sed 's/^/hook /' || true
+        [ -z "$cgroup" ] || { [ -d "$cgroup" ]; bpftool cgroup show "$cgroup" | sed 's/^/hook /'; }
         for family in 4 6; do
             ip -$family route show table all | sed -e 's/^/route /' -e 's/ expires [0-9]*sec//'
             ip -$family rule show | sed 's/^/rule /'
@@ -53,6 +53,13 @@ public static class NodeImage
         Assert.Contains(lines, l => l.StartsWith("link lo", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("setting /proc/sys/net/ipv4/ip_forward ", StringComparison.Ordinal));
         return lines;
+    }
+
+    /// <summary>Fails with all lines that differ.</summary>
+    public static void AssertEqual(IEnumerable<string> before, IEnumerable<string> after)
+    {
+        var difference = Difference(before, after);
+        Assert.True(difference.Length == 0, difference);
     }
 
     /// <summary>What one has and the other has not, both ways; empty if they are equal.</summary>

@@ -16,8 +16,8 @@ that the agent names in messages, or hands to others, have the same path in the 
     "cniBinDir" .Values.hostPaths.cniBin
 -}}
 {{- $agent := omit .Values.agent "addressRest" -}}
-{{- /* the former name, until the next release */ -}}
-{{- if hasKey .Values.agent "addressRest" -}}{{- $_ := set $agent "ipReuseDelay" .Values.agent.addressRest -}}{{- end -}}
+{{- /* the former name, until the next release; where both are given, the new one counts (60 is its default) */ -}}
+{{- if and (hasKey .Values.agent "addressRest") (eq (int .Values.agent.ipReuseDelay) 60) -}}{{- $_ := set $agent "ipReuseDelay" .Values.agent.addressRest -}}{{- end -}}
 {{- toPrettyJson (merge $fixed $agent) -}}
 {{- end -}}
 

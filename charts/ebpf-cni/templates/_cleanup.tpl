@@ -31,8 +31,9 @@ NET_ADMIN SYS_ADMIN SYS_CHROOT SYS_PTRACE{{ if .Values.capabilities.dacOverride 
 {{- end -}}
 
 {{/*
-The init container does the work, so that a pod that runs is a node that is clean; one that failed or was refused is tried again. The other one is there
-because a DaemonSet's pod has to run: it does the same, which is nothing by then, and stays.
+The init container does the work, so that a pod that runs is a clean node (unless cleanup.force left files for pods without network); one
+that failed or was refused is tried again. The other one is there because a DaemonSet's pod has to run: it does the same, which is nothing
+by then, and stays.
 */}}
 {{- define "ebpf-cni.cleanupPod" -}}
 automountServiceAccountToken: false

@@ -8,13 +8,12 @@ namespace Ebpf.Cni.Agent.Metrics;
 /// <summary>Metrics of the connection table, and of the services whose connections are in it.</summary>
 public sealed class ConntrackObserver(ConntrackMetrics table, ServiceMetrics services) : IConntrackObserver
 {
-    public void Swept(
-        SweepResult result, TimeSpan took, IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<uint, ServicePortName> names)
-    {
-        ArgumentNullException.ThrowIfNull(result);
-        table.Swept(result, took);
-        services.Update(ended, result.Live, names);
-    }
+    public void Swept(SweepResult result, TimeSpan took) => table.Swept(result, took);
+
+    public void Counted(
+        IReadOnlyDictionary<StatKey, Stat> live, IReadOnlyDictionary<StatKey, Stat> ended,
+        IReadOnlyDictionary<uint, ServicePortName> names) =>
+        services.Update(ended, live, names);
 
     public void Purged(int entries, TimeSpan took) => table.Purged(entries, took);
 

@@ -18,13 +18,16 @@ public sealed class SyncObserver(SyncMetrics metrics, RouteMetrics routes, Pendi
         metrics.Compiled(took);
     }
 
-    public void Applied(TimeSpan took, DataplaneResult result) => metrics.Applied(took, result);
+    public void Applied(TimeSpan took, DesiredState desired, DataplaneResult result)
+    {
+        metrics.Applied(took, result);
+        routes.Holds(desired);
+    }
 
     public void InSync(DesiredState desired, ClusterSnapshot cluster)
     {
         metrics.InSync();
         metrics.Holds(desired);
-        routes.Holds(desired);
         pending.Applied();
         latency.Applied(cluster);
     }

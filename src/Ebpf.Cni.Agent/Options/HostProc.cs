@@ -21,18 +21,18 @@ internal static class HostProc
     /// <summary>The node's first process, as a directory of procfs.</summary>
     public static string FirstProcess(string hostProc) => Path.Combine(hostProc, "1");
 
-    /// <summary>The switch's value, "" without it, and the other arguments.</summary>
-    public static (string HostProc, IReadOnlyList<string> Others) Split(IReadOnlyList<string> arguments)
+    /// <summary>The switch's value, and the other arguments. Null without the switch; "" is a value, and a wrong one.</summary>
+    public static (string? HostProc, IReadOnlyList<string> Others) Split(IReadOnlyList<string> arguments)
     {
-        var hostProc = "";
+        string? hostProc = null;
         var others = new List<string>();
         for (var i = 0; i < arguments.Count; i++)
         {
-            if (arguments[i] == Switch && i + 1 < arguments.Count)
-                hostProc = arguments[++i];
+            if (arguments[i] == Switch)
+                hostProc = i + 1 < arguments.Count ? arguments[++i] : "";
             else if (arguments[i].StartsWith(Switch + "=", StringComparison.Ordinal))
                 hostProc = arguments[i][(Switch.Length + 1)..];
-            else if (arguments[i] != Switch)
+            else
                 others.Add(arguments[i]);
         }
 

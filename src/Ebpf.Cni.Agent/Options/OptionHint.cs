@@ -19,6 +19,7 @@ public static partial class OptionHint
     private static string Text(OptionDefinition option) =>
         option.ChartValue.Length > 0 ? $" [{option.Switch}; in the chart {option.ChartValue}]" : $" [{option.Switch}]";
 
-    [GeneratedRegex("(?<name>[a-z0-9]+(?:-[a-z0-9]+)*) option\\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex("(?<![a-z0-9-])(?<name>[a-z0-9]+(?:-[a-z0-9]+)*) option\\b", RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex MentionPattern();
 }

@@ -1,3 +1,4 @@
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Host;
@@ -16,11 +17,12 @@ internal static class PrepareCommand
 
     public static int Run(IReadOnlyList<string> arguments, Func<string, string?> environment, Func<string, string> readFile)
     {
-        var (hostProc, others) = HostProc.Split(arguments);
+        var (value, others) = HostProc.Split(arguments);
+        var hostProc = value ?? "";
         var read = OptionsReader.Read(others, environment, readFile);
-        if (read.HelpWanted)
+        if (read.HelpWanted || read.VersionWanted)
         {
-            Console.Write(OptionsHelp.Text);
+            Console.Write(read.HelpWanted ? OptionsHelp.Text : AgentVersion.Text + "\n");
             return 0;
         }
 

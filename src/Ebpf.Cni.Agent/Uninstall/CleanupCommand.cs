@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
+using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Options;
 using Ebpf.Cni.Kernel;
 using Ebpf.Cni.Kernel.Namespaces;
+using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Interfaces;
 
 namespace Ebpf.Cni.Agent.Uninstall;
@@ -19,17 +21,17 @@ internal static class CleanupCommand
     {
         var switches = CleanupArguments.Read(arguments);
         var read = OptionsReader.Read(switches.Options, environment, readFile);
-        if (read.HelpWanted)
+        if (read.HelpWanted || read.VersionWanted)
         {
-            Console.Write(OptionsHelp.Text);
+            Console.Write(read.HelpWanted ? OptionsHelp.Text : AgentVersion.Text + "\n");
             return Done;
         }
 
-        var inContainer = switches.HostProc.Length > 0;
+        var inContainer = switches.HostProc is not null;
         // On the node, its settings are where they always are; the option says where the agent's container has them.
         var options = inContainer ? read.Options with { SysctlRoot = SysctlTree.Usual } : read.Options;
         var errors = read.Errors.Concat(OptionsCheck.RemovalErrors(options))
-            .Concat(inContainer ? HostProc.Errors(switches.HostProc) : [])
+            .Concat(switches.HostProc is { } hostProc ? HostProc.Errors(hostProc) : [])
             .Concat(HostProc.Missing(inContainer ? [.. RightsCheck.Needed, .. HostProc.Needed[1..]] : RightsCheck.Needed)).ToList();
         if (errors.Count > 0)
         {
@@ -49,10 +51,10 @@ internal static class CleanupCommand
         try
         {
             var removal = new NodeRemoval(options, switches.Force);
-            var result = switches.HostProc.Length == 0 ? removal.Run() : OnNode(HostProc.FirstProcess(switches.HostProc), removal.Run);
+            var result = switches.HostProc is { } hostProc ? OnNode(HostProc.FirstProcess(hostProc), removal.Run) : removal.Run();
             return Report(result);
         }
-        catch (Exception e) when (e is KernelException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is KernelException or NetlinkFormatException or IOException or UnauthorizedAccessException)
         {
             Console.Error.WriteLine(e.Message);
             return Failed;

@@ -30,6 +30,7 @@ internal static class DirectoryRemoval
     /// <param name="report">Gets what was removed and what stays.</param>
     public static void Run(IEnumerable<string> directories, RemovalReport report)
     {
+        report.Try(HostMounts.OtherCgroups, () => UnmountCgroups(report));
         foreach (var directory in directories.Distinct().Where(Directory.Exists))
             report.Try(directory, () => Remove(directory, report));
     }
@@ -39,7 +40,6 @@ internal static class DirectoryRemoval
         // The caller holds the locks, and has made them where there were none.
         var empty = !Directory.EnumerateFileSystemEntries(directory)
             .Any(e => Path.GetFileName(e) is not (AgentLock.RunName or AgentLock.StateName));
-        UnmountCgroups(directory, report);
         AtomicFile.RemoveLeftovers(directory);
         foreach (var name in Directories.Select(n => Path.Combine(directory, n)).Where(Directory.Exists))
             Directory.Delete(name, recursive: true);
@@ -65,10 +65,12 @@ internal static class DirectoryRemoval
         }
     }
 
-    /// <summary>"prepare" mounts the hierarchy of cgroup v2 there where version 1 has the usual place.</summary>
-    private static void UnmountCgroups(string directory, RemovalReport report)
+    /// <summary>
+    /// "prepare" mounts the hierarchy of cgroup v2 there where version 1 has the usual place, whichever run directory the options name.
+    /// </summary>
+    private static void UnmountCgroups(RemovalReport report)
     {
-        if (Path.GetDirectoryName(HostMounts.OtherCgroups) != directory || !Directory.Exists(HostMounts.OtherCgroups))
+        if (!Directory.Exists(HostMounts.OtherCgroups))
             return;
         if (MountTable.FindPath(HostMounts.OtherCgroups) is { Type: CgroupDirectory.FileSystemType })
         {

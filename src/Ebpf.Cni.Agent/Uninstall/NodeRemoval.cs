@@ -1,5 +1,6 @@
 using Ebpf.Cni.Agent.Hosting;
 using Ebpf.Cni.Agent.Options;
+using Ebpf.Cni.Dataplane.Loading;
 using Ebpf.Cni.Dataplane.Removal;
 using Ebpf.Cni.Kernel.Netlink;
 using Ebpf.Cni.Pods.Endpoints;
@@ -40,6 +41,9 @@ internal sealed class NodeRemoval(AgentOptions options, bool force)
             return new RemovalResult([$"an agent runs on this node (it holds the lock in {where}): stop it first"], _report);
         }
 
+        if (Unlocked() is { } unlocked && !force)
+            return new RemovalResult([unlocked], _report);
+
         var records = EndpointFiles.Peek(options.StateDir);
         var pods = FindPods(records);
         if (pods.Count > 0 && !force)
@@ -56,20 +60,33 @@ internal sealed class NodeRemoval(AgentOptions options, bool force)
         return new RemovalResult([], _report);
     }
 
+    /// <summary>
+    /// Tables are of this boot, and the agent that made them has both directories: where one is missing, the options name another place,
+    /// and no lock says whether an agent runs.
+    /// </summary>
+    private string? Unlocked() =>
+        !Directory.Exists(new PinLayout(options.BpffsRoot).Maps) ? null
+        : !Directory.Exists(options.RunDir) ? Missing("--run-dir", options.RunDir)
+        : !Directory.Exists(options.StateDir) ? Missing("--state-dir", options.StateDir)
+        : null;
+
+    private string Missing(string option, string directory) =>
+        $"{option}: {directory} does not exist, but {options.BpffsRoot} has an agent's tables: give the agent's own directories "
+        + $"({CleanupArguments.ForceSwitch}: no agent runs)";
+
     private void Remove(IReadOnlyList<EndpointRecord> records, int pods)
     {
         var cni = new CniRemoval(options, _report);
         cni.RemoveConfiguration();
         InterfaceRemoval.Run(records, _report);
         DataplaneRemoval.Run(options.BpffsRoot, _report);
-        new SettingsRemoval(_settings, options.StateDir, _report).Run();
+        new SettingsRemoval(_settings, options.StateDir, _report) { OtherNetwork = ChainedConfiguration.Base(options.CniConfDir) }.Run();
         if (pods > 0)
         {
             // A DEL without an agent needs the plugin, which queues it in the run directory; the records say when the last pod is gone.
             _report.Leave(
                 $"{PluginFile.Target(options.PluginPaths)}, {options.StateDir} and {options.RunDir}: the container runtime needs them to "
-                    + $"remove "
-                + $"the {pods} pods that used the network; repeat the command when they are gone");
+                + $"remove the {pods} pods that used the network; repeat the command when they are gone");
             return;
         }
 

@@ -11,6 +11,11 @@ namespace Ebpf.Cni.Agent.Uninstall;
 /// <param name="report">Gets what was restored and what was not.</param>
 internal sealed class SettingsRemoval(SysctlTree settings, string stateDirectory, RemovalReport report)
 {
+    /// <summary>
+    /// Another plugin's network configuration; null: there is none. It needs forwarding, found it on, and would not notice that it goes.
+    /// </summary>
+    public string? OtherNetwork { get; init; }
+
     public void Run()
     {
         report.Try($"net/{ReservedPorts.Setting}", ReleasePorts);
@@ -33,10 +38,12 @@ internal sealed class SettingsRemoval(SysctlTree settings, string stateDirectory
         if (!former.Known && report.Removed.Count > 0)
             foreach (var (name, value) in NodeSetup.Settings.Where(s => settings.Is(s.Name, s.Value)))
                 report.Leave($"net/{name} is {value}: what it was before the agent is not known");
-        var (restored, left) = former.Restore();
+        var (restored, left) = former.Restore(OtherNetwork is null ? null : NodeSetup.IsForwarding);
         foreach (var setting in restored)
             report.Restore($"net/{setting.Name} is {setting.Was} again");
         foreach (var setting in left)
-            report.Leave($"net/{setting.Name}: another has changed it since; it was {setting.Was} before the agent");
+            report.Leave(setting.Set == settings.Read(setting.Name)
+                ? $"net/{setting.Name} is {setting.Set}, for {OtherNetwork}; it was {setting.Was} before the agent"
+                : $"net/{setting.Name}: another has changed it since; it was {setting.Was} before the agent");
     }
 }

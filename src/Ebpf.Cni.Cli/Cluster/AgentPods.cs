@@ -52,6 +52,8 @@ internal sealed class AgentPods(IKubectl kubectl, string @namespace, string sele
             : state?.Waiting is { } waiting ? $"{name} waits: {waiting.Reason ?? "unknown"}"
             : state?.Terminated is { } ended ? $"{name} has ended: {ended.Reason ?? "unknown"}"
             : pod.Status?.Phase == "Running" && pod.Status.ContainerStatuses is null or { Count: 0 } ? null
+            : state is null && pod.Status?.ContainerStatuses is { Count: > 0 }
+            ? $"{name} has no container {AgentPod.Container} (it cleans up)"
             : $"{name} is {pod.Status?.Reason ?? pod.Status?.Phase ?? "Unknown"}";
     }
 }

@@ -40,7 +40,7 @@ internal sealed class ClusterRespondent(
         {
             if (reply.Body is { } body && Read(body, inquiry) is { } answer)
                 answers.Add(new NodeAnswer<T>(reply.Pod.Node, answer));
-            else if (reply.Body is null && reply.Error == inquiry.Unknown)
+            else if (reply.Body is null && LastLine(reply.Error) == inquiry.Unknown)
                 answers.Add(new NodeAnswer<T>(reply.Pod.Node, null));
             else
                 failed.Add(reply with { Error = reply.Error ?? "its answer cannot be read: is its agent of another release? (-o json)" });
@@ -56,6 +56,9 @@ internal sealed class ClusterRespondent(
         return unknown ? throw CliException.Failed(inquiry.Unknown!)
             : failed.Count == 0 && answers.All(a => a.Answer is null || inquiry.IsGood(a.Answer)) ? ExitCodes.Good : ExitCodes.Failed;
     }
+
+    /// <summary>kubectl and credential plugins may warn before the agent's own words.</summary>
+    private static string? LastLine(string? error) => error?.TrimEnd().Split('\n')[^1].TrimEnd();
 
     /// <summary>One node that was asked for by its name answers as ecni does there.</summary>
     private string Text<T>(Inquiry<T> inquiry, List<NodeAnswer<T>> answers, List<NodeReply> failed) where T : class

@@ -31,15 +31,18 @@ internal sealed class KubectlProcess(string file, IReadOnlyList<string> connecti
         }
     }
 
-    /// <summary>$KUBECTL, or the first kubectl on PATH. The working directory is not searched.</summary>
+    /// <summary>
+    /// $KUBECTL, a path or a name, else kubectl; a name is the first of it on PATH. The working directory is not searched.
+    /// </summary>
     /// <exception cref="CliException">There is none.</exception>
     public static string Find(Func<string, string?> variable)
     {
-        if (variable("KUBECTL") is { Length: > 0 } named)
-            return named;
+        var name = variable("KUBECTL") is { Length: > 0 } named ? named : "kubectl";
+        if (name.Contains('/', StringComparison.Ordinal))
+            return name;
         var directories = (variable("PATH") ?? "").Split(':').Where(Path.IsPathRooted);
-        return directories.Select(d => Path.Combine(d, "kubectl")).FirstOrDefault(File.Exists)
-            ?? throw CliException.Failed("kubectl is not on PATH; the variable KUBECTL names another one");
+        return directories.Select(d => Path.Combine(d, name)).FirstOrDefault(File.Exists)
+            ?? throw CliException.Failed($"{name} is not on PATH; the variable KUBECTL names another one");
     }
 
     private Process Start(string[] arguments, bool interactive)

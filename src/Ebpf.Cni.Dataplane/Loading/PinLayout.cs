@@ -6,10 +6,15 @@ namespace Ebpf.Cni.Dataplane.Loading;
 /// <summary>
 /// Where pins are. Everything below the root is ours: maps/(map), links/socket/(hook), links/pod/(interface)_(direction),
 /// links/uplink/(interface index)_(direction), links/overlay/(direction), and qdiscs/(interface index), a directory for each clsact qdisc
-/// that an agent made. A bpffs refuses names with dots.
+/// that an agent made on an uplink or lo. A bpffs refuses names with dots.
 /// </summary>
 public sealed class PinLayout(string root)
 {
+    public string Root => root;
+
+    /// <summary>All that an agent makes below the root.</summary>
+    public IEnumerable<string> Directories => [Maps, Path.Combine(root, "links"), Qdiscs];
+
     public string Maps { get; } = Path.Combine(root, "maps");
 
     public string SocketLinks { get; } = Path.Combine(root, "links", "socket");
@@ -42,7 +47,17 @@ public sealed class PinLayout(string root)
     public string OverlayLink(TcDirection direction) => Path.Combine(OverlayLinks, direction.ToString().ToLowerInvariant());
 
     /// <summary>Records that the clsact qdisc of an interface is the agent's: uninstalling deletes it, and leaves others' alone.</summary>
-    public void RecordQdisc(int ifindex) => Directory.CreateDirectory(Qdisc(ifindex));
+    public void RecordQdisc(int ifindex)
+    {
+        try
+        {
+            Directory.CreateDirectory(Qdisc(ifindex));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The programs are attached; without the record, uninstalling leaves an empty qdisc and says so.
+        }
+    }
 
     /// <summary>An agent made the clsact qdisc of this interface; false for those of agents that recorded none.</summary>
     public bool MadeQdisc(int ifindex) => Directory.Exists(Qdisc(ifindex));

@@ -3,6 +3,7 @@ using Ebpf.Cni.Dataplane.Overlay;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Sockets;
 using Ebpf.Cni.Kernel;
+using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Netlink;
 
 namespace Ebpf.Cni.Dataplane.Removal;
@@ -28,7 +29,7 @@ public static class DataplaneRemoval
         ClsactRemoval.Run(pins, report);
         report.Try($"interface {OverlayOptions.DeviceName}", () => RemoveTunnel(report));
         report.Try("routes", () => RemoveRoutes(report));
-        report.Try(bpffsRoot, () => RemovePins(bpffsRoot, report));
+        report.Try(bpffsRoot, () => RemovePins(pins, report));
     }
 
     private static void RemoveSocketHooks(PinLayout pins, RemovalReport report)
@@ -85,12 +86,34 @@ public static class DataplaneRemoval
             report.Remove($"{removed} routes of protocol {RouteTable.Protocol}");
     }
 
-    private static void RemovePins(string root, RemovalReport report)
+    /// <summary>By name, and from a bpffs alone: the option may name a directory that other components use too.</summary>
+    private static void RemovePins(PinLayout pins, RemovalReport report)
     {
-        if (!Directory.Exists(root))
+        if (!Directory.Exists(pins.Root))
             return;
-        Directory.Delete(root, recursive: true);
-        report.Remove($"{root} with all tables");
+        if (!BpfFileSystem.IsInside(pins.Root))
+        {
+            report.Leave($"{pins.Root}: it is in no bpffs, and no agent's");
+            return;
+        }
+
+        // Which qdiscs are the agent's is needed again when the command is repeated.
+        var complete = report.Failures.Count == 0;
+        var ours = complete ? pins.Directories : pins.Directories.Except([pins.Qdiscs]);
+        var removed = ours.Where(Directory.Exists).ToList();
+        foreach (var directory in removed)
+            Directory.Delete(directory, recursive: true);
+        if (removed.Count > 0)
+            report.Remove($"all tables in {pins.Root}");
+        // Names with dots are the kernel's own: it has some in every bpffs.
+        var left = Directory.EnumerateFileSystemEntries(pins.Root).Select(e => Path.GetFileName(e)!)
+            .Where(n => !n.Contains('.', StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
+        if (left.Count > 0)
+            report.Leave($"{pins.Root} with {string.Join(", ", left)}: {(complete ? "no agent made them" : "for the next attempt")}");
+        else if (MountTable.FindPath(pins.Root) is not null)
+            report.Leave($"{pins.Root}: it is empty, and a mount point");
+        else
+            Directory.Delete(pins.Root);
     }
 
     private static string[] Pins(string directory) => Directory.Exists(directory) ? Directory.GetFiles(directory) : [];

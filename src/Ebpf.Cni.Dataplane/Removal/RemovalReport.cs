@@ -32,8 +32,8 @@ public sealed class RemovalReport
     public void Fail(string what, string cause) => _failures.Add($"{what}: {cause}");
 
     /// <summary>
-    /// Does one step. The kernel's or a file system's refusal becomes one of the <see cref="Failures"/>: the next step is done all the
-    /// same.
+    /// Does one step. The kernel's or a file system's refusal, or a damaged record, becomes one of the <see cref="Failures"/>: the next
+    /// step is done all the same.
     /// </summary>
     /// <param name="what">The step's object, for the failure.</param>
     /// <param name="step">The work.</param>
@@ -44,7 +44,8 @@ public sealed class RemovalReport
         {
             step();
         }
-        catch (Exception e) when (e is KernelException or NetlinkFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is KernelException or NetlinkFormatException or IOException or UnauthorizedAccessException
+            or FormatException or OverflowException)
         {
             Fail(what, e.Message);
         }

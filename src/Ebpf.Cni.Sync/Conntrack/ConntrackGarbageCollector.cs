@@ -33,7 +33,8 @@ public sealed partial class ConntrackGarbageCollector(
             var started = time.GetTimestamp();
             var result = dataplane.Conntrack.Sweep();
             Volatile.Write(ref _last, result);
-            observer.Swept(result, time.GetElapsedTime(started), dataplane.Stats.Read(), applied.Names);
+            observer.Swept(result, time.GetElapsedTime(started));
+            observer.Counted(result.Live, dataplane.Stats.Read(), applied.Names);
         }
         catch (KernelException e)
         {

@@ -10,12 +10,17 @@ public interface IConntrackObserver
     /// <summary>A pass over the table has ended.</summary>
     /// <param name="result">What it found.</param>
     /// <param name="took">The pass.</param>
+    void Swept(SweepResult result, TimeSpan took);
+
+    /// <summary>What the connections of each Service carried, after each pass.</summary>
+    /// <param name="live">Of living connections: the pass's result.</param>
     /// <param name="ended">
     /// What connections had when they ended, read after the pass: what it has just ended is in these, what lives in the result.
     /// </param>
     /// <param name="names">What service ids stand for.</param>
-    void Swept(
-        SweepResult result, TimeSpan took, IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<uint, ServicePortName> names);
+    void Counted(
+        IReadOnlyDictionary<StatKey, Stat> live, IReadOnlyDictionary<StatKey, Stat> ended,
+        IReadOnlyDictionary<uint, ServicePortName> names);
 
     /// <summary>Entries of backends that serve no more were removed.</summary>
     void Purged(int entries, TimeSpan took);

@@ -45,7 +45,7 @@ public sealed class SyncReport(
         ArgumentNullException.ThrowIfNull(result);
         cleaner.Ended(result.Services.RemovedBackends);
         applied.Set(desired);
-        observer.Applied(took, result);
+        observer.Applied(took, desired, result);
         issues.Report(desired);
         issues.Report("sync", others);
     }

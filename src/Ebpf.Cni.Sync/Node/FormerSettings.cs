@@ -48,21 +48,23 @@ public sealed class FormerSettings(SysctlTree settings, string file, string boot
         get
         {
             lock (_lock)
-                return Read() is not null;
+                return Read(out _) is not null;
         }
     }
 
     /// <summary>Keeps a value that is about to be changed. The first value of a setting counts: a later one may be the agent's.</summary>
     /// <param name="setting">Without <see cref="FormerSetting.Along"/>.</param>
     /// <param name="along">Settings that the kernel will change with it.</param>
-    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="IOException">The file cannot be read or written; it stays as it is.</exception>
     /// <exception cref="UnauthorizedAccessException">The same, for want of rights.</exception>
     public void Record(FormerSetting setting, IEnumerable<string> along)
     {
         ArgumentNullException.ThrowIfNull(setting);
         lock (_lock)
         {
-            var record = Read() ?? new FormerSettingsRecord(boot, []);
+            var record = Read(out var cause) ?? new FormerSettingsRecord(boot, []);
+            if (cause is not null && File.Exists(file))
+                throw new IOException($"{file} cannot be read: {cause}"); // former values are worth more than this one
             if (record.Settings.Any(s => s.Name == setting.Name))
                 return;
             var before = along.Where(n => n != setting.Name).Select(n => (Name: n, Value: settings.Read(n)))
@@ -76,22 +78,29 @@ public sealed class FormerSettings(SysctlTree settings, string file, string boot
     /// Restores values, the last change first. A setting that has another value than the agent's by now is another's, and stays; one
     /// whose device is gone is nobody's.
     /// </summary>
-    /// <returns>What was restored, and what was not because another has changed it since.</returns>
-    /// <exception cref="IOException">A setting cannot be written; those before it are restored.</exception>
+    /// <param name="except">Whether a setting of this name stays as it is; null: none does.</param>
+    /// <returns>What was restored; what was not, being excepted or changed by another since.</returns>
+    /// <exception cref="IOException">
+    /// A setting cannot be written; those before it are restored, and it is named with its former value.
+    /// </exception>
     /// <exception cref="UnauthorizedAccessException">The same, read-only.</exception>
-    public (IReadOnlyList<FormerSetting> Restored, IReadOnlyList<FormerSetting> Left) Restore()
+    public (IReadOnlyList<FormerSetting> Restored, IReadOnlyList<FormerSetting> Left) Restore(Func<string, bool>? except = null)
     {
         lock (_lock)
         {
-            var (restored, left) = (new List<FormerSetting>(), new List<FormerSetting>());
-            foreach (var setting in (Read()?.Settings ?? []).Reverse())
+            var (restored, left, refused) = (new List<FormerSetting>(), new List<FormerSetting>(), new List<string>());
+            foreach (var setting in (Read(out _)?.Settings ?? []).Reverse())
             {
                 var now = settings.Read(setting.Name);
-                if (now == setting.Set)
+                if (now == setting.Set && except?.Invoke(setting.Name) == true)
+                {
+                    left.Add(setting);
+                }
+                else if (now == setting.Set)
                 {
                     settings.Ensure(setting.Name, setting.Was);
                     foreach (var (name, value) in setting.Along)
-                        settings.Ensure(name, value);
+                        Ensure(name, value, refused);
                     restored.Add(setting);
                 }
                 else if (now is not null && now != setting.Was)
@@ -100,12 +109,29 @@ public sealed class FormerSettings(SysctlTree settings, string file, string boot
                 }
             }
 
-            return (restored, left);
+            return refused.Count == 0 ? (restored, left) : throw new IOException(string.Join("; ", refused));
         }
     }
 
-    private FormerSettingsRecord? Read() =>
-        StateFile.Read(file, FormerSettingsJson.Default.FormerSettingsRecord, out _) is { } record && record.Boot == boot ? record : null;
+    /// <summary>
+    /// The next setting is written all the same: a repetition finds the first one restored, and would not come here again.
+    /// </summary>
+    private void Ensure(string name, string value, List<string> refused)
+    {
+        try
+        {
+            settings.Ensure(name, value);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            refused.Add($"net/{name} was {value}: {e.Message}");
+        }
+    }
+
+    /// <returns>Null without a record of this boot.</returns>
+    private FormerSettingsRecord? Read(out string? cause) =>
+        StateFile.Read(file, FormerSettingsJson.Default.FormerSettingsRecord, out cause) is { } record && record.Boot == boot
+            ? record : null;
 
     private static IEnumerable<string> ForwardingOf(SysctlTree settings, string directory) =>
         settings.Directories(directory).Where(d => !d.StartsWith(EndpointKey.HostPrefix, StringComparison.Ordinal))

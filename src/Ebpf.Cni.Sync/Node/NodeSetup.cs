@@ -22,6 +22,12 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
     private readonly Lock _lock = new();
     private readonly HashSet<string> _logged = [];
 
+    /// <summary>
+    /// Any network of pods needs this setting, whoever made it: forwarding, and the router advertisements of a node that forwards.
+    /// </summary>
+    public static bool IsForwarding(string name) =>
+        name is ForwardIPv4Setting or ForwardIPv6Setting || name.EndsWith("/accept_ra", StringComparison.Ordinal);
+
     /// <summary>The node's settings that may be an agent's, whatever they were before, with the agent's values.</summary>
     public static IEnumerable<(string Name, string Value)> Settings =>
         [(ForwardIPv4Setting, "1"), (ForwardIPv6Setting, "1"), .. OfLoopback];

@@ -16,7 +16,7 @@ public interface ISyncObserver
     void Compiled(long arrived, TimeSpan took);
 
     /// <summary>An apply has ended, whether it succeeded or not.</summary>
-    void Applied(TimeSpan took, DataplaneResult result);
+    void Applied(TimeSpan took, DesiredState desired, DataplaneResult result);
 
     /// <summary>The kernel holds what was compiled last.</summary>
     void InSync(DesiredState desired, ClusterSnapshot cluster);

@@ -4,6 +4,7 @@ using Ebpf.Cni.Compiler.Model;
 using Ebpf.Cni.Compiler.Output;
 using Ebpf.Cni.Dataplane.Services;
 using Ebpf.Cni.Kubernetes.Watching;
+using Ebpf.Cni.Sync.Apply;
 using Microsoft.Extensions.Time.Testing;
 using Prometheus;
 
@@ -51,6 +52,17 @@ public class SyncObserverTests
         _observer.Appeared(issue with { Uid = "v" });
         _observer.Over(issue);
         Assert.Contains("ebpf_cni_issues{reason=\"R1\"} 1", await TextAsync(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Routes are applied although a Service's write fails.</summary>
+    [Fact]
+    public async Task Routes_are_counted_at_each_apply()
+    {
+        var route = new DesiredRoute(System.Net.IPNetwork.Parse("10.244.7.0/24"), null, "n2");
+        var nothing = new NodeApplyResult([], 0, []);
+        _observer.Applied(TimeSpan.Zero, DesiredState.Empty with { Routes = [route] },
+            new DataplaneResult(nothing, new ApplyResult(), nothing));
+        Assert.Contains("ebpf_cni_peer_routes{family=\"ipv4\",path=\"tunnel\"} 1", await TextAsync(), StringComparison.Ordinal);
     }
 
     private async Task<string> TextAsync()

@@ -47,7 +47,7 @@ internal sealed class AgentProcess : IDisposable
     {
         File.WriteAllText(_directory["kubeconfig"], kubeconfig);
         string[] usual = ["--metrics-address", "127.0.0.1:10249", "--healthz-address", "127.0.0.1:10256", .. Arguments];
-        Launch([.. usual.Chunk(2).Where(option => !more.Contains(option[0])).SelectMany(option => option), .. more]);
+        Launch(Replaced(usual, more));
     }
 
     /// <summary>Another agent beside the one that runs, with the same directories and ports of its own, until it ends.</summary>
@@ -57,7 +57,7 @@ internal sealed class AgentProcess : IDisposable
 
     /// <summary>"cleanup" with the same directories, until it ends.</summary>
     /// <returns>Its exit code, and what it said.</returns>
-    public (int Code, string Output) Cleanup(params string[] more) => RunBeside(["cleanup", .. Arguments, .. more]);
+    public (int Code, string Output) Cleanup(params string[] more) => RunBeside(["cleanup", .. Replaced(Arguments, more)]);
 
     /// <summary>With these arguments alone.</summary>
     public void Launch(params string[] arguments)
@@ -171,6 +171,10 @@ internal sealed class AgentProcess : IDisposable
         "--run-dir", _directory["run"], "--cni-conf-dir", _directory["net.d"], "--cni-bin-dir", _directory["bin"],
         "--cni-plugin", _directory["plugin"], "--bpf-objects", ObjectDirectory, "--socket-lb", "off",
     ];
+
+    /// <summary>The usual options, but for those that others replace, and the others.</summary>
+    private static string[] Replaced(string[] usual, string[] others) =>
+        [.. usual.Chunk(2).Where(option => !others.Contains(option[0])).SelectMany(option => option), .. others];
 
     private (int Code, string Output) RunBeside(string[] arguments)
     {

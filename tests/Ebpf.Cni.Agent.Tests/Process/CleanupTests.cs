@@ -60,16 +60,16 @@ public sealed class CleanupTests : IDisposable
         Assert.Equal(3, inUse.Code);
         Assert.StartsWith("the pod default/p (c1/eth0) uses the network\n", inUse.Output, StringComparison.Ordinal);
         Assert.Contains("--force", inUse.Output, StringComparison.Ordinal);
-        Assert.Equal("", NodeImage.Difference(serving, Image()));
+        NodeImage.AssertEqual(serving, Image());
 
         RemovePod();
         var done = Agent.Cleanup();
         Assert.True(done.Code == 0, done.Output);
-        Assert.Equal("", NodeImage.Difference(before, Image()));
+        NodeImage.AssertEqual(before, Image());
         Assert.All(
             [
                 $"removed: {Agent["net.d"]}/05-ebpf-cni.conflist", " programs on uplinks and lo", "removed: interface ebc-vxlan",
-                " routes of protocol 101", $"removed: {Agent.Bpffs} with all tables",
+                " routes of protocol 101", $"removed: all tables in {Agent.Bpffs}",
                 "restored: net/ipv4/ip_local_reserved_ports without 30080", "restored: net/ipv4/ip_forward is 0 again",
                 $"removed: {Agent["bin"]}/ebpf-cni", $"removed: {Agent["state"]}", $"removed: {Agent["run"]}",
                 "ebpf-cni is removed from this node",
@@ -101,7 +101,7 @@ public sealed class CleanupTests : IDisposable
         Assert.Contains("nothing of ebpf-cni to remove but what is left", Agent.Cleanup("--force").Output, StringComparison.Ordinal);
         RemovePod();
         Assert.Equal(0, Agent.Cleanup().Code);
-        Assert.Equal("", NodeImage.Difference(before, Image()));
+        NodeImage.AssertEqual(before, Image());
     }
 
     [Fact]
@@ -117,6 +117,44 @@ public sealed class CleanupTests : IDisposable
                 "CAP_NET_ADMIN is missing", "CAP_SYS_CHROOT is missing", "CAP_SYS_PTRACE is missing",
             ],
             text => Assert.Contains(text, Agent.Output, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("--host-proc=")]
+    [InlineData("--host-proc")]
+    public void A_place_of_proc_without_a_value_is_not_the_node_itself(string option)
+    {
+        Requires.Root();
+        Assert.Equal(2, Agent.RunToEnd("cleanup", "--force", option));
+        Assert.Contains("--host-proc: ", Agent.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Asked_for_its_version_it_removes_nothing()
+    {
+        Requires.Root();
+        Directory.CreateDirectory(Agent["net.d"]);
+        var configuration = Path.Combine(Agent["net.d"], "05-ebpf-cni.conflist");
+        File.WriteAllText(configuration, "{}");
+        Assert.Equal(0, Agent.Cleanup("--version").Code);
+        Assert.True(File.Exists(configuration));
+        Assert.Equal(0, Agent.Cleanup().Code); // the control
+        Assert.False(File.Exists(configuration));
+    }
+
+    /// <summary>The lock of a running agent is where its options say.</summary>
+    [Fact]
+    public async Task Beside_an_agent_with_other_directories_it_refuses()
+    {
+        await Ready();
+        await Serve();
+        var refused = Agent.Cleanup("--run-dir", Agent["elsewhere"], "--state-dir", Agent["elsewhere"]);
+        Assert.Equal(3, refused.Code);
+        Assert.StartsWith($"--run-dir: {Agent["elsewhere"]} does not exist", refused.Output, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(Agent["net.d"], "05-ebpf-cni.conflist")));
+        using var netlink = RouteNetlink.Open(Agent.Namespace);
+        Assert.NotNull(netlink.FindLink("ebc-vxlan"));
+        Agent.Kill();
     }
 
     private async Task Ready()
@@ -139,7 +177,7 @@ public sealed class CleanupTests : IDisposable
             netlink.SetUp(end);
         // What is not settled yet would be a difference later.
         await Eventually.True(
-            () => ends.All(i => netlink.FindLink(i)!.Running && netlink.Addresses(i).Any(a => a.Address.IsIPv6LinkLocal)),
+            () => ends.All(i => netlink.FindLink(i)!.Running && netlink.Addresses(i).Any(a => a is { Address.IsIPv6LinkLocal: true, Tentative: false })),
             "the uplink is up");
     }
 

@@ -6,13 +6,15 @@ namespace Ebpf.Cni.Agent.Tests.Uninstall;
 public sealed class CleanupArgumentsTests
 {
     [Theory]
-    [InlineData("", false, false, "", "")]
-    [InlineData("--force", true, false, "", "")]
-    [InlineData("--stay --force", true, true, "", "")]
+    [InlineData("", false, false, null, "")]
+    [InlineData("--force", true, false, null, "")]
+    [InlineData("--stay --force", true, true, null, "")]
     [InlineData("--host-proc /host/proc --config a.json", false, false, "/host/proc", "--config a.json")]
     [InlineData("--run-dir /r --host-proc=/p --stay --state-dir /s", false, true, "/p", "--run-dir /r --state-dir /s")]
-    [InlineData("--forced", false, false, "", "--forced")]
-    public void Switches_are_told_from_options(string text, bool force, bool stay, string hostProc, string options)
+    [InlineData("--forced", false, false, null, "--forced")]
+    [InlineData("--host-proc=", false, false, "", "")]
+    [InlineData("--force --host-proc", true, false, "", "")]
+    public void Switches_are_told_from_options(string text, bool force, bool stay, string? hostProc, string options)
     {
         var read = CleanupArguments.Read(text.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal((force, stay, hostProc, options), (read.Force, read.Stay, read.HostProc, string.Join(' ', read.Options)));

@@ -29,7 +29,7 @@ internal static class FloodScenario
             + $"other node. Meanwhile {2 * Connections} connections exchange 64 bytes every {Period.TotalMilliseconds} ms. {Connections} "
             + $"come from outside through a NodePort of the flooded node, and {Connections} lead from a pod of that node to outside. A "
             + "connection without an answer for 10 s is lost. Sent back: answers to the flood that arrived outside, refusals or SYN-ACKs. "
-                + "A "
+            + "A "
             + "flood ends after three minutes at the latest. Agent: CPU time on the flooded node, from /proc.",
             ["NodePort", "packets", "duration", "sent back", "connections lost", "exchanges", "slowest exchange", "agent, of a core",
                 "bar"],

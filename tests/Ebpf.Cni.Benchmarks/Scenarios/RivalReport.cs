@@ -60,7 +60,7 @@ internal static class RivalReport
         report.Add(new Table(
             "One endpoint changes",
             "ebpf-cni: from the request to the API server until the node's table holds it (API, watch, compile, apply; two agents on the "
-                + "machine). iptables, nftables: the command that "
+            + "machine). iptables, nftables: the command that "
             + "writes the change alone (`iptables-restore --noflush` with the changed chains, one `nft` transaction), without kube-proxy "
                 + "and API. Medians.",
             ["services", "ebpf-cni", "iptables", "nftables", "loading everything: iptables", "nftables"],

@@ -29,9 +29,9 @@ internal static class RivalStorm
         report.Add(new Section(
             "The same storm, by the rules that kube-proxy writes",
             $"{StormScenario.Services:N0} Services × {ServiceSet.EndpointsEach} endpoints, written {PerSync} at a time: what comes in a "
-                + $"second at "
+            + $"second at "
             + "the storm's rate, kube-proxy's interval. The commands alone, which need a processor for as long as they take: neither "
-                + "kube-proxy "
+            + "kube-proxy "
             + $"nor its watches. Beside {StormScenario.Present:N0}, the first {Sampled} of {Syncs} writes, taken {Syncs / Sampled} times.",
             figures));
     }

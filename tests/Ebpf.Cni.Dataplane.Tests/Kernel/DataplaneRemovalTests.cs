@@ -6,7 +6,9 @@ using Ebpf.Cni.Dataplane.Removal;
 using Ebpf.Cni.Dataplane.Routes;
 using Ebpf.Cni.Dataplane.Uplinks;
 using Ebpf.Cni.Kernel.Bpf;
+using Ebpf.Cni.Kernel.Host;
 using Ebpf.Cni.Kernel.Netlink;
+using Ebpf.Cni.Testing;
 
 namespace Ebpf.Cni.Dataplane.Tests.Kernel;
 
@@ -38,7 +40,7 @@ public sealed class DataplaneRemovalTests : NodeTest
             [
                 "12 socket hooks", "3 programs on uplinks and lo (tcx links)", "2 programs on the tunnel's device (tcx links)",
                 "2 programs on pods' interfaces (tcx links)", "interface ebc-vxlan", "1 routes of protocol 101",
-                $"{Ground.Options.BpffsRoot} with all tables",
+                $"all tables in {Ground.Options.BpffsRoot}",
             ],
             report.Removed);
         Assert.False(Directory.Exists(Ground.Options.BpffsRoot));
@@ -95,6 +97,53 @@ public sealed class DataplaneRemovalTests : NodeTest
         ClsactFilter.DeleteQdisc(pod);
         Assert.False(ClsactFilter.HasQdisc(pod));
         ClsactFilter.DeleteQdisc(pod);
+    });
+
+    /// <summary>The option may name a directory that other components use too.</summary>
+    [Fact]
+    public void Pins_of_others_stay() => OnNode(_ =>
+    {
+        NodeDataplane.Open(Ground.Options).Dispose();
+        var others = Path.Combine(Ground.Options.BpffsRoot, "others");
+        Directory.CreateDirectory(others);
+        var report = Remove();
+        Assert.Empty(report.Failures);
+        Assert.Equal([$"{Ground.Options.BpffsRoot} with others: no agent made them"], report.Left);
+        Assert.Equal([others], Directory.GetFileSystemEntries(Ground.Options.BpffsRoot));
+        Directory.Delete(others);
+    });
+
+    [Fact]
+    public void A_directory_that_is_in_no_bpffs_is_not_touched() => OnNode(_ =>
+    {
+        using var directory = new TemporaryDirectory();
+        Directory.CreateDirectory(directory["maps"]);
+        var report = new RemovalReport();
+        DataplaneRemoval.Run(directory.Path, report);
+        Assert.Empty(report.Failures);
+        Assert.Empty(report.Removed);
+        Assert.StartsWith($"{directory.Path}: it is in no bpffs", Assert.Single(report.Left), StringComparison.Ordinal);
+        Assert.True(Directory.Exists(directory["maps"]));
+    });
+
+    [Fact]
+    public void A_bpffs_that_is_mounted_at_the_root_itself_is_emptied_and_stays() => OnNode(_ =>
+    {
+        using var directory = new TemporaryDirectory();
+        BpfFileSystem.Mount(directory.Path);
+        try
+        {
+            Directory.CreateDirectory(directory["maps"]);
+            var report = new RemovalReport();
+            DataplaneRemoval.Run(directory.Path, report);
+            Assert.Empty(report.Failures);
+            Assert.Equal([$"all tables in {directory.Path}"], report.Removed);
+            Assert.Equal([$"{directory.Path}: it is empty, and a mount point"], report.Left);
+        }
+        finally
+        {
+            Mounting.Detach(directory.Path);
+        }
     });
 
     private static int Veth(RouteNetlink netlink, string name) => netlink.AddVeth(name, $"far-{name}").Index;

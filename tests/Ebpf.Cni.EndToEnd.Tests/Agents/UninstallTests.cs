@@ -56,14 +56,14 @@ public sealed class UninstallTests : IAsyncLifetime
         Assert.NotEqual("", NodeImage.Difference(before[node.Name], serving)); // the control
         var inUse = await Cleanup(node);
         Assert.True(inUse.ExitCode == 3 && inUse.Errors.Contains("the pod default/on-node-a ", StringComparison.Ordinal), Said(inUse));
-        Assert.Equal("", NodeImage.Difference(serving, await Image(node)));
+        NodeImage.AssertEqual(serving, await Image(node));
         Assert.Empty((await AskFrom(node)).Failures); // nothing was taken away
 
         // Without an agent: the plugin queues the DEL.
         await DeletePod("on-node-a");
         var done = await Cleanup(node);
         Assert.True(done.ExitCode == 0, Said(done));
-        Assert.Equal("", NodeImage.Difference(before[node.Name], await Image(node)));
+        NodeImage.AssertEqual(before[node.Name], await Image(node));
         var again = await Cleanup(node);
         Assert.True(
             again.ExitCode == 0 && again.Output.Contains("there was nothing of ebpf-cni to remove", StringComparison.Ordinal),
@@ -94,7 +94,7 @@ public sealed class UninstallTests : IAsyncLifetime
         await DeletePod("on-node-b");
         var rest = await Cleanup(node);
         Assert.True(rest.ExitCode == 0, Said(rest));
-        Assert.Equal("", NodeImage.Difference(before[node.Name], await Image(node)));
+        NodeImage.AssertEqual(before[node.Name], await Image(node));
     }
 
     /// <summary>As users do it: the rendered chart with cleanup.enabled, applied over the one that installed.</summary>
@@ -111,7 +111,7 @@ public sealed class UninstallTests : IAsyncLifetime
             pods => pods.Count == 2 && pods.All(HasCleanedUp), "a pod that has cleaned up runs on each node");
         foreach (var node in _cluster.Nodes.Values)
         {
-            Assert.Equal("", NodeImage.Difference(before[node.Name], await Image(node)));
+            NodeImage.AssertEqual(before[node.Name], await Image(node));
             var said = File.ReadAllText(Path.Combine(node.Directories.Logs, "cleanup.log"));
             Assert.Contains("ebpf-cni is removed from this node", said, StringComparison.Ordinal);
             Assert.DoesNotContain("failed: ", said, StringComparison.Ordinal);

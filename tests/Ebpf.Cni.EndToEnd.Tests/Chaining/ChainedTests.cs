@@ -63,7 +63,7 @@ public abstract class ChainedTests(ChainedCluster cluster, string podDevice)
         var before = await Traces(node);
         await cluster.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  "
-                + $"terminationGracePeriodSeconds: 1\n"
+            + $"terminationGracePeriodSeconds: 1\n"
             + "  containers: [{name: c, image: busybox, command: [sleep, infinity]}]\n");
         await cluster.Cluster.WaitForPodsReady("app=passing", 1);
         Assert.True((await Traces(node)).Count > before.Count, "the pod leaves traces while it lives"); // the control

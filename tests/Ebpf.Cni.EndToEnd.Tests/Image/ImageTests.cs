@@ -191,7 +191,7 @@ public sealed class ImageTests(ImageCluster cluster, ITestOutputHelper output) :
         "apiVersion: v1\nkind: Service\nmetadata: {name: served}\nspec: {ipFamilyPolicy: RequireDualStack, ports: [{port: 80, targetPort: "
             + "8080}]}\n" + string.Concat(sandbox.Addresses.Select(a =>
             $"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: "
-                + $"served-{a.AddressFamily.ToString().ToLowerInvariant()}, labels: {{kubernetes.io/service-name: served}}}}\n"
+            + $"served-{a.AddressFamily.ToString().ToLowerInvariant()}, labels: {{kubernetes.io/service-name: served}}}}\n"
             + $"addressType: {(a.AddressFamily == AddressFamily.InterNetwork ? "IPv4" : "IPv6")}\nports: [{{port: 8080, protocol: "
                 + $"TCP}}]\nendpoints: [{{addresses: [\"{a}\"], conditions: {{ready: true}}, nodeName: node-a}}]\n"));
 }

@@ -54,7 +54,7 @@ public sealed class PodCidrTests(ChangingRanges fixture) : IClassFixture<Changin
 
     private async Task Pod(string name) => await fixture.Cluster.ApplyAsync(
         $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\nspec:\n  nodeName: {Node}\n  "
-            + $"terminationGracePeriodSeconds: 1\n"
+        + $"terminationGracePeriodSeconds: 1\n"
         + $"  containers: [{{name: c, image: python, command: {ServiceCluster.ServerCommand(name, Node, "8080")}}}]\n");
 
     private async Task Answers(params string[] addresses)

@@ -45,7 +45,7 @@ public sealed class PodTests(SocketCluster fixture) : IClassFixture<SocketCluste
         var before = await NodeTraces.Read(fixture.Cluster, node);
         await fixture.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Pod\nmetadata: {{name: passing, labels: {{app: passing}}}}\nspec:\n  nodeName: {node.Name}\n  "
-                + $"terminationGracePeriodSeconds: 1\n"
+            + $"terminationGracePeriodSeconds: 1\n"
             + "  containers: [{name: c, image: busybox, command: [sleep, infinity]}]\n");
         await fixture.Cluster.WaitForPodsReady("app=passing", 1);
         // The control

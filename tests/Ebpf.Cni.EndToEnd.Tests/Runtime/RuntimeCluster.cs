@@ -207,7 +207,7 @@ public sealed class RuntimeCluster : IAsyncLifetime
 
     private static string Manifest(string pod, string node) =>
         $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, labels: {{app: web}}}}\nspec:\n  nodeName: {node}\n  "
-            + $"terminationGracePeriodSeconds: 1\n"
+        + $"terminationGracePeriodSeconds: 1\n"
         + $"  containers: [{{name: main, image: python:3-slim, command: {ServiceCluster.ServerCommand(pod, node, "8080")}, readinessProbe: "
             + $"{{tcpSocket: {{port: 8080}}, periodSeconds: 1}}}}]\n";
 }

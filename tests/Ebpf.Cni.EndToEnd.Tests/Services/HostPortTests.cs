@@ -43,7 +43,7 @@ public abstract class HostPortTests(ServiceCluster cluster)
     {
         await cluster.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, labels: {{app: {pod}}}}}\nspec:\n  nodeName: node-a\n  "
-                + $"terminationGracePeriodSeconds: 1\n"
+            + $"terminationGracePeriodSeconds: 1\n"
             + $"  containers: [{{name: c, image: python:3-slim, command: {ServerCommand(pod, "node-a", "8080")}, ports: [{port}], "
                 + $"readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}}}]\n");
         await cluster.Cluster.WaitForPodsReady($"app={pod}", 1);

@@ -77,9 +77,9 @@ public sealed class PodStateTests(FullCluster cluster)
         await Pod("named-1", "ports: [{name: web, containerPort: 8080}]", app: "named");
         await cluster.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Pod\nmetadata: {{name: named-2, labels: {{app: named}}}}\nspec:\n  nodeName: node-b\n  "
-                + $"terminationGracePeriodSeconds: 1\n"
+            + $"terminationGracePeriodSeconds: 1\n"
             + $"  initContainers: [{{name: s, image: python:3-slim, restartPolicy: Always, command: "
-                + $"{ServerCommand("named-2", "node-b", "8085")}, ports: [{{name: web, containerPort: 8085}}]}}]\n"
+            + $"{ServerCommand("named-2", "node-b", "8085")}, ports: [{{name: web, containerPort: 8085}}]}}]\n"
             + "  containers: [{name: c, image: python:3-slim, command: [sleep, infinity]}]\n");
         await cluster.AnsweredBy(PodC, "tcp", address, 80, "named-1", "named-2");
         await cluster.Cluster.Client.DeleteAsync(ResourceTypes.Pods, "default", "named-1");
@@ -96,7 +96,7 @@ public sealed class PodStateTests(FullCluster cluster)
 
     private Task Pod(string name, string more, string node = "node-a", string? app = null, double drain = 0) => Apply(
         $"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {app ?? name}}}}}\nspec:\n  nodeName: {node}\n  "
-            + $"terminationGracePeriodSeconds: {(drain > 0 ? 60 : 1)}\n"
+        + $"terminationGracePeriodSeconds: {(drain > 0 ? 60 : 1)}\n"
         + $"  containers: [{{name: c, image: python:3-slim, command: {ServerCommand(name, node, "8080", drain)}{(more.Length > 0 ? ", "
             + "" : "")}{more}}}]\n");
 

@@ -118,7 +118,7 @@ internal sealed class Rolled : IAsyncDisposable
         var made = new Rolled(cluster, name, replicas, more, drain);
         await cluster.Cluster.ApplyAsync(
             $"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: {name}}}, ipFamilyPolicy: "
-                + $"RequireDualStack, {spec}, "
+            + $"RequireDualStack, {spec}, "
             + "ports: [{name: t, port: 80, targetPort: 8080, protocol: TCP}, {name: u, port: 80, targetPort: 8080, protocol: UDP}]}\n");
         await cluster.Cluster.ApplyAsync(made.Manifest("1"));
         await cluster.Cluster.WaitForPodsReady("app=" + name, replicas);

@@ -20,10 +20,8 @@ internal sealed class FakeArtifacts : IDisposable
         print("starts on", node, flush=True)
         with open(options["cniConfDir"] + "/10-fake.conflist", "w") as f:
             f.write('{"cniVersion":"1.0.0","name":"fake","plugins":[{"type":"fake-cni"}]}')
-        def end(*_):
-            print("ends", flush=True)
-            os._exit(0)
-        signal.signal(signal.SIGTERM, end)
+        # A handler would be lost if the signal came just before this thread begins to wait for the others.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
@@ -36,7 +34,10 @@ internal sealed class FakeArtifacts : IDisposable
                 http.server.socketserver.TCPServer.server_bind(self)
         for name in ("metricsAddress", "healthzAddress"):
             host, port = options[name].split(":")
-            threading.Thread(target=Server((host, int(port)), Handler).serve_forever).start()
+            threading.Thread(target=Server((host, int(port)), Handler).serve_forever, daemon=True).start()
+        signal.sigwait({signal.SIGTERM})
+        print("ends", flush=True)
+        os._exit(0)
         """;
 
     public FakeArtifacts()

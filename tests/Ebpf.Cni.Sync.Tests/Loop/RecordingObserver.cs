@@ -35,7 +35,7 @@ internal sealed class RecordingObserver : ISyncObserver, IConntrackObserver
 
     public void Compiled(long arrived, TimeSpan took) => Add(nameof(Compiled));
 
-    public void Applied(TimeSpan took, DataplaneResult result) => Add(nameof(Applied));
+    public void Applied(TimeSpan took, DesiredState desired, DataplaneResult result) => Add(nameof(Applied));
 
     public void InSync(DesiredState desired, ClusterSnapshot cluster) => Add(nameof(InSync));
 
@@ -49,8 +49,12 @@ internal sealed class RecordingObserver : ISyncObserver, IConntrackObserver
 
     public void Over(CompileIssue issue) => Issues.Remove(issue);
 
-    public void Swept(
-        SweepResult result, TimeSpan took, IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<uint, ServicePortName> names)
+    public void Swept(SweepResult result, TimeSpan took)
+    {
+    }
+
+    public void Counted(
+        IReadOnlyDictionary<StatKey, Stat> live, IReadOnlyDictionary<StatKey, Stat> ended, IReadOnlyDictionary<uint, ServicePortName> names)
     {
     }
 

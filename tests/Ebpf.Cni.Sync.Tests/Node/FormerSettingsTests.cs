@@ -93,6 +93,31 @@ public sealed class FormerSettingsTests : IDisposable
         Assert.Equal("1", File.ReadAllText(Root + "ipv4/ip_forward").Trim());
     });
 
+    [Fact]
+    public void Excepted_settings_stay_and_are_named() => OnNode(former =>
+    {
+        Setup(former).Run([AddressFamily.InterNetwork, AddressFamily.InterNetworkV6]);
+        var (restored, left) = former.Restore(NodeSetup.IsForwarding);
+        Assert.Empty(restored);
+        Assert.Equal(
+            ["ipv4/ip_forward", "ipv6/conf/all/forwarding"],
+            left.Select(s => s.Name).Where(n => !n.EndsWith("/accept_ra", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Equal(("1", "1"), (Text("ipv4/ip_forward"), Text("ipv6/conf/all/forwarding")));
+    });
+
+    /// <summary>What was recorded before is worth more than the value at hand.</summary>
+    [Fact]
+    public void A_record_that_cannot_be_read_is_not_overwritten() => OnNode(former =>
+    {
+        File.WriteAllText(Kept, "{ damaged");
+        Assert.Throws<IOException>(() => former.Record(new FormerSetting("ipv4/ip_forward", "0", "1"), []));
+        Assert.Equal("{ damaged", File.ReadAllText(Kept));
+        Setup(former).Run([AddressFamily.InterNetwork]);
+        Assert.Equal("1", Text("ipv4/ip_forward"));
+    });
+
+    private static string Text(string setting) => File.ReadAllText(Root + setting).Trim();
+
     private string Kept => _directory[FormerSettings.FileName];
 
     private FormerSettings New() => new(new SysctlTree(SysctlTree.Usual), Kept, FormerSettings.CurrentBoot());

@@ -21,6 +21,9 @@ internal static class StreamSocket
     public static string Choose(HttpContext context, IEnumerable<string> protocols)
     {
         var headers = context.Request.Headers;
+        // Browsers alone send it, and let any page open a WebSocket to an address of this machine.
+        if (headers.Origin.Count > 0)
+            throw ApiException.BadRequest("the sandbox streams to no web page");
         if (!headers.Upgrade.ToString().Equals("websocket", StringComparison.OrdinalIgnoreCase) || headers.SecWebSocketKey.Count != 1)
             throw ApiException.BadRequest("the sandbox streams by WebSocket alone, as kubectl 1.31 and later ask for it");
         return protocols.FirstOrDefault(headers.GetCommaSeparatedValues(HeaderNames.SecWebSocketProtocol).Contains)
