@@ -15,7 +15,7 @@ internal unsafe struct MapCreateAttributes
     public uint Flags;
     public uint InnerMapFd;
     public uint NumaNode;
-    public ObjectName Name;
+    public BpfName Name;
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -60,7 +60,7 @@ internal unsafe struct ProgramLoadAttributes
     public byte* Log;
     public uint KernelVersion;
     public uint Flags;
-    public ObjectName Name;
+    public BpfName Name;
     public uint Ifindex;
     public uint ExpectedAttachType;
 }
@@ -126,12 +126,12 @@ internal struct LinkDetachAttributes
 
 /// <summary>BPF_OBJ_NAME_LEN: 15 characters and a zero; only letters, digits, '_' and '.'.</summary>
 [System.Runtime.CompilerServices.InlineArray(Length)]
-internal struct ObjectName
+internal struct BpfName
 {
     public const int Length = 16;
     private byte _first;
 
-    public ObjectName(string name)
+    public BpfName(string name)
     {
         Span<byte> bytes = this;
         bytes.Clear();

@@ -53,7 +53,7 @@ public sealed partial class BpfMap : IDisposable
             MaxEntries = spec.MaxEntries,
             Flags = (uint)spec.Flags,
             InnerMapFd = (uint)innerMapFd,
-            Name = new ObjectName(spec.Name),
+            Name = new BpfName(spec.Name),
         };
         var operation = $"create the map {spec.Name} ({spec.Type}, {spec.MaxEntries} entries)";
         var result = BpfSyscall.Invoke(BpfCommand.MapCreate, ref attributes);
@@ -122,6 +122,6 @@ public sealed partial class BpfMap : IDisposable
         public uint ValueSize;
         public uint MaxEntries;
         public uint Flags;
-        public ObjectName Name;
+        public BpfName Name;
     }
 }

@@ -39,7 +39,7 @@ public sealed partial class BpfProgram
                 LogLevel = log is null ? 0u : 1u,
                 LogSize = (uint)(log?.Length ?? 0),
                 Log = logPointer,
-                Name = new ObjectName(name),
+                Name = new BpfName(name),
                 ExpectedAttachType = (uint)attachType,
             };
             return BpfSyscall.Invoke(BpfCommand.ProgramLoad, ref attributes);

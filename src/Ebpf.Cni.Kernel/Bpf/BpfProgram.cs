@@ -71,7 +71,7 @@ public sealed partial class BpfProgram : IDisposable
     {
         [FieldOffset(0)] public uint Type;
         [FieldOffset(4)] public uint Id;
-        [FieldOffset(64)] public ObjectName Name;
+        [FieldOffset(64)] public BpfName Name;
         [FieldOffset(216)] public uint VerifiedInstructions;
     }
 }

@@ -177,7 +177,8 @@ public sealed class CleanupTests : IDisposable
             netlink.SetUp(end);
         // What is not settled yet would be a difference later.
         await Eventually.True(
-            () => ends.All(i => netlink.FindLink(i)!.Running && netlink.Addresses(i).Any(a => a is { Address.IsIPv6LinkLocal: true, Tentative: false })),
+            () => ends.All(i => netlink.FindLink(i)!.Running
+                && netlink.Addresses(i).Any(a => a is { Address.IsIPv6LinkLocal: true, Tentative: false })),
             "the uplink is up");
     }
 
