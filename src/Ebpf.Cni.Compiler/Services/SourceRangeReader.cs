@@ -31,8 +31,8 @@ internal static class SourceRangeReader
         foreach (var range in ranges)
             if (range.IsIPv4 == ipv4)
                 AddressRange.Add(range, allowed);
-        // A balancer's address is often an address of the node as well, and what the node sends to it then has it as source too: whoever
-        // lets the node in must let that in (allowFromNode in kube-proxy's proxiers).
+        // A balancer's address is often an address of the node as well, and what the node sends to it then has it as source too: ranges
+        // that contain the node must contain that (allowFromNode in kube-proxy's proxiers).
         if (node.Own(ipv4) is { } own && ranges.Exists(r => r.IsIPv4 == ipv4 && r.Contains(own)))
             allowed.UnionWith(balancers.ConvertAll(AddressRange.Host));
         return [.. allowed];

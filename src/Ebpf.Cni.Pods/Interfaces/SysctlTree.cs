@@ -1,13 +1,13 @@
 namespace Ebpf.Cni.Pods.Interfaces;
 
 /// <summary>
-/// Settings below /proc/sys/net. They are the calling thread's network namespace's, wherever the directory is mounted, and whoever mounted
-/// it: a container, whose own /proc/sys is read-only, is given the node's elsewhere.
+/// Settings below /proc/sys/net. They are those of the calling thread's network namespace, wherever the directory is mounted: a container,
+/// whose own /proc/sys is read-only, has the node's elsewhere.
 /// </summary>
 /// <param name="root">/proc/sys/net, or where it is mounted.</param>
 public sealed class SysctlTree(string root)
 {
-    /// <summary>Where the settings are of whoever is in no container.</summary>
+    /// <summary>Where a process in no container finds the settings.</summary>
     public const string Usual = "/proc/sys/net";
 
     /// <summary>This kernel has the setting.</summary>

@@ -176,7 +176,7 @@ internal sealed class DaemonSetPod
                 await File.WriteAllTextAsync(Path.Combine(directory, map.Items.GetValueOrDefault(key, key)), value);
     }
 
-    // looked at by nobody, as with the kubeconfigs; but without it the agent would take itself for outside a cluster
+    // unused, as the kubeconfigs' credentials are; but without it the agent would take itself for outside a cluster
     private string Secrets()
     {
         var directory = Path.Combine(Directory, "serviceaccount");

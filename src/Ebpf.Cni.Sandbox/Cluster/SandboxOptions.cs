@@ -33,7 +33,7 @@ public sealed record SandboxOptions
     /// </summary>
     public string? Manifest { get; init; }
 
-    /// <summary>Apply the manifest; otherwise that is left to others, such as kubectl, and nobody waits for agents.</summary>
+    /// <summary>Apply the manifest; otherwise kubectl does, and the start does not wait for agents.</summary>
     public bool Install { get; init; } = true;
 
     /// <summary>Added to every agent's command line.</summary>

@@ -9,7 +9,7 @@ namespace Ebpf.Cni.Sandbox.Controllers;
 
 /// <summary>
 /// One pod of each DaemonSet on every node that its nodeSelector matches, ready or not: that a node becomes ready may be the pod's work. A
-/// new template replaces them within maxUnavailable, or (OnDelete) as somebody deletes them.
+/// new template replaces them within maxUnavailable, or (OnDelete) when they are deleted.
 /// </summary>
 internal sealed class DaemonSetController(ResourceService resources, EventRecorder events, ILogger logger)
     : Controller(resources.Store, logger)
@@ -64,7 +64,7 @@ internal sealed class DaemonSetController(ResourceService resources, EventRecord
             .OrderBy(p => p.Condition("Ready") == "True" ? 1 : 0);
         foreach (var pod in outdated)
         {
-            // one that serves nobody can go at once
+            // a pod that is not ready can be deleted at once
             if (pod.Condition("Ready") == "True" && ++unavailable > MostUnavailable(set, nodes))
                 return;
             Delete(set, pod);

@@ -72,7 +72,7 @@ internal static class CgroupProcesses
         }
         catch (IOException)
         {
-            return false; // busy: somebody still dies there
+            return false; // busy: a process is still ending there
         }
     }
 

@@ -123,7 +123,7 @@ internal static class ContainerReader
     {
         if (container.Child(name) is not { } probe)
             return null;
-        // the sandbox asks more often than a kubelet would: nobody wants to wait
+        // the sandbox probes more often than a kubelet would, so that tests are short
         probe.WithoutMeaning("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold",
             "terminationGracePeriodSeconds");
         ProbePlan? plan = null;

@@ -4,8 +4,8 @@ using Ebpf.Cni.Sandbox.Store;
 namespace Ebpf.Cni.Sandbox.Install;
 
 /// <summary>
-/// Reads an object of a specification member by member, and knows in the end which members nobody asked for: what is not understood is
-/// refused, because a field that is silently ignored is a difference to a real node that nobody sees.
+/// Reads an object of a specification member by member, and lists in the end the members that were not read: an unknown member is
+/// refused, because a field that is silently ignored is an invisible difference to a real node.
 /// </summary>
 internal sealed class Fields
 {

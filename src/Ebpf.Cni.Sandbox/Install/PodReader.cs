@@ -96,7 +96,7 @@ public static class PodReader
 
     private static VolumePlan.ConfigMap ConfigMap(Fields volume)
     {
-        volume.WithoutMeaning("defaultMode"); // whoever reads it is root
+        volume.WithoutMeaning("defaultMode"); // its readers are root
         var items = new Dictionary<string, string>();
         foreach (var item in volume.Children("items"))
         {

@@ -40,7 +40,7 @@ internal sealed record KubeletContext(
     public string Now() => Timestamps.Text(Time.GetUtcNow());
 }
 
-/// <summary>The pod of a DaemonSet that somebody else than the kubelet runs.</summary>
+/// <summary>The pod of a DaemonSet that is run by another part than the kubelet.</summary>
 /// <param name="Namespace">Of the DaemonSet.</param>
 /// <param name="Name">Of the DaemonSet.</param>
 /// <param name="ExecPlanAsync">How to run a command in its container; an <see cref="ApiException"/> where that does not run.</param>

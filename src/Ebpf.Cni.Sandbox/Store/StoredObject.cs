@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 namespace Ebpf.Cni.Sandbox.Store;
 
 /// <summary>
-/// One version of one object. Immutable by agreement: whoever wants another content copies <see cref="Json"/> first.
+/// One version of one object. Immutable by agreement: a caller that needs another content copies <see cref="Json"/> first.
 /// </summary>
 public sealed class StoredObject
 {

@@ -75,8 +75,8 @@ public sealed class FormerSettings(SysctlTree settings, string file, string boot
     }
 
     /// <summary>
-    /// Restores values, the last change first. A setting that has another value than the agent's by now is another's, and stays; one
-    /// whose device is gone is nobody's.
+    /// Restores values, the last change first. A setting that has another value than the agent's by now belongs to another
+    /// program, and stays. One whose device is gone is skipped.
     /// </summary>
     /// <param name="except">Whether a setting of this name stays as it is; null: none does.</param>
     /// <returns>What was restored; what was not, being excepted or changed by another since.</returns>

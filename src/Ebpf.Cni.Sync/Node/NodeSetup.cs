@@ -23,7 +23,7 @@ public sealed partial class NodeSetup(SysctlTree settings, ILogger<NodeSetup> lo
     private readonly HashSet<string> _logged = [];
 
     /// <summary>
-    /// Any network of pods needs this setting, whoever made it: forwarding, and the router advertisements of a node that forwards.
+    /// Any network of pods needs this setting: forwarding, and the router advertisements of a node that forwards.
     /// </summary>
     public static bool IsForwarding(string name) =>
         name is ForwardIPv4Setting or ForwardIPv6Setting || name.EndsWith("/accept_ra", StringComparison.Ordinal);
