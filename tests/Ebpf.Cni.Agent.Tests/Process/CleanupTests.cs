@@ -119,6 +119,25 @@ public sealed class CleanupTests : IDisposable
             text => Assert.Contains(text, Agent.Output, StringComparison.Ordinal));
     }
 
+    /// <summary>It found forwarding on, and would not notice that it goes: also on a node that did not forward before the agent.</summary>
+    [Fact]
+    public async Task Beside_the_next_plugins_configuration_forwarding_stays_on_and_is_named()
+    {
+        await Ready();
+        await Serve();
+        Agent.Kill();
+        RemovePod();
+        await File.WriteAllTextAsync(Path.Combine(Agent["net.d"], "10-next.conflist"),
+            """{"cniVersion":"1.0.0","name":"next","plugins":[{"type":"bridge"}]}""", TestContext.Current.CancellationToken);
+        var done = Agent.Cleanup();
+        Assert.True(done.Code == 0, done.Output);
+        Assert.Equal("1", Agent.Namespace.Run(() => File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Trim()));
+        Assert.Contains("left: net/ipv4/ip_forward is 1, for ", done.Output, StringComparison.Ordinal);
+        Assert.Contains("it was 0 before the agent", done.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("net/ipv4/ip_forward is 0 again", done.Output, StringComparison.Ordinal);
+        Assert.Contains("restored: net/ipv4/conf/lo/route_localnet", done.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--host-proc=")]
     [InlineData("--host-proc")]

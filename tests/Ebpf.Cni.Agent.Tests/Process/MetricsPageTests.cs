@@ -7,10 +7,18 @@ namespace Ebpf.Cni.Agent.Tests.Process;
 public class MetricsPageTests
 {
     private const string Service =
-        """{"metadata":{"namespace":"default","name":"web","uid":"u1","resourceVersion":"1"},"spec":{"type":"ClusterIP","clusterIP":"10.96.0.999","clusterIPs":["10.96.0.999"],"ports":[{"name":"http","protocol":"TCP","port":80}]}}""";
+        """
+        {"metadata":{"namespace":"default","name":"web","uid":"u1","resourceVersion":"1"},
+         "spec":{"type":"ClusterIP","clusterIP":"10.96.0.999","clusterIPs":["10.96.0.999"],
+          "ports":[{"name":"http","protocol":"TCP","port":80}]}}
+        """;
 
     private const string Node =
-        """{"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},"spec":{"podCIDR":"10.201.0.0/24","podCIDRs":["10.201.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.168.7.1"}]}}""";
+        """
+        {"metadata":{"name":"n1","uid":"u4","resourceVersion":"1"},
+         "spec":{"podCIDR":"10.201.0.0/24","podCIDRs":["10.201.0.0/24"]},
+         "status":{"addresses":[{"type":"InternalIP","address":"192.168.7.1"}]}}
+        """;
 
     private static readonly string Page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "metrics.md"));
 

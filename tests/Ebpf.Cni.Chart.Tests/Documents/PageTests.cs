@@ -92,7 +92,9 @@ public sealed partial class PageTests
     private static bool IsFile(string name) =>
         name.EndsWith(".json", StringComparison.Ordinal) || name.EndsWith(".md", StringComparison.Ordinal);
 
-    [GeneratedRegex(@"(?<![\w./-])(agent|apiServer|image|metrics|hostPaths|updateStrategy|cleanup|probes|serviceAccount|rbac|capabilities)(\.[a-zA-Z]+)+")]
+    [GeneratedRegex(
+        @"(?<![\w./-])(agent|apiServer|image|metrics|hostPaths|updateStrategy|cleanup|probes|serviceAccount|rbac|capabilities)"
+        + @"(\.[a-zA-Z]+)+")]
     private static partial Regex ValuePattern();
 
     /// <summary>Lines of other programs' command lines, and what follows them.</summary>

@@ -99,6 +99,23 @@ public sealed class DataplaneRemovalTests : NodeTest
         ClsactFilter.DeleteQdisc(pod);
     });
 
+    /// <summary>Without it, a repetition would take the agent's qdiscs for another program's.</summary>
+    [Fact]
+    public void The_record_of_qdiscs_stays_until_a_removal_is_complete() => OnNode(_ =>
+    {
+        NodeDataplane.Open(Ground.Options).Dispose();
+        var pins = new PinLayout(Ground.Options.BpffsRoot);
+        pins.RecordQdisc(7);
+        var failed = new RemovalReport();
+        failed.Fail("clsact filters on up0", "busy");
+        DataplaneRemoval.Run(Ground.Options.BpffsRoot, failed);
+        Assert.False(Directory.Exists(pins.Maps));
+        Assert.True(pins.MadeQdisc(7));
+        Assert.Equal([$"{Ground.Options.BpffsRoot} with qdiscs: for the next attempt"], failed.Left);
+        Assert.Empty(Remove().Left);
+        Assert.False(Directory.Exists(Ground.Options.BpffsRoot));
+    });
+
     /// <summary>The option may name a directory that other components use too.</summary>
     [Fact]
     public void Pins_of_others_stay() => OnNode(_ =>
