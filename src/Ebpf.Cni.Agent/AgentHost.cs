@@ -121,7 +121,8 @@ public static partial class AgentHost
             s => new NodeState(s.GetRequiredService<EndpointStore>(), options.Sync, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IHealthChecks, HealthCheckPorts>();
         services.AddSingleton<NodeApply>();
-        services.AddSingleton<IDataplane, KernelDataplane>();
+        services.AddSingleton<IDataplane>(s => new KernelDataplane(
+            s.GetRequiredService<DataplaneHolder>().Opened, s.GetRequiredService<NodeApply>()));
         services.AddSingleton<AppliedState>();
         services.AddSingleton<ConntrackCleaner>();
         services.AddSingleton<ConntrackGarbageCollector>();

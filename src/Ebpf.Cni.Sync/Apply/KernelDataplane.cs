@@ -7,13 +7,15 @@ using Ebpf.Cni.Sync.Node;
 namespace Ebpf.Cni.Sync.Apply;
 
 /// <summary>The kernel that the agent runs on: the open dataplane, and what an apply does beside its service tables.</summary>
-public sealed class KernelDataplane(DataplaneHolder holder, NodeApply others) : IDataplane
+/// <param name="opened">Completes with the open dataplane.</param>
+/// <param name="others">The part beside the service tables.</param>
+public sealed class KernelDataplane(Task<NodeDataplane> opened, NodeApply others) : IDataplane
 {
-    public Task Opened => holder.Opened;
+    public Task Opened => opened;
 
     public IdTable RestoredIds => Dataplane.Services.RestoredIds;
 
-    private NodeDataplane Dataplane => holder.Opened.Result;
+    private NodeDataplane Dataplane => opened.Result;
 
     public DataplaneResult Apply(NodeView view, DesiredState desired)
     {
