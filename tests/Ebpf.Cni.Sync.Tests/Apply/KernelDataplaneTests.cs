@@ -47,7 +47,8 @@ public sealed class KernelDataplaneTests
             dataplane.Apply(view, DesiredState.Empty);
             Assert.Equal(pins, Pins());
 
-            string[] Pins() => [.. Directory.GetFiles(Path.Combine(node.BpffsRoot, "links", "uplink"), $"{uplink}_*").Order(StringComparer.Ordinal)];
+            string[] Pins() =>
+                [.. Directory.GetFiles(Path.Combine(node.BpffsRoot, "links", "uplink"), $"{uplink}_*").Order(StringComparer.Ordinal)];
         });
     }
 
