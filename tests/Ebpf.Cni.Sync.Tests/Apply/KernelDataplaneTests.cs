@@ -22,8 +22,8 @@ public sealed class KernelDataplaneTests
         using var node = new RealNode();
         var options = new SyncOptions("n");
         var others = new NodeApply(
-            new NoHealthChecks(), new SnapshotStore(TimeProvider.System), new PodMtu(options), new PeerReport(NullLogger<PeerReport>.Instance),
-            options, NullLogger<NodeApply>.Instance);
+            new NoHealthChecks(), new SnapshotStore(TimeProvider.System), new PodMtu(options),
+            new PeerReport(NullLogger<PeerReport>.Instance), options, NullLogger<NodeApply>.Instance);
         var dataplane = new KernelDataplane(Task.FromResult(node.Dataplane), others);
         node.Namespace.Run(() =>
         {
